@@ -1,0 +1,102 @@
+"""Facts of the Arm manual for stage-2 tables with a 4 KiB granule: bits, levels, sizes.
+
+No behaviour lives here. The engines, the window TLB and the oracles all read these names, so that
+a dump of a model table can be read by anyone who knows the manual (DDI 0487, chapter D8).
+"""
+
+from typing import Final
+
+PAGE_SHIFT: Final = 12
+PAGE_SIZE: Final = 1 << PAGE_SHIFT
+ENTRIES: Final = 512
+LAST_LEVEL: Final = 3
+
+PTE_VALID: Final = 1 << 0
+PTE_TABLE: Final = 1 << 1
+"""Bit 1: a table at levels 0 to 2, a page at level 3; a block where it is clear."""
+PTE_MEMATTR: Final = 0xF << 2
+PTE_MEMATTR_NORMAL: Final = 0xF << 2
+PTE_MEMATTR_DEVICE: Final = 0x1 << 2
+PTE_READ: Final = 1 << 6
+PTE_WRITE: Final = 1 << 7
+PTE_SHAREABILITY: Final = 0x3 << 8
+PTE_INNER_SHAREABLE: Final = 0x3 << 8
+PTE_AF: Final = 1 << 10
+PTE_DBM: Final = 1 << 51
+PTE_CONTIGUOUS: Final = 1 << 52
+PTE_XN: Final = 1 << 54
+PTE_SOFTWARE: Final = 0xF << 55
+PTE_ADDRESS: Final = ((1 << 48) - 1) & ~(PAGE_SIZE - 1)
+PTE_PERMISSIONS: Final = PTE_READ | PTE_WRITE | PTE_XN
+"""What relaxing may change: S2AP read and write, execute-never."""
+PTE_IN_PLACE: Final = PTE_PERMISSIONS | PTE_AF | PTE_DBM | PTE_SOFTWARE
+"""What may change in a valid entry without break-before-make (rule RWHZWS)."""
+PTE_LOCKED: Final = 1 << 10
+"""KVM_INVALID_PTE_LOCKED of v6.2 and later: an invalid entry owned by one walker."""
+
+READ: Final = 1
+WRITE: Final = 2
+EXECUTE: Final = 4
+ACCESS_NAMES: Final = {READ: "read", WRITE: "write", EXECUTE: "execute"}
+
+TRANSLATION: Final = 1
+ACCESS_FLAG: Final = 2
+PERMISSION: Final = 3
+FAULT_NAMES: Final = {TRANSLATION: "translation", ACCESS_FLAG: "access flag", PERMISSION: "permission"}
+
+
+def granule(level: int) -> int:
+    """Bytes that one entry of ``level`` covers: 512 GiB, 1 GiB, 2 MiB, 4 KiB."""
+    return 1 << (PAGE_SHIFT + 9 * (LAST_LEVEL - level))
+
+
+def entry_index(ipa: int, level: int) -> int:
+    """Index of ``ipa`` in a (not concatenated) table page of ``level``."""
+    return (ipa >> (PAGE_SHIFT + 9 * (LAST_LEVEL - level))) & (ENTRIES - 1)
+
+
+def is_valid(pte: int) -> bool:
+    """Whether hardware would use this entry at all."""
+    return bool(pte & PTE_VALID)
+
+
+def is_table(pte: int, level: int) -> bool:
+    """Whether this entry points to a table of the next level."""
+    return level < LAST_LEVEL and pte & 3 == 3
+
+
+def is_leaf(pte: int, level: int) -> bool:
+    """Whether this entry is a valid block or page."""
+    return bool(pte & PTE_VALID) and not is_table(pte, level)
+
+
+def address_of(pte: int) -> int:
+    """Output address of a leaf, or address of the next table."""
+    return pte & PTE_ADDRESS
+
+
+def rights(pte: int) -> int:
+    """The accesses a leaf permits, as a mask of READ, WRITE and EXECUTE."""
+    granted = READ if pte & PTE_READ else 0
+    if pte & PTE_WRITE:
+        granted |= WRITE
+    if not pte & PTE_XN:
+        granted |= EXECUTE
+    return granted
+
+
+def rights_text(granted: int) -> str:
+    """``rwx`` with a dash for each right that is missing."""
+    return "".join(c if granted & bit else "-" for c, bit in zip("rwx", (READ, WRITE, EXECUTE), strict=True))
+
+
+def describe(pte: int, level: int) -> str:
+    """One entry in words an engineer reads: ``page 0x140000000 rw- AF``, ``table 0x10002000``."""
+    if not pte & PTE_VALID:
+        return "invalid" if pte == 0 else ("locked" if pte == PTE_LOCKED else f"invalid ({pte:#x})")
+    if is_table(pte, level):
+        return f"table {address_of(pte):#x}"
+    kind = "page" if level == LAST_LEVEL else f"block {('512G', '1G', '2M')[level]}"
+    device = " device" if pte & PTE_MEMATTR == PTE_MEMATTR_DEVICE else ""
+    flag = " AF" if pte & PTE_AF else ""
+    return f"{kind} {address_of(pte):#x} {rights_text(rights(pte))}{flag}{device}"

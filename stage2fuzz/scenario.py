@@ -1,0 +1,186 @@
+"""Scenario: who does what to which guest pages, before any schedule is chosen.
+
+A scenario is frozen data made of small ranges, each with its limit beside the type, so that every
+scenario has one text form, one byte form, and an order of what is simpler. Pages are numbered from
+the start of guest memory; ``ipa_of`` and ``host_address`` turn them into addresses, the same for
+every engine.
+"""
+
+from dataclasses import dataclass, field
+from enum import IntEnum
+from typing import Final
+
+from stage2fuzz.arch import EXECUTE, PAGE_SIZE, READ, WRITE
+
+MAX_VCPUS: Final = 8
+MAX_HOST_THREADS: Final = 2
+MAX_ACCESSES: Final = 4
+MAX_HOST_OPS: Final = 4
+MAX_SLOTS: Final = 2
+MAX_HOST_PAGES: Final = 4
+MAX_FAULTS: Final = 40
+"""Faults one access may take before the run ends as inconclusive; never a verdict by itself."""
+
+IPA_BASE: Final = 0x4000_0000
+HOST_BASE: Final = 0x1_0000_0000_0
+SLOT_STRIDE: Final = 4 << 18
+"""Pages between the first pages of two slots: 4 GiB, so that no table level ties them together."""
+GENERATION_STRIDE: Final = 1 << 34
+"""Bytes by which the host moves a page each time it changes the backing."""
+SLOT_PAGES: Final = (1, 2, 4, 512, 1024, 1 << 18, (1 << 18) + 512, 1 << 19)
+PLACES: Final = (0, 1, 2, 511, 512, 513, 1 << 18, (1 << 18) + 1)
+"""Page offsets in a slot that accesses and host operations may name: each edge of each level."""
+RANGE_PAGES: Final = (1, 2, 512, 1 << 18)
+"""Pages that one host operation may cover."""
+ACCESS_KINDS: Final = (READ, WRITE, EXECUTE)
+
+
+class Backing(IntEnum):
+    """What the host maps a slot with: the largest mapping that user_mem_abort may choose."""
+
+    PAGE = 0
+    PMD = 1
+    PUD = 2
+    DEVICE = 3
+    """A PFN mapping of device memory: never executable, always pages."""
+
+    @property
+    def pages(self) -> int:
+        """Pages of one host mapping."""
+        return (1, 512, 1 << 18, 1)[self]
+
+
+class Host(IntEnum):
+    """What the host grants on one page of a slot; RW where the scenario says nothing."""
+
+    RW = 0
+    R = 1
+    ABSENT = 2
+    """No VMA: the lookup fails with -EFAULT."""
+    POISON = 3
+    """Hardware-poisoned: the fault handler signals and returns 0."""
+
+
+class Op(IntEnum):
+    """What a host thread does; ``page`` and ``pages`` give the range, or just name the slot."""
+
+    LOG_ENABLE = 0
+    LOG_DISABLE = 1
+    LOG_GET = 2
+    """Read and clear the slot's dirty log, write-protect what was dirty, flush."""
+    LOG_CLEAR = 3
+    """Clear the log of the range only, as KVM_CLEAR_DIRTY_LOG does."""
+    MOVE = 4
+    """invalidate start, new backing page, invalidate end: migration, KSM, compaction."""
+    PROTECT = 5
+    """invalidate start, the host takes write permission away, invalidate end: mprotect."""
+    UNPROTECT = 6
+    """The host gives write permission back; nothing needs to be invalidated."""
+    AGE = 7
+    TEST_YOUNG = 8
+    CHANGE_PTE = 9
+    """invalidate start, change_pte to a new read-only page, invalidate end: KSM's way."""
+    SLOT_DELETE = 10
+    TEARDOWN = 11
+    HYP_MAP = 12
+    """Map a hyp stage-1 page, twice, the second time with other permissions."""
+
+
+class Tlb(IntEnum):
+    """Which of the translations a PE might still hold an access uses."""
+
+    FRESH = 0
+    STICKY = 1
+    """The oldest one: a TLB that never evicts."""
+    SAMPLED = 2
+    """The schedule's choices decide, 0 meaning a fresh walk."""
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """One memslot; slot ``i`` starts at page ``i * SLOT_STRIDE``."""
+
+    pages: int = 4
+    backing: Backing = Backing.PAGE
+    readonly: bool = False
+    logging: bool = False
+    skewed: bool = False
+    """Guest and host addresses not congruent to a block: blocks must not be used."""
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """One guest access; ``page`` is ``slot * SLOT_STRIDE + one of PLACES``."""
+
+    kind: int
+    page: int
+
+
+@dataclass(frozen=True, slots=True)
+class HostOp:
+    """One operation of a host thread."""
+
+    op: Op
+    page: int = 0
+    pages: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class HostPage:
+    """What the host grants on one page, where that is not RW."""
+
+    page: int
+    host: Host
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """The machine around the engine; the default of each is the plain one."""
+
+    ipa_bits: int = 40
+    """40: start level 1 with two concatenated root pages; 48: start level 0."""
+    tlb: Tlb = Tlb.FRESH
+    pending_stores: bool = False
+    """Table stores become visible to walkers later, until a barrier: the weak memory that matters."""
+    hardware_af: bool = False
+    """The walker sets AF itself instead of faulting."""
+    dic: bool = False
+    """CTR_EL0.DIC: instruction caches need no maintenance, so every leaf may be executable."""
+    fwb: bool = False
+    cache_pages: int = 0
+    """Pages the memory cache may hold at most (1 or 2: it can run dry); 0: as many as needed."""
+    failing_topup: int = 0
+    """The how-many-th top-up of the run fails with -ENOMEM; 0: none."""
+    teardown: bool = False
+    """Destroy the tables after the last thread and look for leaks."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scenario:
+    """Slots, exceptions of the host, each vCPU's accesses, each host thread's operations."""
+
+    slots: tuple[Slot, ...] = (Slot(),)
+    vcpus: tuple[tuple[Access, ...], ...] = ((Access(READ, 0),),)
+    hosts: tuple[tuple[HostOp, ...], ...] = ()
+    host_pages: tuple[HostPage, ...] = ()
+    options: Options = field(default_factory=Options)
+
+    @property
+    def threads(self) -> int:
+        """vCPUs and host threads together."""
+        return len(self.vcpus) + len(self.hosts)
+
+
+def ipa_of(page: int) -> int:
+    """The intermediate physical address of a page number."""
+    return IPA_BASE + page * PAGE_SIZE
+
+
+def page_of(ipa: int) -> int:
+    """The page number of an intermediate physical address."""
+    return (ipa - IPA_BASE) // PAGE_SIZE
+
+
+def host_address(page: int, generation: int = 0, skewed: bool = False) -> int:
+    """Where the host keeps a page; each move of the page is a generation."""
+    return HOST_BASE + generation * GENERATION_STRIDE + (page + (1 if skewed else 0)) * PAGE_SIZE
