@@ -42,7 +42,11 @@ ACCESS_NAMES: Final = {READ: "read", WRITE: "write", EXECUTE: "execute"}
 TRANSLATION: Final = 1
 ACCESS_FLAG: Final = 2
 PERMISSION: Final = 3
-FAULT_NAMES: Final = {TRANSLATION: "translation", ACCESS_FLAG: "access flag", PERMISSION: "permission"}
+FAULT_NAMES: Final = {
+    TRANSLATION: "translation",
+    ACCESS_FLAG: "access flag",
+    PERMISSION: "permission",
+}
 
 
 def granule(level: int) -> int:
@@ -87,7 +91,9 @@ def rights(pte: int) -> int:
 
 def rights_text(granted: int) -> str:
     """``rwx`` with a dash for each right that is missing."""
-    return "".join(c if granted & bit else "-" for c, bit in zip("rwx", (READ, WRITE, EXECUTE), strict=True))
+    return "".join(
+        c if granted & bit else "-" for c, bit in zip("rwx", (READ, WRITE, EXECUTE), strict=True)
+    )
 
 
 def describe(pte: int, level: int) -> str:

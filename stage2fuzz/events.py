@@ -79,7 +79,13 @@ FIELDS: Final[dict[int, tuple[str, str, str, str, str]]] = {
     HIT: ("hit", "IPA", "-", "cached leaf used", "level"),
     ACCESS: ("access", "IPA", "READ, WRITE or EXECUTE", "physical address", "number of the access"),
     FAULT: ("fault", "IPA", "READ, WRITE or EXECUTE", "TRANSLATION, ...", "level"),
-    RESUME: ("resume", "IPA", "READ, WRITE or EXECUTE", "1 guest, 0 MMIO, <0 error", "1: page of no slot"),
+    RESUME: (
+        "resume",
+        "IPA",
+        "READ, WRITE or EXECUTE",
+        "1 guest, 0 MMIO, <0 error",
+        "1: page of no slot",
+    ),
     HARDWARE_AF: ("hardware-af", "entry address", "value before", "value after", "level"),
     LOAD: ("load", "entry address", "-", "value read", "-"),
     STORE: ("store", "entry address", "value before", "value after", "ORDER_*, or'ed with PENDING"),
@@ -104,7 +110,13 @@ FIELDS: Final[dict[int, tuple[str, str, str, str, str]]] = {
     RETRY: ("retry-check", "-", "sequence sampled", "1: retry", "-"),
     INVALIDATE_BEGIN: ("invalidate-begin", "first IPA", "bytes", "count after", "-"),
     INVALIDATE_END: ("invalidate-end", "first IPA", "bytes", "sequence after", "-"),
-    PIN: ("pin", "IPA of the page", "HOST_WRITE if a write was asked", "host address", "HOST_* flags"),
+    PIN: (
+        "pin",
+        "IPA of the page",
+        "HOST_WRITE if a write was asked",
+        "host address",
+        "HOST_* flags",
+    ),
     UNPIN: ("unpin", "IPA of the page", "-", "host address", "-"),
     PFN_DIRTY: ("pfn-dirty", "IPA of the page", "-", "host address", "-"),
     MARK_DIRTY: ("mark-dirty", "IPA of the page", "-", "-", "-"),
@@ -222,7 +234,9 @@ EINVAL: Final = 22
 ERANGE: Final = 34
 
 
-def tlbi_aux(operation: int, broadcast: bool, level: int = -1, last_level_only: bool = False) -> int:
+def tlbi_aux(
+    operation: int, broadcast: bool, level: int = -1, last_level_only: bool = False
+) -> int:
     """The ``aux`` field of a TLBI; ``level`` is the TTL hint (-1: none given)."""
     return (
         operation

@@ -59,6 +59,9 @@ class Host(IntEnum):
     """No VMA: the lookup fails with -EFAULT."""
     POISON = 3
     """Hardware-poisoned: the fault handler signals and returns 0."""
+    LAZY = 4
+    """A writable VMA whose page the host maps read-only until the first write: a read pin gets a
+    read-only page, a write pin makes it writable (a clean page of a shared file, for one)."""
 
 
 class Op(IntEnum):
@@ -141,7 +144,7 @@ class Options:
     """40: start level 1 with two concatenated root pages; 48: start level 0."""
     tlb: Tlb = Tlb.FRESH
     pending_stores: bool = False
-    """Table stores become visible to walkers later, until a barrier: the weak memory that matters."""
+    """Table stores become visible to walkers later: the weak memory that matters."""
     hardware_af: bool = False
     """The walker sets AF itself instead of faulting."""
     dic: bool = False
@@ -167,7 +170,7 @@ class Scenario:
 
     @property
     def threads(self) -> int:
-        """vCPUs and host threads together."""
+        """All threads: vCPUs, then host threads."""
         return len(self.vcpus) + len(self.hosts)
 
 

@@ -35,7 +35,7 @@ class View:
         self.enabled: tuple[int, ...] = tuple(range(threads))
         """Threads whose pending step can be taken, in ascending order; never empty."""
         self.current = -1
-        """The thread that was running; -1 at the start. It is enabled unless it blocked or ended."""
+        """The thread that was running (-1 at the start); enabled unless it blocked or ended."""
         self.left = 0
         """Points the current thread had left in its run: more than 0 only at a yield."""
         self.yielded = False
