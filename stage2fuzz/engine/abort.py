@@ -1,0 +1,227 @@
+"""kvm_handle_guest_abort and user_mem_abort: one guest fault, in the kernel's order.
+
+The order is the point: what is read before the lock is stale inside it unless it is checked there
+(mmu_notifier_seq), and what is marked before the handler succeeded may be wrong (patch 3).
+"""
+
+from stage2fuzz.arch import ACCESS_FLAG, EXECUTE, PAGE_SIZE, PERMISSION, WRITE
+from stage2fuzz.engine.attributes import (
+    kvm_pgtable_stage2_mkyoung,
+    kvm_pgtable_stage2_relax_perms,
+)
+from stage2fuzz.engine.leaf import PROT_DEVICE, PROT_R, PROT_W, PROT_X
+from stage2fuzz.engine.mapping import kvm_pgtable_stage2_map
+from stage2fuzz.engine.vm import HostPageState, MemorySlot, Vm
+from stage2fuzz.engine.walk import GRANULES
+from stage2fuzz.events import (
+    BACKING,
+    DCACHE_CLEAN,
+    EAGAIN,
+    EFAULT,
+    ENOEXEC,
+    ENOMEM,
+    HOST_POISON,
+    HOST_WRITE,
+    ICACHE_INVALIDATE,
+    LOCK_MMAP,
+    LOCK_MMU,
+    MARK_DIRTY,
+    PFN_DIRTY,
+    PIN,
+    RETRY,
+    SEQ_READ,
+    SLOT_READONLY,
+    TOPUP,
+    UNPIN,
+)
+from stage2fuzz.scenario import Backing, Host
+
+RESUME_GUEST = 1
+EXIT_TO_USER = 0
+
+
+class Fault:
+    """What the syndrome says about one guest abort."""
+
+    __slots__ = ("ipa", "kind", "level", "status")
+
+    def __init__(self, ipa: int, kind: int, status: int, level: int) -> None:
+        """``kind`` is READ, WRITE or EXECUTE; ``status`` TRANSLATION, PERMISSION, ACCESS_FLAG."""
+        self.ipa, self.kind, self.status, self.level = ipa, kind, status, level
+
+
+def kvm_handle_guest_abort(vm: Vm, fault: Fault) -> int:
+    """Handle one fault: 1 re-enters the guest, 0 exits for MMIO, a negative errno exits so."""
+    me = vm.current
+    vm.readers[me] = vm.slots_epoch
+    slot = vm.slot_of(fault.ipa)
+    if slot is None or (fault.kind == WRITE and slot.flags & SLOT_READONLY):
+        ret = -ENOEXEC if fault.kind == EXECUTE else EXIT_TO_USER
+    elif fault.status == ACCESS_FLAG:
+        handle_access_fault(vm, fault.ipa)
+        ret = RESUME_GUEST
+    else:
+        ret = user_mem_abort(vm, slot, fault)
+    vm.readers[me] = -1
+    return ret
+
+
+def handle_access_fault(vm: Vm, ipa: int) -> None:
+    """Set the access flag of the leaf, if it is still there."""
+    vm.lock(LOCK_MMU)
+    kvm_pgtable_stage2_mkyoung(vm, ipa)
+    vm.unlock(LOCK_MMU)
+
+
+def user_mem_abort(vm: Vm, slot: MemorySlot, fault: Fault) -> int:
+    """Map or relax one page or block for a fault; see ``kvm_handle_guest_abort`` for the result."""
+    logging = slot.logging
+    if fault.status == PERMISSION and fault.kind not in (WRITE, EXECUTE):
+        return -EFAULT
+    vm.lock(LOCK_MMAP, 1)
+    page = vm.host_page(slot, fault.ipa)
+    size = mapping_size(vm, slot, fault.ipa, logging)
+    absent = page.host is Host.ABSENT
+    vm.unlock(LOCK_MMAP, 1)
+    if absent:
+        return -EFAULT
+    ipa = fault.ipa & -size
+    if (fault.status != PERMISSION or (logging and fault.kind == WRITE)) and not topup(vm):
+        return -ENOMEM
+    if not vm.planted.sequence_after_lookup:
+        sequence = read_sequence(vm)
+    flags, address = pin(vm, slot, page, ipa, fault.kind == WRITE)
+    if flags & HOST_POISON:
+        return EXIT_TO_USER
+    if flags < 0:
+        return flags
+    if vm.planted.sequence_after_lookup:
+        sequence = read_sequence(vm)
+    device = slot.backing is Backing.DEVICE
+    if device and fault.kind == EXECUTE and not vm.planted.executable_device:
+        return -ENOEXEC
+    writable = bool(flags & HOST_WRITE)
+    if slot.flags & SLOT_READONLY and not vm.planted.writable_in_readonly_slot:
+        writable = False
+    if logging and fault.kind != WRITE:
+        writable = False
+    ret = map_or_relax(vm, fault, ipa, address, size, writable, device, sequence)
+    if not device and not vm.planted.page_not_released:
+        vm.point(UNPIN, ipa)
+        vm.events.append((UNPIN, vm.current, ipa, 0, address, 0))
+    if ret == 0:
+        return RESUME_GUEST
+    if ret == -EAGAIN and vm.revision.dirty_after_success and not vm.planted.refused_map_exits:
+        return RESUME_GUEST
+    return ret
+
+
+def map_or_relax(
+    vm: Vm,
+    fault: Fault,
+    ipa: int,
+    address: int,
+    size: int,
+    writable: bool,
+    device: bool,
+    sequence: int,
+) -> int:
+    """The part of user_mem_abort under mmu_lock; 0, or what map or relax returned."""
+    planted = vm.planted
+    early = not vm.revision.dirty_after_success or planted.mark_before_success
+    if not planted.fault_without_lock:
+        vm.lock(LOCK_MMU)
+    ret = 0
+    retry = bool(vm.notifier_count) or vm.notifier_seq != sequence
+    vm.events.append((RETRY, vm.current, 0, sequence, int(retry), 0))
+    if not retry or planted.no_retry:
+        if writable and early:
+            mark_dirty(vm, ipa, address)
+        prot = PROT_R | (PROT_W if writable else 0) | (PROT_DEVICE if device else 0)
+        if fault.status != PERMISSION and not device:
+            vm.events.append((DCACHE_CLEAN, vm.current, address, size, 0, 0))
+        if fault.kind == EXECUTE:
+            prot |= PROT_X
+            if not planted.no_icache_invalidate:
+                vm.events.append((ICACHE_INVALIDATE, vm.current, address, size, 0, 0))
+        elif vm.options.dic and not device:
+            prot |= PROT_X
+        if fault.status == PERMISSION and size == GRANULES[fault.level]:
+            ret = kvm_pgtable_stage2_relax_perms(vm, ipa, size, prot)
+        elif fault.status == PERMISSION and planted.relax_at_the_wrong_level:
+            ret = kvm_pgtable_stage2_relax_perms(vm, ipa, size, prot)
+        else:
+            ret = kvm_pgtable_stage2_map(vm, ipa, size, address, prot, vm.current)
+        if writable and not early and ret == 0:
+            mark_dirty(vm, ipa, address)
+    if not planted.fault_without_lock:
+        vm.unlock(LOCK_MMU)
+    return ret
+
+
+def mapping_size(vm: Vm, slot: MemorySlot, ipa: int, logging: bool) -> int:
+    """vma_pagesize: the backing's size, demoted where the slot does not allow it."""
+    if (logging and not vm.planted.block_while_logging) or slot.backing is Backing.DEVICE:
+        return PAGE_SIZE
+    for backing in (Backing.PUD, Backing.PMD):
+        if slot.backing >= backing:
+            size = backing.pages * PAGE_SIZE
+            start = ipa & -size
+            inside = slot.start <= start and start + size <= slot.end
+            if not slot.skewed and (inside or vm.planted.block_beyond_the_slot):
+                return size
+    return PAGE_SIZE
+
+
+def topup(vm: Vm) -> bool:
+    """kvm_mmu_topup_memory_cache: fill the thread's cache before the lock; False is -ENOMEM."""
+    if vm.planted.no_topup:
+        return True
+    wanted = 3 - vm.start_level
+    cache, me = vm.caches, vm.current
+    if cache[me] >= wanted:
+        return True
+    vm.topups += 1
+    vm.point(TOPUP, 0)
+    failed = vm.topups == vm.options.failing_topup
+    vm.events.append((TOPUP, me, 0, wanted, -ENOMEM if failed else 0, 0))
+    if not failed:
+        cache[me] = vm.options.cache_pages or wanted
+    return not failed
+
+
+def read_sequence(vm: Vm) -> int:
+    """mmu_notifier_seq, before the host page is looked up; a read barrier follows."""
+    vm.point(SEQ_READ, 0)
+    vm.events.append((SEQ_READ, vm.current, 0, 0, vm.notifier_seq, 0))
+    return vm.notifier_seq
+
+
+def pin(vm: Vm, slot: MemorySlot, page: HostPageState, ipa: int, write: bool) -> tuple[int, int]:
+    """gfn_to_pfn_prot: (HOST_* flags or a negative errno, host address of ``ipa``)."""
+    vm.point(PIN, ipa)
+    if page.host is Host.ABSENT or (write and page.host is Host.R):
+        return -EFAULT, 0
+    unit = slot.unit(ipa)
+    if write and page.host is Host.LAZY:
+        page.host = Host.RW
+        size = slot.backing.pages * PAGE_SIZE
+        flags = vm.host_flags(slot, page)
+        vm.events.append((BACKING, vm.current, unit, size, page.address, flags))
+    flags = vm.host_flags(slot, page)
+    address = page.address + (ipa - unit)
+    asked = HOST_WRITE if write else 0
+    vm.events.append((PIN, vm.current, ipa, asked, address, flags))
+    return flags, address
+
+
+def mark_dirty(vm: Vm, ipa: int, address: int) -> None:
+    """kvm_set_pfn_dirty and mark_page_dirty, which looks the slot up again."""
+    if vm.planted.no_dirty_mark:
+        return
+    vm.events.append((PFN_DIRTY, vm.current, ipa, 0, address, 0))
+    slot = vm.slot_of(ipa)
+    if slot is not None and slot.logging:
+        vm.point(MARK_DIRTY, ipa)
+        slot.dirty[ipa] = True
+        vm.events.append((MARK_DIRTY, vm.current, ipa, 0, 0, 0))

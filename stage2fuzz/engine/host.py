@@ -1,0 +1,333 @@
+"""The host's side: memslot changes, dirty log, MMU notifiers, aging, teardown, hyp mappings.
+
+Each operation is a plain function of the running host thread, in the order in which virt/kvm and
+arch/arm64/kvm/mmu.c do it; which lock is held where is what the races are about.
+"""
+
+from collections.abc import Callable
+from copy import copy
+from typing import Final
+
+from stage2fuzz.arch import PAGE_SIZE
+from stage2fuzz.engine.attributes import (
+    kvm_pgtable_stage2_is_young,
+    kvm_pgtable_stage2_mkold,
+    kvm_pgtable_stage2_wrprotect,
+)
+from stage2fuzz.engine.hyp import kvm_pgtable_hyp_map
+from stage2fuzz.engine.leaf import PROT_R, PROT_W
+from stage2fuzz.engine.mapping import kvm_pgtable_stage2_map
+from stage2fuzz.engine.tlb import tlb_flush_vmid
+from stage2fuzz.engine.unmapping import kvm_free_stage2_pgd, kvm_pgtable_stage2_unmap
+from stage2fuzz.engine.vm import MemorySlot, Vm
+from stage2fuzz.events import (
+    BACKING,
+    CALL,
+    CALL_AGE,
+    CALL_CHANGE_PTE,
+    CALL_INVALIDATE_FINISH,
+    CALL_INVALIDATE_START,
+    CALL_LOG_CLEAR,
+    CALL_LOG_DISABLE,
+    CALL_LOG_ENABLE,
+    CALL_LOG_GET,
+    CALL_SLOT_DELETE,
+    CALL_TEARDOWN,
+    CALL_TEST_YOUNG,
+    CLEAR_DIRTY,
+    ENOENT,
+    INVALIDATE_BEGIN,
+    INVALIDATE_END,
+    LOCK_HYP,
+    LOCK_MMAP,
+    LOCK_MMU,
+    LOCK_SLOTS,
+    REPORT,
+    RETURN,
+    SLOT,
+    SLOT_LOGGING,
+    THREAD_END,
+)
+from stage2fuzz.scenario import (
+    GENERATION_STRIDE,
+    SLOT_STRIDE,
+    Host,
+    HostOp,
+    Op,
+    host_address,
+    ipa_of,
+    page_of,
+)
+
+Operation = Callable[[Vm, MemorySlot, int, int], int]
+"""(vm, slot, first IPA, bytes) -> the result that the caller in user space sees."""
+
+
+def host_thread(vm: Vm, operations: tuple[HostOp, ...]) -> None:
+    """Run a host thread's operations one after another."""
+    for operation in operations:
+        number = operation.page // SLOT_STRIDE
+        slot = next((s for s in vm.slots if s.number == number), None)
+        if slot is None:
+            continue
+        start = ipa_of(operation.page)
+        size = max(0, min(operation.pages * PAGE_SIZE, slot.end - start))
+        if not size:
+            continue
+        code, function = OPERATIONS[operation.op]
+        if code:
+            vm.events.append((CALL, vm.current, start, size, 0, code))
+        result = function(vm, slot, start, size)
+        if code:
+            vm.events.append((RETURN, vm.current, start, size, result, code))
+
+
+def publish(vm: Vm, slot: MemorySlot, deleted: bool = False) -> None:
+    """Publish a new memslot array, and wait until no fault handler uses the old one."""
+    vm.point(SLOT, slot.number)
+    others = [s for s in vm.slots if s.number != slot.number]
+    vm.slots = others if deleted else sorted([*others, slot], key=lambda s: s.number)
+    size = 0 if deleted else slot.end - slot.start
+    vm.events.append((SLOT, vm.current, slot.start, size, slot.flags, slot.number))
+    vm.slots_epoch += 1
+    epoch = vm.slots_epoch
+    vm.wait(SLOT, slot.number, lambda: all(not 0 <= seen < epoch for seen in vm.readers))
+
+
+def log_enable(vm: Vm, slot: MemorySlot, _start: int, _size: int) -> int:
+    """KVM_MEM_LOG_DIRTY_PAGES on: publish, write-protect the slot, unlock, then flush."""
+    vm.lock(LOCK_SLOTS)
+    new = copy(slot)
+    new.flags |= SLOT_LOGGING
+    new.dirty = {}
+    publish(vm, new)
+    vm.lock(LOCK_MMU)
+    kvm_pgtable_stage2_wrprotect(vm, new.start, new.end - new.start)
+    vm.unlock(LOCK_MMU)
+    if not vm.planted.wrprotect_without_flush:
+        tlb_flush_vmid(vm)
+    vm.unlock(LOCK_SLOTS)
+    return 0
+
+
+def log_disable(vm: Vm, slot: MemorySlot, _start: int, _size: int) -> int:
+    """KVM_MEM_LOG_DIRTY_PAGES off: nothing happens in stage 2; blocks come back by faults."""
+    vm.lock(LOCK_SLOTS)
+    new = copy(slot)
+    new.flags &= ~SLOT_LOGGING
+    publish(vm, new)
+    vm.unlock(LOCK_SLOTS)
+    return 0
+
+
+def log_get(vm: Vm, slot: MemorySlot, _start: int, _size: int) -> int:
+    """KVM_GET_DIRTY_LOG with automatic protection, over the whole slot."""
+    return _harvest(vm, slot, slot.start, slot.end - slot.start, by_clear=0)
+
+
+def log_clear(vm: Vm, slot: MemorySlot, start: int, size: int) -> int:
+    """KVM_CLEAR_DIRTY_LOG of the range: what the mask names and is set."""
+    return _harvest(vm, slot, start, size, by_clear=1)
+
+
+def _harvest(vm: Vm, slot: MemorySlot, start: int, size: int, by_clear: int) -> int:
+    """Clear bits and write-protect what they covered under the lock; unlock, flush, report."""
+    if not slot.flags & SLOT_LOGGING:
+        return -ENOENT
+    vm.lock(LOCK_SLOTS)
+    vm.lock(LOCK_MMU)
+    taken: list[int] = []
+    for ipa in sorted(ipa for ipa in slot.dirty if start <= ipa < start + size):
+        vm.point(CLEAR_DIRTY, ipa)
+        del slot.dirty[ipa]
+        vm.events.append((CLEAR_DIRTY, vm.current, ipa, 0, 0, 0))
+        taken.append(ipa)
+    if not vm.planted.clear_without_wrprotect:
+        for first, end in _words(slot, taken):
+            kvm_pgtable_stage2_wrprotect(vm, first, end - first)
+    vm.unlock(LOCK_MMU)
+    if taken and not vm.planted.wrprotect_without_flush:
+        tlb_flush_vmid(vm)
+    for ipa in taken:
+        vm.events.append((REPORT, vm.current, ipa, 0, 0, by_clear))
+    vm.unlock(LOCK_SLOTS)
+    return 0
+
+
+def _words(slot: MemorySlot, taken: list[int]) -> list[tuple[int, int]]:
+    """For each 64-page word of the bitmap the range from its first to its last set bit."""
+    ranges: dict[int, tuple[int, int]] = {}
+    for ipa in taken:
+        word = (ipa - slot.start) // (64 * PAGE_SIZE)
+        first = ranges.get(word, (ipa, 0))[0]
+        ranges[word] = (first, ipa + PAGE_SIZE)
+    return list(ranges.values())
+
+
+def invalidate_start(vm: Vm, start: int, size: int) -> None:
+    """invalidate_range_start: from here on no fault installs what the host is about to change."""
+    vm.events.append((CALL, vm.current, start, size, 0, CALL_INVALIDATE_START))
+    vm.lock(LOCK_MMU)
+    vm.notifier_count += 1
+    vm.events.append((INVALIDATE_BEGIN, vm.current, start, size, vm.notifier_count, 0))
+    if vm.planted.unlock_before_tlbi:
+        vm.unlock(LOCK_MMU)
+    kvm_pgtable_stage2_unmap(vm, start, size)
+    if not vm.planted.unlock_before_tlbi:
+        vm.unlock(LOCK_MMU)
+    vm.events.append((RETURN, vm.current, start, size, 0, CALL_INVALIDATE_START))
+
+
+def invalidate_end(vm: Vm, start: int, size: int) -> None:
+    """invalidate_range_end: the sequence moves before the count drops."""
+    vm.events.append((CALL, vm.current, start, size, 0, CALL_INVALIDATE_FINISH))
+    vm.lock(LOCK_MMU)
+    vm.notifier_seq += 1
+    vm.notifier_count -= 1
+    vm.events.append((INVALIDATE_END, vm.current, start, size, vm.notifier_seq, 0))
+    vm.unlock(LOCK_MMU)
+    vm.events.append((RETURN, vm.current, start, size, 0, CALL_INVALIDATE_FINISH))
+
+
+def _host_range(slot: MemorySlot, start: int, size: int) -> list[int]:
+    """First IPAs of the host mappings that [start, start + size) touches, at most 512 of them."""
+    step = slot.backing.pages * PAGE_SIZE
+    return list(range(slot.unit(start), start + size, step))[:512]
+
+
+def move(vm: Vm, slot: MemorySlot, start: int, size: int) -> int:
+    """The host moves pages elsewhere: migration or compaction."""
+    units = _host_range(slot, start, size)
+    first, length = units[0], units[-1] + slot.backing.pages * PAGE_SIZE - units[0]
+    invalidate_start(vm, first, length)
+    for unit in units:
+        vm.point(BACKING, unit)
+        _relocate(vm, slot, unit)
+    invalidate_end(vm, first, length)
+    return 0
+
+
+def _relocate(vm: Vm, slot: MemorySlot, unit: int, host: Host | None = None) -> None:
+    page = vm.host_page(slot, unit)
+    vm.generation += 1
+    page.address = host_address(page_of(unit), 0, slot.skewed) + vm.generation * GENERATION_STRIDE
+    if host is not None:
+        page.host = host
+    _announce(vm, slot, unit)
+
+
+def _announce(vm: Vm, slot: MemorySlot, unit: int) -> None:
+    page = vm.host_page(slot, unit)
+    size = slot.backing.pages * PAGE_SIZE
+    flags = vm.host_flags(slot, page)
+    vm.events.append((BACKING, vm.current, unit, size, page.address, flags))
+
+
+def protect(vm: Vm, slot: MemorySlot, start: int, size: int) -> int:
+    """mprotect(PROT_READ) by the VMM, under the mmap lock."""
+    units = _host_range(slot, start, size)
+    first, length = units[0], units[-1] + slot.backing.pages * PAGE_SIZE - units[0]
+    vm.lock(LOCK_MMAP)
+    invalidate_start(vm, first, length)
+    for unit in units:
+        page = vm.host_page(slot, unit)
+        if page.host in (Host.RW, Host.LAZY):
+            vm.point(BACKING, unit)
+            page.host = Host.R
+            _announce(vm, slot, unit)
+    invalidate_end(vm, first, length)
+    vm.unlock(LOCK_MMAP)
+    return 0
+
+
+def unprotect(vm: Vm, slot: MemorySlot, start: int, size: int) -> int:
+    """mprotect(PROT_READ | PROT_WRITE) by the VMM; more rights need no notifier."""
+    vm.lock(LOCK_MMAP)
+    for unit in _host_range(slot, start, size):
+        page = vm.host_page(slot, unit)
+        if page.host is Host.R:
+            vm.point(BACKING, unit)
+            page.host = Host.RW
+            _announce(vm, slot, unit)
+    vm.unlock(LOCK_MMAP)
+    return 0
+
+
+def change_pte(vm: Vm, slot: MemorySlot, start: int, _size: int) -> int:
+    """KSM's way: a new read-only page, mapped straight from the notifier without a cache."""
+    unit = slot.unit(start)
+    if slot.backing.pages != 1:
+        return 0
+    invalidate_start(vm, unit, PAGE_SIZE)
+    vm.point(BACKING, unit)
+    _relocate(vm, slot, unit, Host.LAZY)
+    address = vm.host_page(slot, unit).address
+    vm.events.append((CALL, vm.current, unit, PAGE_SIZE, address, CALL_CHANGE_PTE))
+    vm.lock(LOCK_MMU)
+    vm.notifier_seq += 1
+    kvm_pgtable_stage2_map(vm, unit, PAGE_SIZE, address, PROT_R)
+    vm.unlock(LOCK_MMU)
+    vm.events.append((RETURN, vm.current, unit, PAGE_SIZE, 0, CALL_CHANGE_PTE))
+    invalidate_end(vm, unit, PAGE_SIZE)
+    return 0
+
+
+def age(vm: Vm, _slot: MemorySlot, start: int, size: int) -> int:
+    """clear_young: mkold over the range, no flush."""
+    vm.lock(LOCK_MMU)
+    young = kvm_pgtable_stage2_mkold(vm, start, size)
+    vm.unlock(LOCK_MMU)
+    return int(young)
+
+
+def test_young(vm: Vm, _slot: MemorySlot, start: int, _size: int) -> int:
+    """Whether the page was accessed lately."""
+    vm.lock(LOCK_MMU)
+    young = kvm_pgtable_stage2_is_young(vm, start)
+    vm.unlock(LOCK_MMU)
+    return int(young)
+
+
+def slot_delete(vm: Vm, slot: MemorySlot, _start: int, _size: int) -> int:
+    """Delete a memslot: unpublish it, wait for its readers, then unmap it."""
+    vm.lock(LOCK_SLOTS)
+    publish(vm, slot, deleted=True)
+    vm.lock(LOCK_MMU)
+    kvm_pgtable_stage2_unmap(vm, slot.start, slot.end - slot.start)
+    vm.unlock(LOCK_MMU)
+    vm.unlock(LOCK_SLOTS)
+    return 0
+
+
+def teardown(vm: Vm, _slot: MemorySlot, _start: int, _size: int) -> int:
+    """The VM dies: no vCPU runs any more, so this waits for all of them to end."""
+    vcpus = len(vm.scenario.vcpus)
+    vm.wait(THREAD_END, 0, lambda: all(vm.ended[:vcpus]))
+    kvm_free_stage2_pgd(vm)
+    return 0
+
+
+def hyp_map(vm: Vm, _slot: MemorySlot, start: int, _size: int) -> int:
+    """Map one page into hyp stage 1, then ask for other permissions on it."""
+    vm.lock(LOCK_HYP)
+    kvm_pgtable_hyp_map(vm, start, start, PROT_R | PROT_W)
+    result = kvm_pgtable_hyp_map(vm, start, start, PROT_R)
+    vm.unlock(LOCK_HYP)
+    return result
+
+
+OPERATIONS: Final[dict[Op, tuple[int, Operation]]] = {
+    Op.LOG_ENABLE: (CALL_LOG_ENABLE, log_enable),
+    Op.LOG_DISABLE: (CALL_LOG_DISABLE, log_disable),
+    Op.LOG_GET: (CALL_LOG_GET, log_get),
+    Op.LOG_CLEAR: (CALL_LOG_CLEAR, log_clear),
+    Op.MOVE: (0, move),
+    Op.PROTECT: (0, protect),
+    Op.UNPROTECT: (0, unprotect),
+    Op.AGE: (CALL_AGE, age),
+    Op.TEST_YOUNG: (CALL_TEST_YOUNG, test_young),
+    Op.CHANGE_PTE: (0, change_pte),
+    Op.SLOT_DELETE: (CALL_SLOT_DELETE, slot_delete),
+    Op.TEARDOWN: (CALL_TEARDOWN, teardown),
+    Op.HYP_MAP: (0, hyp_map),
+}

@@ -1,0 +1,75 @@
+"""Leaf writers: values of entries, and the two ways of storing them that patch 1 tells apart."""
+
+from stage2fuzz.arch import (
+    PAGE_SIZE,
+    PTE_AF,
+    PTE_INNER_SHAREABLE,
+    PTE_MEMATTR_DEVICE,
+    PTE_MEMATTR_NORMAL,
+    PTE_READ,
+    PTE_TABLE,
+    PTE_VALID,
+    PTE_WRITE,
+    PTE_XN,
+)
+from stage2fuzz.engine.vm import Vm
+from stage2fuzz.engine.walk import GRANULES
+from stage2fuzz.events import ORDER_PLAIN, ORDER_RELEASE, WARN, WARN_TABLE_OVER_VALID
+
+PROT_X = 1
+PROT_W = 2
+PROT_R = 4
+PROT_DEVICE = 8
+
+
+def stage2_set_prot_attr(prot: int) -> int:
+    """The attribute bits of a stage-2 leaf for PROT_* flags."""
+    attr = PTE_MEMATTR_DEVICE if prot & PROT_DEVICE else PTE_MEMATTR_NORMAL
+    if not prot & PROT_X:
+        attr |= PTE_XN
+    if prot & PROT_R:
+        attr |= PTE_READ
+    if prot & PROT_W:
+        attr |= PTE_WRITE
+    return attr | PTE_INNER_SHAREABLE | PTE_AF
+
+
+def kvm_init_valid_leaf_pte(phys: int, attr: int, level: int) -> int:
+    """The valid leaf for ``phys`` at ``level``; a pure constructor."""
+    kind = PTE_TABLE if level == 3 else 0
+    return (phys & -PAGE_SIZE) | attr | kind | PTE_VALID
+
+
+def kvm_block_mapping_supported(addr: int, end: int, phys: int, level: int) -> bool:
+    """Whether one entry of ``level`` may map ``addr`` to ``phys`` within the range that is left."""
+    if level == 0:
+        return False
+    size = GRANULES[level]
+    return size <= end - addr and not addr & (size - 1) and not phys & (size - 1)
+
+
+def kvm_set_valid_leaf_pte(vm: Vm, ptep: int, phys: int, attr: int, level: int) -> bool:
+    """Before patch 1, shared by hyp stage 1 and guest stage 2: write the leaf if the entry is
+    invalid; say whether a valid entry already was exactly this leaf."""
+    old = vm.load(ptep)
+    new = kvm_init_valid_leaf_pte(phys, attr, level)
+    if old & PTE_VALID:
+        return old == new
+    vm.store(ptep, new, ORDER_RELEASE)
+    return True
+
+
+def kvm_set_invalid_pte(vm: Vm, ptep: int) -> int:
+    """Clear VALID and nothing else (until v5.13 the other bits stay); returns the old value."""
+    pte = vm.load(ptep)
+    vm.store(ptep, pte & ~PTE_VALID)
+    return pte
+
+
+def kvm_set_table_pte(vm: Vm, ptep: int, child: int) -> None:
+    """Link a table page: a store-release, so that its zeroes are visible first."""
+    old = vm.load(ptep)
+    if old & PTE_VALID:
+        vm.events.append((WARN, vm.current, 0, 0, 0, WARN_TABLE_OVER_VALID))
+    order = ORDER_PLAIN if vm.planted.plain_table_link else ORDER_RELEASE
+    vm.store(ptep, child | PTE_TABLE | PTE_VALID, order)

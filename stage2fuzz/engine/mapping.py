@@ -1,0 +1,212 @@
+"""kvm_pgtable_stage2_map: the map path, where the series' problem lies.
+
+One fault maps one page or one block, under mmu_lock. What happens on a valid leaf that differs in
+permissions only is the revision's choice; everything else is common.
+"""
+
+from stage2fuzz.arch import LAST_LEVEL, PTE_ADDRESS, PTE_PERMISSIONS, PTE_VALID, PTE_XN
+from stage2fuzz.engine.leaf import (
+    kvm_block_mapping_supported,
+    kvm_init_valid_leaf_pte,
+    kvm_set_invalid_pte,
+    kvm_set_table_pte,
+    kvm_set_valid_leaf_pte,
+    stage2_set_prot_attr,
+)
+from stage2fuzz.engine.revision import PermissionOnly
+from stage2fuzz.engine.tlb import tlb_flush_vmid, tlb_flush_vmid_ipa
+from stage2fuzz.engine.vm import Vm
+from stage2fuzz.engine.walk import GRANULES, LEAF, TABLE_POST, TABLE_PRE, Walk, kvm_pgtable_walk
+from stage2fuzz.events import (
+    CALL,
+    CALL_MAP,
+    DSB_ISHST,
+    E2BIG,
+    EAGAIN,
+    EINVAL,
+    ENOMEM,
+    ORDER_RELEASE,
+    RETURN,
+    WARN,
+    WARN_LEAF_AT_LAST_LEVEL,
+)
+
+
+class MapWalk(Walk):
+    """struct stage2_map_data beside the walk: where the next leaf points, and the anchor."""
+
+    __slots__ = ("anchor", "attr", "phys", "thread")
+
+    def __init__(self, addr: int, size: int, phys: int, prot: int, thread: int) -> None:
+        super().__init__(addr, size, stage2_map_walker, LEAF | TABLE_PRE | TABLE_POST)
+        self.phys = phys
+        self.attr = stage2_set_prot_attr(prot)
+        self.anchor = 0
+        self.thread = thread
+        """Whose memory cache the pages come from; -1: the caller has none."""
+
+
+def kvm_pgtable_stage2_map(
+    vm: Vm, addr: int, size: int, phys: int, prot: int, thread: int = -1
+) -> int:
+    """Map [addr, addr + size) to ``phys`` with PROT_*; 0, -EAGAIN, -ENOMEM, -EINVAL or -ERANGE."""
+    vm.events.append((CALL, vm.current, addr, size, phys, CALL_MAP | prot << 8))
+    ret = kvm_pgtable_walk(vm, MapWalk(addr, size, phys, prot, thread))
+    vm.dsb(DSB_ISHST)
+    vm.events.append((RETURN, vm.current, addr, size, ret, CALL_MAP))
+    return ret
+
+
+def stage2_map_walker(vm: Vm, walk: Walk, ptep: int, level: int, flag: int) -> int:
+    """The visitor: blocks replace tables on the way down, leaves are written at the bottom."""
+    assert isinstance(walk, MapWalk)
+    if flag == LEAF:
+        return stage2_map_walk_leaf(vm, walk, ptep, level)
+    if flag == TABLE_PRE:
+        return stage2_map_walk_table_pre(vm, walk, ptep, level)
+    return stage2_map_walk_table_post(vm, walk, ptep, level)
+
+
+def stage2_map_walk_table_pre(vm: Vm, walk: MapWalk, ptep: int, level: int) -> int:
+    """A table where a block fits: break it, flush the whole VMID, remember it as the anchor."""
+    if walk.anchor:
+        return 0
+    if not kvm_block_mapping_supported(walk.addr, walk.end, walk.phys, level):
+        return 0
+    kvm_set_invalid_pte(vm, ptep)
+    if vm.planted.collapse_flushes_by_ipa:
+        tlb_flush_vmid_ipa(vm, walk.addr, level)
+    elif not vm.planted.free_before_flush:
+        tlb_flush_vmid(vm)
+    walk.anchor = ptep
+    return 0
+
+
+def stage2_map_walk_table_post(vm: Vm, walk: MapWalk, ptep: int, level: int) -> int:
+    """Below the anchor free each child; at the anchor itself write the block."""
+    if not walk.anchor:
+        return 0
+    child = vm.load(ptep) & PTE_ADDRESS
+    if not vm.planted.collapse_leaks_the_child:
+        vm.free_page(child)
+    vm.put_page(ptep)
+    if walk.anchor != ptep:
+        return 0
+    if vm.planted.free_before_flush:
+        tlb_flush_vmid(vm)
+    walk.anchor = 0
+    walk.addr -= GRANULES[level]
+    ret = stage2_map_walk_leaf(vm, walk, ptep, level)
+    walk.addr += GRANULES[level]
+    return ret
+
+
+def stage2_map_walk_leaf(vm: Vm, walk: MapWalk, ptep: int, level: int) -> int:
+    """Write the leaf here, or make room for a table and let the walk descend into it."""
+    if walk.anchor:
+        if vm.load(ptep) & PTE_VALID:
+            vm.put_page(ptep)
+        return 0
+    ret = stage2_map_walker_try_leaf(vm, walk, ptep, level)
+    if ret != -E2BIG:
+        return ret
+    if level == LAST_LEVEL:
+        vm.events.append((WARN, vm.current, 0, 0, 0, WARN_LEAF_AT_LAST_LEVEL))
+        return -EINVAL
+    if walk.thread < 0 or vm.caches[walk.thread] == 0:
+        return -ENOMEM
+    vm.caches[walk.thread] -= 1
+    child = vm.alloc_page(zero=not vm.planted.link_before_zeroing)
+    pte = vm.load(ptep)
+    if pte & PTE_VALID:
+        kvm_set_invalid_pte(vm, ptep)
+        tlb_flush_vmid_ipa(vm, walk.addr, level)
+        vm.put_page(ptep)
+    kvm_set_table_pte(vm, ptep, child)
+    if vm.planted.link_before_zeroing:
+        vm.zero_page(child)
+    vm.get_page(ptep)
+    return 0
+
+
+def stage2_map_walker_try_leaf(vm: Vm, walk: MapWalk, ptep: int, level: int) -> int:
+    """Install the leaf if one entry of this level can be it: 0, -E2BIG (it can't) or -EAGAIN."""
+    if not kvm_block_mapping_supported(walk.addr, walk.end, walk.phys, level):
+        return -E2BIG
+    rule = vm.revision.permission_only
+    if rule is PermissionOnly.REWRITE:
+        return _rewrite(vm, walk, ptep, level)
+    new = kvm_init_valid_leaf_pte(walk.phys, walk.attr, level)
+    old = vm.load(ptep)
+    if old & PTE_VALID:
+        if rule is PermissionOnly.SKIP:
+            if not (old ^ new) & ~PTE_PERMISSIONS:
+                return -EAGAIN
+        elif not (old ^ new) & ~PTE_PERMISSIONS:
+            _in_place(vm, walk, ptep, level, old, new, rule)
+            walk.phys += GRANULES[level]
+            return 0
+        _break(vm, walk, ptep, level)
+    vm.store(ptep, new, ORDER_RELEASE)
+    vm.get_page(ptep)
+    walk.phys += GRANULES[level]
+    return 0
+
+
+def _rewrite(vm: Vm, walk: MapWalk, ptep: int, level: int) -> int:
+    """v5.10: any difference is a break-before-make, even one that takes permission away."""
+    if vm.load(ptep) & PTE_VALID and not vm.planted.count_kept_on_rewrite:
+        vm.put_page(ptep)
+        if vm.planted.count_dropped_twice:
+            vm.put_page(ptep)
+    if not _set_leaf(vm, walk, ptep, level):
+        if not vm.planted.no_break_on_remap:
+            kvm_set_invalid_pte(vm, ptep)
+            tlb_flush_vmid_ipa(vm, walk.addr, level)
+            _set_leaf(vm, walk, ptep, level)
+        else:
+            vm.store(ptep, kvm_init_valid_leaf_pte(walk.phys, walk.attr, level), ORDER_RELEASE)
+    vm.get_page(ptep)
+    walk.phys += GRANULES[level]
+    return 0
+
+
+def _set_leaf(vm: Vm, walk: MapWalk, ptep: int, level: int) -> bool:
+    """Write the leaf over an invalid entry; False if another valid one is there.
+
+    Patch 1 moves this out of the helper shared with hyp stage 1; what it does is the same.
+    """
+    if not vm.revision.decoupled_writers:
+        return kvm_set_valid_leaf_pte(vm, ptep, walk.phys, walk.attr, level)
+    new = kvm_init_valid_leaf_pte(walk.phys, walk.attr, level)
+    old = vm.load(ptep)
+    if old & PTE_VALID:
+        return old == new
+    vm.store(ptep, new, ORDER_RELEASE)
+    return True
+
+
+def _in_place(
+    vm: Vm, walk: MapWalk, ptep: int, level: int, old: int, new: int, rule: PermissionOnly
+) -> None:
+    """series-v1 compares attribute words as numbers, series-v4 takes the union; neither breaks."""
+    if rule is PermissionOnly.GREATER:
+        changed = (new ^ PTE_XN) > (old ^ PTE_XN)
+    else:
+        new = ((new ^ PTE_XN) | (old ^ PTE_XN)) ^ PTE_XN
+        changed = new != old
+    if changed:
+        vm.store(ptep, new)
+        tlb_flush_vmid_ipa(vm, walk.addr, level)
+
+
+def _break(vm: Vm, walk: MapWalk, ptep: int, level: int) -> None:
+    """The old leaf points elsewhere: invalid, flushed, one reference less."""
+    planted = vm.planted
+    if not planted.no_break_on_remap:
+        kvm_set_invalid_pte(vm, ptep)
+        tlb_flush_vmid_ipa(vm, walk.addr, level)
+    if not planted.count_kept_on_rewrite:
+        vm.put_page(ptep)
+        if planted.count_dropped_twice:
+            vm.put_page(ptep)

@@ -1,0 +1,54 @@
+"""The model engine's door: one scenario, one revision, one scheduler -> a trace."""
+
+from dataclasses import dataclass
+from functools import partial
+
+from stage2fuzz.engine.host import host_thread
+from stage2fuzz.engine.revision import Revision
+from stage2fuzz.engine.threads import Body
+from stage2fuzz.engine.unmapping import kvm_free_stage2_pgd
+from stage2fuzz.engine.vcpu import vcpu_thread
+from stage2fuzz.engine.vm import Vm
+from stage2fuzz.events import QUIESCENT, Event
+from stage2fuzz.rules import Rules
+from stage2fuzz.scenario import Scenario
+from stage2fuzz.schedule.base import Schedule, Scheduler
+
+
+@dataclass(frozen=True, slots=True)
+class Trace:
+    """What one run did: its events, the schedule that was really executed, how it ended."""
+
+    events: list[Event]
+    schedule: Schedule
+    preemptions: int
+    ended: str
+    """``finished``, ``deadlock`` or ``limit``."""
+
+
+class ModelEngine:
+    """One reusable virtual machine of the model; not to be shared between OS threads."""
+
+    def __init__(self, revision: Revision) -> None:
+        self.revision = revision
+        self.rules = Rules(dirty_marked_under_lock=True)
+        self._vm = Vm()
+
+    def run(self, scenario: Scenario, scheduler: Scheduler) -> Trace:
+        """Run ``scenario`` to its end under ``scheduler``."""
+        vm = self._vm
+        vm.reset(scenario, self.revision)
+        bodies: list[Body] = [partial(vcpu_thread, vm, program) for program in scenario.vcpus]
+        bodies += [partial(host_thread, vm, operations) for operations in scenario.hosts]
+        drains = scenario.threads if scenario.options.pending_stores else 0
+        try:
+            ended = vm.execute(bodies, scheduler, drains)
+        except Exception:
+            self._vm = Vm()
+            raise
+        if ended == "finished":
+            vm.events.append((QUIESCENT, 0, 0, 0, 0, 0))
+            if scenario.options.teardown and vm.mapped:
+                vm.alone(partial(kvm_free_stage2_pgd, vm))
+        schedule = Schedule(tuple(vm.runs), tuple(vm.choices))
+        return Trace(vm.events, schedule, vm.preemptions, ended)

@@ -1,0 +1,85 @@
+"""Revisions: which kernel the model is, as data read at the few places that differ.
+
+``v5.10`` is the base of the series; ``+p1``, ``+p2``, ``+p3`` apply its patches in any subset;
+``series-v1``, ``series-v2`` and ``series-v4`` are what the posted versions really did.
+"""
+
+from dataclasses import dataclass, replace
+from enum import Enum
+from typing import Final
+
+from stage2fuzz.engine.planted import NAMES, NONE, Planted
+from stage2fuzz.errors import InputError
+
+
+class PermissionOnly(Enum):
+    """What the map path does with a valid leaf that differs in permissions only, or not at all."""
+
+    REWRITE = "break-before-make, whatever the new permissions are; identical: nothing"
+    SKIP = "write nothing and return -EAGAIN"
+    GREATER = "store in place if numerically greater with XN flipped, else skip"
+    UNION = "store the union in place if it differs"
+
+
+@dataclass(frozen=True, slots=True)
+class Revision:
+    """One kernel behaviour."""
+
+    name: str
+    decoupled_writers: bool = False
+    """Patch 1: hyp stage 1 and guest stage 2 write their leaves on their own."""
+    permission_only: PermissionOnly = PermissionOnly.REWRITE
+    dirty_after_success: bool = False
+    """Patch 3: mark only after map or relax succeeded, and re-enter the guest on -EAGAIN."""
+    planted: Planted = NONE
+
+
+BASE: Final = Revision("v5.10")
+PATCHES: Final[dict[str, dict[str, object]]] = {
+    "p1": {"decoupled_writers": True},
+    "p2": {"permission_only": PermissionOnly.SKIP},
+    "p3": {"dirty_after_success": True},
+}
+_SERIES: Final[dict[str, object]] = {
+    "decoupled_writers": True,
+    "permission_only": PermissionOnly.SKIP,
+    "dirty_after_success": True,
+}
+NAMED: Final[dict[str, Revision]] = {
+    "v5.10": BASE,
+    "series-v1": Revision("series-v1", True, PermissionOnly.GREATER),
+    "series-v2": replace(BASE, name="series-v2", **_SERIES),  # type: ignore[arg-type]
+    "series-v4": Revision("series-v4", True, PermissionOnly.UNION),
+    "v5.12": replace(BASE, name="v5.12", **_SERIES),  # type: ignore[arg-type]
+}
+
+
+def parse_revision(text: str) -> Revision:
+    """``v5.10+p1+p2!missing-tlbi`` -> Revision; InputError names what is known."""
+    body, *bugs = text.split("!")
+    base, *patches = body.split("+")
+    if base not in NAMED:
+        raise InputError(f"model:{text}", f"unknown revision {base!r}", known_revisions())
+    revision = NAMED[base]
+    if patches and base != "v5.10":
+        raise InputError(f"model:{text}", "patches apply to v5.10 only", "v5.10+p1+p2+p3")
+    changes: dict[str, object] = {}
+    for patch in patches:
+        if patch not in PATCHES:
+            raise InputError(f"model:{text}", f"unknown patch {patch!r}", "known: p1, p2, p3")
+        changes |= PATCHES[patch]
+    switches: dict[str, bool] = {}
+    for bug in bugs:
+        name = bug.replace("-", "_")
+        if name not in NAMES:
+            known = ", ".join(n.replace("_", "-") for n in NAMES)
+            raise InputError(f"model:{text}", f"unknown planted bug {bug!r}", f"known: {known}")
+        switches[name] = True
+    if switches:
+        changes["planted"] = Planted(**switches)
+    return replace(revision, name=text, **changes) if changes else revision  # type: ignore[arg-type]
+
+
+def known_revisions() -> str:
+    """The names a person may type, for messages."""
+    return f"known: {', '.join(NAMED)}, and v5.10 with any of +p1 +p2 +p3"

@@ -1,0 +1,258 @@
+"""Threads of one run: pooled greenlets, scheduling points, blocking.
+
+vCPUs and host threads run plain functions that look like the kernel's own code. Greenlets are
+pooled because creating one costs as much as twenty switches, and a point mostly just counts down
+because asking the scheduler costs as much as ten points (the scheduler says how many points a
+thread may pass). The switch point stands *before* the shared access it announces.
+"""
+
+from collections.abc import Callable
+from typing import Final
+
+from greenlet import getcurrent, greenlet
+
+from stage2fuzz.errors import ModelError
+from stage2fuzz.events import DEADLOCK, LIMIT, LIMIT_STEPS, LOCK, THREAD_END, UNLOCK, Event
+from stage2fuzz.schedule.base import FOREVER, Run, Scheduler, View
+
+MAX_STEPS: Final = 20_000
+"""Points one run may pass before it ends as inconclusive."""
+
+Body = Callable[[], None]
+
+
+class Abandon(BaseException):
+    """Unwinds a thread whose run is given up; a BaseException, so that no engine code keeps it."""
+
+
+class Threads:
+    """The scheduler's side of an engine; ``Memory`` and ``Vm`` add what the steps do."""
+
+    def __init__(self) -> None:
+        self.events: list[Event] = []
+        self.current = -1
+        self.left = 0
+        self._granted = 0
+        self._hub = getcurrent()
+        self._workers: list[greenlet] = []
+        self._bodies: list[Body] = []
+        self._begun: list[bool] = []
+        self.ended: list[bool] = []
+        self._waiting: list[Callable[[], bool] | None] = []
+        self._scheduler: Scheduler
+        self._view = View(0)
+        self._steps = 0
+        self._error: BaseException | None = None
+        self.runs: list[Run] = []
+        self.choices: list[int] = []
+        self.preemptions = 0
+        self._writer: dict[int, int] = {}
+        self._readers: dict[int, int] = {}
+
+    def choose(self, options: int) -> int:
+        """One of ``range(options)``, by the scheduler, recorded; with one option nothing is asked."""
+        if options == 1:
+            return 0
+        chosen = self._scheduler.choose(options)
+        self.choices.append(chosen)
+        return chosen
+
+    def point(self, kind: int, where: int) -> None:
+        """A scheduling point before the shared step (``kind``, ``where``) of the running thread."""
+        if not self.left:
+            self._view.pending[self.current] = (kind, where)
+            self._dispatch()
+        self.left -= 1
+
+    def yield_(self) -> None:
+        """The running thread re-enters the guest without progress: a free place to switch."""
+        view = self._view
+        view.pending[self.current] = (0, 0)
+        view.yielded = True
+        self._dispatch()
+
+    def wait(self, kind: int, where: int, ready: Callable[[], bool]) -> None:
+        """Block the running thread until ``ready()``; it is not enabled meanwhile."""
+        while not ready():
+            self._waiting[self.current] = ready
+            self._view.pending[self.current] = (kind, where)
+            self._dispatch()
+        self._waiting[self.current] = None
+
+    def lock(self, name: int, shared: int = 0) -> None:
+        """Take a lock, exclusive or shared; a blocked taker is disabled, it does not spin."""
+        self.point(LOCK, name)
+        writer, readers = self._writer, self._readers
+        if name in writer or (not shared and readers.get(name)):
+            if shared:
+                self.wait(LOCK, name, lambda: name not in writer)
+            else:
+                self.wait(LOCK, name, lambda: name not in writer and not readers.get(name))
+        if shared:
+            readers[name] = readers.get(name, 0) + 1
+        else:
+            writer[name] = self.current
+        self.events.append((LOCK, self.current, name, 0, 0, shared))
+
+    def unlock(self, name: int, shared: int = 0) -> None:
+        """Release a lock taken in the same mode."""
+        self.point(UNLOCK, name)
+        if shared:
+            self._readers[name] -= 1
+        else:
+            del self._writer[name]
+        self.events.append((UNLOCK, self.current, name, 0, 0, shared))
+
+    def holds(self, name: int) -> bool:
+        """Whether the running thread holds ``name`` exclusively."""
+        return self._writer.get(name) == self.current
+
+    def execute(self, bodies: list[Body], scheduler: Scheduler, drains: int) -> str:
+        """Run ``bodies`` as threads 0.. to their end.
+
+        ``drains`` more pseudo-threads make pending stores visible. Returns ``finished``,
+        ``deadlock`` or ``limit``; an exception of a thread is raised here.
+        """
+        count = len(bodies)
+        while len(self._workers) < count:
+            self._workers.append(greenlet(self._loop))
+        self._hub = getcurrent()
+        self._bodies, self._scheduler = bodies, scheduler
+        self._begun, self.ended = [False] * count, [False] * count
+        self._waiting = [None] * count
+        self._view = View(count + drains)
+        self._steps = self._granted = self.left = self.preemptions = 0
+        self.current, self._error = -1, None
+        self.runs, self.choices = [], []
+        self._writer, self._readers = {}, {}
+        scheduler.begin(count + drains)
+        self._resume()
+        if all(self.ended):
+            return "finished"
+        self._abandon()
+        if self._error is not None:
+            raise self._error
+        return "limit" if self.events[-1][0] == LIMIT else "deadlock"
+
+    def alone(self, body: Body) -> None:
+        """After ``execute``: run ``body`` as thread 0 with nobody else and no choice to make."""
+        self.current, self.left = 0, FOREVER
+        body()
+
+    def drainable(self, drain: int) -> bool:
+        """Whether a hardware drain has something to do; ``Memory`` knows."""
+        raise ModelError(f"no drain {drain}")
+
+    def drain(self, drain: int) -> None:
+        """Make one pending store visible; ``Memory`` knows how."""
+        raise ModelError(f"no drain {drain}")
+
+    def _loop(self) -> None:
+        """The life of a pooled greenlet: one body a run, then the next thread or the hub."""
+        while True:
+            me = self.current
+            self._begun[me] = True
+            try:
+                self._bodies[me]()
+                self.events.append((THREAD_END, me, 0, 0, 0, 0))
+                self.ended[me] = True
+                self._resume()
+            except Abandon:
+                self._hub.switch()
+            except Exception as error:
+                self._error = error
+                self.ended[me] = True
+                self._hub.switch()
+
+    def _enabled(self) -> tuple[int, ...]:
+        waiting, count = self._waiting, len(self.ended)
+        enabled = [
+            i
+            for i, ended in enumerate(self.ended)
+            if not ended and (waiting[i] is None or waiting[i]())  # type: ignore[misc]
+        ]
+        for drain in range(len(self._view.pending) - count):
+            if self.drainable(drain):
+                enabled.append(count + drain)
+        return tuple(enabled)
+
+    def _decide(self) -> int:
+        """Close the run so far and ask who is next; -1 where nobody can go on."""
+        view, count = self._view, len(self.ended)
+        self._close_run()
+        while True:
+            enabled = self._enabled()
+            if not enabled or self._steps > MAX_STEPS:
+                return -1
+            view.enabled, view.current = enabled, self.current
+            chosen, granted = self._scheduler.next(view)
+            if chosen not in enabled or granted < 1:
+                raise ModelError(f"the scheduler chose {chosen} for {granted} of {enabled}")
+            before = view.current
+            preempts = before < count and before in enabled and not view.yielded
+            if preempts and chosen != before:
+                self.preemptions += 1
+            view.yielded, view.left = False, 0
+            self.left = self._granted = granted
+            if chosen < count:
+                return chosen
+            self.current = chosen
+            while self.left and self.drainable(chosen - count):
+                self.left -= 1
+                self.drain(chosen - count)
+            self._close_run()
+
+    def _close_run(self) -> None:
+        if self.current >= 0:
+            done = self._granted - self.left
+            self._steps += done
+            if done:
+                runs = self.runs
+                if runs and runs[-1][0] == self.current:
+                    runs[-1] = (self.current, runs[-1][1] + done)
+                else:
+                    runs.append((self.current, done))
+            self._granted = self._view.left = self.left
+
+    def _dispatch(self) -> None:
+        """Let the scheduler's choice run; return when the calling thread is chosen again."""
+        me = self.current
+        chosen = self._decide()
+        if chosen == me:
+            self.current = me
+            return
+        self._switch_to(chosen)
+
+    def _resume(self) -> None:
+        """From the hub, or from a thread that ended: run the next thread, if there is one."""
+        chosen = self._decide()
+        if chosen < 0 and getcurrent() is self._hub:
+            return
+        self._switch_to(chosen)
+
+    def _switch_to(self, chosen: int) -> None:
+        if chosen < 0:
+            if not all(self.ended):
+                self._record_stall()
+            self._hub.switch()
+            return
+        self.current = chosen
+        self._workers[chosen].switch()
+
+    def _record_stall(self) -> None:
+        if self._steps > MAX_STEPS:
+            self.events.append((LIMIT, self.current, 0, 0, 0, LIMIT_STEPS))
+        else:
+            waiting = sum(1 << i for i, ended in enumerate(self.ended) if not ended)
+            self.events.append((DEADLOCK, self.current, 0, 0, 0, waiting))
+
+    def give_up(self, limit: int) -> None:
+        """End the whole run as inconclusive, from inside a thread."""
+        self.events.append((LIMIT, self.current, 0, 0, 0, limit))
+        self._hub.switch()
+
+    def _abandon(self) -> None:
+        """Unwind every thread that is inside its body, so that the pool can be used again."""
+        for i, worker in enumerate(self._workers[: len(self.ended)]):
+            if self._begun[i] and not self.ended[i]:
+                worker.throw(Abandon())

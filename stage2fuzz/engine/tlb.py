@@ -1,0 +1,179 @@
+"""TLB maintenance as hyp/nvhe/tlb.c does it, and the hardware's side of a guest access.
+
+Each part of an invalidation is a step of its own: between the stage-2 TLBI and the stage-1 TLBI
+other PEs still hold combined entries, and nothing is done before the DSB that completes it.
+"""
+
+from stage2fuzz.arch import (
+    ACCESS_FLAG,
+    ENTRIES,
+    EXECUTE,
+    LAST_LEVEL,
+    PERMISSION,
+    PTE_ADDRESS,
+    PTE_AF,
+    PTE_READ,
+    PTE_TABLE,
+    PTE_VALID,
+    PTE_WRITE,
+    PTE_XN,
+    READ,
+    TRANSLATION,
+)
+from stage2fuzz.engine.vm import HOST_VMID, VMID, Vm
+from stage2fuzz.engine.walk import GRANULES, SHIFTS
+from stage2fuzz.events import (
+    CONTEXT,
+    DSB_ISH,
+    DSB_ISHST,
+    HARDWARE_AF,
+    HIT,
+    TLBI,
+    TLBI_BROADCAST,
+    TLBI_IPAS2E1,
+    TLBI_OPERATION,
+    TLBI_VMALLE1,
+    TLBI_VMALLS12E1,
+    WALK,
+    tlbi_aux,
+)
+
+
+def tlb_flush_vmid_ipa(vm: Vm, ipa: int, level: int) -> None:
+    """__kvm_tlb_flush_vmid_ipa: DSB, stage 2 by IPA, DSB, stage 1, DSB; broadcast."""
+    planted = vm.planted
+    if planted.missing_tlbi:
+        return
+    broadcast = not planted.local_tlbi
+    if planted.tlbi_of_the_wrong_page:
+        ipa += GRANULES[level]
+    hint = min(level + 1, LAST_LEVEL) if planted.tlbi_with_the_wrong_level else level
+    if planted.tlbi_with_the_wrong_level and level == LAST_LEVEL:
+        hint = LAST_LEVEL - 1
+    if not planted.missing_dsb_before_tlbi:
+        vm.dsb(DSB_ISHST)
+    _enter_context(vm)
+    _tlbi(vm, ipa & -4096, tlbi_aux(TLBI_IPAS2E1, broadcast, hint))
+    if not planted.missing_dsb_after_tlbi:
+        dsb_ish(vm)
+    if not planted.missing_stage1_tlbi:
+        _tlbi(vm, 0, tlbi_aux(TLBI_VMALLE1, broadcast))
+    if not planted.missing_final_dsb:
+        dsb_ish(vm)
+    vm.isb()
+    _leave_context(vm)
+
+
+def tlb_flush_vmid(vm: Vm) -> None:
+    """__kvm_tlb_flush_vmid: everything of the VMID, both stages."""
+    vm.dsb(DSB_ISHST)
+    _enter_context(vm)
+    _tlbi(vm, 0, tlbi_aux(TLBI_VMALLS12E1, True))
+    dsb_ish(vm)
+    vm.isb()
+    _leave_context(vm)
+
+
+def dsb_ish(vm: Vm) -> None:
+    """DSB ISH: the thread's TLBIs are complete, so walks in flight that they cover start again."""
+    vm.dsb(DSB_ISH)
+    me = vm.current
+    if vm.window is not None:
+        vm.window.dsb(me, DSB_ISH)
+    for ipa, operation, broadcast in vm.issued[me]:
+        for element, walked in enumerate(vm.walking):
+            if walked and (broadcast or element == me):
+                same = walked >> 12 == ipa >> 12
+                if operation != TLBI_VMALLE1 and (operation != TLBI_IPAS2E1 or same):
+                    vm.walking[element] = -1
+    vm.issued[me].clear()
+
+
+def _tlbi(vm: Vm, ipa: int, aux: int) -> None:
+    vm.point(TLBI, ipa)
+    me = vm.current
+    vm.issued[me].append((ipa, aux & TLBI_OPERATION, aux & TLBI_BROADCAST))
+    if vm.window is not None:
+        vm.window.tlbi(me, ipa, 0, aux)
+    vm.events.append((TLBI, me, ipa, 0, VMID, aux))
+
+
+def _enter_context(vm: Vm) -> None:
+    if not vm.planted.tlbi_without_context:
+        vm.events.append((CONTEXT, vm.current, 0, HOST_VMID, VMID, 0))
+
+
+def _leave_context(vm: Vm) -> None:
+    if not vm.planted.tlbi_without_context:
+        vm.events.append((CONTEXT, vm.current, 0, VMID, HOST_VMID, 0))
+
+
+def translate(vm: Vm, ipa: int, kind: int) -> tuple[int, int, int]:
+    """One hardware walk: (fault or 0, level, physical address); one descriptor load a step.
+
+    The last load and the access are one step: a completed TLBI waits for accesses that used what
+    it removed. A walk in flight that a TLBI covers starts again (rule RRVJDB).
+    """
+    me, walking = vm.current, vm.walking
+    walking[me] = ipa
+    level, table = vm.start_level, vm.root
+    mask = -1
+    while True:
+        ptep = table + ((ipa >> SHIFTS[level]) & mask) * 8
+        vm.point(WALK, ptep)
+        if walking[me] < 0:
+            walking[me] = ipa
+            level, table, mask = vm.start_level, vm.root, -1
+            continue
+        pte = _descriptor(vm, ptep, level, ipa)
+        if not pte & PTE_VALID:
+            fault = TRANSLATION
+            break
+        if pte & PTE_TABLE and level < LAST_LEVEL:
+            level, table, mask = level + 1, pte & PTE_ADDRESS, ENTRIES - 1
+            continue
+        if not pte & PTE_AF:
+            if vm.options.hardware_af:
+                _set_af(vm, ptep, pte, level)
+                level, table, mask = vm.start_level, vm.root, -1
+                continue
+            fault = ACCESS_FLAG
+            break
+        walking[me] = 0
+        if _denied(pte, kind):
+            return PERMISSION, level, 0
+        return 0, level, (pte & PTE_ADDRESS) + (ipa & (GRANULES[level] - 1))
+    walking[me] = 0
+    return fault, level, 0
+
+
+def _descriptor(vm: Vm, ptep: int, level: int, ipa: int) -> int:
+    """The value the walker uses: memory's, or one that the PE may still hold."""
+    pte = vm.visible(ptep)
+    window = vm.window
+    if window is not None and window.stale:
+        me = vm.current
+        values = window.may(me, ptep, pte)
+        if len(values) > 1:
+            sticky = vm.options.tlb == 1
+            pte = values[-1 if sticky else vm.choose(len(values))]
+            vm.events.append((HIT, me, ipa, 0, pte, level))
+            return pte
+    vm.events.append((WALK, vm.current, ptep, 0, pte, level))
+    return pte
+
+
+def _denied(pte: int, kind: int) -> bool:
+    if kind == READ:
+        return not pte & PTE_READ
+    if kind == EXECUTE:
+        return bool(pte & PTE_XN) or not pte & PTE_READ
+    return not pte & PTE_WRITE
+
+
+def _set_af(vm: Vm, ptep: int, pte: int, level: int) -> None:
+    """Hardware management of the access flag: an atomic update, if the entry is still the same."""
+    vm.point(HARDWARE_AF, ptep)
+    if vm.visible(ptep) == pte:
+        vm.entries[ptep] = pte | PTE_AF
+        vm.events.append((HARDWARE_AF, vm.current, ptep, pte, pte | PTE_AF, level))

@@ -1,0 +1,80 @@
+"""kvm_pgtable_stage2_unmap and _destroy: taking leaves and tables away."""
+
+from stage2fuzz.arch import LAST_LEVEL, PTE_ADDRESS, PTE_MEMATTR, PTE_MEMATTR_NORMAL, PTE_VALID
+from stage2fuzz.arch import is_table as pte_is_table
+from stage2fuzz.engine.tlb import tlb_flush_vmid_ipa
+from stage2fuzz.engine.vm import Vm
+from stage2fuzz.engine.walk import GRANULES, LEAF, TABLE_POST, Walk, kvm_pgtable_walk
+from stage2fuzz.events import (
+    CALL,
+    CALL_DESTROY,
+    CALL_UNMAP,
+    DCACHE_CLEAN,
+    LOCK_MMU,
+    RETURN,
+)
+from stage2fuzz.scenario import SLOT_STRIDE
+
+
+def kvm_pgtable_stage2_unmap(vm: Vm, addr: int, size: int) -> int:
+    """Remove every leaf that the range touches (a block goes whole) and every table left empty."""
+    vm.events.append((CALL, vm.current, addr, size, 0, CALL_UNMAP))
+    if vm.planted.unmap_skips_a_page:
+        walk = Walk(addr + 4096, size - 4096, stage2_unmap_walker, LEAF | TABLE_POST, sparse=True)
+    else:
+        walk = Walk(addr, size, stage2_unmap_walker, LEAF | TABLE_POST, sparse=True)
+    ret = kvm_pgtable_walk(vm, walk)
+    vm.events.append((RETURN, vm.current, addr, size, ret, CALL_UNMAP))
+    return ret
+
+
+def stage2_unmap_walker(vm: Vm, walk: Walk, ptep: int, level: int, _flag: int) -> int:
+    """Invalid, flushed, one reference less, then the data cache, then the empty child."""
+    pte = vm.load(ptep)
+    if not pte & PTE_VALID:
+        return 0
+    child = 0
+    if pte_is_table(pte, level):
+        child = pte & PTE_ADDRESS
+        if vm.page_count(child) != 1:
+            return 0
+    vm.store(ptep, pte & ~PTE_VALID)
+    if not vm.planted.unmap_without_tlbi:
+        where = walk.addr if not child else walk.addr - 1
+        tlb_flush_vmid_ipa(vm, where & -GRANULES[level], level)
+    vm.put_page(ptep)
+    if child:
+        vm.free_page(child)
+    elif pte & PTE_MEMATTR == PTE_MEMATTR_NORMAL and not vm.options.fwb:
+        size = GRANULES[level]
+        vm.events.append((DCACHE_CLEAN, vm.current, pte & PTE_ADDRESS, size, 0, 0))
+    return 0
+
+
+def kvm_free_stage2_pgd(vm: Vm) -> None:
+    """Unpublish the tables under the lock, then free them all without it: no vCPU runs any more."""
+    vm.lock(LOCK_MMU)
+    mapped, vm.mapped = vm.mapped, False
+    vm.unlock(LOCK_MMU)
+    if not mapped:
+        return
+    vm.events.append((CALL, vm.current, 0, 0, 0, CALL_DESTROY))
+    vm.mapped = True
+    first = vm.slots[0].start if vm.slots else 0
+    for number in range(len(vm.scenario.slots)):
+        start = first - first % GRANULES[1] + number * SLOT_STRIDE * 4096
+        walk = Walk(start, SLOT_STRIDE * 4096, stage2_free_walker, LEAF | TABLE_POST, sparse=True)
+        kvm_pgtable_walk(vm, walk)
+    vm.mapped = False
+    vm.events.append((RETURN, vm.current, 0, 0, 0, CALL_DESTROY))
+
+
+def stage2_free_walker(vm: Vm, _walk: Walk, ptep: int, level: int, _flag: int) -> int:
+    """Drop what the entry counts, and the child page with its last reference."""
+    pte = vm.load(ptep)
+    if not pte & PTE_VALID:
+        return 0
+    vm.put_page(ptep)
+    if level < LAST_LEVEL and pte_is_table(pte, level):
+        vm.put_page(pte & PTE_ADDRESS)
+    return 0

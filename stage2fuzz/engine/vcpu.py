@@ -1,0 +1,28 @@
+"""A vCPU thread: guest accesses, each retried until it is done or exits to user space."""
+
+from stage2fuzz.engine.abort import RESUME_GUEST, Fault, kvm_handle_guest_abort
+from stage2fuzz.engine.tlb import translate
+from stage2fuzz.engine.vm import Vm
+from stage2fuzz.events import ACCESS, EAGAIN, FAULT, LIMIT_FAULTS, RESUME
+from stage2fuzz.scenario import MAX_FAULTS, Access, ipa_of
+
+
+def vcpu_thread(vm: Vm, accesses: tuple[Access, ...]) -> None:
+    """Run the guest's accesses in order; -EAGAIN from KVM_RUN makes the VMM run the vCPU again."""
+    me = vm.current
+    for number, access in enumerate(accesses):
+        ipa, kind = ipa_of(access.page), access.kind
+        for _ in range(MAX_FAULTS):
+            status, level, address = translate(vm, ipa, kind)
+            if not status:
+                vm.events.append((ACCESS, me, ipa, kind, address, number))
+                break
+            vm.events.append((FAULT, me, ipa, kind, status, level))
+            ret = kvm_handle_guest_abort(vm, Fault(ipa, kind, status, level))
+            outside = int(vm.slot_of(ipa) is None)
+            vm.events.append((RESUME, me, ipa, kind, ret, outside))
+            if ret not in (RESUME_GUEST, -EAGAIN):
+                break
+            vm.yield_()
+        else:
+            vm.give_up(LIMIT_FAULTS)

@@ -1,0 +1,187 @@
+"""struct kvm of the model: slots, host pages, dirty log, notifier state, on top of table memory."""
+
+from typing import Final
+
+from stage2fuzz.arch import ENTRIES, PAGE_SIZE, granule
+from stage2fuzz.engine.memory import TABLE_BASE, Memory
+from stage2fuzz.engine.revision import BASE, Revision
+from stage2fuzz.events import (
+    BACKING,
+    HOST_ABSENT,
+    HOST_DEVICE,
+    HOST_POISON,
+    HOST_READ,
+    HOST_WRITE,
+    ROOT,
+    SETUP,
+    SLOT,
+    SLOT_LOGGING,
+    SLOT_READONLY,
+    Event,
+)
+from stage2fuzz.scenario import (
+    SLOT_STRIDE,
+    Backing,
+    Host,
+    Scenario,
+    Slot,
+    host_address,
+    ipa_of,
+    page_of,
+)
+from stage2fuzz.window import Window
+
+VMID: Final = 1
+HOST_VMID: Final = 0
+HYP_VMID: Final = -1
+HYP_ROOT: Final = TABLE_BASE - (1 << 20)
+HOST_FLAGS: Final[dict[Host, int]] = {
+    Host.RW: HOST_READ | HOST_WRITE,
+    Host.R: HOST_READ,
+    Host.LAZY: HOST_READ,
+    Host.ABSENT: HOST_ABSENT,
+    Host.POISON: HOST_POISON,
+}
+
+
+class MemorySlot:
+    """struct kvm_memory_slot: what a fault handler reads of a slot."""
+
+    __slots__ = ("backing", "dirty", "end", "flags", "number", "skewed", "start")
+
+    def __init__(self, number: int, slot: Slot) -> None:
+        self.number = number
+        self.start = ipa_of(number * SLOT_STRIDE)
+        self.end = self.start + slot.pages * PAGE_SIZE
+        self.flags = SLOT_READONLY if slot.readonly else 0
+        if slot.logging:
+            self.flags |= SLOT_LOGGING
+        self.backing = slot.backing
+        self.skewed = slot.skewed
+        self.dirty: dict[int, bool] = {}
+        """The dirty bitmap: the set bits, by the page's IPA, in the order they were set."""
+
+    @property
+    def logging(self) -> bool:
+        """kvm_slot_dirty_track_enabled of a writable slot (memslot_is_logging)."""
+        return self.flags & (SLOT_LOGGING | SLOT_READONLY) == SLOT_LOGGING
+
+    def unit(self, ipa: int) -> int:
+        """First IPA of the host mapping that holds ``ipa``."""
+        size = self.backing.pages * PAGE_SIZE
+        return self.start + (ipa - self.start) // size * size
+
+
+class HostPageState:
+    """One host mapping: where it is and what the host grants on it."""
+
+    __slots__ = ("address", "host")
+
+    def __init__(self, address: int, host: Host) -> None:
+        self.address = address
+        self.host = host
+
+
+class Vm(Memory):
+    """One virtual machine and the host around it, reset for each run."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.revision: Revision = BASE
+        self.planted = BASE.planted
+        self.scenario = Scenario()
+        self.options = self.scenario.options
+        self.root = TABLE_BASE
+        self.start_level = 1
+        self.slots: list[MemorySlot] = []
+        self.mapped = True
+        self.notifier_count = 0
+        self.notifier_seq = 0
+        self.host: dict[int, HostPageState] = {}
+        self.generation = 0
+        self.caches: list[int] = []
+        self.topups = 0
+        self.readers: list[int] = []
+        self.slots_epoch = 0
+        self.issued: list[list[tuple[int, int, int]]] = []
+        self.walking: list[int] = []
+        self.window: Window | None = None
+        self._header: dict[Scenario, list[Event]] = {}
+
+    def reset(self, scenario: Scenario, revision: Revision) -> None:
+        """Set the machine up for ``scenario``, and start the event list with what it is."""
+        options = scenario.options
+        threads = scenario.threads
+        self.scenario, self.options = scenario, options
+        self.revision, self.planted = revision, revision.planted
+        self.reset_memory(threads, options.pending_stores)
+        roots = 2 if options.ipa_bits == 40 else 1
+        self.start_level = 1 if options.ipa_bits == 40 else 0
+        self._next_page = TABLE_BASE + roots * ENTRIES * 8
+        self.mapped = True
+        self.notifier_count = self.notifier_seq = self.generation = self.topups = 0
+        self.slots_epoch = 0
+        self.slots = [MemorySlot(i, slot) for i, slot in enumerate(scenario.slots)]
+        self.host = {}
+        for page in scenario.host_pages:
+            slot_of_page = self.slots[page.page // SLOT_STRIDE]
+            unit = slot_of_page.unit(ipa_of(page.page))
+            self.host[unit] = HostPageState(self._home(slot_of_page, unit), page.host)
+        self.caches = [0] * threads
+        self.readers = [-1] * threads
+        self.issued = [[] for _ in range(threads)]
+        self.walking = [0] * threads
+        header = self._header.get(scenario)
+        if header is None:
+            if len(self._header) > 1000:
+                self._header.clear()
+            header = self._header[scenario] = self._describe()
+        self.events = header.copy()
+        self.window = None
+        if options.tlb:
+            self.window = Window(threads)
+
+    def slot_of(self, ipa: int) -> MemorySlot | None:
+        """gfn_to_memslot: the published slot that holds ``ipa``."""
+        for slot in self.slots:
+            if slot.start <= ipa < slot.end:
+                return slot
+        return None
+
+    def host_page(self, slot: MemorySlot, ipa: int) -> HostPageState:
+        """The host mapping behind ``ipa``; made on first use with the plain state."""
+        unit = slot.unit(ipa)
+        state = self.host.get(unit)
+        if state is None:
+            state = self.host[unit] = HostPageState(self._home(slot, unit), Host.RW)
+        return state
+
+    def host_flags(self, slot: MemorySlot, state: HostPageState) -> int:
+        """The HOST_* flags of a mapping."""
+        device = HOST_DEVICE if slot.backing is Backing.DEVICE else 0
+        return HOST_FLAGS[state.host] | device
+
+    def entry(self, ipa: int) -> int:
+        """Address of the root entry that translates ``ipa``."""
+        return self.root + (ipa >> (granule(self.start_level).bit_length() - 1)) * 8
+
+    def _home(self, slot: MemorySlot, unit: int) -> int:
+        return host_address(page_of(unit), 0, slot.skewed)
+
+    def _describe(self) -> list[Event]:
+        events: list[Event] = [
+            (ROOT, SETUP, self.root, self.start_level, VMID, self.options.ipa_bits)
+        ]
+        for slot in self.slots:
+            size = slot.end - slot.start
+            events.append((SLOT, SETUP, slot.start, size, slot.flags, slot.number))
+            device = HOST_DEVICE if slot.backing is Backing.DEVICE else 0
+            flags = HOST_READ | HOST_WRITE | device
+            events.append((BACKING, SETUP, slot.start, size, self._home(slot, slot.start), flags))
+        for unit, state in self.host.items():
+            owner = self.slot_of(unit)
+            assert owner is not None
+            size = owner.backing.pages * PAGE_SIZE
+            flags = self.host_flags(owner, state)
+            events.append((BACKING, SETUP, unit, size, state.address, flags))
+        return events

@@ -1,0 +1,18 @@
+"""Rules: which era's behaviour an engine has; read by the oracles, stated by the engine."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What is right depends on the kernel's era; the engine says which era it models."""
+
+    dirty_marked_under_lock: bool = True
+    """v5.12 to v6.1 mark under mmu_lock; from v6.2 the mark follows after the unlock."""
+    shared_faults: bool = False
+    """From v6.2 faults walk under the read lock and change entries by cmpxchg only."""
+    counts_any_nonzero: bool = False
+    """From v5.13 any non-zero entry is counted; before, valid ones."""
+    local_relax_flush: bool = False
+    """From v6.6 a permission fault flushes the local TLB only."""
+    rcu: bool = False

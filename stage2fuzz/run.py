@@ -1,0 +1,72 @@
+"""run(case): the one door through which a case becomes events and verdicts, on any engine."""
+
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Protocol
+
+from stage2fuzz.case import Case
+from stage2fuzz.engine.model import ModelEngine, Trace
+from stage2fuzz.engine.revision import known_revisions, parse_revision
+from stage2fuzz.errors import InputError
+from stage2fuzz.events import Event
+from stage2fuzz.oracles.judge import judge
+from stage2fuzz.oracles.violation import Rules, Violation
+from stage2fuzz.scenario import Scenario
+from stage2fuzz.schedule.base import Schedule, Scheduler
+from stage2fuzz.schedule.replay import Replay
+
+
+class Engine(Protocol):
+    """What stands behind the door: the model, or a kernel tree compiled in user space."""
+
+    @property
+    def rules(self) -> Rules:
+        """The era whose rules the oracles apply."""
+
+    def run(self, scenario: Scenario, scheduler: Scheduler) -> Trace:
+        """Run one scenario under one scheduler."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """A case that ran: what happened, and what the oracles say of it."""
+
+    case: Case
+    """The case with the schedule that was really executed; running it again gives these events."""
+    events: list[Event]
+    violations: tuple[Violation, ...]
+    preemptions: int
+    ended: str
+    """``finished``, ``deadlock`` or ``limit`` (inconclusive, never a verdict by itself)."""
+
+    @property
+    def schedule(self) -> Schedule:
+        """The executed schedule."""
+        return self.case.schedule
+
+
+@lru_cache(maxsize=64)
+def engine_of(name: str) -> Engine:
+    """The engine of that name, kept for the life of the process; InputError if there is none."""
+    kind, _, rest = name.partition(":")
+    if kind == "model":
+        return ModelEngine(parse_revision(rest))
+    if kind == "kernel":
+        from stage2fuzz.kernel import engine as kernel_engine  # noqa: PLC0415  (needs a compiler)
+
+        return kernel_engine(rest)
+    raise InputError(name, "unknown engine", f"model:REVISION ({known_revisions()}) or kernel:TREE")
+
+
+def run(case: Case) -> Outcome:
+    """Replay ``case`` as far as its schedule goes, then end fairly; judge the events."""
+    return run_scheduled(case.engine, case.scenario, Replay(case.schedule))
+
+
+def run_scheduled(name: str, scenario: Scenario, scheduler: Scheduler) -> Outcome:
+    """Run ``scenario`` under any strategy; the outcome's case replays it."""
+    engine = engine_of(name)
+    trace = engine.run(scenario, scheduler)
+    violations = judge(trace.events, engine.rules)
+    case = Case(name, scenario, trace.schedule)
+    return Outcome(case, trace.events, violations, trace.preemptions, trace.ended)
