@@ -146,9 +146,8 @@ def map_or_relax(
                 vm.events.append((ICACHE_INVALIDATE, vm.current, address, size, 0, 0))
         elif vm.options.dic and not device:
             prot |= PROT_X
-        if fault.status == PERMISSION and size == GRANULES[fault.level]:
-            ret = kvm_pgtable_stage2_relax_perms(vm, ipa, size, prot)
-        elif fault.status == PERMISSION and planted.relax_at_the_wrong_level:
+        same_size = size == GRANULES[fault.level] or planted.relax_at_the_wrong_level
+        if fault.status == PERMISSION and same_size:
             ret = kvm_pgtable_stage2_relax_perms(vm, ipa, size, prot)
         else:
             ret = kvm_pgtable_stage2_map(vm, ipa, size, address, prot, vm.current)

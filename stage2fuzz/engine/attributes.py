@@ -33,7 +33,7 @@ class AttributeWalk(Walk):
 def stage2_attr_walker(vm: Vm, walk: Walk, ptep: int, level: int, _flag: int) -> int:
     """Change one valid leaf; write nothing where nothing changes."""
     assert isinstance(walk, AttributeWalk)
-    pte = vm.load(ptep)
+    pte = walk.loaded
     if not pte & PTE_VALID:
         return 0
     walk.found, walk.level = pte, level

@@ -53,11 +53,11 @@ def hyp_map_walker_try_leaf(vm: Vm, ptep: int, phys: int, prot: int) -> int:
     if vm.planted.hyp_rewrites_in_place:
         vm.store(ptep, kvm_init_valid_leaf_pte(phys, attr, 3), ORDER_RELEASE)
         return 0
+    old = vm.load(ptep)
     if not vm.revision.decoupled_writers:
-        written = kvm_set_valid_leaf_pte(vm, ptep, phys, attr, 3)
+        written = kvm_set_valid_leaf_pte(vm, ptep, old, phys, attr, 3)
     else:
         new = kvm_init_valid_leaf_pte(phys, attr, 3)
-        old = vm.load(ptep)
         written = not old & PTE_VALID or old == new
         if not old & PTE_VALID:
             vm.store(ptep, new, ORDER_RELEASE)

@@ -48,10 +48,9 @@ def kvm_block_mapping_supported(addr: int, end: int, phys: int, level: int) -> b
     return size <= end - addr and not addr & (size - 1) and not phys & (size - 1)
 
 
-def kvm_set_valid_leaf_pte(vm: Vm, ptep: int, phys: int, attr: int, level: int) -> bool:
-    """Before patch 1, shared by hyp stage 1 and guest stage 2: write the leaf if the entry is
-    invalid; say whether a valid entry already was exactly this leaf."""
-    old = vm.load(ptep)
+def kvm_set_valid_leaf_pte(vm: Vm, ptep: int, old: int, phys: int, attr: int, level: int) -> bool:
+    """Before patch 1, shared by hyp stage 1 and guest stage 2: write the leaf over an invalid
+    entry; say whether a valid one already was exactly this leaf."""
     new = kvm_init_valid_leaf_pte(phys, attr, level)
     if old & PTE_VALID:
         return old == new
@@ -59,11 +58,9 @@ def kvm_set_valid_leaf_pte(vm: Vm, ptep: int, phys: int, attr: int, level: int) 
     return True
 
 
-def kvm_set_invalid_pte(vm: Vm, ptep: int) -> int:
-    """Clear VALID and nothing else (until v5.13 the other bits stay); returns the old value."""
-    pte = vm.load(ptep)
+def kvm_set_invalid_pte(vm: Vm, ptep: int, pte: int) -> None:
+    """Clear VALID and nothing else: until v5.13 the other bits of ``pte`` stay."""
     vm.store(ptep, pte & ~PTE_VALID)
-    return pte
 
 
 def kvm_set_table_pte(vm: Vm, ptep: int, child: int) -> None:

@@ -73,7 +73,7 @@ def stage2_map_walk_table_pre(vm: Vm, walk: MapWalk, ptep: int, level: int) -> i
         return 0
     if not kvm_block_mapping_supported(walk.addr, walk.end, walk.phys, level):
         return 0
-    kvm_set_invalid_pte(vm, ptep)
+    kvm_set_invalid_pte(vm, ptep, walk.loaded)
     if vm.planted.collapse_flushes_by_ipa:
         tlb_flush_vmid_ipa(vm, walk.addr, level)
     elif not vm.planted.free_before_flush:
@@ -96,6 +96,7 @@ def stage2_map_walk_table_post(vm: Vm, walk: MapWalk, ptep: int, level: int) -> 
         tlb_flush_vmid(vm)
     walk.anchor = 0
     walk.addr -= GRANULES[level]
+    walk.loaded = vm.load(ptep)
     ret = stage2_map_walk_leaf(vm, walk, ptep, level)
     walk.addr += GRANULES[level]
     return ret
@@ -104,7 +105,7 @@ def stage2_map_walk_table_post(vm: Vm, walk: MapWalk, ptep: int, level: int) -> 
 def stage2_map_walk_leaf(vm: Vm, walk: MapWalk, ptep: int, level: int) -> int:
     """Write the leaf here, or make room for a table and let the walk descend into it."""
     if walk.anchor:
-        if vm.load(ptep) & PTE_VALID:
+        if walk.loaded & PTE_VALID:
             vm.put_page(ptep)
         return 0
     ret = stage2_map_walker_try_leaf(vm, walk, ptep, level)
@@ -117,9 +118,9 @@ def stage2_map_walk_leaf(vm: Vm, walk: MapWalk, ptep: int, level: int) -> int:
         return -ENOMEM
     vm.caches[walk.thread] -= 1
     child = vm.alloc_page(zero=not vm.planted.link_before_zeroing)
-    pte = vm.load(ptep)
+    pte = walk.loaded
     if pte & PTE_VALID:
-        kvm_set_invalid_pte(vm, ptep)
+        kvm_set_invalid_pte(vm, ptep, pte)
         tlb_flush_vmid_ipa(vm, walk.addr, level)
         vm.put_page(ptep)
     kvm_set_table_pte(vm, ptep, child)
@@ -137,7 +138,7 @@ def stage2_map_walker_try_leaf(vm: Vm, walk: MapWalk, ptep: int, level: int) -> 
     if rule is PermissionOnly.REWRITE:
         return _rewrite(vm, walk, ptep, level)
     new = kvm_init_valid_leaf_pte(walk.phys, walk.attr, level)
-    old = vm.load(ptep)
+    old = walk.loaded
     if old & PTE_VALID:
         if rule is PermissionOnly.SKIP:
             if not (old ^ new) & ~PTE_PERMISSIONS:
@@ -155,15 +156,16 @@ def stage2_map_walker_try_leaf(vm: Vm, walk: MapWalk, ptep: int, level: int) -> 
 
 def _rewrite(vm: Vm, walk: MapWalk, ptep: int, level: int) -> int:
     """v5.10: any difference is a break-before-make, even one that takes permission away."""
-    if vm.load(ptep) & PTE_VALID and not vm.planted.count_kept_on_rewrite:
+    old = walk.loaded
+    if old & PTE_VALID and not vm.planted.count_kept_on_rewrite:
         vm.put_page(ptep)
         if vm.planted.count_dropped_twice:
             vm.put_page(ptep)
-    if not _set_leaf(vm, walk, ptep, level):
+    if not _set_leaf(vm, walk, ptep, old, level):
         if not vm.planted.no_break_on_remap:
-            kvm_set_invalid_pte(vm, ptep)
+            kvm_set_invalid_pte(vm, ptep, old)
             tlb_flush_vmid_ipa(vm, walk.addr, level)
-            _set_leaf(vm, walk, ptep, level)
+            _set_leaf(vm, walk, ptep, vm.load(ptep), level)
         else:
             vm.store(ptep, kvm_init_valid_leaf_pte(walk.phys, walk.attr, level), ORDER_RELEASE)
     vm.get_page(ptep)
@@ -171,15 +173,14 @@ def _rewrite(vm: Vm, walk: MapWalk, ptep: int, level: int) -> int:
     return 0
 
 
-def _set_leaf(vm: Vm, walk: MapWalk, ptep: int, level: int) -> bool:
+def _set_leaf(vm: Vm, walk: MapWalk, ptep: int, old: int, level: int) -> bool:
     """Write the leaf over an invalid entry; False if another valid one is there.
 
     Patch 1 moves this out of the helper shared with hyp stage 1; what it does is the same.
     """
     if not vm.revision.decoupled_writers:
-        return kvm_set_valid_leaf_pte(vm, ptep, walk.phys, walk.attr, level)
+        return kvm_set_valid_leaf_pte(vm, ptep, old, walk.phys, walk.attr, level)
     new = kvm_init_valid_leaf_pte(walk.phys, walk.attr, level)
-    old = vm.load(ptep)
     if old & PTE_VALID:
         return old == new
     vm.store(ptep, new, ORDER_RELEASE)
@@ -204,7 +205,7 @@ def _break(vm: Vm, walk: MapWalk, ptep: int, level: int) -> None:
     """The old leaf points elsewhere: invalid, flushed, one reference less."""
     planted = vm.planted
     if not planted.no_break_on_remap:
-        kvm_set_invalid_pte(vm, ptep)
+        kvm_set_invalid_pte(vm, ptep, walk.loaded)
         tlb_flush_vmid_ipa(vm, walk.addr, level)
     if not planted.count_kept_on_rewrite:
         vm.put_page(ptep)

@@ -48,6 +48,8 @@ class Memory(Threads):
         self._next_page = TABLE_BASE
         self._free_pages: list[int] = []
         self.pending: list[list[Store]] | None = None
+        self.watched = False
+        """Whether ``visible_write`` wants to know of writes."""
 
     def reset_memory(self, elements: int, pending_stores: bool) -> None:
         """Empty memory for the next run; ``elements`` is how many PEs may hold pending stores."""
@@ -82,6 +84,8 @@ class Memory(Threads):
         old = entries.get(ptep, 0)
         if self.pending is None:
             entries[ptep] = value
+            if self.watched:
+                self.visible_write(ptep, old, value)
             self.events.append((STORE, self.current, ptep, old, value, order))
         else:
             old = self._forwarded(ptep, old)
@@ -97,6 +101,8 @@ class Memory(Threads):
             self.events.append((CAS_FAIL, self.current, ptep, old, value, 0))
             return False
         self.entries[ptep] = value
+        if self.watched:
+            self.visible_write(ptep, old, value)
         self.events.append((STORE, self.current, ptep, old, value, ORDER_CAS))
         return True
 
@@ -106,6 +112,9 @@ class Memory(Threads):
         if self._unzeroed and ptep & ~0xFFF in self._unzeroed and ptep not in self.entries:
             return JUNK
         return value
+
+    def visible_write(self, ptep: int, old: int, new: int) -> None:
+        """A watched entry changed for walkers; ``Vm`` keeps the window TLB with this."""
 
     def dsb(self, kind: int) -> None:
         """A barrier: a DSB waits for the CPU's pending stores, a DMB ISHST keeps them in order."""
@@ -201,6 +210,8 @@ class Memory(Threads):
             queue.pop(0)
         old = self.visible(ptep)
         self.entries[ptep] = value
+        if self.watched:
+            self.visible_write(ptep, old, value)
         self.events.append((DRAIN, element, ptep, old, value, 0))
 
     def _forwarded(self, ptep: int, value: int) -> int:

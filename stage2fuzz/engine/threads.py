@@ -50,7 +50,7 @@ class Threads:
         self._readers: dict[int, int] = {}
 
     def choose(self, options: int) -> int:
-        """One of ``range(options)``, by the scheduler, recorded; with one option nothing is asked."""
+        """One of ``range(options)``, recorded; with one option nothing is asked."""
         if options == 1:
             return 0
         chosen = self._scheduler.choose(options)

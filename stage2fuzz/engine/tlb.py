@@ -37,6 +37,7 @@ from stage2fuzz.events import (
     WALK,
     tlbi_aux,
 )
+from stage2fuzz.scenario import Tlb
 
 
 def tlb_flush_vmid_ipa(vm: Vm, ipa: int, level: int) -> None:
@@ -78,7 +79,7 @@ def dsb_ish(vm: Vm) -> None:
     """DSB ISH: the thread's TLBIs are complete, so walks in flight that they cover start again."""
     vm.dsb(DSB_ISH)
     me = vm.current
-    if vm.window is not None:
+    if vm.window:
         vm.window.dsb(me, DSB_ISH)
     for ipa, operation, broadcast in vm.issued[me]:
         for element, walked in enumerate(vm.walking):
@@ -93,7 +94,7 @@ def _tlbi(vm: Vm, ipa: int, aux: int) -> None:
     vm.point(TLBI, ipa)
     me = vm.current
     vm.issued[me].append((ipa, aux & TLBI_OPERATION, aux & TLBI_BROADCAST))
-    if vm.window is not None:
+    if vm.window:
         vm.window.tlbi(me, ipa, 0, aux)
     vm.events.append((TLBI, me, ipa, 0, VMID, aux))
 
@@ -115,6 +116,14 @@ def translate(vm: Vm, ipa: int, kind: int) -> tuple[int, int, int]:
     it removed. A walk in flight that a TLBI covers starts again (rule RRVJDB).
     """
     me, walking = vm.current, vm.walking
+    if vm.window:
+        hit = _cached_leaf(vm, ipa)
+        if hit is not None:
+            pte, level = hit
+            vm.events.append((HIT, me, ipa, 0, pte, level))
+            if _denied(pte, kind):
+                return PERMISSION, level, 0
+            return 0, level, (pte & PTE_ADDRESS) + (ipa & (GRANULES[level] - 1))
     walking[me] = ipa
     level, table = vm.start_level, vm.root
     mask = -1
@@ -151,16 +160,30 @@ def _descriptor(vm: Vm, ptep: int, level: int, ipa: int) -> int:
     """The value the walker uses: memory's, or one that the PE may still hold."""
     pte = vm.visible(ptep)
     window = vm.window
-    if window is not None and window.stale:
-        me = vm.current
-        values = window.may(me, ptep, pte)
+    if window:
+        values = window.may(vm.current, ptep, pte)
         if len(values) > 1:
-            sticky = vm.options.tlb == 1
-            pte = values[-1 if sticky else vm.choose(len(values))]
-            vm.events.append((HIT, me, ipa, 0, pte, level))
-            return pte
+            pte = values[_pick(vm, len(values))]
+            if pte != values[0]:
+                vm.events.append((HIT, vm.current, ipa, 0, pte, level))
+                return pte
     vm.events.append((WALK, vm.current, ptep, 0, pte, level))
     return pte
+
+
+def _cached_leaf(vm: Vm, ipa: int) -> tuple[int, int] | None:
+    """A leaf the PE may still hold for ``ipa`` and uses without a walk; None: it walks."""
+    assert vm.window is not None
+    leaves = vm.window.leaves(vm.current, ipa)
+    if not leaves:
+        return None
+    chosen = _pick(vm, len(leaves) + 1)
+    return leaves[chosen - 1] if chosen else None
+
+
+def _pick(vm: Vm, options: int) -> int:
+    """Which of the candidates is used, 0 being the mildest: the oldest if sticky, else a choice."""
+    return options - 1 if vm.options.tlb is Tlb.STICKY else vm.choose(options)
 
 
 def _denied(pte: int, kind: int) -> bool:
@@ -176,4 +199,6 @@ def _set_af(vm: Vm, ptep: int, pte: int, level: int) -> None:
     vm.point(HARDWARE_AF, ptep)
     if vm.visible(ptep) == pte:
         vm.entries[ptep] = pte | PTE_AF
+        if vm.watched:
+            vm.visible_write(ptep, pte, pte | PTE_AF)
         vm.events.append((HARDWARE_AF, vm.current, ptep, pte, pte | PTE_AF, level))

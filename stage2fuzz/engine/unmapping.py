@@ -28,9 +28,9 @@ def kvm_pgtable_stage2_unmap(vm: Vm, addr: int, size: int) -> int:
     return ret
 
 
-def stage2_unmap_walker(vm: Vm, walk: Walk, ptep: int, level: int, _flag: int) -> int:
+def stage2_unmap_walker(vm: Vm, walk: Walk, ptep: int, level: int, flag: int) -> int:
     """Invalid, flushed, one reference less, then the data cache, then the empty child."""
-    pte = vm.load(ptep)
+    pte = vm.load(ptep) if flag == TABLE_POST else walk.loaded
     if not pte & PTE_VALID:
         return 0
     child = 0
@@ -69,9 +69,9 @@ def kvm_free_stage2_pgd(vm: Vm) -> None:
     vm.events.append((RETURN, vm.current, 0, 0, 0, CALL_DESTROY))
 
 
-def stage2_free_walker(vm: Vm, _walk: Walk, ptep: int, level: int, _flag: int) -> int:
+def stage2_free_walker(vm: Vm, walk: Walk, ptep: int, level: int, flag: int) -> int:
     """Drop what the entry counts, and the child page with its last reference."""
-    pte = vm.load(ptep)
+    pte = vm.load(ptep) if flag == TABLE_POST else walk.loaded
     if not pte & PTE_VALID:
         return 0
     vm.put_page(ptep)

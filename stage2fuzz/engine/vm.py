@@ -1,8 +1,9 @@
 """struct kvm of the model: slots, host pages, dirty log, notifier state, on top of table memory."""
 
+from collections.abc import Iterator
 from typing import Final
 
-from stage2fuzz.arch import ENTRIES, PAGE_SIZE, granule
+from stage2fuzz.arch import ENTRIES, PAGE_SIZE, address_of, granule, is_table, is_valid
 from stage2fuzz.engine.memory import TABLE_BASE, Memory
 from stage2fuzz.engine.revision import BASE, Revision
 from stage2fuzz.events import (
@@ -29,7 +30,7 @@ from stage2fuzz.scenario import (
     ipa_of,
     page_of,
 )
-from stage2fuzz.window import Window
+from stage2fuzz.window import Entry, Window
 
 VMID: Final = 1
 HOST_VMID: Final = 0
@@ -106,6 +107,8 @@ class Vm(Memory):
         self.issued: list[list[tuple[int, int, int]]] = []
         self.walking: list[int] = []
         self.window: Window | None = None
+        self.tables: dict[int, tuple[int, int]] = {}
+        """Table page -> (level of its entries, first IPA); kept for the window TLB only."""
         self._header: dict[Scenario, list[Event]] = {}
 
     def reset(self, scenario: Scenario, revision: Revision) -> None:
@@ -137,9 +140,9 @@ class Vm(Memory):
                 self._header.clear()
             header = self._header[scenario] = self._describe()
         self.events = header.copy()
-        self.window = None
-        if options.tlb:
-            self.window = Window(threads)
+        self.watched = bool(options.tlb)
+        self.window = Window(len(scenario.vcpus)) if options.tlb else None
+        self.tables = {}
 
     def slot_of(self, ipa: int) -> MemorySlot | None:
         """gfn_to_memslot: the published slot that holds ``ipa``."""
@@ -164,6 +167,36 @@ class Vm(Memory):
     def entry(self, ipa: int) -> int:
         """Address of the root entry that translates ``ipa``."""
         return self.root + (ipa >> (granule(self.start_level).bit_length() - 1)) * 8
+
+    def visible_write(self, ptep: int, old: int, new: int) -> None:
+        """Keep the window TLB: what the entry covers, and what an unlinked table leaves behind."""
+        assert self.window is not None
+        level, base = self._place(ptep)
+        if level < 0:
+            return
+        ipa = base + (ptep & 0xFFF) // 8 * granule(level)
+        if new != old and is_table(old, level):
+            self.window.unlink(list(self._below(address_of(old))))
+        if is_table(new, level):
+            self.tables[address_of(new)] = (level + 1, ipa)
+        self.window.write(ptep, level, ipa, old, new)
+
+    def _place(self, ptep: int) -> tuple[int, int]:
+        """(level, first IPA) of the table page that holds ``ptep``; level -1 for hyp tables."""
+        page = ptep & -PAGE_SIZE
+        roots = 2 if self.start_level == 1 else 1
+        if self.root <= page < self.root + roots * PAGE_SIZE:
+            return self.start_level, (page - self.root) // 8 * granule(self.start_level)
+        return self.tables.get(page, (-1, 0))
+
+    def _below(self, page: int) -> Iterator[Entry]:
+        """The valid entries of a table and of the tables below it."""
+        level, base = self.tables[page]
+        for ptep, value in self.entries.items():
+            if ptep & -PAGE_SIZE == page and is_valid(value):
+                yield ptep, level, base + (ptep & 0xFFF) // 8 * granule(level), value
+                if is_table(value, level):
+                    yield from self._below(address_of(value))
 
     def _home(self, slot: MemorySlot, unit: int) -> int:
         return host_address(page_of(unit), 0, slot.skewed)

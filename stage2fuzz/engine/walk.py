@@ -26,7 +26,7 @@ Visitor = Callable[[Vm, "Walk", int, int, int], int]
 class Walk:
     """struct kvm_pgtable_walk_data: the range that is left, and what to call."""
 
-    __slots__ = ("addr", "end", "flags", "sparse", "visit")
+    __slots__ = ("addr", "end", "flags", "loaded", "sparse", "visit")
 
     def __init__(
         self, addr: int, size: int, visit: Visitor, flags: int, sparse: bool = False
@@ -38,6 +38,9 @@ class Walk:
         self.visit = visit
         self.flags = flags
         self.sparse = sparse
+        self.loaded = 0
+        """The value of the entry under the visitor: the plain loads of one visit are one load,
+        as a compiler makes of them, unless something in between could change the entry."""
 
 
 def kvm_pgtable_walk(vm: Vm, walk: Walk) -> int:
@@ -71,7 +74,7 @@ def _visit(vm: Vm, walk: Walk, ptep: int, level: int) -> int:
     if walk.sparse and ptep not in vm.entries:
         walk.addr = (walk.addr & -GRANULES[level]) + GRANULES[level]
         return 0
-    pte = vm.load(ptep)
+    pte = walk.loaded = vm.load(ptep)
     table = pte & _TABLE == _TABLE and level < LAST_LEVEL
     flags = walk.flags
     if table:
