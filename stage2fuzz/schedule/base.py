@@ -37,12 +37,13 @@ class View:
         self.current = -1
         """The thread that was running (-1 at the start); enabled unless it blocked or ended."""
         self.left = 0
-        """Points the current thread had left in its run: more than 0 only at a yield."""
+        """Points the current thread had left when it yielded, blocked or ended; 0 at a point."""
         self.yielded = False
         """The current thread is at a yield: leaving it here is no preemption."""
         self.pending: list[tuple[int, int]] = [(0, 0)] * threads
         """For each thread the (event kind, location) of its next step; (0, 0) where it has not
-        begun. Exact for every thread that is not running."""
+        begun or is at a yield, (THREAD_END, 0) where it has ended. Exact otherwise, save for the
+        running thread."""
 
 
 class Scheduler(Protocol):

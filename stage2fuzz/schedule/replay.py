@@ -47,7 +47,8 @@ class Replay:
             if view.left:
                 if view.yielded:
                     return view.current, view.left
-                self._note(f"run {self._at - 1}: thread {view.current} stopped {view.left} early")
+                if not self.diverged:
+                    self.diverged = f"run {self._at - 1}: stopped {view.left} points early"
             runs, at = self._runs, self._at
             while at < len(runs):
                 run = runs[at]
@@ -55,7 +56,8 @@ class Replay:
                 if run[0] in enabled and run[1] > 0:
                     self._at = at
                     return run
-                self._note(f"run {at - 1}: thread {run[0]} could not run")
+                if not self.diverged:
+                    self.diverged = f"run {at - 1}: thread {run[0]} could not run"
             self._at, self._following = at, False
         current = view.current
         if not view.yielded and current in enabled:
@@ -71,12 +73,10 @@ class Replay:
         choice = self._choices[at]
         if choice < options:
             return choice
-        self._note(f"choice {at}: {choice} of {options}")
+        if not self.diverged:
+            self.diverged = f"choice {at}: {choice} of {options}"
         return options - 1
 
     def unused(self) -> tuple[int, int]:
         """Runs and choices that were never asked for, once the run is over."""
         return len(self._runs) - self._at, len(self._choices) - self._chosen
-
-    def _note(self, where: str) -> None:
-        self.diverged = self.diverged or where
