@@ -59,6 +59,10 @@ from stage2fuzz.scenario import (
     page_of,
 )
 
+MAX_CHANGED: Final = 4
+"""Host mappings that one operation changes; the rest of its range is invalidated for nothing,
+as a notifier for a large range often does."""
+
 Operation = Callable[[Vm, MemorySlot, int, int], int]
 """(vm, slot, first IPA, bytes) -> the result that the caller in user space sees."""
 
@@ -189,16 +193,17 @@ def invalidate_end(vm: Vm, start: int, size: int) -> None:
     vm.events.append((RETURN, vm.current, start, size, 0, CALL_INVALIDATE_FINISH))
 
 
-def _host_range(slot: MemorySlot, start: int, size: int) -> list[int]:
-    """First IPAs of the host mappings that [start, start + size) touches, at most 512 of them."""
+def _host_range(slot: MemorySlot, start: int, size: int) -> tuple[list[int], int, int]:
+    """The host mappings to change (the first few of the range), and the range to invalidate."""
     step = slot.backing.pages * PAGE_SIZE
-    return list(range(slot.unit(start), start + size, step))[:512]
+    first = slot.unit(start)
+    length = -(-(start + size - first) // step) * step
+    return list(range(first, first + length, step))[:MAX_CHANGED], first, length
 
 
 def move(vm: Vm, slot: MemorySlot, start: int, size: int) -> int:
     """The host moves pages elsewhere: migration or compaction."""
-    units = _host_range(slot, start, size)
-    first, length = units[0], units[-1] + slot.backing.pages * PAGE_SIZE - units[0]
+    units, first, length = _host_range(slot, start, size)
     invalidate_start(vm, first, length)
     for unit in units:
         vm.point(BACKING, unit)
@@ -225,8 +230,7 @@ def _announce(vm: Vm, slot: MemorySlot, unit: int) -> None:
 
 def protect(vm: Vm, slot: MemorySlot, start: int, size: int) -> int:
     """mprotect(PROT_READ) by the VMM, under the mmap lock."""
-    units = _host_range(slot, start, size)
-    first, length = units[0], units[-1] + slot.backing.pages * PAGE_SIZE - units[0]
+    units, first, length = _host_range(slot, start, size)
     vm.lock(LOCK_MMAP)
     invalidate_start(vm, first, length)
     for unit in units:
@@ -243,7 +247,7 @@ def protect(vm: Vm, slot: MemorySlot, start: int, size: int) -> int:
 def unprotect(vm: Vm, slot: MemorySlot, start: int, size: int) -> int:
     """mprotect(PROT_READ | PROT_WRITE) by the VMM; more rights need no notifier."""
     vm.lock(LOCK_MMAP)
-    for unit in _host_range(slot, start, size):
+    for unit in _host_range(slot, start, size)[0]:
         page = vm.host_page(slot, unit)
         if page.host is Host.R:
             vm.point(BACKING, unit)

@@ -163,17 +163,17 @@ class Memory(Threads):
         page = ptep & ~0xFFF
         if page in self.counts:
             self.point(GET, page)
-            self.counts[page] += 1
-            self.events.append((GET, self.current, page, 0, self.counts[page], 0))
+            count = self.counts[page] = self.counts.get(page, 0) + 1
+            self.events.append((GET, self.current, page, 0, count, 0))
 
     def put_page(self, ptep: int) -> None:
         """One counted entry less; frees the page when nothing is left, as put_page does."""
         page = ptep & ~0xFFF
         if page in self.counts:
             self.point(PUT, page)
-            self.counts[page] -= 1
-            self.events.append((PUT, self.current, page, 0, self.counts[page], 0))
-            if not self.counts[page]:
+            count = self.counts[page] = self.counts.get(page, 0) - 1
+            self.events.append((PUT, self.current, page, 0, count, 0))
+            if not count:
                 self.free_page(page)
 
     def page_count(self, page: int) -> int:

@@ -204,7 +204,8 @@ class Threads:
 
     def _close_run(self) -> None:
         if self.current >= 0:
-            done = self._granted - self.left
+            # A thread may end without passing a point; that it was chosen must be on record too.
+            done = (self._granted - self.left) or min(self._granted, 1)
             self._steps += done
             if done:
                 runs = self.runs

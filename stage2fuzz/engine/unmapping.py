@@ -59,13 +59,12 @@ def kvm_free_stage2_pgd(vm: Vm) -> None:
     if not mapped:
         return
     vm.events.append((CALL, vm.current, 0, 0, 0, CALL_DESTROY))
-    vm.mapped = True
     first = vm.slots[0].start if vm.slots else 0
     for number in range(len(vm.scenario.slots)):
         start = first - first % GRANULES[1] + number * SLOT_STRIDE * 4096
         walk = Walk(start, SLOT_STRIDE * 4096, stage2_free_walker, LEAF | TABLE_POST, sparse=True)
+        walk.detached = True
         kvm_pgtable_walk(vm, walk)
-    vm.mapped = False
     vm.events.append((RETURN, vm.current, 0, 0, 0, CALL_DESTROY))
 
 

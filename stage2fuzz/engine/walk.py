@@ -26,7 +26,7 @@ Visitor = Callable[[Vm, "Walk", int, int, int], int]
 class Walk:
     """struct kvm_pgtable_walk_data: the range that is left, and what to call."""
 
-    __slots__ = ("addr", "end", "flags", "loaded", "sparse", "visit")
+    __slots__ = ("addr", "detached", "end", "flags", "loaded", "sparse", "visit")
 
     def __init__(
         self, addr: int, size: int, visit: Visitor, flags: int, sparse: bool = False
@@ -38,6 +38,8 @@ class Walk:
         self.visit = visit
         self.flags = flags
         self.sparse = sparse
+        self.detached = False
+        """The tables are unpublished already: only their destruction still walks them."""
         self.loaded = 0
         """The value of the entry under the visitor: the plain loads of one visit are one load,
         as a compiler makes of them, unless something in between could change the entry."""
@@ -47,7 +49,7 @@ def kvm_pgtable_walk(vm: Vm, walk: Walk) -> int:
     """Visit [addr, end); the first nonzero result of a visit stops it and is returned."""
     if walk.addr >> vm.options.ipa_bits or (walk.end - 1) >> vm.options.ipa_bits:
         return -ERANGE
-    if not vm.mapped:
+    if not vm.mapped and not walk.detached:
         return -EINVAL
     level = vm.start_level
     shift = SHIFTS[level]
