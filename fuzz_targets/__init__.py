@@ -1,0 +1,1 @@
+"""Fuzz targets: thin scripts over ``stage2fuzz.harness``, and the only users of Atheris."""

@@ -1,0 +1,16 @@
+#!/usr/bin/env python3
+"""Fuzz target: the dirty log switched, read and cleared while vCPUs write.
+
+Run it by path, with libFuzzer's usual flags after ours:
+``fuzz_targets/dirty_logging.py --engine model:v5.10 -max_total_time=30 my-corpus/``.
+"""
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from fuzz_targets.driver import main
+
+if __name__ == "__main__":
+    main("dirty_logging")

@@ -1,0 +1,137 @@
+"""Interleaving features: what libFuzzer is shown instead of the engine's branches.
+
+Branch coverage saturates in seconds and is blind to order. A feature here is an ordered pair of
+dependent steps of two threads with nothing on the same location between them (alias pairs, Krace,
+S&P 2020), each step labelled with its kind, the class of the value it saw or wrote, and what its
+thread was doing; plus how often accesses faulted and how calls ended. Counts matter ("the
+compare-exchange failed twice"), so counters are 8 bits and saturate. Labels hold no address, so a
+feature means the same on every page and in every process.
+"""
+
+from collections.abc import Sequence
+from typing import Final
+
+from stage2fuzz.arch import PTE_AF, PTE_READ, PTE_VALID, PTE_WRITE, PTE_XN
+from stage2fuzz.events import (
+    ACCESS,
+    CALL,
+    CALL_CODE,
+    CAS_FAIL,
+    CLEAR_DIRTY,
+    DEADLOCK,
+    DRAIN,
+    FAULT,
+    HARDWARE_AF,
+    INVALIDATE_BEGIN,
+    INVALIDATE_END,
+    LIMIT,
+    LOAD,
+    LOCK,
+    MARK_DIRTY,
+    PIN,
+    RESUME,
+    RETRY,
+    RETURN,
+    SEQ_READ,
+    SLOT,
+    STORE,
+    TLBI,
+    UNLOCK,
+    WALK,
+    Event,
+)
+
+COUNTERS: Final = 1 << 14
+"""Counters a run fills; libFuzzer scans them after each run, so there are not more."""
+_MASK: Final = COUNTERS - 1
+_SEQUENCE: Final = -1
+_TLB: Final = -2
+_LOCATED: Final = {
+    LOAD: 1,
+    STORE: 2,
+    CAS_FAIL: 3,
+    DRAIN: 4,
+    WALK: 5,
+    HARDWARE_AF: 6,
+    LOCK: 7,
+    UNLOCK: 8,
+    MARK_DIRTY: 9,
+    CLEAR_DIRTY: 10,
+    SLOT: 11,
+    PIN: 12,
+}
+"""Kinds whose ``where`` is the location they touch, with a small code each."""
+_ENTRY_KINDS: Final = frozenset((LOAD, STORE, CAS_FAIL, DRAIN, WALK, HARDWARE_AF))
+_GLOBAL: Final = {
+    SEQ_READ: (_SEQUENCE, 13),
+    RETRY: (_SEQUENCE, 14),
+    INVALIDATE_BEGIN: (_SEQUENCE, 15),
+    INVALIDATE_END: (_SEQUENCE, 16),
+    TLBI: (_TLB, 17),
+    ACCESS: (_TLB, 18),
+}
+
+
+def value_class(pte: int) -> int:
+    """What kind of entry a value is, without its address: 0 to 19."""
+    if not pte & PTE_VALID:
+        return 0 if not pte else 1
+    if pte & 3 == 3 and not pte & PTE_AF and not pte & PTE_READ:
+        return 2
+    return 4 + (
+        (1 if pte & PTE_WRITE else 0)
+        | (2 if pte & PTE_XN else 0)
+        | (4 if pte & PTE_AF else 0)
+        | (8 if pte & 2 else 0)
+    )
+
+
+def count_features(events: Sequence[Event], counters: bytearray) -> None:
+    """Add one run's features to ``counters`` (``COUNTERS`` bytes, saturating)."""
+    last: dict[int, tuple[int, int]] = {}
+    doing: dict[int, int] = {}
+    faults: dict[int, int] = {}
+    located, entry_kinds = _LOCATED, _ENTRY_KINDS
+    for kind, thread, where, old, new, aux in events:
+        code = located.get(kind)
+        if code is not None:
+            if kind in entry_kinds:
+                code |= value_class(new) << 5
+        elif kind in _GLOBAL:
+            where, code = _GLOBAL[kind]
+        else:
+            if kind == FAULT:
+                faults[thread] = seen = faults.get(thread, 0) + 1
+                doing[thread] = context = old | new << 3 | aux << 5
+                _bump(counters, 0x3A7 + context * 0x61 + min(seen, 8) * 0x1F3)
+            elif kind == CALL:
+                doing[thread] = 0x80 + (aux & CALL_CODE) + (aux >> 8 << 6)
+            elif kind in (RETURN, RESUME):
+                _bump(counters, 0x5D1 + (new & 0x7F) * 0x95 + doing.get(thread, 0) * 0x2B)
+            elif kind in (DEADLOCK, LIMIT):
+                _bump(counters, 0x7F1 + kind * 0x107 + aux)
+            continue
+        label = code | doing.get(thread, 0) << 10
+        before = last.get(where)
+        if before is not None and before[0] != thread:
+            _bump(counters, before[1] * 0x9E3B + label * 0x85EB)
+        last[where] = (thread, label)
+
+
+def _bump(counters: bytearray, number: int) -> None:
+    index = (number ^ number >> 15) & _MASK
+    if counters[index] < 255:
+        counters[index] += 1
+
+
+def feature_set(counters: bytes | bytearray) -> frozenset[int]:
+    """The features of filled counters: (counter, bucket of its count) as one number each.
+
+    Buckets are libFuzzer's: 1, 2, 3, 4-7, 8-15, 16-31, 32-127, 128 and more.
+    """
+    return frozenset(index * 8 + _BUCKETS[count] for index, count in enumerate(counters) if count)
+
+
+_BUCKETS: Final = bytes(
+    sum(count >= edge for edge in (2, 3, 4, 8, 16, 32, 128)) for count in range(256)
+)
