@@ -4,8 +4,9 @@ It keeps the contract of the real one (points, blocks, yields, views) on program
 so that a strategy can be measured against exact probabilities and counts.
 """
 
-from collections.abc import Callable, Generator, Hashable
+from collections.abc import Callable, Generator
 from dataclasses import dataclass, field
+from typing import Any
 
 from stage2fuzz.events import LOCK, UNLOCK
 from stage2fuzz.schedule.base import Run, Schedule, Scheduler, View
@@ -22,7 +23,7 @@ class World:
 
     def __init__(self, scheduler: Scheduler) -> None:
         self.memory: dict[int, int] = {}
-        self.trace: list[Hashable] = []
+        self.trace: list[Any] = []
         self.bug = False
         self.choices: list[int] = []
         self._scheduler = scheduler
@@ -50,7 +51,7 @@ class Result:
     schedule: Schedule
     preemptions: int
     memory: dict[int, int]
-    trace: list[Hashable] = field(default_factory=list)
+    trace: list[Any] = field(default_factory=list)
 
 
 class Toy:
