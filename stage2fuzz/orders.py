@@ -159,12 +159,15 @@ class FuzzResult:
     inputs: int = 0
     ended: str = "ok"
     """``ok``, or how the fuzzing process died: ``crash``, ``timeout``, ``memory`` ..."""
+    killers: tuple[str, ...] = ()
+    """Digests of the inputs that it died of: never to be handed out again."""
 
     def check(self) -> None:
         """Raise an InputError where a field is out of its range."""
         _range("schedules", self.schedules, 0, MAX_COUNT)
         _range("seconds", self.seconds, 0, 2 * MAX_ORDER_SECONDS)
         _line("ended", self.ended)
+        _names("killers", self.killers, DIGEST, 0, MAX_SEEDS)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,1 @@
+"""The coordinator: decides purely (plan, merge) and acts in one loop."""

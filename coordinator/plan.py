@@ -1,0 +1,143 @@
+"""Plan: which orders a campaign needs next, as a pure function of what is on record.
+
+Nothing is remembered between two calls, so a coordinator may be killed at any moment, and two of
+them come to the same orders; each order has a label that is unique in its campaign, and the second
+writer of the same label changes nothing.
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+from stage2fuzz.orders import (
+    CampaignSpec,
+    ConfirmOrder,
+    FuzzOrder,
+    MinimiseOrder,
+    Order,
+    PruneOrder,
+    RegressOrder,
+)
+
+ORDERS_PER_SLOT: Final = 2
+"""One order in work and one waiting for each slot: no slot idles, and little waits when paused."""
+SEEDS_PER_ORDER: Final = 64
+CONFIRM_TIMES: Final = 3
+MULTIPLIER: Final = 1_103_515_245
+"""Of the linear congruential step that turns an order's number into its seed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stream:
+    """One pair of engine and target, which share a corpus; ``suspects`` outlived no process."""
+
+    engine: str
+    target: str
+    seeds: tuple[str, ...] = ()
+    suspects: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """How far a finding has come."""
+
+    number: int
+    signature: str
+    case: str
+    confirmed: bool = False
+    minimised: bool = False
+    regressed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """What is on record about one campaign."""
+
+    spec: CampaignSpec
+    planned: int = 0
+    """Fuzz orders planned since the start: the number of the next one."""
+    elapsed: float = 0.0
+    schedules: int = 0
+    findings: int = 0
+    open_orders: int = 0
+    slots: int = 1
+    draining: bool = False
+    labels: frozenset[str] = frozenset()
+    """Labels of every order but the fuzz orders."""
+    streams: tuple[Stream, ...] = ()
+    waiting: tuple[Finding, ...] = ()
+    """Findings that are not yet confirmed, minimised and regressed, and not given up."""
+
+
+def plan(view: View) -> dict[str, Order]:
+    """The orders to add, by label: what findings need first, then fuzzing for the free slots."""
+    orders = {
+        label: order for label, order in _follow_ups(view).items() if label not in view.labels
+    }
+    if view.draining or spent(view):
+        return orders
+    for number in range(view.planned, view.planned + _room(view) - len(orders)):
+        orders[f"fuzz:{number}"] = _fuzz(view, number)
+    return orders
+
+
+def spent(view: View) -> bool:
+    """Whether a budget is used up: time, schedules or findings."""
+    spec = view.spec
+    return (
+        0 < spec.seconds <= view.elapsed
+        or 0 < spec.schedules <= view.schedules
+        or 0 < spec.findings <= view.findings
+    )
+
+
+def _room(view: View) -> int:
+    """How many more orders may be open."""
+    slots = min(view.slots, view.spec.parallel) if view.spec.parallel else view.slots
+    return max(0, slots * ORDERS_PER_SLOT - view.open_orders)
+
+
+def _fuzz(view: View, number: int) -> FuzzOrder:
+    """Order ``number``: the pairs take turns, and so do the shards of a pair's corpus."""
+    spec = view.spec
+    pairs = [(engine, target) for engine in spec.engines for target in spec.targets]
+    engine, target = pairs[number % len(pairs)]
+    seeds: tuple[str, ...] = ()
+    if spec.strategy == "mutate":
+        for stream in view.streams:
+            if (stream.engine, stream.target) == (engine, target):
+                seeds = _shard(stream.seeds, number // len(pairs))
+    left = spec.seconds - int(view.elapsed) if spec.seconds else spec.order_seconds
+    return FuzzOrder(
+        number=number,
+        engine=engine,
+        target=target,
+        seconds=max(1, min(spec.order_seconds, left)),
+        seed=(spec.seed + number * MULTIPLIER) % (1 << 31),
+        seeds=seeds,
+    )
+
+
+def _shard(seeds: tuple[str, ...], turn: int) -> tuple[str, ...]:
+    """Every how-many-th seed, so that orders in work at once start from different ones."""
+    shards = max(1, -(-len(seeds) // SEEDS_PER_ORDER))
+    return seeds[turn % shards :: shards]
+
+
+def _follow_ups(view: View) -> dict[str, Order]:
+    orders: dict[str, Order] = {}
+    for stream in view.streams:
+        if stream.suspects:
+            name = f"prune:{stream.engine}:{stream.target}:{stream.suspects[0][:16]}"
+            suspects = stream.suspects[:SEEDS_PER_ORDER]
+            orders[name] = PruneOrder(stream.engine, stream.target, suspects)
+    for each in view.waiting:
+        if not each.confirmed:
+            order: Order = ConfirmOrder(each.number, each.signature, each.case, CONFIRM_TIMES)
+            orders[f"confirm:{each.number}"] = order
+        elif not each.minimised:
+            order = MinimiseOrder(each.number, each.signature, each.case)
+            orders[f"minimise:{each.number}"] = order
+        elif not each.regressed and view.spec.regress:
+            order = RegressOrder(each.number, each.signature, each.case, view.spec.regress)
+            orders[f"regress:{each.number}"] = order
+    return orders

@@ -1,0 +1,301 @@
+"""The coordinator's books: one campaign's record, opened in one transaction.
+
+Everything a tick of the coordinator reads and writes happens between ``begin`` and ``commit`` of
+one transaction that holds the campaign's row. Killed in the middle, nothing has happened; run
+twice at once, the second waits and then finds nothing left to do.
+"""
+
+from array import array
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Final
+
+from sqlalchemy import exists, func, insert, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.engine import Connection, Engine
+
+from stage2fuzz.errors import InputError
+from stage2fuzz.findings.campaign_tables import (
+    ACTIVE,
+    KEPT,
+    LEASED,
+    POISONED,
+    READY,
+    campaign,
+    corpus,
+    coverage,
+    lease,
+    result,
+    sample,
+)
+from stage2fuzz.findings.campaigns import Campaign, alive, of_row
+from stage2fuzz.findings.clock import now
+from stage2fuzz.orders import NAMES, Failure, Order, Result, from_json, to_json
+
+LONGEST_TICK: Final = 5.0
+"""Seconds that one tick may add to a campaign's time: a jump of the clock or an hour without a
+coordinator does not use up its budget."""
+SAMPLE_SECONDS: Final = 5.0
+RESULTS_PER_TICK: Final = 500
+
+
+def pack(features: frozenset[int]) -> bytes:
+    """Features as sorted 32-bit numbers, so that equal sets are equal bytes."""
+    return array("I", sorted(features)).tobytes()
+
+
+def unpack(packed: bytes) -> frozenset[int]:
+    """The set that ``pack`` packed."""
+    numbers = array("I")
+    numbers.frombytes(packed)
+    return frozenset(numbers)
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """A result not merged yet, with the order it answers."""
+
+    lease: int
+    order: Order
+    result: Result
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A corpus input without its bytes."""
+
+    digest: str
+    size: int
+    features: frozenset[int]
+
+
+Stream = tuple[str, str]
+"""Engine and target: what shares a corpus."""
+
+
+@contextmanager
+def opened(engine: Engine, number: int) -> Iterator["Books | None"]:
+    """The books of an active campaign, locked until the block ends; None for any other."""
+    with engine.begin() as connection:
+        row = connection.execute(
+            select(campaign).where(campaign.c.id == number).with_for_update()
+        ).one_or_none()
+        yield Books(connection, of_row(row)) if row and row.state in ACTIVE else None
+
+
+class Books:
+    """What one tick reads and writes about one campaign."""
+
+    def __init__(self, connection: Connection, record: Campaign) -> None:
+        """``connection`` is in a transaction that holds the campaign's row."""
+        self.connection = connection
+        self.campaign = record
+
+    def reports(self) -> list[Report]:
+        """Results that wait to be merged, oldest first, and the orders given up for good."""
+        mine = lease.c.campaign_id == self.campaign.id
+        given_up = select(lease.c.id, lease.c.campaign_id, lease.c.failure).where(
+            mine, lease.c.state == POISONED, ~exists().where(result.c.lease_id == lease.c.id)
+        )
+        for row in self.connection.execute(given_up).all():
+            self.connection.execute(
+                insert(result).values(
+                    lease_id=row.id,
+                    campaign_id=row.campaign_id,
+                    body=to_json(Failure(row.failure)),
+                    committed=now(),
+                    merged=False,
+                )
+            )
+        waiting = (
+            select(result.c.lease_id, lease.c.body.label("order"), result.c.body)
+            .join(lease, lease.c.id == result.c.lease_id)
+            .where(result.c.campaign_id == self.campaign.id, result.c.merged.is_(False))
+            .order_by(result.c.lease_id)
+            .limit(RESULTS_PER_TICK)
+        )
+        return [
+            Report(row.lease_id, read_order(row.order), read_result(row.body))
+            for row in self.connection.execute(waiting)
+        ]
+
+    def merged(self, reports: Sequence[Report]) -> None:
+        """These results are counted now."""
+        self.connection.execute(
+            update(result)
+            .where(result.c.lease_id.in_([each.lease for each in reports]))
+            .values(merged=True)
+        )
+
+    def inputs(self, state: str) -> dict[Stream, list[Entry]]:
+        """Corpus inputs in a state, by stream, in order of digest."""
+        statement = (
+            select(
+                corpus.c.engine,
+                corpus.c.target,
+                corpus.c.digest,
+                func.length(corpus.c.data).label("size"),
+                corpus.c.features,
+            )
+            .where(corpus.c.campaign_id == self.campaign.id, corpus.c.state == state)
+            .order_by(corpus.c.digest)
+        )
+        found: dict[Stream, list[Entry]] = {}
+        for row in self.connection.execute(statement):
+            entry = Entry(row.digest, row.size, unpack(row.features))
+            found.setdefault((row.engine, row.target), []).append(entry)
+        return found
+
+    def kept(self) -> dict[Stream, tuple[str, ...]]:
+        """Digests of the corpus, by stream, in ascending order."""
+        statement = (
+            select(corpus.c.engine, corpus.c.target, corpus.c.digest)
+            .where(corpus.c.campaign_id == self.campaign.id, corpus.c.state == KEPT)
+            .order_by(corpus.c.digest)
+        )
+        found: dict[Stream, list[str]] = {}
+        for row in self.connection.execute(statement):
+            found.setdefault((row.engine, row.target), []).append(row.digest)
+        return {stream: tuple(digests) for stream, digests in found.items()}
+
+    def mark(self, stream: Stream, digests: Sequence[str], state: str) -> None:
+        """Move corpus inputs to a state."""
+        if digests:
+            self.connection.execute(
+                update(corpus)
+                .where(
+                    corpus.c.campaign_id == self.campaign.id,
+                    corpus.c.engine == stream[0],
+                    corpus.c.target == stream[1],
+                    corpus.c.digest.in_(digests),
+                )
+                .values(state=state)
+            )
+
+    def known(self, stream: Stream) -> frozenset[int]:
+        """Features seen so far."""
+        return known(self.connection, self.campaign.id, *stream)
+
+    def cover(self, stream: Stream, features: frozenset[int]) -> None:
+        """These features are seen now."""
+        of_stream = {
+            "campaign_id": self.campaign.id,
+            "engine": stream[0],
+            "target": stream[1],
+        }
+        values = {"features": pack(features), "count": len(features)}
+        changed = self.connection.execute(
+            update(coverage)
+            .where(*(coverage.c[name] == value for name, value in of_stream.items()))
+            .values(values)
+        )
+        if changed.rowcount == 0:
+            self.connection.execute(insert(coverage).values(of_stream | values))
+
+    def labels(self) -> frozenset[str]:
+        """Labels of all orders but the fuzz orders."""
+        statement = select(lease.c.label).where(
+            lease.c.campaign_id == self.campaign.id, lease.c.kind != "fuzz"
+        )
+        return frozenset(self.connection.execute(statement).scalars())
+
+    def open_orders(self) -> int:
+        """Orders that are ready or in work."""
+        statement = select(func.count()).where(
+            lease.c.campaign_id == self.campaign.id, lease.c.state.in_((READY, LEASED))
+        )
+        return int(self.connection.execute(statement).scalar_one())
+
+    def slots(self) -> int:
+        """Slots of all workers alive."""
+        return int(self.connection.execute(alive()).one().slots)
+
+    def add(self, orders: Mapping[str, Order]) -> None:
+        """Write the orders down, ready to be claimed; a label that exists stays as it is."""
+        rows = [
+            {
+                "campaign_id": self.campaign.id,
+                "kind": NAMES[type(order)],
+                "label": label,
+                "body": to_json(order),
+                "state": READY,
+                "attempts": 0,
+                "epoch": 0,
+                "owner": "",
+                "deadline": 0.0,
+                "announced": 0.0,
+                "failure": "",
+            }
+            for label, order in orders.items()
+        ]
+        if rows:
+            dialect = sqlite if self.connection.dialect.name == "sqlite" else postgresql
+            self.connection.execute(dialect.insert(lease).on_conflict_do_nothing(), rows)
+
+    def clock(self) -> float:
+        """Let time pass for the campaign; its seconds so far."""
+        passed = self.connection.execute(
+            select(now() - campaign.c.ticked).where(campaign.c.id == self.campaign.id)
+        ).scalar_one()
+        elapsed = self.campaign.elapsed + min(max(passed, 0.0), LONGEST_TICK)
+        self.write(elapsed=elapsed, ticked=now())
+        return elapsed
+
+    def write(self, **values: object) -> None:
+        """Change columns of the campaign's row."""
+        self.connection.execute(
+            update(campaign).where(campaign.c.id == self.campaign.id).values(values)
+        )
+
+    def take_sample(self, elapsed: float, schedules: int, findings: int) -> None:
+        """Add a point to coverage over time, unless the last one is quite new."""
+        last = self.connection.execute(
+            select(func.max(sample.c.elapsed)).where(sample.c.campaign_id == self.campaign.id)
+        ).scalar_one()
+        if last is not None and elapsed - last < SAMPLE_SECONDS:
+            return
+        features = select(func.coalesce(func.sum(coverage.c.count), 0)).where(
+            coverage.c.campaign_id == self.campaign.id
+        )
+        inputs = select(func.count()).where(
+            corpus.c.campaign_id == self.campaign.id, corpus.c.state == KEPT
+        )
+        self.connection.execute(
+            insert(sample).values(
+                campaign_id=self.campaign.id,
+                elapsed=elapsed,
+                schedules=schedules,
+                features=features.scalar_subquery(),
+                inputs=inputs.scalar_subquery(),
+                findings=findings,
+            )
+        )
+
+
+def known(connection: Connection, number: int, engine: str, target: str) -> frozenset[int]:
+    """Features that a campaign has seen on one engine with one target."""
+    packed = connection.execute(
+        select(coverage.c.features).where(
+            coverage.c.campaign_id == number,
+            coverage.c.engine == engine,
+            coverage.c.target == target,
+        )
+    ).scalar_one_or_none()
+    return unpack(packed) if packed else frozenset()
+
+
+def read_order(text: str) -> Order:
+    """An order from its row. Raises InputError."""
+    record = from_json(text)
+    if not isinstance(record, Order):
+        raise InputError("order", f"is a {NAMES[type(record)]}", "an order")
+    return record
+
+
+def read_result(text: str) -> Result:
+    """A result from its row. Raises InputError."""
+    record = from_json(text)
+    if not isinstance(record, Result):
+        raise InputError("result", f"is a {NAMES[type(record)]}", "a result")
+    return record

@@ -1,0 +1,203 @@
+"""The lease protocol: one holder, no late write, nothing lost, nothing twice."""
+
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from sqlalchemy import Engine, func, select, update
+
+from stage2fuzz.errors import InputError
+from stage2fuzz.findings import books, campaigns, leases
+from stage2fuzz.findings.campaign_tables import corpus, lease, result
+from stage2fuzz.findings.leases import Held, Input
+from stage2fuzz.orders import CampaignSpec, Failure, FuzzOrder, FuzzResult
+
+SPEC = CampaignSpec("night", ("model:v5.10",), ("map_race",))
+DIGEST = "ab" * 32
+INPUT = Input("model:v5.10", "map_race", DIGEST, b"input", books.pack(frozenset((1, 2))))
+
+
+def start(database: Engine, orders: int = 1) -> int:
+    campaign = campaigns.create(database, SPEC)
+    with books.opened(database, campaign) as book:
+        assert book is not None
+        book.add(
+            {
+                f"fuzz:{number}": FuzzOrder(number, "model:v5.10", "map_race", 5, number)
+                for number in range(orders)
+            }
+        )
+    return campaign
+
+
+def claim(database: Engine, number: int = 1, campaign: int = 1) -> Held:
+    held = leases.claim(database, number, campaign, "me")
+    assert held is not None
+    return held
+
+
+def commit(database: Engine, held: Held) -> bool:
+    with database.begin() as connection:
+        return leases.commit(connection, held, FuzzResult(10, 1.0), [INPUT])
+
+
+def expire(database: Engine, seconds: float = 1000.0) -> None:
+    """Move the deadlines instead of the clock: what counts is their difference."""
+    with database.begin() as connection:
+        connection.execute(update(lease).values(deadline=lease.c.deadline - seconds))
+
+
+def states(database: Engine) -> list[str]:
+    with database.connect() as connection:
+        return list(connection.execute(select(lease.c.state).order_by(lease.c.id)).scalars())
+
+
+def sweep(database: Engine) -> int:
+    with database.begin() as connection:
+        return leases.sweep(connection, 1)
+
+
+def test_only_one_of_many_gets_a_lease(database: Engine) -> None:
+    campaign = start(database)
+    with ThreadPoolExecutor(8) as pool:
+        claims = list(pool.map(lambda n: leases.claim(database, 1, campaign, f"w{n}"), range(24)))
+    held = [each for each in claims if each is not None]
+    assert len(held) == 1
+    assert (held[0].kind, held[0].epoch, held[0].attempt) == ("fuzz", 1, 1)
+    order = books.read_order(held[0].body)
+    assert isinstance(order, FuzzOrder)
+
+
+def test_a_result_is_written_once(database: Engine) -> None:
+    start(database)
+    held = claim(database)
+    assert commit(database, held)
+    assert not commit(database, held)
+    with database.connect() as connection:
+        assert connection.execute(select(func.count()).select_from(result)).scalar_one() == 1
+        assert connection.execute(select(func.count()).select_from(corpus)).scalar_one() == 1
+    assert leases.claim(database, 1, 1, "late") is None
+
+
+def test_a_silent_worker_loses_its_lease_and_its_late_write_is_refused(database: Engine) -> None:
+    start(database)
+    zombie = claim(database)
+    assert sweep(database) == 0
+    expire(database)
+    assert sweep(database) == 1
+    successor = claim(database)
+    assert successor.epoch == zombie.epoch + 1
+    assert not leases.heartbeat(database, zombie)
+    assert not commit(database, zombie)
+    assert not leases.fail(database, zombie, "too late")
+    assert leases.heartbeat(database, successor)
+    assert commit(database, successor)
+
+
+def test_a_late_worker_that_nobody_replaced_may_still_write(database: Engine) -> None:
+    start(database)
+    held = claim(database)
+    expire(database)
+    sweep(database)
+    assert leases.heartbeat(database, held)
+    assert states(database) == ["leased"]
+    expire(database)
+    sweep(database)
+    assert commit(database, held)
+
+
+@pytest.mark.parametrize("jump", [-86_400.0, 86_400.0])
+def test_a_clock_that_jumps_frees_leases_and_no_more(database: Engine, jump: float) -> None:
+    start(database)
+    held = claim(database)
+    expire(database, jump)
+    assert sweep(database) == 1
+    assert leases.heartbeat(database, held)
+    assert sweep(database) == 0
+    assert commit(database, held)
+
+
+def test_an_order_that_kills_its_workers_is_set_aside(database: Engine) -> None:
+    start(database, 2)
+    for attempt in range(leases.MAX_ATTEMPTS):
+        assert claim(database).attempt == attempt + 1
+        expire(database)
+        sweep(database)
+    assert states(database) == ["poisoned", "ready"]
+    assert leases.claim(database, 1, 1, "me") is None
+    with books.opened(database, 1) as book:
+        assert book is not None
+        reports = book.reports()
+        assert [each.result for each in reports] == [Failure("the worker went silent")]
+        book.merged(reports)
+        assert book.reports() == []
+    assert commit(database, claim(database, 2))
+
+
+def test_a_failed_attempt_is_tried_again_at_once_and_not_for_ever(database: Engine) -> None:
+    start(database)
+    for _ in range(leases.MAX_ATTEMPTS):
+        assert leases.unannounced(database, 1, 60.0, 10) == [(1, "fuzz")]
+        leases.announced(database, [1])
+        assert leases.unannounced(database, 1, 60.0, 10) == []
+        assert leases.fail(database, claim(database), "no such target")
+    assert states(database) == ["poisoned"]
+
+
+def test_an_order_given_back_costs_no_attempt(database: Engine) -> None:
+    start(database)
+    for _ in range(2 * leases.MAX_ATTEMPTS):
+        assert leases.release(database, claim(database), "the disk is full")
+    assert states(database) == ["ready"]
+
+
+def test_a_paused_campaign_gives_nothing_out_and_keeps_what_comes_in(database: Engine) -> None:
+    start(database, 2)
+    held = claim(database)
+    campaigns.pause(database, 1)
+    assert leases.claim(database, 2, 1, "me") is None
+    assert leases.unannounced(database, 1, 60.0, 10) == []
+    assert leases.heartbeat(database, held)
+    assert commit(database, held)
+    campaigns.resume(database, 1)
+    assert commit(database, claim(database, 2))
+
+
+def test_a_stopped_campaign_calls_its_workers_back(database: Engine) -> None:
+    start(database, 2)
+    held = claim(database)
+    campaigns.stop(database, 1)
+    assert not leases.heartbeat(database, held)
+    assert states(database) == ["leased", "cancelled"]
+    with pytest.raises(InputError, match="can't be"):
+        campaigns.resume(database, 1)
+
+
+def test_a_lease_of_another_campaign_is_not_found(database: Engine) -> None:
+    start(database)
+    assert leases.claim(database, 1, 2, "me") is None
+    assert leases.claim(database, 99, 1, "me") is None
+
+
+def test_two_campaigns_have_two_names(database: Engine) -> None:
+    start(database)
+    with pytest.raises(InputError, match="there is a campaign 'night'"):
+        start(database)
+
+
+def test_a_label_is_an_order_once(database: Engine) -> None:
+    start(database)
+    with books.opened(database, 1) as book:
+        assert book is not None
+        book.add({"fuzz:0": FuzzOrder(0, "model:v5.10", "map_race", 9, 9)})
+        assert book.open_orders() == 1
+
+
+def test_figures_count_what_is_there(database: Engine) -> None:
+    start(database, 2)
+    leases.fail(database, claim(database), "once")
+    commit(database, claim(database))
+    campaigns.worker_seen(database, "w", 4)
+    campaigns.worker_seen(database, "w", 3)
+    figures = campaigns.figures(database, 1)
+    assert figures.leases == {"committed": 1, "ready": 1}
+    assert (figures.again, figures.workers, figures.slots) == (1, 1, 3)
