@@ -108,7 +108,7 @@ def user_mem_abort(vm: Vm, slot: MemorySlot, fault: Fault) -> int:
     ret = map_or_relax(vm, fault, ipa, address, size, writable, device, sequence)
     if not device and not vm.planted.page_not_released:
         vm.point(UNPIN, ipa)
-        vm.events.append((UNPIN, vm.current, ipa, 0, address, 0))
+        vm.record((UNPIN, vm.current, ipa, 0, address, 0))
     if ret == 0:
         return RESUME_GUEST
     if ret == -EAGAIN and vm.revision.dirty_after_success and not vm.planted.refused_map_exits:
@@ -133,17 +133,17 @@ def map_or_relax(
         vm.lock(LOCK_MMU)
     ret = 0
     retry = bool(vm.notifier_count) or vm.notifier_seq != sequence
-    vm.events.append((RETRY, vm.current, 0, sequence, int(retry), 0))
+    vm.record((RETRY, vm.current, 0, sequence, int(retry), 0))
     if not retry or planted.no_retry:
         if writable and early:
             mark_dirty(vm, ipa, address)
         prot = PROT_R | (PROT_W if writable else 0) | (PROT_DEVICE if device else 0)
         if fault.status != PERMISSION and not device:
-            vm.events.append((DCACHE_CLEAN, vm.current, address, size, 0, 0))
+            vm.record((DCACHE_CLEAN, vm.current, address, size, 0, 0))
         if fault.kind == EXECUTE:
             prot |= PROT_X
             if not planted.no_icache_invalidate:
-                vm.events.append((ICACHE_INVALIDATE, vm.current, address, size, 0, 0))
+                vm.record((ICACHE_INVALIDATE, vm.current, address, size, 0, 0))
         elif vm.options.dic and not device:
             prot |= PROT_X
         same_size = size == GRANULES[fault.level] or planted.relax_at_the_wrong_level
@@ -183,7 +183,7 @@ def topup(vm: Vm) -> bool:
     vm.topups += 1
     vm.point(TOPUP, 0)
     failed = vm.topups == vm.options.failing_topup
-    vm.events.append((TOPUP, me, 0, wanted, -ENOMEM if failed else 0, 0))
+    vm.record((TOPUP, me, 0, wanted, -ENOMEM if failed else 0, 0))
     if not failed:
         cache[me] = vm.options.cache_pages or wanted
     return not failed
@@ -192,7 +192,7 @@ def topup(vm: Vm) -> bool:
 def read_sequence(vm: Vm) -> int:
     """mmu_notifier_seq, before the host page is looked up; a read barrier follows."""
     vm.point(SEQ_READ, 0)
-    vm.events.append((SEQ_READ, vm.current, 0, 0, vm.notifier_seq, 0))
+    vm.record((SEQ_READ, vm.current, 0, 0, vm.notifier_seq, 0))
     return vm.notifier_seq
 
 
@@ -206,11 +206,11 @@ def pin(vm: Vm, slot: MemorySlot, page: HostPageState, ipa: int, write: bool) ->
         page.host = Host.RW
         size = slot.backing.pages * PAGE_SIZE
         flags = vm.host_flags(slot, page)
-        vm.events.append((BACKING, vm.current, unit, size, page.address, flags))
+        vm.record((BACKING, vm.current, unit, size, page.address, flags))
     flags = vm.host_flags(slot, page)
     address = page.address + (ipa - unit)
     asked = HOST_WRITE if write else 0
-    vm.events.append((PIN, vm.current, ipa, asked, address, flags))
+    vm.record((PIN, vm.current, ipa, asked, address, flags))
     return flags, address
 
 
@@ -218,9 +218,9 @@ def mark_dirty(vm: Vm, ipa: int, address: int) -> None:
     """kvm_set_pfn_dirty and mark_page_dirty, which looks the slot up again."""
     if vm.planted.no_dirty_mark:
         return
-    vm.events.append((PFN_DIRTY, vm.current, ipa, 0, address, 0))
+    vm.record((PFN_DIRTY, vm.current, ipa, 0, address, 0))
     slot = vm.slot_of(ipa)
     if slot is not None and slot.logging:
         vm.point(MARK_DIRTY, ipa)
         slot.dirty[ipa] = True
-        vm.events.append((MARK_DIRTY, vm.current, ipa, 0, 0, 0))
+        vm.record((MARK_DIRTY, vm.current, ipa, 0, 0, 0))

@@ -54,7 +54,7 @@ def kvm_pgtable_stage2_relax_perms(vm: Vm, addr: int, size: int, prot: int) -> i
 
     An entry that is invalid by now is skipped and 0 returned, as v5.10 does.
     """
-    vm.events.append((CALL, vm.current, addr, size, 0, CALL_RELAX | prot << 8))
+    vm.record((CALL, vm.current, addr, size, 0, CALL_RELAX | prot << 8))
     planted = vm.planted
     set_ = (PTE_READ if prot & PROT_R else 0) | (PTE_WRITE if prot & PROT_W else 0)
     clear = PTE_XN if prot & PROT_X else 0
@@ -64,41 +64,41 @@ def kvm_pgtable_stage2_relax_perms(vm: Vm, addr: int, size: int, prot: int) -> i
     walk = _update(vm, addr, size if not planted.relax_at_the_wrong_level else 1, set_, clear)
     if walk.level >= 0 and not planted.relax_without_tlbi:
         tlb_flush_vmid_ipa(vm, addr, walk.level)
-    vm.events.append((RETURN, vm.current, addr, size, 0, CALL_RELAX))
+    vm.record((RETURN, vm.current, addr, size, 0, CALL_RELAX))
     return 0
 
 
 def kvm_pgtable_stage2_wrprotect(vm: Vm, addr: int, size: int) -> int:
     """Clear W on every leaf of the range; the caller flushes, after it dropped the lock."""
-    vm.events.append((CALL, vm.current, addr, size, 0, CALL_WRPROTECT))
+    vm.record((CALL, vm.current, addr, size, 0, CALL_WRPROTECT))
     if vm.planted.wrprotect_skips_a_page:
         _update(vm, addr, size - 4096, 0, PTE_WRITE)
     else:
         _update(vm, addr, size, 0, PTE_WRITE)
-    vm.events.append((RETURN, vm.current, addr, size, 0, CALL_WRPROTECT))
+    vm.record((RETURN, vm.current, addr, size, 0, CALL_WRPROTECT))
     return 0
 
 
 def kvm_pgtable_stage2_mkyoung(vm: Vm, addr: int) -> bool:
     """Set AF on the leaf of ``addr``; no TLBI, since an entry without AF is never cached."""
-    vm.events.append((CALL, vm.current, addr, 4096, 0, CALL_MKYOUNG))
+    vm.record((CALL, vm.current, addr, 4096, 0, CALL_MKYOUNG))
     found = bool(_update(vm, addr, 1, PTE_AF, 0).found)
     vm.dsb(DSB_ISHST)
-    vm.events.append((RETURN, vm.current, addr, 4096, int(found), CALL_MKYOUNG))
+    vm.record((RETURN, vm.current, addr, 4096, int(found), CALL_MKYOUNG))
     return found
 
 
 def kvm_pgtable_stage2_mkold(vm: Vm, addr: int, size: int) -> bool:
     """Clear AF on the leaf at ``addr``; whether it was set."""
-    vm.events.append((CALL, vm.current, addr, size, 0, CALL_MKOLD))
+    vm.record((CALL, vm.current, addr, size, 0, CALL_MKOLD))
     young = bool(_update(vm, addr, size, 0, PTE_AF).found & PTE_AF)
-    vm.events.append((RETURN, vm.current, addr, size, int(young), CALL_MKOLD))
+    vm.record((RETURN, vm.current, addr, size, int(young), CALL_MKOLD))
     return young
 
 
 def kvm_pgtable_stage2_is_young(vm: Vm, addr: int) -> bool:
     """Whether the leaf of ``addr`` has AF."""
-    vm.events.append((CALL, vm.current, addr, 4096, 0, CALL_IS_YOUNG))
+    vm.record((CALL, vm.current, addr, 4096, 0, CALL_IS_YOUNG))
     young = bool(_update(vm, addr, 1, 0, 0).found & PTE_AF)
-    vm.events.append((RETURN, vm.current, addr, 4096, int(young), CALL_IS_YOUNG))
+    vm.record((RETURN, vm.current, addr, 4096, int(young), CALL_IS_YOUNG))
     return young

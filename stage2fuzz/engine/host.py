@@ -80,10 +80,10 @@ def host_thread(vm: Vm, operations: tuple[HostOp, ...]) -> None:
             continue
         code, function = OPERATIONS[operation.op]
         if code:
-            vm.events.append((CALL, vm.current, start, size, 0, code))
+            vm.record((CALL, vm.current, start, size, 0, code))
         result = function(vm, slot, start, size)
         if code:
-            vm.events.append((RETURN, vm.current, start, size, result, code))
+            vm.record((RETURN, vm.current, start, size, result, code))
 
 
 def publish(vm: Vm, slot: MemorySlot, deleted: bool = False) -> None:
@@ -92,7 +92,7 @@ def publish(vm: Vm, slot: MemorySlot, deleted: bool = False) -> None:
     others = [s for s in vm.slots if s.number != slot.number]
     vm.slots = others if deleted else sorted([*others, slot], key=lambda s: s.number)
     size = 0 if deleted else slot.end - slot.start
-    vm.events.append((SLOT, vm.current, slot.start, size, slot.flags, slot.number))
+    vm.record((SLOT, vm.current, slot.start, size, slot.flags, slot.number))
     vm.slots_epoch += 1
     epoch = vm.slots_epoch
     vm.wait(SLOT, slot.number, lambda: all(not 0 <= seen < epoch for seen in vm.readers))
@@ -144,7 +144,7 @@ def _harvest(vm: Vm, slot: MemorySlot, start: int, size: int, by_clear: int) -> 
     for ipa in sorted(ipa for ipa in slot.dirty if start <= ipa < start + size):
         vm.point(CLEAR_DIRTY, ipa)
         del slot.dirty[ipa]
-        vm.events.append((CLEAR_DIRTY, vm.current, ipa, 0, 0, 0))
+        vm.record((CLEAR_DIRTY, vm.current, ipa, 0, 0, 0))
         taken.append(ipa)
     if not vm.planted.clear_without_wrprotect:
         for first, end in _words(slot, taken):
@@ -153,7 +153,7 @@ def _harvest(vm: Vm, slot: MemorySlot, start: int, size: int, by_clear: int) -> 
     if taken and not vm.planted.wrprotect_without_flush:
         tlb_flush_vmid(vm)
     for ipa in taken:
-        vm.events.append((REPORT, vm.current, ipa, 0, 0, by_clear))
+        vm.record((REPORT, vm.current, ipa, 0, 0, by_clear))
     vm.unlock(LOCK_SLOTS)
     return 0
 
@@ -170,27 +170,27 @@ def _words(slot: MemorySlot, taken: list[int]) -> list[tuple[int, int]]:
 
 def invalidate_start(vm: Vm, start: int, size: int) -> None:
     """invalidate_range_start: from here on no fault installs what the host is about to change."""
-    vm.events.append((CALL, vm.current, start, size, 0, CALL_INVALIDATE_START))
+    vm.record((CALL, vm.current, start, size, 0, CALL_INVALIDATE_START))
     vm.lock(LOCK_MMU)
     vm.notifier_count += 1
-    vm.events.append((INVALIDATE_BEGIN, vm.current, start, size, vm.notifier_count, 0))
+    vm.record((INVALIDATE_BEGIN, vm.current, start, size, vm.notifier_count, 0))
     if vm.planted.unlock_before_tlbi:
         vm.unlock(LOCK_MMU)
     kvm_pgtable_stage2_unmap(vm, start, size)
     if not vm.planted.unlock_before_tlbi:
         vm.unlock(LOCK_MMU)
-    vm.events.append((RETURN, vm.current, start, size, 0, CALL_INVALIDATE_START))
+    vm.record((RETURN, vm.current, start, size, 0, CALL_INVALIDATE_START))
 
 
 def invalidate_end(vm: Vm, start: int, size: int) -> None:
     """invalidate_range_end: the sequence moves before the count drops."""
-    vm.events.append((CALL, vm.current, start, size, 0, CALL_INVALIDATE_FINISH))
+    vm.record((CALL, vm.current, start, size, 0, CALL_INVALIDATE_FINISH))
     vm.lock(LOCK_MMU)
     vm.notifier_seq += 1
     vm.notifier_count -= 1
-    vm.events.append((INVALIDATE_END, vm.current, start, size, vm.notifier_seq, 0))
+    vm.record((INVALIDATE_END, vm.current, start, size, vm.notifier_seq, 0))
     vm.unlock(LOCK_MMU)
-    vm.events.append((RETURN, vm.current, start, size, 0, CALL_INVALIDATE_FINISH))
+    vm.record((RETURN, vm.current, start, size, 0, CALL_INVALIDATE_FINISH))
 
 
 def _host_range(slot: MemorySlot, start: int, size: int) -> tuple[list[int], int, int]:
@@ -225,7 +225,7 @@ def _announce(vm: Vm, slot: MemorySlot, unit: int) -> None:
     page = vm.host_page(slot, unit)
     size = slot.backing.pages * PAGE_SIZE
     flags = vm.host_flags(slot, page)
-    vm.events.append((BACKING, vm.current, unit, size, page.address, flags))
+    vm.record((BACKING, vm.current, unit, size, page.address, flags))
 
 
 def protect(vm: Vm, slot: MemorySlot, start: int, size: int) -> int:
@@ -266,12 +266,12 @@ def change_pte(vm: Vm, slot: MemorySlot, start: int, _size: int) -> int:
     vm.point(BACKING, unit)
     _relocate(vm, slot, unit, Host.LAZY)
     address = vm.host_page(slot, unit).address
-    vm.events.append((CALL, vm.current, unit, PAGE_SIZE, address, CALL_CHANGE_PTE))
+    vm.record((CALL, vm.current, unit, PAGE_SIZE, address, CALL_CHANGE_PTE))
     vm.lock(LOCK_MMU)
     vm.notifier_seq += 1
     kvm_pgtable_stage2_map(vm, unit, PAGE_SIZE, address, PROT_R)
     vm.unlock(LOCK_MMU)
-    vm.events.append((RETURN, vm.current, unit, PAGE_SIZE, 0, CALL_CHANGE_PTE))
+    vm.record((RETURN, vm.current, unit, PAGE_SIZE, 0, CALL_CHANGE_PTE))
     invalidate_end(vm, unit, PAGE_SIZE)
     return 0
 

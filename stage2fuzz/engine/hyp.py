@@ -31,7 +31,7 @@ LEVELS: Final = (1, 2)
 
 def kvm_pgtable_hyp_map(vm: Vm, addr: int, phys: int, prot: int) -> int:
     """Map one page of hyp stage 1: 0, or -EINVAL for a remap."""
-    vm.events.append((CALL, vm.current, addr, 4096, phys, CALL_HYP_MAP | prot << 8))
+    vm.record((CALL, vm.current, addr, 4096, phys, CALL_HYP_MAP | prot << 8))
     table = HYP_ROOT
     for level in LEVELS:
         ptep = table + ((addr >> (12 + 9 * (3 - level))) & 511) * 8
@@ -43,7 +43,7 @@ def kvm_pgtable_hyp_map(vm: Vm, addr: int, phys: int, prot: int) -> int:
     ptep = table + ((addr >> 12) & 511) * 8
     ret = hyp_map_walker_try_leaf(vm, ptep, phys, prot)
     vm.dsb(DSB_ISHST)
-    vm.events.append((RETURN, vm.current, addr, 4096, ret, CALL_HYP_MAP))
+    vm.record((RETURN, vm.current, addr, 4096, ret, CALL_HYP_MAP))
     return ret
 
 
@@ -62,6 +62,6 @@ def hyp_map_walker_try_leaf(vm: Vm, ptep: int, phys: int, prot: int) -> int:
         if not old & PTE_VALID:
             vm.store(ptep, new, ORDER_RELEASE)
     if not written:
-        vm.events.append((WARN, vm.current, 0, 0, 0, WARN_HYP_REMAP))
+        vm.record((WARN, vm.current, 0, 0, 0, WARN_HYP_REMAP))
         return -EINVAL
     return 0

@@ -67,6 +67,6 @@ def kvm_set_table_pte(vm: Vm, ptep: int, child: int) -> None:
     """Link a table page: a store-release, so that its zeroes are visible first."""
     old = vm.load(ptep)
     if old & PTE_VALID:
-        vm.events.append((WARN, vm.current, 0, 0, 0, WARN_TABLE_OVER_VALID))
+        vm.record((WARN, vm.current, 0, 0, 0, WARN_TABLE_OVER_VALID))
     order = ORDER_PLAIN if vm.planted.plain_table_link else ORDER_RELEASE
     vm.store(ptep, child | PTE_TABLE | PTE_VALID, order)

@@ -50,10 +50,10 @@ def kvm_pgtable_stage2_map(
     vm: Vm, addr: int, size: int, phys: int, prot: int, thread: int = -1
 ) -> int:
     """Map [addr, addr + size) to ``phys`` with PROT_*; 0, -EAGAIN, -ENOMEM, -EINVAL or -ERANGE."""
-    vm.events.append((CALL, vm.current, addr, size, phys, CALL_MAP | prot << 8))
+    vm.record((CALL, vm.current, addr, size, phys, CALL_MAP | prot << 8))
     ret = kvm_pgtable_walk(vm, MapWalk(addr, size, phys, prot, thread))
     vm.dsb(DSB_ISHST)
-    vm.events.append((RETURN, vm.current, addr, size, ret, CALL_MAP))
+    vm.record((RETURN, vm.current, addr, size, ret, CALL_MAP))
     return ret
 
 
@@ -112,7 +112,7 @@ def stage2_map_walk_leaf(vm: Vm, walk: MapWalk, ptep: int, level: int) -> int:
     if ret != -E2BIG:
         return ret
     if level == LAST_LEVEL:
-        vm.events.append((WARN, vm.current, 0, 0, 0, WARN_LEAF_AT_LAST_LEVEL))
+        vm.record((WARN, vm.current, 0, 0, 0, WARN_LEAF_AT_LAST_LEVEL))
         return -EINVAL
     if walk.thread < 0 or vm.caches[walk.thread] == 0:
         return -ENOMEM

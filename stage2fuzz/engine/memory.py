@@ -71,7 +71,7 @@ class Memory(Threads):
             value = self._forwarded(ptep, value)
         if self._unzeroed and ptep & ~0xFFF in self._unzeroed and ptep not in self.entries:
             value = JUNK
-        self.events.append((LOAD, self.current, ptep, 0, value, 0))
+        self.record((LOAD, self.current, ptep, 0, value, 0))
         return value
 
     def store(self, ptep: int, value: int, order: int = ORDER_PLAIN) -> None:
@@ -86,11 +86,11 @@ class Memory(Threads):
             entries[ptep] = value
             if self.watched:
                 self.visible_write(ptep, old, value)
-            self.events.append((STORE, self.current, ptep, old, value, order))
+            self.record((STORE, self.current, ptep, old, value, order))
         else:
             old = self._forwarded(ptep, old)
             self.pending[self.current].append((ptep, value, order))
-            self.events.append((STORE, self.current, ptep, old, value, order | PENDING))
+            self.record((STORE, self.current, ptep, old, value, order | PENDING))
 
     def compare_exchange(self, ptep: int, expected: int, value: int) -> bool:
         """cmpxchg on one entry; it drains the CPU's pending stores first and acts at once."""
@@ -98,12 +98,12 @@ class Memory(Threads):
         self.drain_all()
         old = self.entries.get(ptep, 0)
         if old != expected:
-            self.events.append((CAS_FAIL, self.current, ptep, old, value, 0))
+            self.record((CAS_FAIL, self.current, ptep, old, value, 0))
             return False
         self.entries[ptep] = value
         if self.watched:
             self.visible_write(ptep, old, value)
-        self.events.append((STORE, self.current, ptep, old, value, ORDER_CAS))
+        self.record((STORE, self.current, ptep, old, value, ORDER_CAS))
         return True
 
     def visible(self, ptep: int) -> int:
@@ -123,11 +123,11 @@ class Memory(Threads):
             self.drain_all()
         elif self.pending is not None:
             self.pending[self.current].append((0, 0, BARRIER_MARK))
-        self.events.append((DSB, self.current, 0, 0, 0, kind))
+        self.record((DSB, self.current, 0, 0, 0, kind))
 
     def isb(self) -> None:
         """Resynchronise the fetch context; no scheduling point, since nobody else can see it."""
-        self.events.append((ISB, self.current, 0, 0, 0, 0))
+        self.record((ISB, self.current, 0, 0, 0, 0))
 
     def alloc_page(self, zero: bool = True) -> int:
         """Take a table page out of the memory cache; it holds junk until it is zeroed."""
@@ -135,7 +135,7 @@ class Memory(Threads):
         if page == self._next_page:
             self._next_page += 0x1000
         self.point(ALLOC, page)
-        self.events.append((ALLOC, self.current, page, 0, 0, 0))
+        self.record((ALLOC, self.current, page, 0, 0, 0))
         self.counts[page] = 1
         self._unzeroed.add(page)
         if zero:
@@ -146,7 +146,7 @@ class Memory(Threads):
         """clear_page: every entry reads as zero from here on."""
         self.point(ZERO, page)
         self._unzeroed.discard(page)
-        self.events.append((ZERO, self.current, page, 0, 0, 0))
+        self.record((ZERO, self.current, page, 0, 0, 0))
 
     def free_page(self, page: int) -> None:
         """Give a table page back; its entries are gone. A second free is recorded, not done."""
@@ -156,7 +156,7 @@ class Memory(Threads):
                 del self.entries[ptep]
             self._unzeroed.discard(page)
             self._free_pages.append(page)
-        self.events.append((FREE, self.current, page, 0, 0, 0))
+        self.record((FREE, self.current, page, 0, 0, 0))
 
     def get_page(self, ptep: int) -> None:
         """One more counted entry in the page that holds ``ptep`` (roots are not counted)."""
@@ -164,7 +164,7 @@ class Memory(Threads):
         if page in self.counts:
             self.point(GET, page)
             count = self.counts[page] = self.counts.get(page, 0) + 1
-            self.events.append((GET, self.current, page, 0, count, 0))
+            self.record((GET, self.current, page, 0, count, 0))
 
     def put_page(self, ptep: int) -> None:
         """One counted entry less; frees the page when nothing is left, as put_page does."""
@@ -172,7 +172,7 @@ class Memory(Threads):
         if page in self.counts:
             self.point(PUT, page)
             count = self.counts[page] = self.counts.get(page, 0) - 1
-            self.events.append((PUT, self.current, page, 0, count, 0))
+            self.record((PUT, self.current, page, 0, count, 0))
             if not count:
                 self.free_page(page)
 
@@ -212,7 +212,7 @@ class Memory(Threads):
         self.entries[ptep] = value
         if self.watched:
             self.visible_write(ptep, old, value)
-        self.events.append((DRAIN, element, ptep, old, value, 0))
+        self.record((DRAIN, element, ptep, old, value, 0))
 
     def _forwarded(self, ptep: int, value: int) -> int:
         """The newest own pending store to ``ptep``, else what memory holds."""

@@ -47,7 +47,7 @@ class ModelEngine:
             self._vm = Vm()
             raise
         if ended == "finished":
-            vm.events.append((QUIESCENT, 0, 0, 0, 0, 0))
+            vm.record((QUIESCENT, 0, 0, 0, 0, 0))
             if scenario.options.teardown and vm.mapped:
                 vm.alone(partial(kvm_free_stage2_pgd, vm))
         schedule = Schedule(tuple(vm.runs), tuple(vm.choices))

@@ -30,6 +30,8 @@ class Threads:
 
     def __init__(self) -> None:
         self.events: list[Event] = []
+        self.record = self.events.append
+        """Appends one event; bound once, since it is what a run does most."""
         self.current = -1
         self.left = 0
         self._granted = 0
@@ -81,7 +83,10 @@ class Threads:
 
     def lock(self, name: int, shared: int = 0) -> None:
         """Take a lock, exclusive or shared; a blocked taker is disabled, it does not spin."""
-        self.point(LOCK, name)
+        if not self.left:
+            self._view.pending[self.current] = (LOCK, name)
+            self._dispatch()
+        self.left -= 1
         writer, readers = self._writer, self._readers
         if name in writer or (not shared and readers.get(name)):
             if shared:
@@ -92,7 +97,7 @@ class Threads:
             readers[name] = readers.get(name, 0) + 1
         else:
             writer[name] = self.current
-        self.events.append((LOCK, self.current, name, 0, 0, shared))
+        self.record((LOCK, self.current, name, 0, 0, shared))
 
     def unlock(self, name: int, shared: int = 0) -> None:
         """Release a lock taken in the same mode."""
@@ -101,7 +106,7 @@ class Threads:
             self._readers[name] -= 1
         else:
             del self._writer[name]
-        self.events.append((UNLOCK, self.current, name, 0, 0, shared))
+        self.record((UNLOCK, self.current, name, 0, 0, shared))
 
     def holds(self, name: int) -> bool:
         """Whether the running thread holds ``name`` exclusively."""
@@ -154,7 +159,7 @@ class Threads:
             self._begun[me] = True
             try:
                 self._bodies[me]()
-                self.events.append((THREAD_END, me, 0, 0, 0, 0))
+                self.record((THREAD_END, me, 0, 0, 0, 0))
                 self.ended[me] = True
                 self._resume()
             except Abandon:
@@ -165,12 +170,13 @@ class Threads:
                 self._hub.switch()
 
     def _enabled(self) -> tuple[int, ...]:
-        waiting, count = self._waiting, len(self.ended)
+        ended = self.ended
         enabled = [
-            i
-            for i, ended in enumerate(self.ended)
-            if not ended and (waiting[i] is None or waiting[i]())  # type: ignore[misc]
+            thread
+            for thread, ready in enumerate(self._waiting)
+            if (ready is None or ready()) and not ended[thread]
         ]
+        count = len(ended)
         for drain in range(len(self._view.pending) - count):
             if self.drainable(drain):
                 enabled.append(count + drain)
@@ -184,14 +190,14 @@ class Threads:
             enabled = self._enabled()
             if not enabled or self._steps > MAX_STEPS:
                 return -1
-            view.enabled, view.current = enabled, self.current
+            before = self.current
+            view.enabled, view.current = enabled, before
             chosen, granted = self._scheduler.next(view)
-            if chosen not in enabled or granted < 1:
-                raise ModelError(f"the scheduler chose {chosen} for {granted} of {enabled}")
-            before = view.current
-            preempts = before < count and before in enabled and not view.yielded
-            if preempts and chosen != before:
-                self.preemptions += 1
+            if chosen != before:
+                if chosen not in enabled or granted < 1:
+                    raise ModelError(f"the scheduler chose {chosen} for {granted} of {enabled}")
+                if before in enabled and before < count and not view.yielded:
+                    self.preemptions += 1
             view.yielded, view.left = False, 0
             self.left = self._granted = granted
             if chosen < count:
@@ -242,14 +248,14 @@ class Threads:
 
     def _record_stall(self) -> None:
         if self._steps > MAX_STEPS:
-            self.events.append((LIMIT, self.current, 0, 0, 0, LIMIT_STEPS))
+            self.record((LIMIT, self.current, 0, 0, 0, LIMIT_STEPS))
         else:
             waiting = sum(1 << i for i, ended in enumerate(self.ended) if not ended)
-            self.events.append((DEADLOCK, self.current, 0, 0, 0, waiting))
+            self.record((DEADLOCK, self.current, 0, 0, 0, waiting))
 
     def give_up(self, limit: int) -> None:
         """End the whole run as inconclusive, from inside a thread."""
-        self.events.append((LIMIT, self.current, 0, 0, 0, limit))
+        self.record((LIMIT, self.current, 0, 0, 0, limit))
         self._hub.switch()
 
     def _abandon(self) -> None:

@@ -96,17 +96,17 @@ def _tlbi(vm: Vm, ipa: int, aux: int) -> None:
     vm.issued[me].append((ipa, aux & TLBI_OPERATION, aux & TLBI_BROADCAST))
     if vm.window:
         vm.window.tlbi(me, ipa, 0, aux)
-    vm.events.append((TLBI, me, ipa, 0, VMID, aux))
+    vm.record((TLBI, me, ipa, 0, VMID, aux))
 
 
 def _enter_context(vm: Vm) -> None:
     if not vm.planted.tlbi_without_context:
-        vm.events.append((CONTEXT, vm.current, 0, HOST_VMID, VMID, 0))
+        vm.record((CONTEXT, vm.current, 0, HOST_VMID, VMID, 0))
 
 
 def _leave_context(vm: Vm) -> None:
     if not vm.planted.tlbi_without_context:
-        vm.events.append((CONTEXT, vm.current, 0, VMID, HOST_VMID, 0))
+        vm.record((CONTEXT, vm.current, 0, VMID, HOST_VMID, 0))
 
 
 def translate(vm: Vm, ipa: int, kind: int) -> tuple[int, int, int]:
@@ -115,12 +115,12 @@ def translate(vm: Vm, ipa: int, kind: int) -> tuple[int, int, int]:
     The last load and the access are one step: a completed TLBI waits for accesses that used what
     it removed. A walk in flight that a TLBI covers starts again (rule RRVJDB).
     """
-    me, walking = vm.current, vm.walking
+    me, walking, plain = vm.current, vm.walking, vm.window is None
     if vm.window:
         hit = _cached_leaf(vm, ipa)
         if hit is not None:
             pte, level = hit
-            vm.events.append((HIT, me, ipa, 0, pte, level))
+            vm.record((HIT, me, ipa, 0, pte, level))
             if _denied(pte, kind):
                 return PERMISSION, level, 0
             return 0, level, (pte & PTE_ADDRESS) + (ipa & (GRANULES[level] - 1))
@@ -129,12 +129,19 @@ def translate(vm: Vm, ipa: int, kind: int) -> tuple[int, int, int]:
     mask = -1
     while True:
         ptep = table + ((ipa >> SHIFTS[level]) & mask) * 8
-        vm.point(WALK, ptep)
-        if walking[me] < 0:
-            walking[me] = ipa
-            level, table, mask = vm.start_level, vm.root, -1
-            continue
-        pte = _descriptor(vm, ptep, level, ipa)
+        if vm.left:
+            vm.left -= 1
+        else:
+            vm.point(WALK, ptep)
+            if walking[me] < 0:
+                walking[me] = ipa
+                level, table, mask = vm.start_level, vm.root, -1
+                continue
+        if plain:
+            pte = vm.visible(ptep)
+            vm.record((WALK, me, ptep, 0, pte, level))
+        else:
+            pte = _descriptor(vm, ptep, level, ipa)
         if not pte & PTE_VALID:
             fault = TRANSLATION
             break
@@ -165,9 +172,9 @@ def _descriptor(vm: Vm, ptep: int, level: int, ipa: int) -> int:
         if len(values) > 1:
             pte = values[_pick(vm, len(values))]
             if pte != values[0]:
-                vm.events.append((HIT, vm.current, ipa, 0, pte, level))
+                vm.record((HIT, vm.current, ipa, 0, pte, level))
                 return pte
-    vm.events.append((WALK, vm.current, ptep, 0, pte, level))
+    vm.record((WALK, vm.current, ptep, 0, pte, level))
     return pte
 
 
@@ -201,4 +208,4 @@ def _set_af(vm: Vm, ptep: int, pte: int, level: int) -> None:
         vm.entries[ptep] = pte | PTE_AF
         if vm.watched:
             vm.visible_write(ptep, pte, pte | PTE_AF)
-        vm.events.append((HARDWARE_AF, vm.current, ptep, pte, pte | PTE_AF, level))
+        vm.record((HARDWARE_AF, vm.current, ptep, pte, pte | PTE_AF, level))

@@ -18,13 +18,13 @@ from stage2fuzz.scenario import SLOT_STRIDE
 
 def kvm_pgtable_stage2_unmap(vm: Vm, addr: int, size: int) -> int:
     """Remove every leaf that the range touches (a block goes whole) and every table left empty."""
-    vm.events.append((CALL, vm.current, addr, size, 0, CALL_UNMAP))
+    vm.record((CALL, vm.current, addr, size, 0, CALL_UNMAP))
     if vm.planted.unmap_skips_a_page:
         walk = Walk(addr + 4096, size - 4096, stage2_unmap_walker, LEAF | TABLE_POST, sparse=True)
     else:
         walk = Walk(addr, size, stage2_unmap_walker, LEAF | TABLE_POST, sparse=True)
     ret = kvm_pgtable_walk(vm, walk)
-    vm.events.append((RETURN, vm.current, addr, size, ret, CALL_UNMAP))
+    vm.record((RETURN, vm.current, addr, size, ret, CALL_UNMAP))
     return ret
 
 
@@ -47,7 +47,7 @@ def stage2_unmap_walker(vm: Vm, walk: Walk, ptep: int, level: int, flag: int) ->
         vm.free_page(child)
     elif pte & PTE_MEMATTR == PTE_MEMATTR_NORMAL and not vm.options.fwb:
         size = GRANULES[level]
-        vm.events.append((DCACHE_CLEAN, vm.current, pte & PTE_ADDRESS, size, 0, 0))
+        vm.record((DCACHE_CLEAN, vm.current, pte & PTE_ADDRESS, size, 0, 0))
     return 0
 
 
@@ -58,14 +58,14 @@ def kvm_free_stage2_pgd(vm: Vm) -> None:
     vm.unlock(LOCK_MMU)
     if not mapped:
         return
-    vm.events.append((CALL, vm.current, 0, 0, 0, CALL_DESTROY))
+    vm.record((CALL, vm.current, 0, 0, 0, CALL_DESTROY))
     first = vm.slots[0].start if vm.slots else 0
     for number in range(len(vm.scenario.slots)):
         start = first - first % GRANULES[1] + number * SLOT_STRIDE * 4096
         walk = Walk(start, SLOT_STRIDE * 4096, stage2_free_walker, LEAF | TABLE_POST, sparse=True)
         walk.detached = True
         kvm_pgtable_walk(vm, walk)
-    vm.events.append((RETURN, vm.current, 0, 0, 0, CALL_DESTROY))
+    vm.record((RETURN, vm.current, 0, 0, 0, CALL_DESTROY))
 
 
 def stage2_free_walker(vm: Vm, walk: Walk, ptep: int, level: int, flag: int) -> int:

@@ -15,12 +15,12 @@ def vcpu_thread(vm: Vm, accesses: tuple[Access, ...]) -> None:
         for _ in range(MAX_FAULTS):
             status, level, address = translate(vm, ipa, kind)
             if not status:
-                vm.events.append((ACCESS, me, ipa, kind, address, number))
+                vm.record((ACCESS, me, ipa, kind, address, number))
                 break
-            vm.events.append((FAULT, me, ipa, kind, status, level))
+            vm.record((FAULT, me, ipa, kind, status, level))
             ret = kvm_handle_guest_abort(vm, Fault(ipa, kind, status, level))
             outside = int(vm.slot_of(ipa) is None)
-            vm.events.append((RESUME, me, ipa, kind, ret, outside))
+            vm.record((RESUME, me, ipa, kind, ret, outside))
             if ret not in (RESUME_GUEST, -EAGAIN):
                 break
             vm.yield_()

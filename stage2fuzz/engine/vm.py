@@ -140,6 +140,7 @@ class Vm(Memory):
                 self._header.clear()
             header = self._header[scenario] = self._describe()
         self.events = header.copy()
+        self.record = self.events.append
         self.watched = bool(options.tlb)
         self.window = Window(len(scenario.vcpus)) if options.tlb else None
         self.tables = {}
