@@ -1,0 +1,1 @@
+"""Findings: every fault ever found, once, with its reproducer and what people said about it."""

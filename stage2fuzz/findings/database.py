@@ -1,0 +1,179 @@
+"""The database behind the findings: opened, created, migrated, or refused in one clear line.
+
+A database is refused before anything is written to it: somebody else's tables, a schema newer than
+this program, a file that is no database, a place that cannot be written. Creating and migrating is
+one transaction, and two processes that open a new database at once take turns.
+"""
+
+import os
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+from typing import Any, Final
+from urllib.parse import quote
+
+from alembic import command
+from alembic.config import Config
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, Engine, create_engine, event, inspect, text
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
+
+from stage2fuzz.errors import InputError
+
+VERSION_TABLE: Final = "stage2fuzz_version"
+"""A name of our own, so that another program's Alembic database is never taken for ours."""
+READS: Final = "stage2fuzz_reads"
+"""Execution option of a connection that only reads: on SQLite it never waits for a writer."""
+BUSY_SECONDS: Final = 60
+MIGRATION_LOCK: Final = 0x53325A
+"""Key of PostgreSQL's advisory lock around a migration."""
+_MAGIC: Final = b"SQLite format 3\0"
+
+
+def open_database(url: str) -> Engine:
+    """An engine whose schema is ours and current; ``url`` may also be the path of a SQLite file."""
+    parsed = _parse(url)
+    where = parsed.render_as_string(hide_password=True)
+    if parsed.get_backend_name() == "sqlite":
+        _check_file(parsed, where)
+    engine = _engine(parsed)
+    try:
+        with engine.connect().execution_options(**{READS: True}) as connection:
+            _check_schema(connection, where)
+        migrate(engine)
+    except DBAPIError as error:
+        engine.dispose()
+        raise InputError(where, f"cannot be opened ({reason(error)})") from None
+    except InputError:
+        engine.dispose()
+        raise
+    return engine
+
+
+def migrate(engine: Engine, revision: str = "head") -> None:
+    """Bring the schema to ``revision`` (``head``: the newest, ``base``: nothing at all)."""
+    if engine.dialect.name == "sqlite":
+        with closing(engine.raw_connection()) as raw:  # outside any transaction
+            raw.cursor().execute("PRAGMA journal_mode = WAL")
+    with engine.begin() as connection:
+        if engine.dialect.name == "postgresql":
+            connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": MIGRATION_LOCK})
+        config = _alembic()
+        config.attributes["connection"] = connection
+        (command.downgrade if revision == "base" else command.upgrade)(config, revision)
+
+
+def schema_version(connection: Connection) -> str:
+    """The revision of the schema; empty where there is none."""
+    if not inspect(connection).has_table(VERSION_TABLE):
+        return ""
+    return connection.execute(text(f"SELECT version_num FROM {VERSION_TABLE}")).scalar() or ""
+
+
+def reason(error: BaseException) -> str:
+    """What a database error says, in one line."""
+    cause = error.orig if isinstance(error, DBAPIError) and error.orig else error
+    lines = str(cause).strip().splitlines() or [type(cause).__name__]
+    return lines[0][:300]
+
+
+def _alembic() -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+    config.set_main_option("path_separator", "os")
+    return config
+
+
+def _parse(url: str) -> URL:
+    """The URL, with the driver we ship for PostgreSQL; a bare path is a SQLite file."""
+    if "://" not in url:
+        return URL.create("sqlite", database=url)
+    try:
+        parsed = make_url(url)
+        parsed.get_backend_name()
+        parsed.get_dialect()
+    except (ArgumentError, NoSuchModuleError, ValueError, ImportError):
+        shown = url.partition("://")[0][:40]
+        raise InputError(
+            f"database {shown}://...", "not a database URL", "sqlite:///FILE or postgresql://..."
+        ) from None
+    if parsed.drivername in ("postgresql", "postgres"):
+        parsed = parsed.set(drivername="postgresql+psycopg")
+    if parsed.get_backend_name() not in ("sqlite", "postgresql"):
+        name = parsed.get_backend_name()
+        raise InputError(f"database {name}://...", "not supported", "sqlite or postgresql")
+    return parsed
+
+
+def _engine(url: URL) -> Engine:
+    if url.get_backend_name() != "sqlite":
+        return create_engine(url, pool_pre_ping=True)
+    engine = create_engine(url, connect_args={"timeout": BUSY_SECONDS})
+
+    @event.listens_for(engine, "connect")
+    def _connected(connection: sqlite3.Connection, _record: object) -> None:
+        # Transactions begin where SQLAlchemy says so, and not where the driver guesses.
+        connection.isolation_level = None
+        connection.execute("PRAGMA foreign_keys = ON")
+        connection.execute("PRAGMA synchronous = NORMAL")
+
+    @event.listens_for(engine, "begin")
+    def _began(connection: Connection) -> None:
+        # A writer takes its lock at once: one that has read first could not wait for another.
+        reads: Any = connection.get_execution_options().get(READS)
+        connection.exec_driver_sql("BEGIN" if reads else "BEGIN IMMEDIATE")
+
+    return engine
+
+
+def _check_file(url: URL, where: str) -> None:
+    """Refuse a path that is not, and cannot become, a SQLite database of ours."""
+    name = url.database
+    if not name or name == ":memory:":
+        raise InputError(where, "a database in memory is lost at the end", "sqlite:///FILE")
+    path = Path(name)
+    try:
+        if path.is_dir():
+            raise InputError(where, "is a directory", "the path of a file")
+        if not path.exists():
+            if not path.parent.is_dir():
+                raise InputError(where, f"there is no directory {path.parent}", "make it first")
+            if not os.access(path.parent, os.W_OK):
+                raise InputError(where, f"{path.parent} cannot be written")
+            return
+        if not os.access(path, os.W_OK):
+            raise InputError(where, "cannot be written")
+        with path.open("rb") as file:
+            begin = file.read(len(_MAGIC))
+    except OSError as error:
+        raise InputError(where, f"cannot be opened ({error.strerror})") from None
+    if begin not in (b"", _MAGIC):
+        raise InputError(where, "not a SQLite database")
+    _check_intact(path, where)
+
+
+def _check_intact(path: Path, where: str) -> None:
+    """Read the schema without writing a byte, not even a journal."""
+    try:
+        uri = f"file:{quote(str(path))}?mode=ro"
+        with closing(sqlite3.connect(uri, uri=True)) as connection:
+            connection.execute("SELECT name FROM sqlite_master").fetchall()
+    except sqlite3.DatabaseError as error:
+        raise InputError(where, f"the database is damaged ({error})", "restore a copy") from None
+
+
+def _check_schema(connection: Connection, where: str) -> None:
+    """Refuse a schema that is not ours or newer than we are."""
+    tables = inspect(connection).get_table_names()
+    if VERSION_TABLE not in tables:
+        if tables:
+            right = "a new file, or an empty database"
+            raise InputError(where, "belongs to another program", right)
+        return
+    version = schema_version(connection)
+    known = [script.revision for script in ScriptDirectory.from_config(_alembic()).walk_revisions()]
+    if version and version not in known:
+        raise InputError(
+            where, f"written by a newer stage2fuzz (schema {version})", "upgrade stage2fuzz"
+        )

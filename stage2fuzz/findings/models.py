@@ -1,0 +1,139 @@
+"""Tables of the findings: one row for each fault of each engine, its history, its revisions.
+
+A fault is named by its signature, not by the input that showed it, because one fault is found
+thousands of times; the pair (engine, signature) is unique and the database enforces it. Times are
+seconds since 1970 by the database's clock. ``Base`` is shared with the tables of the service.
+"""
+
+from enum import StrEnum
+from typing import Final
+
+from sqlalchemy import (
+    BigInteger,
+    Double,
+    ForeignKey,
+    Index,
+    Integer,
+    String,
+    Text,
+    UniqueConstraint,
+)
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
+
+MAX_ENGINE: Final = 208
+MAX_SIGNATURE: Final = 1000
+"""Characters of a signature: an index of PostgreSQL holds no more than about 2,700 bytes."""
+MAX_LABEL: Final = 80
+MAX_NOTE: Final = 10_000
+
+
+class State(StrEnum):
+    """Where a finding stands: the machine moves it up to ``minimised``, people from there."""
+
+    NEW = "new"
+    CONFIRMED = "confirmed"
+    """Has reproduced from scratch in a clean process."""
+    MINIMISED = "minimised"
+    TRIAGED = "triaged"
+    """A person has looked at it: it has a label, an owner or a note."""
+    FIXED = "fixed"
+    """Does not reproduce on the engine that ``fixed_in`` names."""
+    DUPLICATE = "duplicate"
+    """The same fault as ``duplicate_of``, by another signature."""
+    INVALID = "invalid"
+    """Not a fault: our model or an oracle is wrong."""
+
+
+OPEN: Final = (State.NEW, State.CONFIRMED, State.MINIMISED, State.TRIAGED)
+CLOSED: Final = (State.FIXED, State.DUPLICATE, State.INVALID)
+
+
+class Base(DeclarativeBase):
+    """The one metadata that the migrations and the service's tables share."""
+
+
+_Identity = BigInteger().with_variant(Integer(), "sqlite")
+"""SQLite numbers rows by itself only where the key is a plain INTEGER."""
+
+
+class Finding(Base):
+    """One fault of one engine."""
+
+    __tablename__ = "finding"
+    __table_args__ = (
+        UniqueConstraint("engine", "signature", name="uq_finding_signature"),
+        Index("ix_finding_state", "state"),
+        Index("ix_finding_by_signature", "signature"),
+    )
+
+    id: Mapped[int] = mapped_column(_Identity, primary_key=True)
+    engine: Mapped[str] = mapped_column(String(MAX_ENGINE))
+    signature: Mapped[str] = mapped_column(String(MAX_SIGNATURE))
+    oracle: Mapped[str] = mapped_column(String(16))
+    rule: Mapped[str] = mapped_column(String(120))
+    category: Mapped[str] = mapped_column(String(16))
+    verdict: Mapped[str] = mapped_column(Text)
+    case_text: Mapped[str] = mapped_column(Text)
+    """The first case that showed it, as text."""
+    events: Mapped[str] = mapped_column(Text)
+    """The event log of that case."""
+    minimised: Mapped[str] = mapped_column(Text, default="")
+    """The smallest case that shows it; empty until minimised."""
+    state: Mapped[str] = mapped_column(String(16))
+    label: Mapped[str] = mapped_column(String(MAX_LABEL), default="")
+    owner: Mapped[str] = mapped_column(String(MAX_LABEL), default="")
+    duplicate_of: Mapped[int | None] = mapped_column(ForeignKey("finding.id"))
+    count: Mapped[int] = mapped_column(BigInteger)
+    """How often it was seen."""
+    first_seen: Mapped[float] = mapped_column(Double)
+    last_seen: Mapped[float] = mapped_column(Double)
+    attempts: Mapped[int] = mapped_column(default=0)
+    """Runs from scratch in a clean process."""
+    confirmations: Mapped[int] = mapped_column(default=0)
+    """Those of the attempts that showed the same signature."""
+    reopened: Mapped[int] = mapped_column(default=0)
+    """How often it was seen again after it had been called fixed."""
+    first_seen_in: Mapped[str] = mapped_column(String(MAX_ENGINE), default="")
+    """The oldest engine tried that shows it."""
+    fixed_in: Mapped[str] = mapped_column(String(MAX_ENGINE), default="")
+    """The engine in which it is gone."""
+
+    notes: Mapped[list["Note"]] = relationship(lazy="selectin", order_by="Note.id")
+    regressions: Mapped[list["Regression"]] = relationship(
+        lazy="selectin", order_by="Regression.position"
+    )
+
+    @property
+    def reproducer(self) -> str:
+        """The best case there is: the minimised one, else the first."""
+        return self.minimised or self.case_text
+
+
+class Note(Base):
+    """One line of a finding's history: a change of state, or what a person said."""
+
+    __tablename__ = "finding_note"
+    __table_args__ = (Index("ix_finding_note_finding", "finding_id"),)
+
+    id: Mapped[int] = mapped_column(_Identity, primary_key=True)
+    finding_id: Mapped[int] = mapped_column(ForeignKey("finding.id", ondelete="CASCADE"))
+    at: Mapped[float] = mapped_column(Double)
+    state: Mapped[str] = mapped_column(String(16))
+    """The state the finding was in after this."""
+    text: Mapped[str] = mapped_column(Text)
+
+
+class Regression(Base):
+    """Whether one engine shows a finding."""
+
+    __tablename__ = "finding_regression"
+
+    finding_id: Mapped[int] = mapped_column(
+        ForeignKey("finding.id", ondelete="CASCADE"), primary_key=True
+    )
+    engine: Mapped[str] = mapped_column(String(MAX_ENGINE), primary_key=True)
+    position: Mapped[int]
+    """Place in the list of engines that was tried, oldest first."""
+    outcome: Mapped[str] = mapped_column(String(16))
+    """``present``, ``absent`` or ``unknown`` (the case cannot run there)."""
+    checked: Mapped[float] = mapped_column(Double)

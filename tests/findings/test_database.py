@@ -1,0 +1,150 @@
+"""Opening, creating, migrating and refusing databases."""
+
+import os
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from sqlalchemy import inspect, text
+
+from stage2fuzz.errors import InputError
+from stage2fuzz.findings.database import VERSION_TABLE, migrate, open_database, schema_version
+from stage2fuzz.findings.models import Base
+from stage2fuzz.findings.store import Store
+
+
+def execute(path: Path, statement: str) -> None:
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute(statement)
+        connection.commit()
+
+
+def test_the_migrations_make_the_tables_that_the_models_describe(url: str) -> None:
+    engine = open_database(url)
+    with engine.connect() as connection:
+        options = {
+            "version_table": VERSION_TABLE,
+            "include_object": lambda thing, name, kind, reflected, other: (
+                kind != "table" or name in Base.metadata.tables
+            ),
+        }
+        context = MigrationContext.configure(connection, opts=options)
+        assert compare_metadata(context, Base.metadata) == []
+    engine.dispose()
+
+
+def test_migrations_go_down_and_up_again(url: str) -> None:
+    engine = open_database(url)
+    with engine.connect() as connection:
+        version = schema_version(connection)
+    migrate(engine, "base")
+    assert inspect(engine).get_table_names() == [VERSION_TABLE]
+    migrate(engine)
+    with engine.connect() as connection:
+        assert schema_version(connection) == version
+    engine.dispose()
+
+
+def test_opening_again_finds_what_was_there(url: str) -> None:
+    for _ in range(2):
+        store = Store.open(url)
+        assert store.list() == []
+        store.close()
+
+
+def test_a_bare_path_is_a_sqlite_file_in_wal_mode(tmp_path: Path) -> None:
+    path = tmp_path / "findings.db"
+    engine = open_database(str(path))
+    with engine.connect() as connection:
+        assert connection.execute(text("PRAGMA journal_mode")).scalar() == "wal"
+        assert connection.execute(text("PRAGMA foreign_keys")).scalar() == 1
+    engine.dispose()
+    assert path.exists()
+
+
+def test_a_foreign_sqlite_database_is_refused_and_left_alone(tmp_path: Path) -> None:
+    path = tmp_path / "theirs.db"
+    execute(path, "CREATE TABLE bookmarks (url TEXT)")
+    before = path.read_bytes()
+    with pytest.raises(InputError, match=r"theirs.db: belongs to another program; a new file"):
+        open_database(str(path))
+    assert path.read_bytes() == before
+    assert [one.name for one in tmp_path.iterdir()] == ["theirs.db"]
+
+
+def test_a_foreign_postgresql_database_is_refused(postgres_url: str) -> None:
+    engine = open_database(postgres_url)
+    migrate(engine, "base")
+    with engine.begin() as connection:
+        connection.execute(text(f"DROP TABLE {VERSION_TABLE}"))
+        connection.execute(text("CREATE TABLE bookmarks (url TEXT)"))
+    engine.dispose()
+    with pytest.raises(InputError, match="belongs to another program"):
+        open_database(postgres_url)
+
+
+def test_a_newer_database_is_refused_and_left_alone(url: str) -> None:
+    engine = open_database(url)
+    with engine.begin() as connection:
+        connection.execute(text(f"UPDATE {VERSION_TABLE} SET version_num = '9999'"))
+    with pytest.raises(InputError, match=r"newer stage2fuzz \(schema 9999\); upgrade stage2fuzz"):
+        open_database(url)
+    with engine.connect() as connection:
+        assert schema_version(connection) == "9999"
+    engine.dispose()
+
+
+def test_a_file_that_is_no_database_is_refused_and_left_alone(tmp_path: Path) -> None:
+    path = tmp_path / "notes.txt"
+    path.write_text("not a database at all, but a text that is long enough\n" * 50)
+    before = path.read_bytes()
+    with pytest.raises(InputError, match=r"notes\.txt: not a SQLite database"):
+        open_database(str(path))
+    assert path.read_bytes() == before
+
+
+def test_a_damaged_database_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "findings.db"
+    open_database(str(path)).dispose()
+    path.write_bytes(path.read_bytes()[:40] + b"\xff" * 4000)
+    with pytest.raises(InputError, match="damaged"):
+        open_database(str(path))
+
+
+def test_an_empty_file_becomes_a_database(tmp_path: Path) -> None:
+    path = tmp_path / "findings.db"
+    path.touch()
+    store = Store.open(str(path))
+    assert store.list() == []
+    store.close()
+
+
+def test_paths_that_cannot_be_a_database_are_refused(tmp_path: Path) -> None:
+    for url, message in [
+        (str(tmp_path), "is a directory"),
+        (str(tmp_path / "none" / "findings.db"), "there is no directory"),
+        ("sqlite://", "a database in memory is lost"),
+        ("mysql://somewhere/findings", "database mysql://...: not supported"),
+        ("nothing://somewhere", "not a database URL"),
+        ("://", "not a database URL"),
+    ]:
+        with pytest.raises(InputError, match=message):
+            open_database(url)
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everything")
+def test_a_place_that_cannot_be_written_is_refused(tmp_path: Path) -> None:
+    tmp_path.chmod(0o500)
+    with pytest.raises(InputError, match="cannot be written"):
+        open_database(str(tmp_path / "findings.db"))
+
+
+def test_a_server_that_is_not_there_is_one_clear_line_without_the_password() -> None:
+    with pytest.raises(InputError) as caught:
+        open_database("postgresql://fuzz:secret@127.0.0.1:1/findings")
+    assert "secret" not in str(caught.value)
+    assert "cannot be opened" in str(caught.value)
+    assert "\n" not in str(caught.value)

@@ -1,0 +1,251 @@
+"""Recording, triage and history of findings, on each kind of database."""
+
+import multiprocessing
+from dataclasses import replace
+
+import pytest
+
+from stage2fuzz.arch import READ, WRITE
+from stage2fuzz.case import Case
+from stage2fuzz.casetext import format_case, parse
+from stage2fuzz.errors import InputError
+from stage2fuzz.findings.models import State
+from stage2fuzz.findings.store import Store
+from stage2fuzz.oracles.violation import Category, Violation
+from stage2fuzz.scenario import Access, Scenario
+from stage2fuzz.schedule.base import Schedule
+
+CASE = Case(
+    "model:v5.10",
+    Scenario(vcpus=((Access(WRITE, 0), Access(READ, 1)), (Access(READ, 0),))),
+    Schedule(((0, 7), (1, 30))),
+)
+SMALL = replace(CASE, scenario=Scenario(vcpus=((Access(WRITE, 0),), (Access(READ, 0),))))
+
+
+def violation(signature: str = "C6 read takes write", oracle: str = "C6") -> Violation:
+    return Violation(
+        oracle,
+        "permission taken away",
+        Category.CORRECTNESS,
+        "vCPU 1 takes away the write permission that vCPU 0 was just given",
+        (3, 9),
+        signature,
+    )
+
+
+def record(store: Store, signature: str = "C6 read takes write", engine: str = "") -> int:
+    found = replace(CASE, engine=engine) if engine else CASE
+    return store.record(found, violation(signature), "log\n").number
+
+
+def test_a_finding_keeps_all_that_was_recorded(store: Store) -> None:
+    number = record(store)
+    finding = store.get(number)
+    assert (finding.engine, finding.oracle, finding.rule) == (
+        "model:v5.10",
+        "C6",
+        "permission taken away",
+    )
+    assert finding.category == "correctness"
+    assert finding.verdict.startswith("vCPU 1 takes away")
+    assert parse(finding.case_text, "finding") == CASE
+    assert finding.reproducer == finding.case_text
+    assert finding.events == "log\n"
+    assert (finding.state, finding.count, finding.notes) == (State.NEW, 1, [])
+    assert 1_700_000_000 < finding.first_seen <= finding.last_seen < finding.first_seen + 60
+
+
+def test_a_repeat_is_a_counter_and_never_a_row(store: Store) -> None:
+    first = store.record(CASE, violation(), "first")
+    again = store.record(SMALL, violation(), "again", seen=5)
+    assert first.new and not again.new
+    assert again.number == first.number
+    [finding] = store.list()
+    assert finding.count == 6
+    assert finding.events == "first"
+    assert finding.last_seen >= finding.first_seen
+
+
+def test_the_same_fault_of_another_engine_is_another_finding(store: Store) -> None:
+    assert record(store) != record(store, engine="model:series-v1")
+    assert [finding.engine for finding in store.list()] == ["model:v5.10", "model:series-v1"]
+
+
+def test_a_case_that_is_no_case_is_never_recorded(store: Store) -> None:
+    with pytest.raises(InputError, match="page 3 of a slot"):
+        store.record(replace(CASE, scenario=Scenario(vcpus=((Access(READ, 3),),))), violation(), "")
+    with pytest.raises(InputError, match="signature"):
+        store.record(CASE, violation("x" * 1001), "")
+    assert store.list() == []
+
+
+def test_the_machine_earns_confirmed_then_minimised(store: Store) -> None:
+    number = record(store)
+    store.confirm(number, 0, 3)
+    assert store.get(number).state == State.NEW
+    store.confirm(number, 3, 3)
+    assert store.get(number).state == State.CONFIRMED
+    store.attach_minimised(number, SMALL)
+    finding = store.get(number)
+    assert (finding.state, finding.confirmations, finding.attempts) == (State.MINIMISED, 3, 6)
+    assert finding.reproducer == format_case(SMALL)
+    assert [note.text for note in finding.notes] == [
+        "did not reproduce in 3 clean runs",
+        "reproduced in 3 of 3 clean runs",
+        "minimised",
+    ]
+
+
+def test_a_longer_reproducer_does_not_replace_a_shorter(store: Store) -> None:
+    number = record(store)
+    store.attach_minimised(number, SMALL)
+    store.attach_minimised(number, CASE)
+    assert store.get(number).minimised == format_case(SMALL)
+    with pytest.raises(InputError, match=r"a case of model:v5\.12; model:v5\.10"):
+        store.attach_minimised(number, replace(SMALL, engine="model:v5.12"))
+
+
+def test_minimising_does_not_undo_triage(store: Store) -> None:
+    number = record(store)
+    store.triage(number, note="looks real", owner="kvm", label="map race")
+    store.confirm(number, 1, 1)
+    store.attach_minimised(number, SMALL)
+    finding = store.get(number)
+    assert (finding.state, finding.owner, finding.label) == (State.TRIAGED, "kvm", "map race")
+    assert [(note.state, note.text) for note in finding.notes] == [("triaged", "looks real")]
+
+
+def test_regressions_say_first_seen_in_and_fixed_in(store: Store) -> None:
+    number = record(store)
+    engines = ["model:v5.10", "model:v5.10+p1", "model:v5.10+p2", "model:v5.12"]
+    store.regressed(number, engines, engines[:2], engines[2:])
+    finding = store.get(number)
+    assert (finding.first_seen_in, finding.fixed_in) == ("model:v5.10", "model:v5.10+p2")
+    assert [(one.engine, one.outcome) for one in finding.regressions] == [
+        ("model:v5.10", "present"),
+        ("model:v5.10+p1", "present"),
+        ("model:v5.10+p2", "absent"),
+        ("model:v5.12", "absent"),
+    ]
+    store.regressed(number, engines, [engines[3]], engines[:2])
+    finding = store.get(number)
+    assert (finding.first_seen_in, finding.fixed_in) == ("model:v5.12", "")
+    assert [one.outcome for one in finding.regressions] == [
+        "absent",
+        "absent",
+        "unknown",
+        "present",
+    ]
+
+
+def test_fixed_stays_fixed_until_it_is_seen_where_it_was_fixed(store: Store) -> None:
+    number = record(store)
+    store.triage(number, fixed_in="model:v5.12")
+    assert store.get(number).state == State.FIXED
+    record(store)
+    assert store.get(number).state == State.FIXED
+    again = store.record(replace(CASE, engine="model:v5.12"), violation(), "")
+    assert again.new and again.reopened == (number,)
+    finding = store.get(number)
+    assert (finding.state, finding.reopened, finding.fixed_in) == (State.NEW, 1, "")
+    assert finding.notes[-1].text == "seen again in model:v5.12, where it was fixed"
+
+
+def test_invalid_and_duplicate_stay_what_they_are(store: Store) -> None:
+    first, second = record(store, "a"), record(store, "b")
+    store.triage(first, State.INVALID, "the oracle was wrong")
+    store.triage(second, duplicate_of=first)
+    record(store, "a")
+    record(store, "b")
+    assert (store.get(first).state, store.get(first).count) == (State.INVALID, 2)
+    assert (store.get(second).state, store.get(second).duplicate_of) == (State.DUPLICATE, first)
+
+
+def test_a_note_on_a_closed_finding_leaves_it_closed(store: Store) -> None:
+    number = record(store)
+    store.triage(number, State.INVALID)
+    store.triage(number, note="see the manual")
+    assert store.get(number).state == State.INVALID
+    store.triage(number, State.TRIAGED, "it is real after all")
+    assert store.get(number).state == State.TRIAGED
+
+
+def test_a_decision_that_lacks_something_changes_nothing(store: Store) -> None:
+    first, second = record(store, "a"), record(store, "b")
+    store.triage(second, duplicate_of=first)
+    for keywords, message in [
+        ({"state": State.FIXED}, "fixed in no engine; name an engine"),
+        ({"state": State.DUPLICATE}, "duplicate of nothing"),
+        ({"state": State.CONFIRMED}, "is earned; one of triaged, fixed, duplicate, invalid"),
+        ({"duplicate_of": first}, "duplicate of itself"),
+        ({"duplicate_of": second}, f"a duplicate itself; name its original; that is {first}"),
+        ({"duplicate_of": 99}, "finding 99: there is none"),
+        ({"fixed_in": "v5.12"}, "engine 'v5.12'; model:REVISION or kernel:TREE"),
+        ({"label": "x" * 81}, "a label of 81 characters; at most 80"),
+        ({"note": "\0"}, "zero character"),
+    ]:
+        with pytest.raises(InputError, match=message):
+            store.triage(first, **keywords)  # type: ignore[arg-type]
+    assert (store.get(first).state, store.get(first).notes) == (State.NEW, [])
+
+
+def test_a_number_that_is_not_there_is_one_clear_line(store: Store) -> None:
+    for call in (
+        lambda: store.get(7),
+        lambda: store.confirm(7, 1, 1),
+        lambda: store.attach_minimised(7, SMALL),
+        lambda: store.triage(7, note="?"),
+        lambda: store.regressed(7, ["model:v5.12"], [], []),
+    ):
+        with pytest.raises(InputError, match="finding 7: there is none; see: stage2fuzz findings"):
+            call()
+
+
+def test_the_list_can_be_restricted(store: Store) -> None:
+    first, second = record(store, "a"), record(store, "b", "model:v5.12")
+    third = store.record(CASE, violation("c", "B1"), "").number
+    store.triage(second, State.INVALID)
+    assert [one.id for one in store.list()] == [first, second, third]
+    assert [one.id for one in store.list(engine="model:v5.12")] == [second]
+    assert [one.id for one in store.list(oracle="B1", category="correctness")] == [third]
+    assert [one.id for one in store.list([State.NEW, State.CONFIRMED])] == [first, third]
+    assert [one.id for one in store.list(limit=1)] == [first]
+    assert store.list(category="progress") == []
+
+
+def test_a_caller_may_record_within_its_own_transaction(store: Store) -> None:
+    class StoppedError(Exception):
+        pass
+
+    with pytest.raises(StoppedError), store.engine.begin() as connection:
+        store.record(CASE, violation(), "", within=connection)
+        raise StoppedError
+    assert store.list() == []
+    with store.engine.begin() as connection:
+        number = store.record(CASE, violation(), "", within=connection).number
+        store.confirm(number, 2, 2, within=connection)
+        store.attach_minimised(number, SMALL, within=connection)
+    assert store.get(number).state == State.MINIMISED
+
+
+def _record_many(url: str, rounds: int) -> None:
+    store = Store.open(url)
+    for i in range(rounds):
+        store.record(CASE, violation(f"fault {i % 5}"), "")
+    store.close()
+
+
+def test_processes_that_record_at_once_lose_and_double_nothing(url: str) -> None:
+    context = multiprocessing.get_context("spawn")
+    rounds, processes = 40, [context.Process(target=_record_many, args=(url, 40)) for _ in range(2)]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join(60)
+        assert process.exitcode == 0
+    store = Store.open(url)
+    findings = store.list()
+    store.close()
+    assert len(findings) == 5
+    assert sum(finding.count for finding in findings) == 2 * rounds
