@@ -2,7 +2,7 @@
 
 Bytes are for the fuzzer; a reproducer must outlive the byte layout, so it is kept as versioned
 text. ``docs/case-format.md`` describes the language. ``parse`` raises ``InputError`` naming file
-and line, and nothing else, whatever the text; ``parse(format_case(case), name) == case``.
+and line, and nothing else, whatever the text; ``parse(format_case(case), name) == case`` where the schedule is in normal form.
 """
 
 import re
@@ -92,9 +92,9 @@ def parse(text: str, name: str) -> Case:
 
 
 def format_case(case: Case, notes: Iterable[str] = ()) -> str:
-    """The text of a case, ``notes`` as comment lines below its header."""
+    """The text of a case, its schedule in normal form; ``notes`` are comments below the header."""
     check_case(case, "case")
-    scenario = case.scenario
+    scenario, schedule = case.scenario, normal(case.schedule)
     lines = [HEADER, *(f"# {line}".rstrip() for note in notes for line in note.splitlines())]
     lines.append(f"engine {case.engine}")
     lines += _option_lines(scenario.options)
@@ -105,8 +105,8 @@ def format_case(case: Case, notes: Iterable[str] = ()) -> str:
         lines.append(f"vcpu {i}: " + ", ".join(map(access_text, program)))
     for i, operations in enumerate(scenario.hosts):
         lines.append(f"host {i}: " + ", ".join(map(host_op_text, operations)))
-    lines += _wrap("schedule", (_run_text(run) for run in case.schedule.runs))
-    lines += _wrap("choices", (str(choice) for choice in case.schedule.choices))
+    lines += _wrap("schedule", (_run_text(run) for run in schedule.runs))
+    lines += _wrap("choices", (str(choice) for choice in schedule.choices))
     return "\n".join([*lines, END, ""])
 
 

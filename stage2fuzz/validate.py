@@ -162,12 +162,10 @@ def check_schedule(schedule: Schedule, threads: int, where: str) -> None:
 
 
 def check_case(case: Case, where: str) -> None:
-    """Check a whole case: its engine's name, its scenario, its schedule in normal form."""
+    """Check a whole case: its engine's name, its scenario, its schedule."""
     check_engine(case.engine, where)
     check_scenario(case.scenario, where)
     check_schedule(case.schedule, schedulable(case.scenario), where)
-    if normal(case.schedule) != case.schedule:
-        raise InputError(where, "a schedule that is not in normal form", "pass it through normal()")
 
 
 def _at_most(value: int, low: int, high: int, what: str, where: str) -> None:

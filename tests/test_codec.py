@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from stage2fuzz import codec, menus
 from stage2fuzz.arch import READ, WRITE
 from stage2fuzz.case import Case
+from stage2fuzz.casetext import format_case, parse
 from stage2fuzz.codec import decode, encode
 from stage2fuzz.errors import InputError
 from stage2fuzz.profile import ANY, DIRTY_LOGGING, MAP_RACE, NOTIFIER, PROFILES, profile_named
@@ -82,6 +83,13 @@ def test_every_number_of_points_has_bytes(points: int) -> None:
 def test_normal_form_keeps_what_a_schedule_says() -> None:
     schedule = Schedule(((0, 2), (0, FOREVER), (1, 1)), (0, 3, 0, 0))
     assert normal(schedule) == Schedule(((0, FOREVER), (1, 1)), (0, 3))
+
+
+def test_a_schedule_that_is_not_in_normal_form_is_written_in_it() -> None:
+    schedule = Schedule(((0, 2), (0, 3), (1, 1)), (0, 3, 0))
+    case = replace(decode(b"", ENGINE), schedule=schedule)
+    wanted = replace(case, schedule=normal(schedule))
+    assert decode(encode(case), ENGINE) == parse(format_case(case), "case") == wanted
 
 
 def test_a_case_beyond_the_limits_is_refused() -> None:
