@@ -1,0 +1,47 @@
+"""Make settings plain: options, slots, what the host grants, the kinds of accesses."""
+
+from collections.abc import Iterator
+from dataclasses import fields, replace
+
+from stage2fuzz.case import Case
+from stage2fuzz.minimise.order import PLAIN_OPTIONS, PLAIN_SLOT, pages_of
+from stage2fuzz.scenario import ACCESS_KINDS, SLOT_PAGES, SLOT_STRIDE, Scenario, Slot
+from stage2fuzz.schedule.base import Schedule
+
+
+def plain_settings(case: Case, executed: Schedule) -> Iterator[Case]:
+    """Each exception, setting and kind made plainer, one at a time."""
+    for scenario in _plainer(case.scenario):
+        yield replace(case, scenario=scenario, schedule=executed)
+
+
+def _plainer(scenario: Scenario) -> Iterator[Scenario]:
+    exceptions = scenario.host_pages
+    for at in range(len(exceptions)):
+        yield replace(scenario, host_pages=exceptions[:at] + exceptions[at + 1 :])
+    if len(scenario.slots) > 1 and pages_of(scenario)[-1] < SLOT_STRIDE * (len(scenario.slots) - 1):
+        yield replace(scenario, slots=scenario.slots[:-1])
+    for field in fields(PLAIN_OPTIONS):
+        plain = getattr(PLAIN_OPTIONS, field.name)
+        if getattr(scenario.options, field.name) != plain:
+            yield replace(scenario, options=replace(scenario.options, **{field.name: plain}))
+    for at, slot in enumerate(scenario.slots):
+        for plainer in _plainer_slots(slot):
+            slots = (*scenario.slots[:at], plainer, *scenario.slots[at + 1 :])
+            yield replace(scenario, slots=slots)
+    for at, accesses in enumerate(scenario.vcpus):
+        for index, access in enumerate(accesses):
+            for kind in ACCESS_KINDS[: ACCESS_KINDS.index(access.kind)]:
+                changed = (*accesses[:index], replace(access, kind=kind), *accesses[index + 1 :])
+                vcpus = (*scenario.vcpus[:at], changed, *scenario.vcpus[at + 1 :])
+                yield replace(scenario, vcpus=vcpus)
+
+
+def _plainer_slots(slot: Slot) -> Iterator[Slot]:
+    for field in fields(PLAIN_SLOT):
+        plain = getattr(PLAIN_SLOT, field.name)
+        if field.name != "pages" and getattr(slot, field.name) != plain:
+            yield replace(slot, **{field.name: plain})
+    for pages in SLOT_PAGES:
+        if pages < slot.pages:
+            yield replace(slot, pages=pages)
