@@ -2,7 +2,8 @@
 
 Bytes are for the fuzzer; a reproducer must outlive the byte layout, so it is kept as versioned
 text. ``docs/case-format.md`` describes the language. ``parse`` raises ``InputError`` naming file
-and line, and nothing else, whatever the text; ``parse(format_case(case), name) == case`` where the schedule is in normal form.
+and line, and nothing else, whatever the text; ``parse(format_case(case), name) == case`` where the
+schedule is in normal form.
 """
 
 import re
