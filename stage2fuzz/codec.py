@@ -84,7 +84,7 @@ def decode(data: bytes, engine: str, profile: Profile = ANY) -> Case:
 
 
 def encode(case: Case) -> bytes:
-    """Bytes that ``decode`` to this case, its schedule in normal form; InputError if it has none."""
+    """Bytes that ``decode`` to this case in normal form; InputError where it breaks a limit."""
     check_case(case, "case")
     data = bytearray(SCHEDULE_AT)
     _encode_machine(data, case.scenario)
