@@ -25,10 +25,20 @@ MAX_MEMORY: Final = 4 << 30
 MAX_FILE: Final = 64 << 20
 MAX_FOLDER: Final = 256 << 20
 """Bytes that all files of an order's folder may have."""
+LEAST_ROOM: Final = 256 << 20
+"""Bytes that must be free on the disk for an order to be worth its while."""
 LOOK_SECONDS: Final = 2.0
 INHERITED: Final = ("PATH", "LANG", "LC_ALL", "SYSTEMROOT", "STAGE2FUZZ_KERNEL_TREES")
 """The only variables a fuzzing process gets from us."""
 PACKAGE: Final = Path(stage2fuzz.__file__).parent
+
+
+class DiedError(RuntimeError):
+    """The process died and left nothing that says of what; worth another attempt."""
+
+
+class NoRoomError(Exception):
+    """The machine can't work now (its disk is full); another one may, or we later."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +127,8 @@ def folder_bytes(folder: Path) -> int:
     return total
 
 
-def room(folder: Path) -> int:
-    """Bytes left on the disk of ``folder``."""
-    return shutil.disk_usage(folder).free
+def expect_room(folder: Path) -> None:
+    """Raise NoRoomError if the disk of ``folder`` is full: what died of that proves nothing."""
+    free = shutil.disk_usage(folder).free
+    if free < LEAST_ROOM:
+        raise NoRoomError(f"{free >> 20} MiB are free in {folder.parent}")

@@ -5,15 +5,14 @@ one transaction that holds the campaign's row. Killed in the middle, nothing has
 twice at once, the second waits and then finds nothing left to do.
 """
 
-from array import array
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Final
 
 from sqlalchemy import exists, func, insert, select, update
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Connection, Engine
+from sqlalchemy.orm import Session
 
 from stage2fuzz.errors import InputError
 from stage2fuzz.findings.campaign_tables import (
@@ -28,9 +27,13 @@ from stage2fuzz.findings.campaign_tables import (
     lease,
     result,
     sample,
+    sighting,
 )
 from stage2fuzz.findings.campaigns import Campaign, alive, of_row
 from stage2fuzz.findings.clock import now
+from stage2fuzz.findings.coverage import known, pack, unpack
+from stage2fuzz.findings.leases import sweep, upsert
+from stage2fuzz.findings.models import Finding
 from stage2fuzz.orders import NAMES, Failure, Order, Result, from_json, to_json
 
 LONGEST_TICK: Final = 5.0
@@ -38,18 +41,6 @@ LONGEST_TICK: Final = 5.0
 coordinator does not use up its budget."""
 SAMPLE_SECONDS: Final = 5.0
 RESULTS_PER_TICK: Final = 500
-
-
-def pack(features: frozenset[int]) -> bytes:
-    """Features as sorted 32-bit numbers, so that equal sets are equal bytes."""
-    return array("I", sorted(features)).tobytes()
-
-
-def unpack(packed: bytes) -> frozenset[int]:
-    """The set that ``pack`` packed."""
-    numbers = array("I")
-    numbers.frombytes(packed)
-    return frozenset(numbers)
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,6 +198,22 @@ class Books:
         )
         return int(self.connection.execute(statement).scalar_one())
 
+    def sweep(self) -> int:
+        """Free the leases of workers that went silent; how many there were."""
+        return sweep(self.connection, self.campaign.id)
+
+    def findings(self) -> list[Finding]:
+        """Every finding that this campaign saw, by number, with its regressions."""
+        with Session(self.connection) as session:
+            return list(
+                session.scalars(
+                    select(Finding)
+                    .join(sighting, sighting.c.finding_id == Finding.id)
+                    .where(sighting.c.campaign_id == self.campaign.id)
+                    .order_by(Finding.id)
+                )
+            )
+
     def slots(self) -> int:
         """Slots of all workers alive."""
         return int(self.connection.execute(alive()).one().slots)
@@ -230,8 +237,7 @@ class Books:
             for label, order in orders.items()
         ]
         if rows:
-            dialect = sqlite if self.connection.dialect.name == "sqlite" else postgresql
-            self.connection.execute(dialect.insert(lease).on_conflict_do_nothing(), rows)
+            self.connection.execute(upsert(self.connection, lease).on_conflict_do_nothing(), rows)
 
     def clock(self) -> float:
         """Let time pass for the campaign; its seconds so far."""
@@ -271,18 +277,6 @@ class Books:
                 findings=findings,
             )
         )
-
-
-def known(connection: Connection, number: int, engine: str, target: str) -> frozenset[int]:
-    """Features that a campaign has seen on one engine with one target."""
-    packed = connection.execute(
-        select(coverage.c.features).where(
-            coverage.c.campaign_id == number,
-            coverage.c.engine == engine,
-            coverage.c.target == target,
-        )
-    ).scalar_one_or_none()
-    return unpack(packed) if packed else frozenset()
 
 
 def read_order(text: str) -> Order:

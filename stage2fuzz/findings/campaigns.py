@@ -244,3 +244,27 @@ def worker_seen(engine: Engine, name: str, slots: int) -> None:
             connection.execute(
                 insert(worker).values(name=name, slots=slots, started=now(), seen=now())
             )
+
+
+def as_json(each: Figures) -> dict[str, object]:
+    """Figures as the JSON that ``campaign status`` prints and the coordinator logs."""
+    campaign = each.campaign
+    return {
+        "campaign": campaign.spec.name,
+        "number": campaign.id,
+        "state": campaign.state,
+        "note": campaign.note,
+        "elapsed": round(campaign.elapsed, 1),
+        "schedules": campaign.schedules,
+        "schedules_per_second": round(campaign.schedules / max(campaign.elapsed, 1e-3), 1),
+        "fuzz_seconds": round(campaign.fuzz_seconds, 1),
+        "features": each.features,
+        "inputs": each.inputs,
+        "killers": each.killers,
+        "findings": campaign.findings,
+        "failures": campaign.failures,
+        "orders": each.leases,
+        "orders_again": each.again,
+        "workers": each.workers,
+        "slots": each.slots,
+    }

@@ -8,10 +8,12 @@ worker that comes back from the dead can't write over its successor.
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from hashlib import sha256
 from typing import Final
 
 from sqlalchemy import (
     ColumnElement,
+    Table,
     and_,
     case,
     exists,
@@ -23,7 +25,9 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Connection, Engine
+from sqlalchemy.exc import DBAPIError
 
+from stage2fuzz.case import Case
 from stage2fuzz.findings.campaign_tables import (
     ACTIVE,
     COMMITTED,
@@ -36,11 +40,17 @@ from stage2fuzz.findings.campaign_tables import (
     corpus,
     lease,
     result,
+    sighting,
 )
 from stage2fuzz.findings.clock import now
+from stage2fuzz.findings.coverage import known
 from stage2fuzz.findings.database import READS
-from stage2fuzz.orders import Result, to_json
+from stage2fuzz.findings.store import Store
+from stage2fuzz.oracles.violation import Violation
+from stage2fuzz.orders import FuzzOrder, PruneOrder, Result, to_json
 
+Trouble: Final = DBAPIError
+"""What every function here raises while the database is away; worth another try later."""
 LEASE_SECONDS: Final = 30.0
 """How long a claim lasts without a heartbeat; workers beat every third of it."""
 MAX_ATTEMPTS: Final = 3
@@ -71,6 +81,13 @@ class Input:
     digest: str
     data: bytes
     features: bytes
+
+
+def upsert(connection: Connection, table: Table) -> postgresql.Insert | sqlite.Insert:
+    """An insert that knows ON CONFLICT, which each database spells for itself."""
+    if connection.dialect.name == "postgresql":
+        return postgresql.insert(table)
+    return sqlite.insert(table)
 
 
 def _active(states: tuple[str, ...] = ACTIVE) -> ColumnElement[bool]:
@@ -157,9 +174,48 @@ def commit(connection: Connection, held: Held, outcome: Result, inputs: Iterable
         for one in inputs
     ]
     if rows:
-        dialect = sqlite if connection.dialect.name == "sqlite" else postgresql
-        connection.execute(dialect.insert(corpus).on_conflict_do_nothing(), rows)
+        connection.execute(upsert(connection, corpus).on_conflict_do_nothing(), rows)
     return True
+
+
+def report(store: Store, held: Held, found: Case, violation: Violation, events: str) -> int:
+    """Record a finding of this lease; its number. Counted as often as leases report it.
+
+    What a worker saw is true whether or not its lease is still good, so nothing is refused here;
+    recording is idempotent, and the campaign's sighting is one row however often it is written.
+    """
+    with store.engine.begin() as connection:
+        recorded = store.record(found, violation, events, within=connection)
+        elapsed = select(campaign.c.elapsed).where(campaign.c.id == held.campaign)
+        connection.execute(
+            upsert(connection, sighting)
+            .values(
+                campaign_id=held.campaign,
+                finding_id=recorded.number,
+                elapsed=elapsed.scalar_subquery(),
+            )
+            .on_conflict_do_nothing()
+        )
+    return recorded.number
+
+
+def seeds(engine: Engine, held: Held, order: FuzzOrder | PruneOrder) -> dict[str, bytes]:
+    """The corpus inputs that an order names, checked against their digests."""
+    statement = select(corpus.c.digest, corpus.c.data).where(
+        corpus.c.campaign_id == held.campaign,
+        corpus.c.engine == order.engine,
+        corpus.c.target == order.target,
+        corpus.c.digest.in_(order.seeds),
+    )
+    with engine.connect().execution_options(**{READS: True}) as connection:
+        rows = connection.execute(statement).all()
+    return {row.digest: row.data for row in rows if sha256(row.data).hexdigest() == row.digest}
+
+
+def covered(engine: Engine, held: Held, order_engine: str, target: str) -> frozenset[int]:
+    """Features that the lease's campaign has seen on an engine with a target."""
+    with engine.connect().execution_options(**{READS: True}) as connection:
+        return known(connection, held.campaign, order_engine, target)
 
 
 def fail(engine: Engine, held: Held, what: str) -> bool:

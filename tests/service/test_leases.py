@@ -8,12 +8,13 @@ from sqlalchemy import Engine, func, select, update
 from stage2fuzz.errors import InputError
 from stage2fuzz.findings import books, campaigns, leases
 from stage2fuzz.findings.campaign_tables import corpus, lease, result
+from stage2fuzz.findings.coverage import pack
 from stage2fuzz.findings.leases import Held, Input
 from stage2fuzz.orders import CampaignSpec, Failure, FuzzOrder, FuzzResult
 
 SPEC = CampaignSpec("night", ("model:v5.10",), ("map_race",))
 DIGEST = "ab" * 32
-INPUT = Input("model:v5.10", "map_race", DIGEST, b"input", books.pack(frozenset((1, 2))))
+INPUT = Input("model:v5.10", "map_race", DIGEST, b"input", pack(frozenset((1, 2))))
 
 
 def start(database: Engine, orders: int = 1) -> int:

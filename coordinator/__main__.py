@@ -1,0 +1,116 @@
+"""``python -m coordinator``: the loop with a broker, the figures' server, and a clean end."""
+
+import signal
+import sys
+import time
+from typing import Final
+
+from celery import Celery
+from kombu.exceptions import OperationalError
+
+from coordinator.loop import LOG, run
+from coordinator.metrics import MetricsServer, exposition
+from stage2fuzz.errors import InputError
+from stage2fuzz.findings import campaigns
+from stage2fuzz.findings.campaign_tables import ENDED
+from stage2fuzz.findings.store import Store
+from stage2fuzz.logs import configure
+from stage2fuzz.orders import QUEUE, TASKS
+from stage2fuzz.settings import Settings, from_environment
+
+STUCK_SECONDS: Final = 60.0
+LOG_SECONDS: Final = 10.0
+DATABASE_SECONDS: Final = 120.0
+"""How long to wait for the database at the start."""
+
+
+class Broker:
+    """Sends wake-ups by task name; the tasks themselves are the workers' business."""
+
+    def __init__(self, url: str) -> None:
+        """``url`` is Redis or Valkey."""
+        self.app = Celery("stage2fuzz", broker=url)
+        self.app.conf.update(
+            task_serializer="json",
+            accept_content=["json"],
+            result_backend=None,
+            broker_transport_options={"socket_timeout": 5, "socket_connect_timeout": 5},
+            task_publish_retry=False,
+        )
+
+    def send(self, kind: str, campaign: int, lease: int) -> None:
+        """One message of two numbers. Raises OSError where the broker is away."""
+        try:
+            self.app.send_task(
+                TASKS[kind], args=[campaign, lease], queue=QUEUE, ignore_result=True, retry=False
+            )
+        except OperationalError as error:
+            raise OSError(str(error)) from None
+
+
+class Show:
+    """Keeps the figures' page current, and logs one line of them every ten seconds."""
+
+    def __init__(self, store: Store, server: MetricsServer | None) -> None:
+        """``server`` is None where the page is off."""
+        self.store, self.server = store, server
+        self.ticked = self.logged = time.monotonic()
+        if server is not None:
+            server.alive = lambda: time.monotonic() - self.ticked < STUCK_SECONDS
+
+    def __call__(self) -> None:
+        """Called after each round of the loop."""
+        self.ticked = time.monotonic()
+        if self.ticked - self.logged < LOG_SECONDS and self.server is None:
+            return
+        every = [
+            campaigns.figures(self.store.engine, each.id)
+            for each in campaigns.every(self.store.engine)
+        ]
+        if self.server is not None:
+            self.server.text = exposition(every)
+        if self.ticked - self.logged >= LOG_SECONDS:
+            self.logged = self.ticked
+            for each in every:
+                if each.campaign.state not in ENDED:
+                    LOG.info("campaign", extra={"figures": campaigns.as_json(each)})
+
+
+def opened(settings: Settings) -> Store:
+    """The database, waited for: in a cluster it may start after us."""
+    end = time.monotonic() + DATABASE_SECONDS
+    while True:
+        try:
+            return Store.open(settings.database)
+        except InputError as error:
+            if time.monotonic() > end:
+                raise
+            LOG.warning("%s; waiting", error)
+            time.sleep(1)
+
+
+def main() -> int:
+    """Run until SIGTERM or SIGINT; 2 where the settings can't be used."""
+    configure("coordinator")
+    stop: list[int] = []
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda received, _frame: stop.append(received))
+    try:
+        settings = from_environment()
+        store = opened(settings)
+        server = MetricsServer(settings.metrics) if settings.metrics[1] else None
+    except (InputError, OSError) as error:
+        LOG.error("%s", error)
+        return 2
+    broker = Broker(settings.broker)
+    LOG.info("the coordinator runs")
+    run(store, broker.send, lambda: bool(stop), Show(store, server))
+    LOG.info("the coordinator ends")
+    if server is not None:
+        server.close()
+    store.close()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

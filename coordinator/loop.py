@@ -1,0 +1,242 @@
+"""The loop: the coordinator's only input and output.
+
+A tick opens one campaign's books, merges what workers handed in, plans what is needed next and
+closes the books: one transaction. Only then are messages sent, and a message that gets lost is
+sent again by a later tick. So the coordinator may be killed anywhere, and two of them get in each
+other's way without doing harm.
+"""
+
+import logging
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from coordinator.merge import Candidate, merge, superfluous
+from coordinator.plan import Finding, Stream, View, plan, spent
+from stage2fuzz.casetext import parse
+from stage2fuzz.errors import InputError
+from stage2fuzz.findings import books, campaigns, leases
+from stage2fuzz.findings.books import Books, Entry, Report
+from stage2fuzz.findings.campaign_tables import (
+    ACTIVE,
+    DONE,
+    DRAINING,
+    DROPPED,
+    KEPT,
+    KILLER,
+    NEW,
+    PAUSED,
+    RUNNING,
+)
+from stage2fuzz.findings.models import State
+from stage2fuzz.findings.store import Store
+from stage2fuzz.orders import (
+    ConfirmOrder,
+    ConfirmResult,
+    Failure,
+    FuzzOrder,
+    FuzzResult,
+    MinimiseOrder,
+    MinimiseResult,
+    PruneOrder,
+    PruneResult,
+    RegressOrder,
+    RegressResult,
+)
+
+LOG: Final = logging.getLogger("stage2fuzz.coordinator")
+TICK_SECONDS: Final = 0.5
+AGAIN_SECONDS: Final = 30.0
+"""A ready lease whose message is older than this is announced again: it may have been lost."""
+ANNOUNCE_LIMIT: Final = 1000
+MAX_FAILURES: Final = 10
+"""Orders that may fail for good one after the other before the campaign is paused."""
+PRUNE_EVERY: Final = 200
+"""Fuzz orders between two prunings of the corpus."""
+
+Send = Callable[[str, int, int], None]
+"""Sends a wake-up: (kind, campaign, lease). Raises OSError where the broker is away."""
+
+
+@dataclass(slots=True)
+class _Tally:
+    """What one tick adds to a campaign."""
+
+    schedules: int
+    fuzz_seconds: float
+    failures: int
+    note: str = ""
+
+
+def tick(store: Store, number: int) -> bool:
+    """One step of one campaign; False where it is not active any more."""
+    with books.opened(store.engine, number) as book:
+        if book is None:
+            return False
+        book.sweep()
+        elapsed = book.clock()
+        tally = _Tally(book.campaign.schedules, book.campaign.fuzz_seconds, book.campaign.failures)
+        suspects = _merge_reports(store, book, tally)
+        _merge_corpus(book)
+        planned = _plan(book, elapsed, tally, suspects)
+        if planned // PRUNE_EVERY > book.campaign.planned // PRUNE_EVERY:
+            _prune_corpus(book)
+    return True
+
+
+def announce(store: Store, number: int, send: Send) -> int:
+    """Send a message for each lease that waits without one; how many were sent."""
+    waiting = leases.unannounced(store.engine, number, AGAIN_SECONDS, ANNOUNCE_LIMIT)
+    sent: list[int] = []
+    try:
+        for lease, kind in waiting:
+            send(kind, number, lease)
+            sent.append(lease)
+    except OSError as error:
+        LOG.warning("the broker is away: %s", error)
+    leases.announced(store.engine, sent)
+    return len(sent)
+
+
+def run(store: Store, send: Send, stopped: Callable[[], bool], show: Callable[[], None]) -> None:
+    """Tick every active campaign until ``stopped``; trouble with the database is waited out."""
+    while not stopped():
+        begun = time.monotonic()
+        try:
+            for each in campaigns.every(store.engine, ACTIVE):
+                tick(store, each.id)
+                announce(store, each.id, send)
+            show()
+        except (leases.Trouble, InputError) as error:
+            LOG.warning("the database is away: %s", str(error).partition("\n")[0])
+        time.sleep(max(0.05, TICK_SECONDS - (time.monotonic() - begun)))
+
+
+def _merge_reports(store: Store, book: Books, tally: _Tally) -> dict[books.Stream, tuple[str, ...]]:
+    """Count each result once; returns the seeds of orders that killed their workers."""
+    suspects: dict[books.Stream, tuple[str, ...]] = {}
+    reports = book.reports()
+    for report in reports:
+        if isinstance(report.result, Failure):
+            tally.failures += 1
+            tally.note = f"order {report.lease} failed: {report.result.what}"
+            LOG.error("%s", tally.note)
+            if isinstance(report.order, FuzzOrder) and report.order.seeds:
+                stream = (report.order.engine, report.order.target)
+                suspects[stream] = report.order.seeds
+        else:
+            tally.failures = 0
+            _merge_report(store, book, report, tally)
+    book.merged(reports)
+    return suspects
+
+
+def _merge_report(store: Store, book: Books, report: Report, tally: _Tally) -> None:
+    """Put one result where it belongs."""
+    within = book.connection
+    match report.order, report.result:
+        case FuzzOrder() as order, FuzzResult() as result:
+            tally.schedules += result.schedules
+            tally.fuzz_seconds += result.seconds
+            book.mark((order.engine, order.target), result.killers, KILLER)
+        case PruneOrder() as order, PruneResult() as result:
+            book.mark((order.engine, order.target), result.killers, KILLER)
+        case ConfirmOrder() as order, ConfirmResult() as result:
+            if not result.same_events:
+                LOG.error("finding %d: its events differ from run to run", order.finding)
+            store.confirm(order.finding, result.hits, result.attempts, within)
+        case MinimiseOrder() as order, MinimiseResult() as result:
+            smaller = parse(result.case, f"finding {order.finding}")
+            store.attach_minimised(order.finding, smaller, within)
+        case RegressOrder() as order, RegressResult() as result:
+            engines, shown = order.engines, result.present
+            store.regressed(order.finding, engines, shown, result.absent, within)
+        case _:
+            LOG.error("order %d was answered by another kind of result", report.lease)
+
+
+def _merge_corpus(book: Books) -> None:
+    """Keep the new inputs that add a feature."""
+    for stream, entries in book.inputs(NEW).items():
+        known = book.known(stream)
+        merged = merge(known, _candidates(entries))
+        book.mark(stream, merged.kept, KEPT)
+        book.mark(stream, merged.dropped, DROPPED)
+        if merged.known != known:
+            book.cover(stream, merged.known)
+
+
+def _prune_corpus(book: Books) -> None:
+    """Leave out the inputs whose features others show as well."""
+    for stream, entries in book.inputs(KEPT).items():
+        book.mark(stream, superfluous(_candidates(entries)), DROPPED)
+
+
+def _candidates(entries: Sequence[Entry]) -> list[Candidate]:
+    return [Candidate(each.digest, each.size, each.features) for each in entries]
+
+
+def _plan(
+    book: Books, elapsed: float, tally: _Tally, suspects: dict[books.Stream, tuple[str, ...]]
+) -> int:
+    """Add the orders that are needed, and move the campaign on; fuzz orders planned so far."""
+    campaign = book.campaign
+    seen = book.findings()
+    labels = book.labels()
+    kept = book.kept()
+    waiting = tuple(
+        Finding(
+            each.id,
+            each.signature,
+            each.reproducer,
+            confirmed=each.state != State.NEW,
+            minimised=bool(each.minimised),
+            regressed=bool(each.regressions),
+        )
+        for each in seen
+    )
+    view = View(
+        spec=campaign.spec,
+        planned=campaign.planned,
+        elapsed=elapsed,
+        schedules=tally.schedules,
+        findings=len(seen),
+        open_orders=book.open_orders(),
+        slots=book.slots(),
+        draining=campaign.state == DRAINING,
+        labels=labels,
+        streams=tuple(
+            Stream(*stream, kept.get(stream, ()), suspects.get(stream, ()))
+            for stream in sorted(kept.keys() | suspects.keys())
+        ),
+        waiting=waiting,
+    )
+    orders = plan(view)
+    book.add(orders)
+    book.take_sample(elapsed, tally.schedules, len(seen))
+    state, note = _next_state(view, len(orders), tally)
+    if state != campaign.state:
+        LOG.info("campaign %s: %s %s", campaign.spec.name, state, note)
+    planned = campaign.planned + sum(isinstance(each, FuzzOrder) for each in orders.values())
+    book.write(
+        planned=planned,
+        schedules=tally.schedules,
+        fuzz_seconds=tally.fuzz_seconds,
+        findings=len(seen),
+        failures=tally.failures,
+        state=state,
+        note=note or campaign.note,
+    )
+    return planned
+
+
+def _next_state(view: View, added: int, tally: _Tally) -> tuple[str, str]:
+    """Where the campaign goes from here, and why."""
+    if view.draining and not view.open_orders and not added:
+        return DONE, ""
+    if tally.failures >= MAX_FAILURES:
+        return PAUSED, tally.note
+    if view.draining or spent(view):
+        return DRAINING, ""
+    return RUNNING, ""

@@ -1,0 +1,160 @@
+"""Planning and merging are functions: every promise can be asked of them without a server."""
+
+from dataclasses import replace
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from coordinator.merge import Candidate, merge, superfluous
+from coordinator.plan import (
+    ORDERS_PER_SLOT,
+    SEEDS_PER_ORDER,
+    Finding,
+    Stream,
+    View,
+    plan,
+)
+from stage2fuzz.orders import (
+    CampaignSpec,
+    ConfirmOrder,
+    FuzzOrder,
+    MinimiseOrder,
+    PruneOrder,
+    RegressOrder,
+    from_json,
+    to_json,
+)
+
+SPEC = CampaignSpec(
+    "night",
+    ("model:v5.10", "model:v5.12"),
+    ("map_race", "notifier"),
+    order_seconds=20,
+    regress=("model:v5.10", "model:v5.12"),
+)
+FINDING = Finding(7, "C6/page", "case\n")
+CANDIDATES = st.lists(
+    st.builds(
+        Candidate,
+        st.integers(0, 99).map(lambda n: f"{n:064x}"),
+        st.integers(1, 50),
+        st.frozensets(st.integers(0, 20), max_size=6),
+    ),
+    unique_by=lambda each: each.digest,
+    max_size=12,
+)
+
+
+def fuzz_orders(view: View) -> list[FuzzOrder]:
+    return [order for order in plan(view).values() if isinstance(order, FuzzOrder)]
+
+
+def test_every_slot_has_one_order_and_one_in_waiting() -> None:
+    assert len(plan(View(SPEC, slots=3))) == 3 * ORDERS_PER_SLOT
+    assert len(plan(View(SPEC, slots=3, open_orders=4))) == 2
+    assert plan(View(SPEC, slots=3, open_orders=60)) == {}
+    assert len(plan(View(replace(SPEC, parallel=1), slots=3))) == ORDERS_PER_SLOT
+    assert plan(View(SPEC, slots=0)) == {}
+
+
+def test_engines_and_targets_take_turns_and_seeds_differ() -> None:
+    orders = fuzz_orders(View(SPEC, slots=4))
+    assert {(each.engine, each.target) for each in orders} == {
+        (engine, target) for engine in SPEC.engines for target in SPEC.targets
+    }
+    assert len({each.seed for each in orders}) == len(orders)
+    for each in orders:
+        assert from_json(to_json(each), "fuzz") == each
+
+
+def test_the_same_record_gives_the_same_plan() -> None:
+    view = View(SPEC, planned=40, slots=4, waiting=(FINDING,))
+    assert plan(view) == plan(view)
+    assert list(plan(view)) == ["confirm:7", *(f"fuzz:{number}" for number in range(40, 47))]
+
+
+def test_orders_in_work_at_once_start_from_different_seeds() -> None:
+    seeds = tuple(f"{number:064x}" for number in range(3 * SEEDS_PER_ORDER + 1))
+    spec = replace(SPEC, engines=SPEC.engines[:1], targets=SPEC.targets[:1])
+    orders = fuzz_orders(View(spec, slots=2, streams=(Stream("model:v5.10", "map_race", seeds),)))
+    handed = [seed for each in orders for seed in each.seeds]
+    assert sorted(handed) == sorted(seeds)
+    assert max(len(each.seeds) for each in orders) <= SEEDS_PER_ORDER
+
+
+def test_a_fresh_campaign_shares_no_corpus() -> None:
+    spec = replace(SPEC, strategy="fresh")
+    view = View(spec, slots=4, streams=(Stream("model:v5.10", "map_race", ("ab" * 32,)),))
+    assert all(not each.seeds for each in fuzz_orders(view))
+
+
+def test_each_budget_ends_the_fuzzing_and_not_the_follow_ups() -> None:
+    for spent in (
+        View(replace(SPEC, seconds=60), elapsed=60.0, slots=2),
+        View(replace(SPEC, schedules=10**6), schedules=10**6, slots=2),
+        View(replace(SPEC, findings=2), findings=2, slots=2),
+        View(SPEC, draining=True, slots=2),
+    ):
+        assert plan(spent) == {}
+        assert list(plan(replace(spent, waiting=(FINDING,)))) == ["confirm:7"]
+
+
+def test_the_last_orders_fit_into_the_time_that_is_left() -> None:
+    orders = fuzz_orders(View(replace(SPEC, seconds=60), elapsed=53.5, slots=1))
+    assert {each.seconds for each in orders} == {7}
+
+
+def test_a_finding_is_confirmed_then_minimised_then_tried_elsewhere_each_once() -> None:
+    view = View(SPEC, draining=True)
+    stages = (
+        (FINDING, ConfirmOrder, "confirm:7"),
+        (replace(FINDING, confirmed=True), MinimiseOrder, "minimise:7"),
+        (replace(FINDING, confirmed=True, minimised=True), RegressOrder, "regress:7"),
+    )
+    for finding, kind, label in stages:
+        orders = plan(replace(view, waiting=(finding,)))
+        assert {name: type(order) for name, order in orders.items()} == {label: kind}
+        assert plan(replace(view, waiting=(finding,), labels=frozenset((label,)))) == {}
+    done = replace(FINDING, confirmed=True, minimised=True, regressed=True)
+    assert plan(replace(view, waiting=(done,))) == {}
+
+
+def test_suspects_are_looked_at_one_by_one() -> None:
+    stream = Stream("model:v5.10", "map_race", suspects=("ab" * 32,))
+    orders = list(plan(View(SPEC, draining=True, streams=(stream,))).values())
+    assert orders == [PruneOrder("model:v5.10", "map_race", ("ab" * 32,))]
+
+
+@given(CANDIDATES, st.frozensets(st.integers(0, 20), max_size=6))
+def test_merging_loses_no_feature_and_keeps_nothing_without_one(
+    candidates: list[Candidate], known: frozenset[int]
+) -> None:
+    merged = merge(known, candidates)
+    features = {each.digest: each.features for each in candidates}
+    assert merged.known == known.union(*features.values())
+    assert merged.known == known.union(*(features[digest] for digest in merged.kept))
+    assert sorted((*merged.kept, *merged.dropped)) == sorted(features)
+    for digest in merged.kept:
+        assert not features[digest] <= known
+
+
+@given(CANDIDATES)
+def test_merging_does_not_depend_on_the_order_of_arrival(candidates: list[Candidate]) -> None:
+    assert merge(frozenset(), candidates) == merge(frozenset(), reversed(candidates))
+
+
+@given(CANDIDATES)
+def test_merging_again_changes_nothing(candidates: list[Candidate]) -> None:
+    merged = merge(frozenset(), candidates)
+    again = merge(merged.known, candidates)
+    assert again.kept == ()
+    assert again.known == merged.known
+
+
+@given(CANDIDATES)
+def test_pruning_leaves_out_only_what_others_show(candidates: list[Candidate]) -> None:
+    spare = superfluous(candidates)
+    left = [each for each in candidates if each.digest not in spare]
+    every = frozenset().union(*(each.features for each in candidates))
+    assert frozenset().union(*(each.features for each in left)) == every
+    assert superfluous(left) == ()

@@ -1,0 +1,99 @@
+"""The Celery application: JSON only, one message at a time, and nothing a message can abuse.
+
+A message is a wake-up of two numbers, so delivery needs no guarantee of the broker's: acknowledged
+late, never redelivered in normal life, its result ignored. Tasks that Celery registers by itself
+(``celery.map`` and others, which call further tasks by name) are taken out, remote control is off.
+"""
+
+import os
+from typing import Any, Final
+
+from celery import Celery
+from celery.signals import celeryd_init, setup_logging, worker_ready
+from kombu.entity import Queue
+
+from stage2fuzz.findings import campaigns
+from stage2fuzz.findings.leases import Trouble
+from stage2fuzz.logs import configure
+from stage2fuzz.orders import QUEUE, TASKS
+from stage2fuzz.settings import from_environment
+from worker import tasks
+from worker.job import LOG, database, one_line, owner
+
+ALIVE_SECONDS: Final = 10.0
+TASK_SECONDS: Final = 2 * 3600 + 600
+"""The last resort: longer than any order, with what comes after it, may take."""
+VISIBILITY_SECONDS: Final = 4 * TASK_SECONDS
+"""Redis would hand a message out again after this long; leases are overdue far earlier."""
+
+app = Celery("stage2fuzz")
+app.conf.update(
+    broker_url=from_environment().broker,
+    broker_connection_retry_on_startup=True,
+    broker_connection_max_retries=None,
+    broker_transport_options={
+        "visibility_timeout": VISIBILITY_SECONDS,
+        "socket_timeout": 30,
+        "socket_keepalive": True,
+        "health_check_interval": 15,
+    },
+    accept_content=["json"],
+    task_serializer="json",
+    result_serializer="json",
+    event_serializer="json",
+    result_accept_content=["json"],
+    result_backend=None,
+    task_ignore_result=True,
+    task_acks_late=True,
+    task_reject_on_worker_lost=False,
+    task_time_limit=TASK_SECONDS,
+    task_queues=[Queue(QUEUE)],  # type: ignore[no-untyped-call]
+    task_default_queue=QUEUE,
+    task_create_missing_queues=False,
+    worker_prefetch_multiplier=1,
+    worker_max_tasks_per_child=200,
+    worker_max_memory_per_child=512 * 1024,
+    worker_enable_remote_control=False,
+    worker_send_task_events=False,
+    worker_cancel_long_running_tasks_on_connection_loss=False,
+    worker_hijack_root_logger=False,
+    enable_utc=True,
+)
+
+for _kind, _task in tasks.TASKS.items():
+    app.task(name=TASKS[_kind], typing=False)(_task)
+app.finalize()
+for _name in [name for name in app.tasks if name.startswith("celery.")]:
+    app.tasks.unregister(_name)
+
+
+@setup_logging.connect  # type: ignore[untyped-decorator]
+def _logging(**_more: Any) -> None:
+    configure("worker")
+
+
+@celeryd_init.connect  # type: ignore[untyped-decorator]
+def _check(**_more: Any) -> None:
+    """Refuse to start where anything but JSON would be read."""
+    if app.conf.accept_content != ["json"]:
+        raise RuntimeError("the worker must accept JSON only")
+
+
+@worker_ready.connect  # type: ignore[untyped-decorator]
+def _ready(sender: Any, **_more: Any) -> None:
+    """Give a sign of life now and every ten seconds, from the worker's own event loop."""
+    slots = sender.pool.num_processes if hasattr(sender.pool, "num_processes") else 1
+    sign_of_life(slots)
+    sender.timer.call_repeatedly(ALIVE_SECONDS, sign_of_life, (slots,))
+
+
+def sign_of_life(slots: int) -> None:
+    """Write down that this worker lives; trouble is logged, for it may pass."""
+    try:
+        store = database(os.getpid(), from_environment().database)
+        campaigns.worker_seen(store.engine, owner(), slots)
+    except Exception as error:
+        if not isinstance(error, Trouble):
+            LOG.exception("no sign of life")
+        else:
+            LOG.warning("no sign of life: %s", one_line(error))

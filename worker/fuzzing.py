@@ -1,0 +1,192 @@
+"""Carry out a fuzz order: one fuzz target, run by path as a confined process, in a fresh folder.
+
+``atheris.Fuzz()`` never returns and an uncaught exception ends its process, so it can't run inside
+a worker. What comes back is read from our own files only: the outbox, ``stats.json``, the corpus
+folder and libFuzzer's artifacts; never from its log. Findings are recorded while it still runs.
+"""
+
+import json
+import sys
+from dataclasses import dataclass, field
+from hashlib import sha256
+from pathlib import Path
+from typing import Any, Final
+
+from stage2fuzz.case import Case
+from stage2fuzz.casetext import parse
+from stage2fuzz.codec import decode
+from stage2fuzz.errors import InputError
+from stage2fuzz.findings import leases
+from stage2fuzz.findings.coverage import pack
+from stage2fuzz.findings.leases import MAX_INPUT_BYTES, MAX_INPUTS, Input
+from stage2fuzz.oracles.violation import Category, Violation
+from stage2fuzz.orders import MAX_SEEDS, FuzzOrder, FuzzResult
+from stage2fuzz.profile import profile_named
+from worker import clean, process
+from worker.job import LOG, Job, patiently
+
+GRACE_SECONDS: Final = 20.0
+"""Start-up and the end of the last input, beyond the order's own seconds."""
+MEASURE_SECONDS: Final = 120.0
+INPUT_SECONDS: Final = 10
+"""libFuzzer's limit of one input; a run is bounded to some milliseconds by the engine itself."""
+MEMORY_MEBIBYTES: Final = 1024
+MAX_FINDING: Final = 1 << 20
+MAX_FINDINGS: Final = 1000
+ARTIFACTS: Final = {"crash": "crash", "timeout": "timeout", "oom": "memory"}
+"""libFuzzer's name of an input that it died of, and ours."""
+
+
+@dataclass(slots=True)
+class _Outbox:
+    """The findings of one run: each file is read once, and a bad one refused once."""
+
+    job: Job
+    folder: Path
+    seen: set[str] = field(default_factory=set)
+    recorded: int = 0
+
+    def collect(self) -> None:
+        """Record the findings that are new in the folder."""
+        fresh = {path.name for path in self.folder.glob("*.finding.json")} - self.seen
+        for name in sorted(fresh):
+            if len(self.seen) >= MAX_FINDINGS:
+                return
+            self.seen.add(name)
+            try:
+                found, violation = read_finding(self.folder / name)
+            except (InputError, OSError) as error:
+                LOG.error("lease %d: %s", self.job.held.lease, error)
+            else:
+                self.job.report(found, violation, "")
+                self.recorded += 1
+
+
+def fuzz(job: Job, order: FuzzOrder) -> None:
+    """Fuzz, hand in what was found, commit."""
+    corpus, outbox, artifacts = (job.folder / name for name in ("corpus", "outbox", "artifacts"))
+    for folder in (corpus, outbox, artifacts):
+        folder.mkdir()
+    seeds = patiently(lambda: leases.seeds(job.store.engine, job.held, order))
+    for digest, data in seeds.items():
+        (corpus / digest).write_bytes(data)
+    found = _Outbox(job, outbox)
+
+    def beat() -> None:
+        job.beat()
+        found.collect()
+
+    limit = order.seconds + GRACE_SECONDS
+    ended = process.run(program(job, order), job.folder, limit, beat)
+    found.collect()
+    killers = _report_artifacts(job, order, artifacts)
+    if ended.how != "ok" and not killers:
+        process.expect_room(job.folder)
+        if ended.how == "crash":
+            raise process.DiedError(f"{order.target} ended with {ended.code} and left no input")
+    inputs = _new_inputs(job, order, corpus, set(seeds))
+    stats = read_stats(outbox / "stats.json")
+    job.commit(
+        FuzzResult(
+            schedules=stats["schedules"],
+            seconds=stats["seconds"],
+            findings=found.recorded,
+            inputs=len(inputs),
+            ended=ended.how,
+            killers=killers,
+        ),
+        inputs,
+    )
+
+
+def program(job: Job, order: FuzzOrder) -> tuple[str, ...]:
+    """The command line of the fuzz target. Raises InputError where there is no such target."""
+    script = job.settings.targets / f"{order.target}.py"
+    if not script.is_file():
+        raise InputError(order.target, "there is no such fuzz target", "a script of fuzz_targets")
+    return (
+        sys.executable,
+        str(script),
+        f"--engine={order.engine}",
+        "--outbox=outbox",
+        f"-max_total_time={order.seconds}",
+        f"-seed={order.seed or 1}",
+        f"-timeout={INPUT_SECONDS}",
+        f"-rss_limit_mb={MEMORY_MEBIBYTES}",
+        "-artifact_prefix=artifacts/",
+        "-verbosity=0",
+        "corpus",
+    )
+
+
+def read_finding(path: Path) -> tuple[Case, Violation]:
+    """One file of an outbox, distrusted. Raises InputError."""
+    if path.is_symlink() or path.stat().st_size > MAX_FINDING:
+        raise InputError(path.name, "is no finding", f"a file of at most {MAX_FINDING} bytes")
+    try:
+        raw: Any = json.loads(path.read_text())
+        texts = [raw[name] for name in ("oracle", "rule", "verdict", "signature", "case")]
+        category = Category(raw["category"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise InputError(path.name, f"is no finding ({error!r})") from None
+    if not all(isinstance(text, str) for text in texts):
+        raise InputError(path.name, "is no finding (a field is no text)")
+    oracle, rule, verdict, signature, case = texts
+    found = parse(case, path.name)
+    return found, Violation(oracle[:16], rule[:120], category, verdict, (), signature)
+
+
+def read_stats(path: Path) -> dict[str, Any]:
+    """Schedules and seconds; zero where the process died before it wrote any."""
+    try:
+        raw = json.loads(path.read_text())
+        return {"schedules": int(raw["schedules"]), "seconds": float(raw["seconds"])}
+    except (OSError, ValueError, KeyError, TypeError):
+        return {"schedules": 0, "seconds": 0.0}
+
+
+def _report_artifacts(job: Job, order: FuzzOrder, folder: Path) -> tuple[str, ...]:
+    """Record the inputs that the process died of, as findings of their own; their digests."""
+    digests = []
+    for path in sorted(folder.iterdir())[:MAX_SEEDS]:
+        how = ARTIFACTS.get(path.name.partition("-")[0])
+        if how is not None and path.stat().st_size <= MAX_INPUT_BYTES:
+            data = path.read_bytes()
+            report_killer(job, order.engine, order.target, data, how)
+            digests.append(sha256(data).hexdigest())
+    return tuple(digests)
+
+
+def report_killer(job: Job, engine: str, target: str, data: bytes, how: str) -> int:
+    """Record an input that ends the process that runs it: native code that failed, or our bug."""
+    verdict = f"An input of {target} ends the process that runs it ({how}) instead of a verdict."
+    violation = Violation(
+        "process", how, Category.CORRECTNESS, verdict, (), f"process/{how}/{target}"
+    )
+    return job.report(decode(data, engine, profile_named(target)), violation, "")
+
+
+def _new_inputs(job: Job, order: FuzzOrder, corpus: Path, old: set[str]) -> list[Input]:
+    """What the target added to its corpus and the campaign has not covered yet, the small first."""
+    fresh = [path for path in corpus.iterdir() if path.name not in old and not path.is_symlink()]
+    sized = sorted((path.stat().st_size, path.name) for path in fresh)
+    names = [f"corpus/{name}" for size, name in sized if size <= MAX_INPUT_BYTES][:MAX_INPUTS]
+    if not names:
+        return []
+    features, killers = clean.measure(
+        job.folder, order.engine, order.target, names, MEASURE_SECONDS, job.beat
+    )
+    for name, ended in sorted(killers.items()):
+        data = (job.folder / name).read_bytes()
+        report_killer(job, order.engine, order.target, data, ended.how)
+    covered = patiently(
+        lambda: leases.covered(job.store.engine, job.held, order.engine, order.target)
+    )
+    inputs = []
+    for name, found in features.items():
+        if not found <= covered:
+            covered |= found
+            data = (job.folder / name).read_bytes()
+            digest = sha256(data).hexdigest()
+            inputs.append(Input(order.engine, order.target, digest, data, pack(found)))
+    return inputs

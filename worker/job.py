@@ -1,0 +1,120 @@
+"""Job: a lease in the hands of this worker, from the claim to the commit.
+
+The database may go away for a while and come back, and what a worker has found must not be lost
+by that, so every write is repeated with growing pauses. Only the epoch decides whether it counts.
+"""
+
+import logging
+import os
+import shutil
+import socket
+import tempfile
+import time
+from collections.abc import Callable, Iterable
+from functools import lru_cache
+from pathlib import Path
+from typing import Final, TypeVar
+
+from stage2fuzz.case import Case
+from stage2fuzz.errors import InputError
+from stage2fuzz.findings import leases
+from stage2fuzz.findings.leases import Held, Input, Trouble
+from stage2fuzz.findings.store import Store
+from stage2fuzz.oracles.violation import Violation
+from stage2fuzz.orders import Result
+from stage2fuzz.settings import Settings, from_environment
+from worker.process import expect_room
+
+LOG: Final = logging.getLogger("stage2fuzz.worker")
+PATIENCE: Final = 600.0
+"""Seconds that a worker waits for a database that is away."""
+FIRST_PAUSE: Final = 0.2
+LONGEST_PAUSE: Final = 10.0
+
+T = TypeVar("T")
+
+
+class LeaseLostError(Exception):
+    """The lease went to somebody else, or its campaign was stopped: leave everything as it is."""
+
+
+class Job:
+    """One claimed lease: its folder, its heartbeat, its results."""
+
+    def __init__(self, store: Store, held: Held, settings: Settings) -> None:
+        """``held`` is what ``claim`` returned."""
+        self.store, self.held, self.settings = store, held, settings
+        self.folder = Path(tempfile.mkdtemp(prefix="stage2fuzz-order-", dir=settings.work))
+        self._next_beat = time.monotonic() + leases.LEASE_SECONDS / 3
+
+    def beat(self) -> None:
+        """Keep the lease, every third of its length. Raises LeaseLostError."""
+        if time.monotonic() < self._next_beat:
+            return
+        self._next_beat = time.monotonic() + leases.LEASE_SECONDS / 3
+        try:
+            kept = leases.heartbeat(self.store.engine, self.held)
+        except Trouble as trouble:
+            LOG.warning("no heartbeat for lease %d: %s", self.held.lease, one_line(trouble))
+            return
+        if not kept:
+            raise LeaseLostError
+
+    def report(self, found: Case, violation: Violation, events: str) -> int:
+        """Record a finding at once, so that no later death of ours can lose it."""
+        return patiently(lambda: leases.report(self.store, self.held, found, violation, events))
+
+    def commit(self, outcome: Result, inputs: Iterable[Input] = ()) -> bool:
+        """Hand in the result; False where the lease was lost meanwhile."""
+        rows = list(inputs)
+
+        def write() -> bool:
+            with self.store.engine.begin() as connection:
+                return leases.commit(connection, self.held, outcome, rows)
+
+        return patiently(write)
+
+    def clean(self) -> None:
+        """Remove the order's folder."""
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def claimed(campaign: int, lease: int) -> Job | None:
+    """Claim a lease; None where there is nothing to do. Raises NoRoomError."""
+    settings = from_environment()
+    expect_room(settings.work)
+    store = patiently(lambda: database(os.getpid(), settings.database))
+    held = patiently(lambda: leases.claim(store.engine, lease, campaign, owner()))
+    return None if held is None else Job(store, held, settings)
+
+
+@lru_cache(maxsize=1)
+def database(process: int, url: str) -> Store:
+    """The database, opened once a process: a connection must not be shared over a fork."""
+    return Store.open(url)
+
+
+def owner() -> str:
+    """Who we are: host and process."""
+    return f"{socket.gethostname()}:{os.getpid()}"
+
+
+def patiently(attempt: Callable[[], T], patience: float = PATIENCE) -> T:
+    """Do it again while the database is away, with growing pauses, for a bounded time."""
+    end = time.monotonic() + patience
+    pause = FIRST_PAUSE
+    while True:
+        try:
+            return attempt()
+        except (Trouble, InputError) as trouble:
+            if time.monotonic() + pause > end:
+                raise
+            LOG.warning("the database is away, again in %.1f s: %s", pause, one_line(trouble))
+        time.sleep(pause)
+        pause = min(2 * pause, LONGEST_PAUSE)
+
+
+def one_line(error: BaseException) -> str:
+    """The first line of an error's text, short."""
+    lines = str(error).strip().splitlines() or [type(error).__name__]
+    return lines[0][:300]
