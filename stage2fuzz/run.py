@@ -67,6 +67,6 @@ def run_scheduled(name: str, scenario: Scenario, scheduler: Scheduler) -> Outcom
     """Run ``scenario`` under any strategy; the outcome's case replays it."""
     engine = engine_of(name)
     trace = engine.run(scenario, scheduler)
-    violations = judge(trace.events, engine.rules)
+    violations = judge(trace.events, engine.rules, len(scenario.vcpus), scenario.threads)
     case = Case(name, scenario, trace.schedule)
     return Outcome(case, trace.events, violations, trace.preemptions, trace.ended)

@@ -121,7 +121,7 @@ class Memory(Threads):
         self.point(DSB, 0)
         if kind != DMB_ISHST:
             self.drain_all()
-        elif self.pending is not None:
+        elif self.pending is not None and self.pending[self.current]:
             self.pending[self.current].append((0, 0, BARRIER_MARK))
         self.record((DSB, self.current, 0, 0, 0, kind))
 

@@ -158,6 +158,7 @@ class Threads:
             me = self.current
             self._begun[me] = True
             try:
+                self.left -= 1  # to begin is a step, so that no run of a thread is empty
                 self._bodies[me]()
                 self.record((THREAD_END, me, 0, 0, 0, 0))
                 self.ended[me] = True
@@ -210,8 +211,7 @@ class Threads:
 
     def _close_run(self) -> None:
         if self.current >= 0:
-            # A thread may end without passing a point; that it was chosen must be on record too.
-            done = (self._granted - self.left) or min(self._granted, 1)
+            done = self._granted - self.left
             self._steps += done
             if done:
                 runs = self.runs

@@ -1,0 +1,142 @@
+"""stage2fuzz run, replay and minimise: one case at a time."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from stage2fuzz.casetext import format_case
+from stage2fuzz.cli.common import (
+    DEFAULT_DATABASE,
+    CaseName,
+    Database,
+    Json,
+    console,
+    emit,
+    load,
+)
+from stage2fuzz.errors import InputError
+from stage2fuzz.findings.store import Store
+from stage2fuzz.harness import write_whole
+from stage2fuzz.report import event_json, event_log, markdown, sequence_svg, text
+from stage2fuzz.reproduce import BUDGET, minimise_finding
+from stage2fuzz.run import Outcome, run
+
+Engine = Annotated[str, typer.Option(help="Run it on this engine instead of the case's own.")]
+Full = Annotated[bool, typer.Option("--full", help="Show every step.")]
+Svg = Annotated[Path | None, typer.Option(help="Write a sequence diagram to this file.")]
+Markdown = Annotated[bool, typer.Option("--markdown", help="Print Markdown for a commit message.")]
+Log = Annotated[bool, typer.Option("--log", help="Print the plain event log.")]
+
+
+def run_case(
+    case: Annotated[Path, typer.Argument(help="Path of a case file.")],
+    engine: Engine = "",
+    full: Full = False,
+    markdown: Markdown = False,
+    log: Log = False,
+    svg: Svg = None,
+    as_json: Json = False,
+) -> None:
+    """Run a case file and judge what happens."""
+    _run(str(case), engine, DEFAULT_DATABASE, full, markdown, log, svg, as_json)
+
+
+def replay(
+    case: CaseName,
+    engine: Engine = "",
+    full: Full = False,
+    markdown: Markdown = False,
+    log: Log = False,
+    svg: Svg = None,
+    database: Database = DEFAULT_DATABASE,
+    as_json: Json = False,
+) -> None:
+    """Replay a finding's reproducer, or a case file: the interleaving in columns."""
+    _run(case, engine, database, full, markdown, log, svg, as_json)
+
+
+def _run(
+    name: str,
+    engine: str,
+    database: str,
+    full: bool,
+    as_markdown: bool,
+    log: bool,
+    svg: Path | None,
+    as_json: bool,
+) -> None:
+    case = load(name, database)
+    if engine:
+        case = replace(case, engine=engine)
+    outcome = run(case)
+    shown = (outcome.case, outcome.events, outcome.violations)
+    if svg is not None:
+        _write(svg, sequence_svg(*shown))
+    if as_json:
+        emit(_record(outcome))
+    elif log:
+        print(event_log(outcome.events), end="")
+    elif as_markdown:
+        print(markdown(*shown), end="")
+    else:
+        out = console()
+        print(text(*shown, width=out.width, full=full), end="")
+        if outcome.ended != "finished":
+            print(f"the run ended by {outcome.ended}: what it did not show is inconclusive")
+    raise typer.Exit(1 if outcome.violations else 0)
+
+
+def _record(outcome: Outcome) -> dict[str, object]:
+    return {
+        "case": format_case(outcome.case),
+        "ended": outcome.ended,
+        "preemptions": outcome.preemptions,
+        "violations": [
+            {
+                "oracle": violation.oracle,
+                "rule": violation.rule,
+                "category": str(violation.category),
+                "verdict": violation.verdict,
+                "signature": violation.signature,
+                "events": list(violation.events),
+            }
+            for violation in outcome.violations
+        ],
+        "events": [event_json(event) for event in outcome.events],
+    }
+
+
+def minimise_case(
+    case: CaseName,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Write the result here.")
+    ] = None,
+    budget: Annotated[int, typer.Option(help="Replays it may cost at most.")] = BUDGET,
+    database: Database = DEFAULT_DATABASE,
+) -> None:
+    """Find the simplest case with the same fault; a finding keeps it in the database."""
+    if not 1 <= budget <= 10_000_000:
+        raise InputError("--budget", f"{budget} is out of range", "1 to 10000000")
+    if case.isdecimal():
+        store = Store.open(database)
+        signature = store.get(int(case)).signature
+        smallest = minimise_finding(load(case, database), signature, budget)
+        store.attach_minimised(int(case), smallest.case)
+        store.close()
+    else:
+        smallest = minimise_finding(load(case, database), "", budget)
+    written = format_case(smallest.case)
+    if output is not None:
+        _write(output, written)
+    print(written, end="")
+    end = "nothing simpler keeps the fault" if smallest.finished else "the budget ended it"
+    print(f"# {smallest.preemptions} preemptions, {smallest.tries} replays; {end}")
+
+
+def _write(path: Path, content: str) -> None:
+    try:
+        write_whole(path, content)
+    except OSError as error:
+        raise InputError(str(path), error.strerror or "cannot be written") from None

@@ -1,0 +1,55 @@
+"""What the commands share: options, the console, and how a case is named."""
+
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Annotated, Final
+
+import typer
+from rich.console import Console
+
+from stage2fuzz.case import Case
+from stage2fuzz.casetext import parse, read_case
+from stage2fuzz.findings.store import Store
+
+DEFAULT_DATABASE: Final = "sqlite:///stage2fuzz.db"
+
+Database = Annotated[
+    str,
+    typer.Option(
+        "--database",
+        envvar="STAGE2FUZZ_DATABASE",
+        help="Database URL, or the path of a SQLite file.",
+    ),
+]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON for a program to read.")]
+CaseName = Annotated[
+    str, typer.Argument(metavar="ID|FILE", help="Number of a finding, or path of a case file.")
+]
+
+
+def console() -> Console:
+    """Standard output for people: colour and width follow the terminal."""
+    return Console(highlight=False, width=None if sys.stdout.isatty() else _columns())
+
+
+def _columns() -> int:
+    value = os.environ.get("COLUMNS", "")
+    return int(value) if value.isdigit() and 40 <= int(value) <= 1000 else 120
+
+
+def emit(record: object) -> None:
+    """One JSON document on standard output."""
+    print(json.dumps(record, indent=1))
+
+
+def load(name: str, database: str) -> Case:
+    """The reproducer of a finding, or the case in a file."""
+    if name.isdecimal():
+        store = Store.open(database)
+        try:
+            return parse(store.get(int(name)).reproducer, f"finding {name}")
+        finally:
+            store.close()
+    return read_case(Path(name))

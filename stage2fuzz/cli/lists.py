@@ -1,0 +1,47 @@
+"""What there is: engines, oracles, targets."""
+
+from rich.table import Table
+
+from stage2fuzz.cli.common import Json, console, emit
+from stage2fuzz.engine.planted import MUST_CATCH
+from stage2fuzz.engine.revision import NAMED, PATCHES
+from stage2fuzz.oracles import CATALOGUE
+from stage2fuzz.session import TARGETS
+
+
+def engines(as_json: Json = False) -> None:
+    """List the model's revisions and its planted bugs."""
+    bugs = {name.replace("_", "-"): list(oracles) for name, oracles in MUST_CATCH.items()}
+    if as_json:
+        emit({"revisions": list(NAMED), "patches": list(PATCHES), "planted": bugs})
+        return
+    out = console()
+    out.print("model:REVISION  ", ", ".join(NAMED))
+    out.print("model:v5.10+p1+p2+p3, any subset: the patches of the series")
+    out.print("model:REVISION!BUG, any number: planted bugs, each with who must catch it:")
+    table = Table(box=None, padding=(0, 2), show_header=False)
+    for name, oracles_of_bug in bugs.items():
+        table.add_row(f"  {name}", " or ".join(oracles_of_bug))
+    out.print(table)
+    out.print("kernel:TREE     the user's own kernel code, compiled in user space")
+
+
+def oracles(as_json: Json = False) -> None:
+    """List the oracles: what each promises."""
+    if as_json:
+        emit([dict(zip(("id", "rule", "category", "why"), row, strict=True)) for row in CATALOGUE])
+        return
+    table = Table(box=None, padding=(0, 2))
+    for title in ("oracle", "rule", "category", "promises"):
+        table.add_column(title)
+    for identifier, rule, category, why in CATALOGUE:
+        table.add_row(identifier, rule, str(category), why)
+    console().print(table)
+
+
+def targets(as_json: Json = False) -> None:
+    """List the fuzz targets."""
+    if as_json:
+        emit(list(TARGETS))
+    else:
+        console().print("\n".join(TARGETS))
