@@ -221,6 +221,14 @@ SHAPES: dict[str, tuple[Shape, bool]] = {
         message("clear dsb send", then_access, "old", LEAF_ONLY),
         ALLOWED,
     ),
+    "derived: RBS of a walk in flight, local TLBI": (
+        message("clear dsb local-tlbi dsb send", slow_access, "after", LEAF_ONLY),
+        ALLOWED,
+    ),
+    "derived: RBS of a walk in flight (RRVJDB)": (
+        message("clear dsb tlbi dsb send", slow_access, "after", LEAF_ONLY),
+        FORBIDDEN,
+    ),
     "derived: table unlinked, both stages": (
         message("clear dsb tlbi dsb send", then_access, "old", LEAF_ONLY),
         FORBIDDEN,
