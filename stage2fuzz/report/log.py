@@ -1,0 +1,39 @@
+"""Events as lines: JSON for programs, and a plain log that is stable enough to be expected.
+
+Both say everything and interpret nothing. Fields that ``FIELDS`` calls unused are left out.
+"""
+
+import json
+from collections.abc import Iterable
+
+from stage2fuzz.events import FIELDS, SETUP, Event
+
+_PLACES = ("where", "old", "new", "aux")
+
+
+def event_json(event: Event) -> str:
+    """One event as a line of JSON: ``event``, ``thread`` and the payload that its kind uses."""
+    name, used = _used(event)
+    return json.dumps({"event": name, "thread": event[1]} | used)
+
+
+def event_log(events: Iterable[Event]) -> str:
+    """A run's events, one a line: number, thread, kind, payload; counts in decimal."""
+    lines = []
+    for number, event in enumerate(events):
+        name, used = _used(event)
+        thread = "setup" if event[1] == SETUP else str(event[1])
+        payload = " ".join(f"{place}={_value(value)}" for place, value in used.items())
+        lines.append(f"{number:4} {thread:>5} {name} {payload}".rstrip() + "\n")
+    return "".join(lines)
+
+
+def _used(event: Event) -> tuple[str, dict[str, int]]:
+    """The name of an event's kind and the payload fields that its kind uses."""
+    name, *meanings = FIELDS[event[0]]
+    payload = zip(_PLACES, meanings, event[2:], strict=True)
+    return name, {place: value for place, meaning, value in payload if meaning != "-"}
+
+
+def _value(value: int) -> str:
+    return str(value) if -256 < value < 256 else f"{value:#x}"

@@ -1,0 +1,100 @@
+"""Story: the steps of a run that are worth a line, each with its thread and its marks.
+
+A run has a hundred events, a reader patience for twenty. What the walker reads, reference counts
+and other bookkeeping are left out unless they prove a verdict; barriers are kept where a verdict
+is about the architecture's rules. ``full`` keeps every step.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from stage2fuzz import events as ev
+from stage2fuzz.case import Case
+from stage2fuzz.events import SETUP, Event
+from stage2fuzz.oracles.violation import Violation
+from stage2fuzz.report.words import Words
+
+_ALWAYS: Final = {
+    ev.HIT,
+    ev.ACCESS,
+    ev.FAULT,
+    ev.STORE,
+    ev.CAS_FAIL,
+    ev.DRAIN,
+    ev.HARDWARE_AF,
+    ev.FREE,
+    ev.FREE_DEFERRED,
+    ev.INVALIDATE_BEGIN,
+    ev.INVALIDATE_END,
+    ev.BACKING,
+    ev.SLOT,
+    ev.MARK_DIRTY,
+    ev.REPORT,
+    ev.CALL,
+    ev.WARN,
+    ev.DEADLOCK,
+    ev.LIMIT,
+    ev.CRASH,
+}
+_NOTIFIER: Final = {ev.SEQ_READ, ev.RETRY, ev.PIN}
+_ORDERING: Final = {ev.DSB, ev.ISB, ev.CONTEXT, ev.ALLOC, ev.ZERO}
+_ARCHITECTURE: Final = ("A", "B")
+"""Groups of the oracle catalogue that are about tables, barriers and reuse."""
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One line of a story."""
+
+    index: int
+    """Place in the run's event list."""
+    thread: int
+    text: str
+    marks: tuple[int, ...]
+    """The violations that this step helps to prove, by their place in the list."""
+
+
+def label(case: Case, thread: int) -> str:
+    """The heading of a thread: ``vCPU 0``, ``host 0``."""
+    vcpus = len(case.scenario.vcpus)
+    return f"vCPU {thread}" if thread < vcpus else f"host {thread - vcpus}"
+
+
+def story(events: list[Event], violations: Sequence[Violation], full: bool = False) -> list[Step]:
+    """The steps of a run to show, in order."""
+    words = Words(events)
+    marks: dict[int, list[int]] = {}
+    for number, violation in enumerate(violations):
+        for index in violation.events:
+            marks.setdefault(index, []).append(number)
+    extra: set[int] = set()
+    if any(event[0] == ev.INVALIDATE_BEGIN for event in events):
+        extra |= _NOTIFIER
+    if any(violation.oracle.startswith(_ARCHITECTURE) for violation in violations):
+        extra |= _ORDERING
+    steps = []
+    for index, event in enumerate(events):
+        text = words.say(event)
+        marked = tuple(marks.get(index, ()))
+        if event[1] == SETUP and not marked and not full:
+            continue
+        if full or marked or event[0] in extra or _worth_a_line(event, bool(extra & _ORDERING)):
+            steps.append(Step(index, event[1], text, marked))
+    return steps
+
+
+def _worth_a_line(event: Event, ordering: bool) -> bool:
+    """Whether a step is shown even where it proves nothing."""
+    kind, _, where, _, new, aux = event
+    if kind in (ev.LOCK, ev.UNLOCK):
+        return where == ev.LOCK_MMU
+    if kind == ev.TLBI:
+        return ordering or aux & ev.TLBI_OPERATION != ev.TLBI_VMALLE1
+    if kind == ev.RETURN:
+        return new != 0 or aux & ev.CALL_CODE >= ev.CALL_LOG_ENABLE
+    if kind in (ev.TOPUP, ev.RETRY):
+        return new != 0
+    if kind == ev.RESUME:
+        return new != 1
+    return kind in _ALWAYS

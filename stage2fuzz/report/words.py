@@ -1,0 +1,258 @@
+"""Words: each event as a kernel engineer would say it, with its entry decoded.
+
+An event names an entry by its address. Which level that is and which IPA it covers is known from
+the table links among the events themselves, so this module reads them in order, as a judge does.
+"""
+
+from typing import Final
+
+from stage2fuzz import events as ev
+from stage2fuzz.arch import (
+    ACCESS_NAMES,
+    FAULT_NAMES,
+    LAST_LEVEL,
+    PAGE_SIZE,
+    PTE_AF,
+    PTE_LOCKED,
+    PTE_VALID,
+    address_of,
+    describe,
+    granule,
+    is_leaf,
+    is_table,
+    rights,
+    rights_text,
+)
+from stage2fuzz.events import Event
+
+_LOCKS: Final = {
+    ev.LOCK_MMU: "mmu_lock",
+    ev.LOCK_MMAP: "mmap_lock",
+    ev.LOCK_HYP: "hyp_pgd_lock",
+    ev.LOCK_SLOTS: "slots_lock",
+}
+_BARRIERS: Final = {
+    ev.DSB_ISH: "dsb(ish)",
+    ev.DSB_ISHST: "dsb(ishst)",
+    ev.DSB_NSH: "dsb(nsh)",
+    ev.DSB_NSHST: "dsb(nshst)",
+    ev.DMB_ISHST: "dmb(ishst)",
+}
+_TLBIS: Final = {
+    ev.TLBI_IPAS2E1: "ipas2e1",
+    ev.TLBI_VMALLE1: "vmalle1",
+    ev.TLBI_VMALLS12E1: "vmalls12e1",
+    ev.TLBI_ALLE1: "alle1",
+}
+_WARNINGS: Final = {
+    ev.WARN_LEAF_AT_LAST_LEVEL: "no leaf can be set at the last level",
+    ev.WARN_HYP_REMAP: "a hyp mapping is changed",
+    ev.WARN_TABLE_OVER_VALID: "a table is put over a valid entry",
+    ev.WARN_REFCOUNT: "a reference count is wrong",
+    ev.WARN_BUG: "BUG",
+}
+_ERRNOS: Final = {
+    value: name
+    for name, value in vars(ev).items()
+    if name in {"EPERM", "ENOENT", "E2BIG", "ENOEXEC", "EAGAIN", "ENOMEM", "EFAULT", "EINVAL"}
+    or name == "ERANGE"
+}
+
+
+def result_text(result: int) -> str:
+    """A result as the kernel writes it: ``0``, ``-EAGAIN``."""
+    return f"-{_ERRNOS[-result]}" if -result in _ERRNOS else str(result)
+
+
+class Words:
+    """The words of one run's events; ``say`` wants every event once, in order."""
+
+    def __init__(self, events: list[Event]) -> None:
+        self._tables: dict[int, tuple[int, int]] = {}
+        """Table page -> (level of its entries, first IPA), as linked so far."""
+        self._later: dict[int, tuple[int, int]] = {}
+        """The same as linked at any time, for tables that are filled before they are linked."""
+        for event in (*events, *events):  # twice: a subtree may be linked after what is below it
+            self._learn(event)
+        self._later, self._tables = self._tables, {}
+
+    def say(self, event: Event) -> str:
+        """One event in words."""
+        self._learn(event)
+        kind, _, where, old, new, aux = event
+        match kind:
+            case ev.WALK | ev.LOAD | ev.DRAIN | ev.STORE | ev.HARDWARE_AF | ev.CAS_FAIL:
+                return self._table_memory(kind, where, old, new, aux)
+            case ev.HIT:
+                return f"TLB: {where:#x} is {describe(new, aux)}"
+            case ev.ACCESS:
+                return f"{ACCESS_NAMES[old]} {where:#x} done"
+            case ev.FAULT:
+                return f"{ACCESS_NAMES[old]} {where:#x}: {FAULT_NAMES[new]} fault at L{aux}"
+            case ev.RESUME:
+                return _resume_text(new)
+            case ev.ALLOC | ev.ZERO | ev.FREE | ev.FREE_DEFERRED | ev.GET | ev.PUT:
+                count = f", count {new}" if kind in (ev.GET, ev.PUT) else ""
+                return f"{ev.FIELDS[kind][0]} table {where:#x}{count}"
+            case ev.TOPUP:
+                return f"memory cache top-up: {result_text(new)}"
+            case ev.LOCK | ev.UNLOCK:
+                return f"{ev.FIELDS[kind][0]} {_LOCKS[where]}" + (" (shared)" if aux else "")
+            case ev.DSB:
+                return _BARRIERS[aux]
+            case ev.TLBI:
+                return _tlbi_text(where, old, aux)
+            case ev.CALL | ev.RETURN:
+                return _call_text(kind, where, old, new, aux)
+            case ev.WARN:
+                return f"WARN: {_WARNINGS.get(aux, 'unexpected')}"
+            case _:
+                return _other_text(event)
+
+    def entry(self, address: int) -> str:
+        """An entry by level and IPA: ``L3 0x40000000``; by its address where nothing is known."""
+        found = self._where(address)
+        return f"L{found[0]} {found[1]:#x}" if found else f"entry {address:#x}"
+
+    def _table_memory(self, kind: int, where: int, old: int, new: int, aux: int) -> str:
+        name = self.entry(where)
+        if kind in (ev.WALK, ev.LOAD):
+            return (
+                f"{'walker reads' if kind == ev.WALK else 'load'} {name}: {self._pte(where, new)}"
+            )
+        if kind == ev.CAS_FAIL:
+            return f"cmpxchg {name} fails: found {self._pte(where, old)}"
+        if kind == ev.DRAIN:
+            return f"{name} visible: {self._pte(where, new)}"
+        change = f"{name} = {self._pte(where, new)}"
+        if old & 1:
+            change += f" (was {self._brief(where, old, new)})"
+        if kind == ev.HARDWARE_AF:
+            return f"walker sets AF: {change}"
+        return change + (" (not yet visible)" if aux & ev.PENDING else "")
+
+    def _pte(self, where: int, pte: int) -> str:
+        """A value in words; what an invalid entry still holds is nobody's concern."""
+        if not pte & PTE_VALID and pte != PTE_LOCKED:
+            return "invalid"
+        found = self._where(where)
+        return describe(pte, found[0]) if found else f"{pte:#x}"
+
+    def _brief(self, where: int, old: int, new: int) -> str:
+        """The old, valid value; without its address where a new leaf does not change it."""
+        found = self._where(where)
+        text = self._pte(where, old)
+        if not found or not is_leaf(old, found[0]):
+            return text
+        if not new & PTE_VALID:
+            return text.replace(f" {address_of(old):#x}", "")
+        if is_leaf(new, found[0]) and address_of(old) == address_of(new):
+            return rights_text(rights(old)) + (" AF" if old & PTE_AF else "")
+        return text
+
+    def _where(self, address: int) -> tuple[int, int] | None:
+        """(level, first IPA) of an entry."""
+        page = address & ~(PAGE_SIZE - 1)
+        table = self._tables.get(page) or self._later.get(page)
+        if table is None:
+            return None
+        level, first = table
+        return level, first + ((address >> 3) & 511) * granule(level)
+
+    def _learn(self, event: Event) -> None:
+        """Note which pages an event makes tables of."""
+        kind, _, where, old, new, aux = event
+        if kind == ev.ROOT:
+            for number in range(max(1, 1 << aux >> 12 + 9 * (4 - old))):
+                self._tables[where + number * PAGE_SIZE] = (old, number * 512 * granule(old))
+        elif kind in (ev.STORE, ev.DRAIN):
+            found = self._where(where)
+            if found and is_table(new, found[0]) and found[0] < LAST_LEVEL:
+                self._tables[address_of(new)] = (found[0] + 1, found[1])
+
+
+def _resume_text(result: int) -> str:
+    if result == 1:
+        return "back to the guest"
+    return "exit to user space: " + ("MMIO" if result == 0 else result_text(result))
+
+
+def _tlbi_text(where: int, size: int, aux: int) -> str:
+    operation = aux & ev.TLBI_OPERATION
+    name = _TLBIS[operation] + ("is" if aux & ev.TLBI_BROADCAST else "")
+    if operation != ev.TLBI_IPAS2E1:
+        return f"tlbi {name}"
+    level = ev.tlbi_level(aux)
+    hint = f", level {level}" if level >= 0 else ""
+    return f"tlbi {name} {where:#x}{_size_text(size)}{hint}"
+
+
+def _call_text(kind: int, where: int, size: int, result: int, aux: int) -> str:
+    code = aux & ev.CALL_CODE
+    name = ev.CALL_NAMES[code]
+    if kind == ev.RETURN:
+        return f"{name} returns {result_text(result)}"
+    asked = ""
+    if code in (ev.CALL_MAP, ev.CALL_RELAX):
+        asked = ", " + "".join(
+            letter if aux >> 8 & bit else "-" for letter, bit in zip("rwx", (4, 2, 1), strict=True)
+        )
+    return f"{name}({where:#x}{_size_text(size)}{asked})"
+
+
+def _size_text(size: int) -> str:
+    """A size, where it is not one page."""
+    if size <= PAGE_SIZE:
+        return ""
+    for shift, unit in ((30, "GiB"), (20, "MiB"), (10, "KiB")):
+        if size % (1 << shift) == 0:
+            return f" +{size >> shift} {unit}"
+    return f" +{size}"
+
+
+def _host_flags(flags: int) -> str:
+    if flags & ev.HOST_ABSENT:
+        return "absent"
+    if flags & ev.HOST_POISON:
+        return "poisoned"
+    return ("rw" if flags & ev.HOST_WRITE else "r") + (" device" if flags & ev.HOST_DEVICE else "")
+
+
+def _other_text(event: Event) -> str:
+    """Host pages, notifiers, dirty log, ends."""
+    kind, _, where, old, new, aux = event
+    match kind:
+        case ev.SLOT:
+            return f"slot {aux}: {where:#x}{_size_text(old)}" if old else f"slot {aux} deleted"
+        case ev.BACKING:
+            return f"host maps {where:#x}{_size_text(old)} to {new:#x} {_host_flags(aux)}"
+        case ev.PIN:
+            return f"pin {where:#x}: {new:#x} {_host_flags(aux)}"
+        case ev.SEQ_READ:
+            return f"read mmu_notifier_seq: {new}"
+        case ev.RETRY:
+            return "mmu_notifier_retry: " + ("yes" if new else "no")
+        case ev.INVALIDATE_BEGIN | ev.INVALIDATE_END:
+            return f"{ev.FIELDS[kind][0]} {where:#x}{_size_text(old)}"
+        case ev.PFN_DIRTY | ev.MARK_DIRTY | ev.CLEAR_DIRTY:
+            words = {ev.PFN_DIRTY: "host page dirty", ev.MARK_DIRTY: "mark dirty"}
+            return f"{words.get(kind, 'clear dirty')}: {where:#x}"
+        case ev.REPORT:
+            return f"dirty log reports {where:#x}"
+        case ev.DEADLOCK:
+            waiting = ", ".join(str(i) for i in range(aux.bit_length()) if aux >> i & 1)
+            return f"deadlock: threads {waiting} wait"
+        case ev.LIMIT:
+            return "limit of " + ("steps" if aux == ev.LIMIT_STEPS else "faults") + " reached"
+        case ev.CRASH:
+            return f"crash: signal {aux} at {where:#x}"
+        case ev.CONTEXT:
+            return f"VTTBR_EL2: VMID {new}"
+        case _:
+            name, *meanings = ev.FIELDS[kind]
+            used = (
+                f"{value:#x}"
+                for value, meaning in zip(event[2:], meanings, strict=True)
+                if meaning != "-"
+            )
+            return " ".join((name, *used))
