@@ -1,0 +1,113 @@
+"""Schedules a second of the reference scenario on this machine: ``./run bench``.
+
+Three vCPUs, one page, two accesses each. Not a test: machines differ and are shared, so each figure
+is the best and the median of several rounds of CPU time on one core.
+"""
+
+import argparse
+import cProfile
+import platform
+import pstats
+import resource
+import statistics
+import time
+from collections.abc import Callable
+from random import Random
+
+from stage2fuzz.arch import EXECUTE, READ, WRITE
+from stage2fuzz.case import Case
+from stage2fuzz.codec import encode
+from stage2fuzz.harness import Harness
+from stage2fuzz.run import engine_of, run
+from stage2fuzz.scenario import Access, Scenario, Slot
+from stage2fuzz.schedule.base import Schedule
+from stage2fuzz.schedule.replay import Replay
+
+REFERENCE = Scenario(
+    slots=(Slot(logging=True),),
+    vcpus=(
+        (Access(WRITE, 0), Access(WRITE, 0)),
+        (Access(READ, 0), Access(READ, 0)),
+        (Access(EXECUTE, 0), Access(READ, 0)),
+    ),
+)
+
+
+def schedules(count: int) -> list[Schedule]:
+    """Random schedules of about a dozen preemptions."""
+    draw = Random(1)
+    return [
+        Schedule(tuple((draw.randrange(3), draw.randrange(1, 24)) for _ in range(12)))
+        for _ in range(count)
+    ]
+
+
+def measure(name: str, work: Callable[[], int], rounds: int) -> None:
+    """Print the rate of ``work``, which returns how many schedules it ran."""
+    work()
+    rates = []
+    for _ in range(rounds):
+        start = time.process_time()
+        done = work()
+        rates.append(done / (time.process_time() - start))
+    print(f"{name:<44}{max(rates):>9,.0f}/s best {statistics.median(rates):>9,.0f}/s median")
+
+
+def main() -> None:
+    """Measure the engine alone, judged, and as one fuzz input."""
+    parser = argparse.ArgumentParser(prog="bench", description=__doc__)
+    parser.add_argument("--engine", default="model:v5.10")
+    parser.add_argument("--rounds", type=int, default=9)
+    parser.add_argument("--profile", action="store_true", help="where the time of a run goes")
+    parser.add_argument("--memory", type=int, default=0, metavar="SECONDS", help="is it flat?")
+    asked = parser.parse_args()
+    print(f"{platform.python_implementation()} {platform.python_version()}, {platform.machine()}")
+    engine, many = engine_of(asked.engine), schedules(1000)
+    cases = [Case(asked.engine, REFERENCE, schedule) for schedule in many]
+    inputs = [encode(case) for case in cases]
+    harness = Harness(asked.engine, "any")
+
+    def engine_alone() -> int:
+        for schedule in many:
+            engine.run(REFERENCE, Replay(schedule))
+        return len(many)
+
+    def judged() -> int:
+        for case in cases:
+            run(case)
+        return len(cases)
+
+    def fuzzed() -> int:
+        before = harness.schedules
+        for data in inputs:
+            harness.one_input(data)
+        return harness.schedules - before
+
+    if asked.memory:
+        _memory(judged, asked.memory)
+        return
+    steps = sum(len(engine.run(REFERENCE, Replay(s)).events) for s in many) / len(many)
+    print(f"{asked.engine}: {steps:.0f} events a schedule")
+    measure("engine alone", engine_alone, asked.rounds)
+    measure("engine and all oracles", judged, asked.rounds)
+    measure("fuzz input (decode, two runs, features)", fuzzed, asked.rounds)
+    if asked.profile:
+        profile = cProfile.Profile()
+        profile.runcall(judged)
+        pstats.Stats(profile).sort_stats("tottime").print_stats(25)
+
+
+def _memory(work: Callable[[], int], seconds: int) -> None:
+    """Print the peak memory while ``work`` is repeated, at ten times."""
+    end, done = time.monotonic() + seconds, 0
+    next_line = time.monotonic()
+    while time.monotonic() < end:
+        done += work()
+        if time.monotonic() >= next_line:
+            next_line += seconds / 10
+            peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+            print(f"{done:>10,} schedules  {peak / 1024:8.1f} MiB", flush=True)
+
+
+if __name__ == "__main__":
+    main()
