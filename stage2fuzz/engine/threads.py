@@ -82,22 +82,26 @@ class Threads:
         self._waiting[self.current] = None
 
     def lock(self, name: int, shared: int = 0) -> None:
-        """Take a lock, exclusive or shared; a blocked taker is disabled, it does not spin."""
-        if not self.left:
-            self._view.pending[self.current] = (LOCK, name)
-            self._dispatch()
-        self.left -= 1
-        writer, readers = self._writer, self._readers
-        if name in writer or (not shared and readers.get(name)):
+        """Take a lock, exclusive or shared; a blocked taker is disabled, it does not spin.
+
+        Whoever is asked to let the taker run can rely on it: it is enabled only while the lock is
+        free, and the point it passes is the acquisition.
+        """
+        writer, readers, me = self._writer, self._readers, self.current
+        if not self.left or name in writer or (not shared and readers.get(name)):
             if shared:
-                self.wait(LOCK, name, lambda: name not in writer)
+                self._waiting[me] = lambda: name not in writer
             else:
-                self.wait(LOCK, name, lambda: name not in writer and not readers.get(name))
+                self._waiting[me] = lambda: name not in writer and not readers.get(name)
+            self._view.pending[me] = (LOCK, name)
+            self._dispatch()
+            self._waiting[me] = None
+        self.left -= 1
         if shared:
             readers[name] = readers.get(name, 0) + 1
         else:
-            writer[name] = self.current
-        self.record((LOCK, self.current, name, 0, 0, shared))
+            writer[name] = me
+        self.record((LOCK, me, name, 0, 0, shared))
 
     def unlock(self, name: int, shared: int = 0) -> None:
         """Release a lock taken in the same mode."""
@@ -162,6 +166,7 @@ class Threads:
                 self._bodies[me]()
                 self.record((THREAD_END, me, 0, 0, 0, 0))
                 self.ended[me] = True
+                self._view.pending[me] = (THREAD_END, 0)
                 self._resume()
             except Abandon:
                 self._hub.switch()
