@@ -16,3 +16,6 @@ class Rules:
     local_relax_flush: bool = False
     """From v6.6 a permission fault flushes the local TLB only."""
     rcu: bool = False
+    strict_table_hints: bool = False
+    """From v6.8 a TLBI that removes a table must not carry its level as a TTL hint; before, the
+    kernel always did, which only matters on a CPU that uses hints."""

@@ -76,12 +76,21 @@ class Record:
         self.base += 1
         return True
 
-    def stale(self, pe: int) -> list[int]:
-        """What ``pe`` may use besides the current value, newest first, each value once."""
+    @property
+    def last(self) -> int:
+        """Index of the current value in the whole history."""
+        return self.base + len(self.values) - 1
+
+    def stale(self, pe: int, upto: int | None = None) -> list[int]:
+        """What ``pe`` may use besides the current value, newest first, each value once.
+
+        With ``upto``, only what was visible at that index of the history or before.
+        """
         values, level, base = self.values, self.level, self.base
         stage2, combined = self.stage2_low[pe], self.combined_low[pe]
+        newest = len(values) - 2 if upto is None else min(len(values) - 2, upto - base)
         found: list[int] = []
-        for index in range(len(values) - 2, max(-1, min(stage2, combined) - base - 1), -1):
+        for index in range(newest, max(-1, min(stage2, combined) - base - 1), -1):
             value = values[index]
             if not cacheable(value, level) or value == values[-1] or value in found:
                 continue
@@ -89,6 +98,14 @@ class Record:
             if index + base >= stage2 or (is_leaf and index + base >= combined):
                 found.append(value)
         return found
+
+    def flushable(self) -> bool:
+        """Whether a stage-2-only entry or walk cache of any PE may hold a value not current."""
+        current, level = self.values[-1], self.level
+        first = max(0, min(self.stage2_low) - self.base)
+        return any(
+            cacheable(value, level) and value != current for value in self.values[first:-1]
+        )
 
     def clean(self) -> bool:
         """Whether no PE may hold anything but the current value."""
@@ -167,7 +184,7 @@ class Window:
         broadcast = bool(aux & TLBI_BROADCAST)
         issued = self._pending.setdefault(thread, [])
         for record in self:
-            end = record.base + len(record.values) - 1
+            end = record.last
             if operation == TLBI_VMALLE1:
                 issued.append((record, broadcast, -1, record.stage2_low.copy()))
             elif operation != TLBI_IPAS2E1:
@@ -224,6 +241,10 @@ class Window:
         self._records = {at: record for at, record in self._records.items() if not record.clean()}
         if self._orphans:
             self._orphans = [record for record in self._orphans if not record.clean()]
+
+    def record(self, location: int) -> Record | None:
+        """The record of ``location`` if anything there may be stale."""
+        return self._records.get(location)
 
     def may(self, pe: int, location: int, current: int) -> Sequence[int]:
         """The descriptors a walk by ``pe`` may read at ``location``: current, then new to old."""

@@ -1,0 +1,126 @@
+"""A4: the TLBI covers what was removed: the right page, level and depth."""
+
+from stage2fuzz.events import (
+    DSB_ISH,
+    TLBI_BROADCAST,
+    TLBI_IPAS2E1,
+    TLBI_OPERATION,
+    TLBI_VMALLE1,
+)
+from stage2fuzz.oracles.base import Oracle, leaf_kind
+from stage2fuzz.oracles.world import GRANULES
+from stage2fuzz.window import Entry
+
+OPERATION_NAMES = {TLBI_IPAS2E1: "by IPA", TLBI_VMALLE1: "of stage 1"}
+
+
+class Removal:
+    """An entry that was taken away, and how far its flush has come."""
+
+    __slots__ = ("end", "flush", "index", "ipa", "level", "pages", "table", "thread", "tlbi")
+
+    def __init__(self, index: int, thread: int, level: int, ipa: int, pages: list[int]) -> None:
+        self.index, self.thread, self.level, self.ipa = index, thread, level, ipa
+        self.end = ipa + GRANULES[level]
+        self.pages = pages
+        self.tlbi = -1
+        self.flush = -1
+
+
+class TlbiScope(Oracle):
+    """Removing a table needs the walk caches *and* every leaf below it; a leaf any IPA inside it.
+
+    Level hints are for leaves (KVM fixes 3a0b870e3448 and 36e008323926). A table whose leaves were
+    all flushed before may go with one TLBI by IPA, as KVM's unmap does it. A TLBI that is missing,
+    local or not complete is A2's business; here one was complete and yet something is left.
+    """
+
+    oracle = "A4"
+    rule = "TLBI scope"
+    why = "A completed TLBI leaves nothing of what was removed: right page, level and depth."
+
+    def setup(self) -> None:
+        """State of one run."""
+        self.removals: dict[int, Removal] = self.per_run({})
+
+    def leaf_removed(
+        self, index: int, thread: int, location: int, _old: int, _new: int, level: int, ipa: int
+    ) -> None:
+        """A leaf is gone; if nothing of it can be cached there is nothing to flush."""
+        if self.world.window.record(location) is not None:
+            self.removals[location] = Removal(index, thread, level, ipa, [])
+
+    def table_unlinked(
+        self,
+        index: int,
+        thread: int,
+        location: int,
+        _old: int,
+        level: int,
+        ipa: int,
+        below: list[Entry],
+    ) -> None:
+        """A table is gone, with all that hung below it."""
+        self.removals[location] = Removal(index, thread, level, ipa, [entry[0] for entry in below])
+
+    def tlbi(self, index: int, thread: int, _where: int, _old: int, _new: int, aux: int) -> None:
+        """A broadcast TLBI of stage 2 was issued."""
+        if self.removals and aux & TLBI_BROADCAST and aux & TLBI_OPERATION != TLBI_VMALLE1:
+            for removal in self.removals.values():
+                if removal.thread == thread:
+                    removal.tlbi = index
+
+    def dsb(self, _index: int, thread: int, _where: int, _old: int, _new: int, aux: int) -> None:
+        """It is complete."""
+        if self.removals and aux == DSB_ISH:
+            for removal in self.removals.values():
+                if removal.thread == thread:
+                    removal.flush = removal.tlbi
+
+    def leaf_installed(
+        self, index: int, _thread: int, location: int, _old: int, _new: int, _level: int, _ipa: int
+    ) -> None:
+        """The entry is used again."""
+        if location in self.removals:
+            self._check(index, location)
+
+    def table_linked(
+        self, index: int, _thread: int, location: int, _old: int, _new: int, _level: int, _ipa: int
+    ) -> None:
+        """The entry is used again, as a table."""
+        if location in self.removals:
+            self._check(index, location)
+
+    def returned(
+        self, index: int, thread: int, _where: int, _old: int, _new: int, _aux: int
+    ) -> None:
+        """The call that removed it is over."""
+        if self.removals:
+            for location, removal in list(self.removals.items()):
+                if removal.thread == thread:
+                    self._check(index, location)
+
+    def _check(self, index: int, location: int) -> None:
+        removal = self.removals.pop(location)
+        world = self.world
+        if removal.flush < 0 or not world.window:
+            return
+        for at in (location, *removal.pages):
+            record = world.window.record(at)
+            if record is None or not record.flushable():
+                continue
+            own = at == location
+            kind = "table" if removal.pages or not own else leaf_kind(removal.level)
+            left = "the entry itself" if own else "an entry below the removed table"
+            aux = world.events[removal.flush][5]
+            operation = OPERATION_NAMES.get(aux & TLBI_OPERATION, "of the VMID")
+            self.violation(
+                f"{kind} removed, TLBI {operation}, {left} still cached",
+                f"{world.name(removal.thread)} removed the {kind} at IPA {removal.ipa:#x} and "
+                f"completed a TLBI {operation}, but {left} (IPA {record.ipa:#x}) may still be "
+                "cached",
+                removal.index,
+                removal.flush,
+                index,
+            )
+            return

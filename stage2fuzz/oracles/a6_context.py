@@ -1,0 +1,34 @@
+"""A6: a TLBI works on the VMID that VTTBR_EL2 names at that moment."""
+
+from stage2fuzz.events import TLBI_ALLE1, TLBI_OPERATION
+from stage2fuzz.oracles.base import Oracle
+
+
+class TranslationContext(Oracle):
+    """The guest's VMID is in VTTBR_EL2 while its TLBIs are executed."""
+
+    oracle = "A6"
+    rule = "translation context"
+    why = "A TLBI by IPA or VMID runs with the guest's VMID in VTTBR_EL2."
+
+    def setup(self) -> None:
+        """State of one run."""
+        self.vmids: dict[int, int] = self.per_run({})
+
+    def context(
+        self, _index: int, thread: int, _where: int, _old: int, new: int, _aux: int
+    ) -> None:
+        """The thread switched."""
+        self.vmids[thread] = new
+
+    def tlbi(self, index: int, thread: int, _where: int, _old: int, new: int, aux: int) -> None:
+        """Which VMID it hit is decided by the register."""
+        loaded = self.vmids.get(thread)
+        if loaded != self.world.vmid and aux & TLBI_OPERATION != TLBI_ALLE1:
+            held = "the host's" if not loaded else "another"
+            self.violation(
+                f"TLBI in {held} context",
+                f"{self.world.name(thread)} issued a TLBI for VMID {self.world.vmid} while "
+                f"VTTBR_EL2 held {held} VMID: the guest's entries were not touched",
+                index,
+            )

@@ -1,0 +1,59 @@
+"""B4: a host page that was given away is out of the guest's reach."""
+
+from stage2fuzz.arch import PTE_ADDRESS, is_leaf
+from stage2fuzz.events import HOST_ABSENT
+from stage2fuzz.oracles.base import Oracle
+from stage2fuzz.oracles.world import GRANULES
+
+
+class ReleasedPage(Oracle):
+    """From the host's change of a page on, the old one is neither mapped, cached nor accessed.
+
+    Before that, between the request and the return of the notifier's start, any use is fine.
+    """
+
+    oracle = "B4"
+    rule = "released page unreachable"
+    why = "After the host moved a page, no guest access or translation reaches the old one."
+
+    def backing(self, index: int, thread: int, where: int, old: int, new: int, _aux: int) -> None:
+        """The host has another page there from now on."""
+        if thread < 0:
+            return
+        world = self.world
+        before = next((b for b in reversed(world.backings[:-1]) if b[0] <= where < b[1]), None)
+        if before is None or before[2] + (where - before[0]) == new:
+            return
+        for leaf, level, ipa, _location in world.leaves(where, where + old):
+            self._reachable(index, before[2] - before[0], leaf, level, ipa, "is still mapped")
+        for pe in range(world.vcpus if world.window else 0):
+            for leaf, level in world.window.leaves(pe, where):
+                ipa = where & -GRANULES[level]
+                text = f"may still be cached by {world.name(pe)}"
+                self._reachable(index, before[2] - before[0], leaf, level, ipa, text)
+
+    def _reachable(
+        self, index: int, offset: int, leaf: int, level: int, ipa: int, how: str
+    ) -> None:
+        """Whether ``leaf`` translates ``ipa`` to the page that was just given away."""
+        if is_leaf(leaf, level) and leaf & PTE_ADDRESS == ipa + offset:
+            self.violation(
+                "mapped" if "mapped" in how else "cached",
+                f"the host gave away page {leaf & PTE_ADDRESS:#x} of IPA {ipa:#x}, but its old "
+                f"translation {how}",
+                index,
+            )
+
+    def access(self, index: int, thread: int, where: int, old: int, new: int, _aux: int) -> None:
+        """The guest reached some host page; it must be the one the host has there."""
+        backing = self.world.backing_of(where)
+        if backing is None or backing[3] & HOST_ABSENT:
+            return
+        if new != backing[2] + (where - backing[0]):
+            self.violation(
+                "accessed",
+                f"{self.world.name(thread)} accessed {new:#x} through IPA {where:#x}, a page that "
+                "the host had given away",
+                max(backing[4], 0),
+                index,
+            )

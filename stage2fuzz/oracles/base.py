@@ -1,0 +1,85 @@
+"""Oracle: the form all of them have, a small automaton whose handlers are named after events.
+
+A handler's name is a kind of ``events.FIELDS`` (``free``, ``tlbi``; ``returned`` for RETURN,
+``ended`` for the end of a thread) or an announcement of the world (``leaf_installed``). Event
+handlers get ``(index, thread, where, old, new, aux)``; the announcements' arguments are in
+``world.py``.
+"""
+
+from typing import Any, ClassVar, Final, TypeVar
+
+from stage2fuzz.arch import ACCESS_NAMES, FAULT_NAMES, LAST_LEVEL
+from stage2fuzz.oracles.violation import Category, Violation
+from stage2fuzz.oracles.world import Fault, World
+from stage2fuzz.rules import Rules
+
+Container = TypeVar("Container", dict[Any, Any], list[Any])
+
+ERRNO_NAMES: Final = {
+    1: "-EPERM",
+    2: "-ENOENT",
+    7: "-E2BIG",
+    8: "-ENOEXEC",
+    11: "-EAGAIN",
+    12: "-ENOMEM",
+    14: "-EFAULT",
+    22: "-EINVAL",
+    34: "-ERANGE",
+}
+
+
+def result_name(result: int) -> str:
+    """0, or the errno as the kernel writes it."""
+    return ERRNO_NAMES.get(-result, str(result))
+
+
+def fault_name(fault: Fault) -> str:
+    """``read translation fault``: what kind of access and what kind of fault."""
+    return f"{ACCESS_NAMES[fault[2]]} {FAULT_NAMES.get(fault[3], '?')} fault"
+
+
+def leaf_kind(level: int) -> str:
+    """``page`` or ``block``: the size that matters to a signature."""
+    return "page" if level == LAST_LEVEL else "block"
+
+
+class Oracle:
+    """One rule of the catalogue."""
+
+    oracle: ClassVar[str]
+    rule: ClassVar[str]
+    category: ClassVar[Category] = Category.CORRECTNESS
+    why: ClassVar[str]
+    """One line for the catalogue: what it promises."""
+    late: ClassVar[tuple[str, ...]] = ()
+    """Handlers that matter only after the run's first FREE, too frequent to call before."""
+
+    def __init__(self, world: World, found: dict[str, Violation]) -> None:
+        self.world = world
+        self._found = found
+        self.state: list[dict[Any, Any] | list[Any]] = []
+        self.setup()
+
+    def setup(self) -> None:
+        """Make the containers of one run, each through ``per_run``."""
+
+    @classmethod
+    def applies(cls, _rules: Rules) -> bool:
+        """Whether this era has the rule at all."""
+        return True
+
+    def per_run(self, container: Container) -> Container:
+        """Register a container that the judge empties before each run."""
+        self.state.append(container)
+        return container
+
+    def violation(self, detail: str, verdict: str, *events: int) -> None:
+        """The rule is broken; ``detail`` names how, without any number, and makes the signature.
+
+        The same signature counts once a run.
+        """
+        signature = f"{self.oracle} {self.rule}: {detail}"
+        if signature not in self._found:
+            self._found[signature] = Violation(
+                self.oracle, self.rule, self.category, verdict, events, signature
+            )

@@ -1,0 +1,52 @@
+"""C10: a block that replaces a table means what the table meant."""
+
+from stage2fuzz.arch import LAST_LEVEL, PTE_ADDRESS, describe
+from stage2fuzz.oracles.base import Oracle
+from stage2fuzz.window import Entry
+
+
+class Coalesce(Oracle):
+    """Every valid child mapped the page that the block maps at that offset.
+
+    Children that were invalid become mapped, and the fault may grant more: both are fine. That the
+    child page is freed once and after the TLBI is B2's, E2's and E3's business.
+    """
+
+    oracle = "C10"
+    rule = "coalesce preserves meaning"
+    why = "Table to block: each valid child pointed where the block points."
+
+    def setup(self) -> None:
+        """State of one run."""
+        self.children: dict[int, list[Entry]] = self.per_run({})
+
+    def table_unlinked(
+        self,
+        _index: int,
+        _thread: int,
+        location: int,
+        _old: int,
+        _level: int,
+        _ipa: int,
+        below: list[Entry],
+    ) -> None:
+        """The table is on its way out."""
+        self.children[location] = below
+
+    def leaf_installed(
+        self, index: int, thread: int, location: int, _old: int, new: int, level: int, ipa: int
+    ) -> None:
+        """A block stands where it was."""
+        below = self.children.pop(location, None) if self.children else None
+        for _at, child_level, child_ipa, value in below or ():
+            if child_level < LAST_LEVEL and value & 3 == 3:
+                continue
+            if value & PTE_ADDRESS != (new & PTE_ADDRESS) + (child_ipa - ipa):
+                self.violation(
+                    "child pointed elsewhere",
+                    f"{self.world.name(thread)} replaced a table by {describe(new, level)} at IPA "
+                    f"{ipa:#x}, but IPA {child_ipa:#x} was mapped to "
+                    f"{describe(value, child_level)}",
+                    index,
+                )
+                return

@@ -1,0 +1,169 @@
+"""C1: each call does to the abstract map IPA -> (address, permissions) what it says, no more."""
+
+from stage2fuzz.arch import (
+    PTE_ADDRESS,
+    PTE_AF,
+    PTE_PERMISSIONS,
+    PTE_READ,
+    PTE_SOFTWARE,
+    PTE_WRITE,
+    PTE_XN,
+    describe,
+    is_valid,
+)
+from stage2fuzz.events import (
+    CALL_CODE,
+    CALL_DESTROY,
+    CALL_MAP,
+    CALL_MKOLD,
+    CALL_MKYOUNG,
+    CALL_NAMES,
+    CALL_RELAX,
+    CALL_UNMAP,
+    CALL_WRPROTECT,
+)
+from stage2fuzz.oracles.base import Oracle, leaf_kind
+from stage2fuzz.oracles.world import GRANULES, PROT_R, PROT_W, PROT_X, Call
+
+MAY_CHANGE = {
+    CALL_MAP: PTE_PERMISSIONS | PTE_AF | PTE_SOFTWARE | PTE_ADDRESS,
+    CALL_RELAX: PTE_PERMISSIONS | PTE_AF,
+    CALL_WRPROTECT: PTE_WRITE,
+    CALL_MKYOUNG: PTE_AF,
+    CALL_MKOLD: PTE_AF,
+}
+"""What a call may change in a leaf that stays valid; other bits are A1's and C7's concern."""
+
+
+def lacks(leaf: int, prot: int) -> int:
+    """The PROT_* that ``prot`` asks for and ``leaf`` does not grant."""
+    missing = prot & PROT_R if not leaf & PTE_READ else 0
+    if not leaf & PTE_WRITE:
+        missing |= prot & PROT_W
+    return missing | (prot & PROT_X if leaf & PTE_XN else 0)
+
+
+def prot_text(prot: int) -> str:
+    """``rwx`` of PROT_* flags, those that are set."""
+    return "".join(c for c, bit in (("r", PROT_R), ("w", PROT_W), ("x", PROT_X)) if prot & bit)
+
+
+class Refinement(Oracle):
+    """The pKVM ghost specification's postconditions, seen from the events.
+
+    map: every leaf it writes lies in its range, points where it was told and grants what it was
+    told; if it succeeds its range is mapped so. unmap: nothing is left in its range, and nothing
+    that it does not touch goes. wrprotect: nothing writable is left, nothing else changes. A block
+    that is split or unmapped in part goes whole; -EAGAIN and -ENOMEM leave less, never something
+    else.
+    """
+
+    oracle = "C1"
+    rule = "refines the abstract map"
+    why = "map, relax, write-protect, unmap and aging change exactly what they say."
+
+    def leaf_installed(
+        self, index: int, thread: int, _location: int, _old: int, new: int, level: int, ipa: int
+    ) -> None:
+        """Only map installs leaves: there, to that address, with those rights."""
+        call = self.world.calls.get(thread)
+        if call is None:
+            return
+        if call[1] != CALL_MAP:
+            if call[1] in CALL_NAMES and call[1] < 20:
+                self._wrong(index, thread, call, "installed", new, level, ipa)
+            return
+        offset = ipa - call[2]
+        if offset < 0 or offset + GRANULES[level] > call[3]:
+            self._wrong(index, thread, call, "installed outside its range", new, level, ipa)
+        elif new & PTE_ADDRESS != call[4] + offset:
+            self._wrong(index, thread, call, "installed another address", new, level, ipa)
+        elif lacks(new, call[5]):
+            self._wrong(index, thread, call, "installed fewer rights", new, level, ipa)
+        elif self._more(new, call[5]):
+            self._wrong(index, thread, call, "installed more rights", new, level, ipa)
+
+    def _more(self, leaf: int, prot: int) -> bool:
+        return bool(
+            (leaf & PTE_WRITE and not prot & PROT_W) or (not leaf & PTE_XN and not prot & PROT_X)
+        )
+
+    def leaf_changed(
+        self, index: int, thread: int, _location: int, old: int, new: int, level: int, ipa: int
+    ) -> None:
+        """In place each call changes its own bits, in its own range."""
+        call = self.world.calls.get(thread)
+        if call is None or call[1] >= 20:
+            return
+        if (old ^ new) & ~MAY_CHANGE.get(call[1], 0) or (
+            call[1] == CALL_WRPROTECT and new & ~old & PTE_WRITE
+        ):
+            self._wrong(index, thread, call, "changed other bits", new, level, ipa)
+        elif not _touches(call, level, ipa):
+            self._wrong(index, thread, call, "changed a leaf outside its range", new, level, ipa)
+
+    def leaf_removed(
+        self, index: int, thread: int, _location: int, old: int, _new: int, level: int, ipa: int
+    ) -> None:
+        """map may break what it replaces, unmap takes away what its range touches."""
+        call = self.world.calls.get(thread)
+        if call is None or call[1] >= 20 or call[1] == CALL_DESTROY:
+            return
+        if call[1] not in (CALL_MAP, CALL_UNMAP):
+            self._wrong(index, thread, call, "removed", old, level, ipa)
+        elif not _touches(call, level, ipa):
+            self._wrong(index, thread, call, "removed a leaf outside its range", old, level, ipa)
+
+    def returned(self, index: int, thread: int, where: int, old: int, new: int, aux: int) -> None:
+        """What a successful call promised is there; asked where nobody can interfere."""
+        code, call, world = aux & CALL_CODE, self.world.returned_call, self.world
+        if new or call is None or world.pending or world.rules.shared_faults:
+            return
+        if code in (CALL_MAP, CALL_RELAX):
+            leaf, level, _location = world.leaf_at(where)
+            if not is_valid(leaf):
+                if code == CALL_MAP:
+                    self._promise(index, thread, call, "left its range unmapped", "nothing", where)
+                return
+            missing = lacks(leaf, call[5])
+            if missing:
+                self._promise(
+                    index,
+                    thread,
+                    call,
+                    f"succeeded without granting {prot_text(missing)}",
+                    describe(leaf, level),
+                    where,
+                )
+        elif code in (CALL_UNMAP, CALL_WRPROTECT):
+            for leaf, level, ipa, _location in world.leaves(where, where + old):
+                if code == CALL_UNMAP or leaf & PTE_WRITE:
+                    what = "mapped" if code == CALL_UNMAP else "writable"
+                    text = f"left a {leaf_kind(level)} {what}"
+                    self._promise(index, thread, call, text, describe(leaf, level), ipa)
+
+    def _wrong(
+        self, index: int, thread: int, call: Call, what: str, leaf: int, level: int, ipa: int
+    ) -> None:
+        self.violation(
+            f"{CALL_NAMES[call[1]]} {what}, {leaf_kind(level)}",
+            f"{CALL_NAMES[call[1]]}({call[2]:#x}, {call[3]:#x}) of {self.world.name(thread)} "
+            f"{what}: {describe(leaf, level)} at IPA {ipa:#x}",
+            call[0],
+            index,
+        )
+
+    def _promise(
+        self, index: int, thread: int, call: Call, what: str, found: str, ipa: int
+    ) -> None:
+        self.violation(
+            f"{CALL_NAMES[call[1]]} {what}",
+            f"{CALL_NAMES[call[1]]}({call[2]:#x}, {call[3]:#x}) of {self.world.name(thread)} "
+            f"{what}: {found} at IPA {ipa:#x}",
+            call[0],
+            index,
+        )
+
+
+def _touches(call: Call, level: int, ipa: int) -> bool:
+    return ipa < call[2] + max(call[3], 1) and call[2] < ipa + GRANULES[level]

@@ -1,0 +1,92 @@
+"""C2: what a fault maps is the page that the host has there, checked in the right order."""
+
+from stage2fuzz.arch import PTE_ADDRESS, describe
+from stage2fuzz.events import CALL_MAP
+from stage2fuzz.oracles.base import Oracle, leaf_kind
+
+
+class CurrentPage(Oracle):
+    """Sample the notifier's sequence, look the page up, and ask again under the lock.
+
+    In that order no invalidation can slip in between unseen. Outside an invalidation every leaf
+    points to the host's current page; between its begin and end a stale leaf is being removed.
+    """
+
+    oracle = "C2"
+    rule = "current host page"
+    why = "A fault maps the host's current page: sequence, then lookup, then retry check."
+
+    def setup(self) -> None:
+        """State of one run."""
+        self.sampled: dict[int, int] = self.per_run({})
+        self.pinned: dict[int, int] = self.per_run({})
+        self.checked: dict[int, tuple[int, int]] = self.per_run({})
+
+    def seq_read(
+        self, index: int, thread: int, _where: int, _old: int, _new: int, _aux: int
+    ) -> None:
+        """The sequence was sampled."""
+        self.sampled[thread] = index
+
+    def pin(self, index: int, thread: int, _where: int, _old: int, _new: int, _aux: int) -> None:
+        """The host page was looked up."""
+        self.pinned[thread] = index
+
+    def retry_check(
+        self, index: int, thread: int, _where: int, _old: int, new: int, _aux: int
+    ) -> None:
+        """Under the lock: whether an invalidation came in between."""
+        self.checked[thread] = (index, new)
+
+    def leaf_installed(
+        self, index: int, thread: int, _location: int, _old: int, new: int, level: int, ipa: int
+    ) -> None:
+        """A fault's leaf: all steps done, in order, and still the right page."""
+        world = self.world
+        backing = world.its_backing
+        if backing is not None and new & PTE_ADDRESS != backing[2] + (ipa - backing[0]):
+            self.violation(
+                f"stale page installed, {leaf_kind(level)}",
+                f"{world.name(thread)} mapped {describe(new, level)} at IPA {ipa:#x}, but the "
+                f"host has {backing[2] + (ipa - backing[0]):#x} there by now",
+                max(backing[4], 0),
+                index,
+            )
+        fault = world.faults.get(thread)
+        call = world.calls.get(thread)
+        if fault is None or call is None or call[1] != CALL_MAP:
+            return
+        sampled = self.sampled.get(thread, -1)
+        pinned = self.pinned.get(thread, -1)
+        checked, retry = self.checked.get(thread, (-1, 0))
+        if checked < fault[0]:
+            problem = "without a retry check"
+        elif retry:
+            problem = "although its retry check said no"
+        elif sampled < fault[0] or pinned < sampled:
+            problem = "with the sequence sampled after the lookup"
+        else:
+            return
+        self.violation(
+            problem,
+            f"{world.name(thread)} installed {describe(new, level)} at IPA {ipa:#x} {problem}: an "
+            "invalidation in between goes unseen",
+            fault[0],
+            index,
+        )
+
+    def invalidate_end(
+        self, index: int, _thread: int, where: int, old: int, _new: int, _aux: int
+    ) -> None:
+        """Whatever is mapped in the range must be current again."""
+        world = self.world
+        for leaf, level, ipa, location in world.leaves(where, where + old):
+            backing = world.backing_of(ipa)
+            if backing is not None and leaf & PTE_ADDRESS != backing[2] + (ipa - backing[0]):
+                self.violation(
+                    f"stale page after an invalidation, {leaf_kind(level)}",
+                    f"the invalidation of IPA {ipa:#x} ended with {describe(leaf, level)} still "
+                    f"mapped, but the host has {backing[2] + (ipa - backing[0]):#x} there",
+                    world.since.get(location, index),
+                    index,
+                )

@@ -1,0 +1,66 @@
+"""C3: every leaf lies in one memslot, and goes with it."""
+
+from stage2fuzz.arch import describe
+from stage2fuzz.events import CALL_CODE, CALL_SLOT_DELETE
+from stage2fuzz.oracles.base import Oracle, leaf_kind
+from stage2fuzz.oracles.world import GRANULES
+
+
+class InsideSlot(Oracle):
+    """No leaf reaches beyond its slot; none is left when the slot's deletion returns.
+
+    A fault that began while the slot was there may still map until the deletion has waited for it.
+    """
+
+    oracle = "C3"
+    rule = "inside a memslot"
+    why = "Each leaf lies inside one live memslot; a deleted slot leaves none behind."
+
+    def setup(self) -> None:
+        """State of one run."""
+        self.deleted: list[tuple[int, int]] = self.per_run([])
+
+    def slot(self, index: int, _thread: int, where: int, old: int, _new: int, _aux: int) -> None:
+        """A slot was unpublished; its size is not in the event, so it reaches to the next one."""
+        if not old:
+            self.deleted.append((where, index))
+
+    def leaf_installed(
+        self, index: int, thread: int, _location: int, _old: int, new: int, level: int, ipa: int
+    ) -> None:
+        """A leaf's range against its slot's."""
+        world = self.world
+        slot, end = world.its_slot, ipa + GRANULES[level]
+        if slot is not None:
+            if slot[0] <= ipa and end <= slot[1]:
+                return
+        else:
+            fault = world.faults.get(thread)
+            if fault is not None and any(fault[0] < gone[1] for gone in self.deleted):
+                return
+        self.violation(
+            f"{leaf_kind(level)} outside",
+            f"{world.name(thread)} installed {describe(new, level)} at IPA {ipa:#x}, which "
+            + ("reaches beyond its memslot" if slot else "no memslot holds"),
+            index,
+        )
+
+    def returned(self, index: int, thread: int, where: int, _old: int, _new: int, aux: int) -> None:
+        """After a deletion nothing may be left."""
+        if aux & CALL_CODE != CALL_SLOT_DELETE:
+            return
+        world = self.world
+        for start, published in self.deleted:
+            if world.events[published][1] != thread:
+                continue
+            end = min(
+                [slot[0] for slot in world.slots.values() if slot[0] > start], default=1 << 48
+            )
+            for leaf, level, ipa, _location in world.leaves(start, end):
+                self.violation(
+                    f"{leaf_kind(level)} left behind",
+                    f"the memslot at {start:#x} was deleted, but {describe(leaf, level)} is still "
+                    f"mapped at IPA {ipa:#x}",
+                    published,
+                    index,
+                )

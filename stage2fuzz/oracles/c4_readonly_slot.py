@@ -1,0 +1,37 @@
+"""C4: nothing in a read-only memslot is writable."""
+
+from stage2fuzz.arch import PTE_WRITE, describe
+from stage2fuzz.events import SLOT_READONLY
+from stage2fuzz.oracles.base import Oracle, leaf_kind
+
+
+class ReadonlySlot(Oracle):
+    """A write there exits to user space instead; reads and table walks are fine."""
+
+    oracle = "C4"
+    rule = "read-only slot"
+    why = "No leaf of a read-only memslot grants write."
+
+    def leaf_installed(
+        self, index: int, thread: int, _location: int, _old: int, new: int, level: int, ipa: int
+    ) -> None:
+        """A new leaf."""
+        if new & PTE_WRITE:
+            self._written(index, thread, new, level, ipa)
+
+    def leaf_changed(
+        self, index: int, thread: int, _location: int, _old: int, new: int, level: int, ipa: int
+    ) -> None:
+        """More rights on an old one."""
+        if new & PTE_WRITE:
+            self._written(index, thread, new, level, ipa)
+
+    def _written(self, index: int, thread: int, new: int, level: int, ipa: int) -> None:
+        slot = self.world.its_slot
+        if slot is not None and slot[2] & SLOT_READONLY:
+            self.violation(
+                leaf_kind(level),
+                f"{self.world.name(thread)} made {describe(new, level)} at IPA {ipa:#x} writable "
+                "in a read-only memslot",
+                index,
+            )

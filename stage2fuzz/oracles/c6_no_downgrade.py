@@ -1,0 +1,75 @@
+"""C6: a fault never takes a permission away."""
+
+from stage2fuzz.arch import PTE_ADDRESS, describe, rights, rights_text
+from stage2fuzz.events import DRAIN, STORE
+from stage2fuzz.oracles.base import Oracle, fault_name, leaf_kind
+from stage2fuzz.oracles.world import Fault
+
+RIGHT_NAMES = {1: "read", 2: "write", 4: "execute"}
+
+
+class NoDowngrade(Oracle):
+    """A fault asks for more; a leaf of the same page that it rewrites keeps what it granted.
+
+    This is the heart of the patch series: queued faults that want less undid what another vCPU had
+    just been given, by break-before-make (v5.10) or in place by comparing attributes as numbers
+    (series-v1). Write-protect and notifiers may of course take rights away, and another output
+    address is another page.
+    """
+
+    oracle = "C6"
+    rule = "a fault never downgrades"
+    why = "No fault replaces a leaf by one of the same page that grants less."
+
+    def leaf_remade(
+        self, index: int, thread: int, location: int, old: int, new: int, level: int, ipa: int
+    ) -> None:
+        """Broken and made again by one call, with the same output address."""
+        fault = self.world.faults.get(thread)
+        if fault is not None and rights(old) & ~rights(new):
+            self._lost(index, thread, location, old, new, level, fault, "break-before-make")
+
+    def leaf_changed(
+        self, index: int, thread: int, location: int, old: int, new: int, level: int, ipa: int
+    ) -> None:
+        """Rewritten in place."""
+        fault = self.world.faults.get(thread)
+        if fault is not None and not (old ^ new) & PTE_ADDRESS and rights(old) & ~rights(new):
+            self._lost(index, thread, location, old, new, level, fault, "in place")
+
+    def _lost(
+        self,
+        index: int,
+        thread: int,
+        location: int,
+        old: int,
+        new: int,
+        level: int,
+        fault: Fault,
+        how: str,
+    ) -> None:
+        lost = rights(old) & ~rights(new)
+        name = " and ".join(text for bit, text in RIGHT_NAMES.items() if lost & bit)
+        given, giver = self._given(index, location, lost)
+        world = self.world
+        owner = "it" if giver == thread else world.name(giver)
+        self.violation(
+            f"{name} lost to a {fault_name(fault)}, {leaf_kind(level)}, {how}",
+            f"{world.name(thread)}'s {fault_name(fault)} replaced "
+            f"{describe(old, level).removesuffix(' AF')} by {rights_text(rights(new))}: "
+            f"the {name} permission {owner} was given is gone",
+            given,
+            fault[0],
+            index,
+        )
+
+    def _given(self, index: int, location: int, lost: int) -> tuple[int, int]:
+        """The event and thread by which the leaf last gained a right of ``lost``."""
+        events = self.world.events
+        for at in range(index - 1, -1, -1):
+            kind, thread, where, old, new, _aux = events[at]
+            if kind in (STORE, DRAIN) and where == location and new & 1:
+                before = rights(old) if old & 1 else 0
+                if rights(new) & lost & ~before:
+                    return at, thread
+        return index, events[index][1]

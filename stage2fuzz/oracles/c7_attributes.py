@@ -1,0 +1,48 @@
+"""C7: memory attributes follow from the host page alone."""
+
+from stage2fuzz.arch import (
+    EXECUTE,
+    PTE_MEMATTR,
+    PTE_MEMATTR_DEVICE,
+    describe,
+    rights,
+)
+from stage2fuzz.events import HOST_DEVICE
+from stage2fuzz.oracles.base import Oracle, leaf_kind
+
+
+class Attributes(Oracle):
+    """Device memory is mapped as device and never executable; memory is never mapped as device."""
+
+    oracle = "C7"
+    rule = "memory attributes"
+    why = "The memory type is that of the host page; device memory is never executable."
+
+    def leaf_installed(
+        self, index: int, thread: int, _location: int, _old: int, new: int, level: int, ipa: int
+    ) -> None:
+        """A new leaf."""
+        self._check(index, thread, new, level, ipa)
+
+    def leaf_changed(
+        self, index: int, thread: int, _location: int, _old: int, new: int, level: int, ipa: int
+    ) -> None:
+        """A changed one."""
+        self._check(index, thread, new, level, ipa)
+
+    def _check(self, index: int, thread: int, new: int, level: int, ipa: int) -> None:
+        backing = self.world.its_backing
+        if backing is None:
+            return
+        device = bool(backing[3] & HOST_DEVICE)
+        if device != (new & PTE_MEMATTR == PTE_MEMATTR_DEVICE):
+            what = "device memory as normal" if device else "normal memory as device"
+        elif device and rights(new) & EXECUTE:
+            what = "device memory executable"
+        else:
+            return
+        self.violation(
+            f"{what}, {leaf_kind(level)}",
+            f"{self.world.name(thread)} mapped {what}: {describe(new, level)} at IPA {ipa:#x}",
+            index,
+        )

@@ -1,0 +1,56 @@
+"""C8: a page becomes executable only after its instructions can be fetched right."""
+
+from stage2fuzz.arch import EXECUTE, PTE_ADDRESS, describe, rights
+from stage2fuzz.oracles.base import Oracle, leaf_kind
+from stage2fuzz.oracles.world import GRANULES
+
+
+class InstructionCache(Oracle):
+    """An execute fault invalidates the instruction cache for the page before it grants X.
+
+    Asked of execute faults alone: on a CPU with CTR_EL0.DIC every leaf may be executable without
+    maintenance. The data cache is not judged, since events do not say whether the CPU has FWB.
+    """
+
+    oracle = "C8"
+    rule = "cache maintenance before visibility"
+    why = "Execute permission is granted only after instruction-cache invalidation of the page."
+
+    def setup(self) -> None:
+        """State of one run."""
+        self.invalidated: list[tuple[int, int, int]] = self.per_run([])
+
+    def icache_invalidate(
+        self, index: int, _thread: int, where: int, old: int, _new: int, _aux: int
+    ) -> None:
+        """Instructions of [where, where + old) are fetched anew from here on."""
+        self.invalidated.append((where, where + old, index))
+
+    def leaf_installed(
+        self, index: int, thread: int, _location: int, _old: int, new: int, level: int, ipa: int
+    ) -> None:
+        """A new leaf, executable or not."""
+        fault = self.world.faults.get(thread)
+        if fault is not None and fault[2] == EXECUTE and rights(new) & EXECUTE:
+            self._check(index, thread, new, level, ipa)
+
+    def leaf_changed(
+        self, index: int, thread: int, _location: int, old: int, new: int, level: int, ipa: int
+    ) -> None:
+        """Execute permission added to a leaf."""
+        fault = self.world.faults.get(thread)
+        if fault is not None and fault[2] == EXECUTE and rights(new) & ~rights(old) & EXECUTE:
+            self._check(index, thread, new, level, ipa)
+
+    def _check(self, index: int, thread: int, new: int, level: int, ipa: int) -> None:
+        backing = self.world.its_backing
+        since = backing[4] if backing is not None else -1
+        start = new & PTE_ADDRESS
+        end = start + GRANULES[level]
+        if not any(a <= start and end <= b and since < at for a, b, at in self.invalidated):
+            self.violation(
+                f"executable without invalidation, {leaf_kind(level)}",
+                f"{self.world.name(thread)} granted execute on {describe(new, level)} at IPA "
+                f"{ipa:#x} without instruction-cache invalidation: stale instructions may run",
+                index,
+            )

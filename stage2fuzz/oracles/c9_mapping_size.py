@@ -1,0 +1,63 @@
+"""C9: a block is used only where host, memslot and dirty log allow it."""
+
+from stage2fuzz.arch import LAST_LEVEL, describe
+from stage2fuzz.events import CALL_RELAX, SLOT_LOGGING, SLOT_READONLY
+from stage2fuzz.oracles.base import Oracle
+from stage2fuzz.oracles.world import GRANULES
+
+
+class MappingSize(Oracle):
+    """Smaller than possible is always fine; a block may stay, write-protected, as logging starts.
+
+    Relaxing in place needs a fault at the level of the mapping (fix 7d894834a305).
+    """
+
+    oracle = "C9"
+    rule = "mapping size"
+    why = "Blocks only where slot and host page cover them and nothing is logged."
+
+    def leaf_installed(
+        self, index: int, thread: int, _location: int, _old: int, new: int, level: int, ipa: int
+    ) -> None:
+        """A fault's block."""
+        world = self.world
+        fault = world.faults.get(thread)
+        if level == LAST_LEVEL or fault is None:
+            return
+        slot, backing, end = world.its_slot, world.its_backing, ipa + GRANULES[level]
+        if slot is not None and not (slot[0] <= ipa and end <= slot[1]):
+            why = "beyond its memslot"
+        elif backing is not None and not (backing[0] <= ipa and end <= backing[1]):
+            why = "beyond its host page"
+        elif (
+            slot is not None
+            and slot[2] & (SLOT_LOGGING | SLOT_READONLY) == SLOT_LOGGING
+            and slot[3] < fault[0]
+        ):
+            why = "while its memslot is logged"
+        else:
+            return
+        self.violation(
+            f"block {why}",
+            f"{world.name(thread)} mapped {describe(new, level)} at IPA {ipa:#x} {why}",
+            fault[0],
+            index,
+        )
+
+    def leaf_changed(
+        self, index: int, thread: int, _location: int, _old: int, new: int, level: int, ipa: int
+    ) -> None:
+        """Relaxed in place."""
+        world = self.world
+        fault, call = world.faults.get(thread), world.calls.get(thread)
+        if fault is None or call is None or call[1] != CALL_RELAX:
+            return
+        if fault[4] != level or call[3] != GRANULES[level]:
+            self.violation(
+                "relax at another level",
+                f"{world.name(thread)} relaxed {describe(new, level)} at IPA {ipa:#x} for a "
+                f"mapping of {call[3]:#x} bytes and a fault at level {fault[4]}: the permission "
+                "of another size was changed",
+                fault[0],
+                index,
+            )

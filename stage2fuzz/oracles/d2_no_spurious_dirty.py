@@ -1,0 +1,71 @@
+"""D2: a fault marks a page dirty only if it leaves, or finds, a writable leaf."""
+
+from stage2fuzz.arch import PTE_WRITE, is_leaf
+from stage2fuzz.events import CALL_CODE, CALL_MAP, CALL_RELAX
+from stage2fuzz.oracles.base import Oracle, fault_name, result_name
+from stage2fuzz.oracles.world import PROT_W
+
+
+class NoSpuriousDirty(Oracle):
+    """A fault that fails or is refused after the mark has made a page dirty that nobody can write.
+
+    That is patch 3 of the series: mark after map or relax succeeded. A write that was granted and
+    never happens is fine.
+    """
+
+    oracle = "D2"
+    rule = "no spurious dirty page"
+    why = "A fault that marks a page dirty leaves or finds a writable leaf for it."
+
+    def setup(self) -> None:
+        """State of one run."""
+        self.granted: dict[int, int] = self.per_run({})
+        self.marked: dict[int, tuple[int, int]] = self.per_run({})
+        self.results: dict[int, int] = self.per_run({})
+
+    def fault(self, _index: int, thread: int, _where: int, _old: int, _new: int, _aux: int) -> None:
+        """Nothing has been granted for this one yet."""
+        self.granted.pop(thread, None)
+        self.results.pop(thread, None)
+
+    def mark_dirty(
+        self, index: int, thread: int, where: int, _old: int, _new: int, _aux: int
+    ) -> None:
+        """By a fault: before the handling (then wait and see), or after it."""
+        if thread not in self.world.faults:
+            return
+        if self.granted.get(thread) != where and not self._writable(where):
+            self.marked[thread] = (index, where)
+
+    def returned(self, _index: int, thread: int, where: int, _old: int, new: int, aux: int) -> None:
+        """map or relax is through, still under the lock."""
+        code = aux & CALL_CODE
+        if code not in (CALL_MAP, CALL_RELAX) or thread not in self.world.faults:
+            return
+        self.results[thread] = new
+        call = self.world.returned_call
+        if not new and call is not None and call[5] & PROT_W:
+            self.granted[thread] = where
+        if thread in self.marked and self._writable(self.marked[thread][1]):
+            del self.marked[thread]
+
+    def resume(self, index: int, thread: int, _where: int, _old: int, _new: int, _aux: int) -> None:
+        """The fault is over and the mark is still without reason."""
+        marked = self.marked.pop(thread, None) if self.marked else None
+        if marked is None:
+            return
+        world = self.world
+        fault = world.faults[thread]
+        result = self.results.get(thread)
+        end = "never mapped anything" if result is None else f"ended with {result_name(result)}"
+        self.violation(
+            f"{fault_name(fault)} {end}",
+            f"{world.name(thread)}'s {fault_name(fault)} marked page {marked[1]:#x} dirty and then "
+            f"{end}: the page is reported though nobody can have written it",
+            marked[0],
+            index,
+        )
+
+    def _writable(self, ipa: int) -> bool:
+        leaf, level, _location = self.world.leaf_at(ipa)
+        return is_leaf(leaf, level) and bool(leaf & PTE_WRITE)

@@ -1,0 +1,37 @@
+"""D4: when dirty logging is on, nothing older can be written unseen."""
+
+from stage2fuzz.arch import PAGE_SIZE, PTE_WRITE, describe
+from stage2fuzz.events import CALL_CODE, CALL_LOG_ENABLE
+from stage2fuzz.oracles.base import Oracle, leaf_kind
+
+
+class LoggingStart(Oracle):
+    """At the return of "dirty log on" no leaf from before is writable unless its bit is set.
+
+    What a TLB may still hold of those that were write-protected is B1's question.
+    """
+
+    oracle = "D4"
+    rule = "logging start"
+    why = "After dirty logging was switched on, no older leaf is writable without its bit."
+
+    def returned(
+        self, index: int, _thread: int, _where: int, _old: int, new: int, aux: int
+    ) -> None:
+        """Logging is on."""
+        world, call = self.world, self.world.returned_call
+        if aux & CALL_CODE != CALL_LOG_ENABLE or call is None or new:
+            return
+        slot = world.slot_of(call[2])
+        if slot is None:
+            return
+        for leaf, level, ipa, location in world.leaves(slot[0], slot[1]):
+            older = world.since.get(location, index) < call[0]
+            if leaf & PTE_WRITE and older and ipa & -PAGE_SIZE not in world.dirty:
+                self.violation(
+                    f"{leaf_kind(level)} left writable",
+                    f"dirty logging is on, but {describe(leaf, level)} at IPA {ipa:#x} from before "
+                    "is still writable: its writes are lost",
+                    world.since.get(location, call[0]),
+                    index,
+                )

@@ -1,0 +1,53 @@
+"""E2: no table page is lost."""
+
+from stage2fuzz.events import CALL_CODE, CALL_DESTROY
+from stage2fuzz.oracles.base import Oracle
+
+
+class NoLeak(Oracle):
+    """At quiescence each allocated page is linked or freed; after teardown each one is freed.
+
+    Pages that still wait in a cache were never taken, and a deferred free is a free.
+    """
+
+    oracle = "E2"
+    rule = "no leak"
+    why = "Every table page that was allocated is linked, or freed; after teardown freed."
+
+    def setup(self) -> None:
+        """State of one run."""
+        self.deferred: dict[int, int] = self.per_run({})
+
+    def free_deferred(
+        self, index: int, _thread: int, where: int, _old: int, _new: int, _aux: int
+    ) -> None:
+        """It is freed when the grace period is over."""
+        self.deferred[where] = index
+
+    def quiescent(
+        self, index: int, _thread: int, _where: int, _old: int, _new: int, _aux: int
+    ) -> None:
+        """Nobody is about to link anything."""
+        world = self.world
+        if world.destroying:
+            return
+        for page, allocated in world.live.items():
+            if page not in world.pages and page not in self.deferred:
+                self._leaked(index, allocated, page, "unreachable")
+
+    def returned(
+        self, index: int, _thread: int, _where: int, _old: int, _new: int, aux: int
+    ) -> None:
+        """After teardown nothing may be left."""
+        if aux & CALL_CODE == CALL_DESTROY:
+            for page, allocated in self.world.live.items():
+                if page not in self.deferred:
+                    self._leaked(index, allocated, page, "left by teardown")
+
+    def _leaked(self, index: int, allocated: int, page: int, how: str) -> None:
+        self.violation(
+            how,
+            f"table page {page:#x} is {how} and was never freed",
+            allocated,
+            index,
+        )

@@ -1,0 +1,43 @@
+"""E4: a fault releases the host page it looked up."""
+
+from stage2fuzz.events import HOST_ABSENT, HOST_DEVICE, HOST_POISON
+from stage2fuzz.oracles.base import Oracle, fault_name
+
+
+class PageBalance(Oracle):
+    """Exactly once, on every way out; device memory has no page to release."""
+
+    oracle = "E4"
+    rule = "host page balance"
+    why = "Each fault releases the host page it pinned exactly once."
+
+    def setup(self) -> None:
+        """State of one run."""
+        self.held: dict[int, int] = self.per_run({})
+        self.devices: dict[int, int] = self.per_run({})
+
+    def pin(self, _index: int, thread: int, _where: int, _old: int, new: int, aux: int) -> None:
+        """A page was looked up and its count raised."""
+        if aux & (HOST_DEVICE | HOST_ABSENT | HOST_POISON):
+            self.devices[thread] = new
+        else:
+            self.held[thread] = self.held.get(thread, 0) + 1
+
+    def unpin(self, _index: int, thread: int, _where: int, _old: int, new: int, _aux: int) -> None:
+        """It was released."""
+        if self.devices.get(thread) != new:
+            self.held[thread] = self.held.get(thread, 0) - 1
+
+    def resume(self, index: int, thread: int, _where: int, _old: int, _new: int, _aux: int) -> None:
+        """The fault is over."""
+        held = self.held.pop(thread, 0)
+        if held:
+            fault = self.world.faults.get(thread)
+            name = fault_name(fault) if fault is not None else "fault"
+            self.violation(
+                "not released" if held > 0 else "released twice",
+                f"{self.world.name(thread)}'s {name} ended with the host page "
+                + ("still held: it leaks" if held > 0 else "released once too often"),
+                fault[0] if fault is not None else index,
+                index,
+            )

@@ -1,0 +1,65 @@
+"""E5: table pages come from a cache that was filled before the lock."""
+
+from stage2fuzz.events import CALL_CODE, CALL_MAP, ENOMEM, LOCK_MMU
+from stage2fuzz.oracles.base import Oracle, fault_name
+
+
+class AllocationContext(Oracle):
+    """No system allocation under mmu_lock or in an RCU section, and no fault without a top-up.
+
+    A top-up may fail with -ENOMEM, and a cache that was topped up may be too small; a fault that
+    runs dry because it never tried is the bug.
+    """
+
+    oracle = "E5"
+    rule = "allocation fits the context"
+    why = "No system allocation under mmu_lock; a fault that needs a table page topped up first."
+
+    def setup(self) -> None:
+        """State of one run."""
+        self.filled: dict[int, int] = self.per_run({})
+        self.readers: dict[int, int] = self.per_run({})
+
+    def topup(self, index: int, thread: int, _where: int, _old: int, _new: int, _aux: int) -> None:
+        """The cache was filled, or at least somebody tried."""
+        self.filled[thread] = index
+
+    def rcu_lock(
+        self, index: int, thread: int, _where: int, _old: int, _new: int, _aux: int
+    ) -> None:
+        """Sleeping is forbidden from here."""
+        self.readers[thread] = index
+
+    def rcu_unlock(
+        self, _index: int, thread: int, _where: int, _old: int, _new: int, _aux: int
+    ) -> None:
+        """To here."""
+        self.readers.pop(thread, None)
+
+    def alloc(self, index: int, thread: int, where: int, _old: int, _new: int, aux: int) -> None:
+        """A page from the cache (0) or from the system allocator (1)."""
+        if not aux:
+            return
+        held = self.world.held.get(thread, ())
+        locked = any(name & 0xFF == LOCK_MMU for name in held)
+        if locked or thread in self.readers:
+            self.violation(
+                "system allocation " + ("under mmu_lock" if locked else "in an RCU section"),
+                f"{self.world.name(thread)} asked the system for table page {where:#x} while it "
+                "must not sleep",
+                index,
+            )
+
+    def returned(self, index: int, thread: int, _where: int, _old: int, new: int, aux: int) -> None:
+        """The cache ran dry."""
+        if new != -ENOMEM or aux & CALL_CODE != CALL_MAP:
+            return
+        fault = self.world.faults.get(thread)
+        if fault is not None and self.filled.get(thread, -1) < fault[0]:
+            self.violation(
+                f"no top-up, {fault_name(fault)}",
+                f"{self.world.name(thread)}'s {fault_name(fault)} at IPA {fault[1]:#x} needed a "
+                "table page but never topped its cache up: -ENOMEM",
+                fault[0],
+                index,
+            )

@@ -1,0 +1,58 @@
+"""F1: each operation holds the lock it needs, even if nothing breaks without it."""
+
+from typing import Final
+
+from stage2fuzz.events import (
+    CALL_CODE,
+    CALL_DESTROY,
+    CALL_HYP_MAP,
+    CALL_IS_YOUNG,
+    CALL_MAP,
+    CALL_MKOLD,
+    CALL_MKYOUNG,
+    CALL_NAMES,
+    CALL_RELAX,
+    CALL_SPLIT,
+    CALL_UNMAP,
+    CALL_WRPROTECT,
+    LOCK_HYP,
+    LOCK_MMU,
+)
+from stage2fuzz.oracles.base import Oracle
+
+SHARED: Final = 1 << 8
+EXCLUSIVE: Final = (CALL_UNMAP, CALL_WRPROTECT, CALL_SPLIT, CALL_MKOLD)
+BY_FAULTS: Final = (CALL_MAP, CALL_RELAX, CALL_MKYOUNG, CALL_IS_YOUNG)
+
+
+class LockMode(Oracle):
+    """unmap, write-protect, split and aging exclusive; what faults do shared, from v6.2 on.
+
+    Teardown walks without the lock, once the root was unpublished under it.
+    """
+
+    oracle = "F1"
+    rule = "lock mode"
+    why = "Every walk of a live table holds mmu_lock in the mode its operation needs."
+
+    def call(self, index: int, thread: int, where: int, _old: int, _new: int, aux: int) -> None:
+        """An operation begins."""
+        code = aux & CALL_CODE
+        if code >= 20 or code == CALL_DESTROY:
+            return
+        held = self.world.held.get(thread, ())
+        if code == CALL_HYP_MAP:
+            if LOCK_HYP in held:
+                return
+            needed = "kvm_hyp_pgd_mutex"
+        else:
+            shared = LOCK_MMU | SHARED in held
+            enough = self.world.rules.shared_faults and code in BY_FAULTS
+            if LOCK_MMU in held or (shared and enough):
+                return
+            needed = "mmu_lock for writing" if shared else "mmu_lock"
+        self.violation(
+            f"{CALL_NAMES[code]} without {needed}",
+            f"{self.world.name(thread)} called {CALL_NAMES[code]}({where:#x}) without {needed}",
+            index,
+        )

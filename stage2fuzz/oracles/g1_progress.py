@@ -1,0 +1,225 @@
+"""G1: a vCPU that is stuck, proved by a lasso: the same state again, and no progress between.
+
+A step limit or a count of faults only makes one suspect a livelock. Here the whole abstract state
+is compared each time a vCPU re-enters the guest without having got on: entries, what TLBs may
+hold, locks, dirty bits, notifier, host pages, and where each thread stands, which is told by its
+events since it last re-entered the guest. If a state returns while no access, host call or thread
+has finished in between, and every unfinished thread ran in between, a fair scheduler can go round
+this cycle for ever.
+
+Counters that only grow and the addresses of table pages are normalised, or no state would ever
+return. What the events do not tell (a top-up that is to fail one day) is not part of the state.
+"""
+
+from typing import Any, Final
+
+from stage2fuzz.arch import PAGE_SIZE, PTE_ADDRESS, PTE_LOCKED, PTE_VALID
+from stage2fuzz.events import (
+    ALLOC,
+    CAS_FAIL,
+    DRAIN,
+    EAGAIN,
+    FAULT,
+    FREE,
+    FREE_DEFERRED,
+    GET,
+    HARDWARE_AF,
+    INVALIDATE_BEGIN,
+    INVALIDATE_END,
+    LOAD,
+    PUT,
+    RETRY,
+    SEQ_READ,
+    STORE,
+    TOPUP,
+    WALK,
+    ZERO,
+    Event,
+)
+from stage2fuzz.oracles.base import Oracle, fault_name, leaf_kind
+from stage2fuzz.oracles.violation import Category
+from stage2fuzz.oracles.world import World
+
+PATIENCE: Final = 2
+"""Faults of one access before states are compared at all; ordinary runs never get there."""
+ENTRY_EVENTS: Final = (WALK, LOAD, STORE, CAS_FAIL, HARDWARE_AF)
+PAGE_EVENTS: Final = (ALLOC, ZERO, FREE, FREE_DEFERRED, GET, PUT)
+COUNTER_EVENTS: Final = (INVALIDATE_BEGIN, INVALIDATE_END, TOPUP)
+
+
+class Progress(Oracle):
+    """Every access completes under a fair scheduler, even with a TLB that never evicts."""
+
+    oracle = "G1"
+    rule = "progress"
+    category = Category.PROGRESS
+    why = "No state returns without progress in a cycle in which every thread runs."
+
+    def setup(self) -> None:
+        """State of one run."""
+        self.faults: dict[int, int] = self.per_run({})
+        """Thread -> faults of its current access."""
+        self.began: dict[int, int] = self.per_run({})
+        """Thread -> first event of its local state."""
+        self.ended_threads: dict[int, int] = self.per_run({})
+        self.seen: dict[Any, int] = self.per_run({})
+        """State -> the event after which it was seen first since the last progress."""
+        self.proved: list[int] = self.per_run([])
+
+    def access(self, index: int, thread: int, _where: int, _old: int, _new: int, _aux: int) -> None:
+        """Progress."""
+        self.faults[thread] = 0
+        self.began[thread] = index + 1
+        if self.seen:
+            self.seen.clear()
+
+    def ended(self, index: int, thread: int, _where: int, _old: int, _new: int, _aux: int) -> None:
+        """Progress."""
+        self.ended_threads[thread] = index
+        if self.seen:
+            self.seen.clear()
+
+    def returned(
+        self, _index: int, thread: int, _where: int, _old: int, _new: int, _aux: int
+    ) -> None:
+        """Progress, if a call of the host is done."""
+        if self.seen and thread >= self.world.vcpus and self.world.calls.get(thread) is None:
+            self.seen.clear()
+
+    def resume(self, index: int, thread: int, _where: int, _old: int, new: int, _aux: int) -> None:
+        """Back to the guest: to try again, or, after an exit, to something else."""
+        self.began[thread] = index + 1
+        if new not in (1, -EAGAIN):
+            self.faults[thread] = 0
+            self.seen.clear()
+            return
+        count = self.faults[thread] = self.faults.get(thread, 0) + 1
+        if (count < PATIENCE and not self.seen) or self.proved:
+            return
+        state = self._state(index)
+        before = self.seen.setdefault(state, index)
+        if before != index and self._fair(before, index):
+            self._stuck(before, index)
+
+    def _fair(self, before: int, index: int) -> bool:
+        """Whether every thread that has not ended ran in the cycle."""
+        ran = [False] * self.world.threads
+        for event in self.world.events[before + 1 : index + 1]:
+            if 0 <= event[1] < len(ran):
+                ran[event[1]] = True
+        return all(ran[t] or t in self.ended_threads for t in range(len(ran)))
+
+    def _stuck(self, before: int, index: int) -> None:
+        world = self.world
+        faults: dict[int, list[str]] = {}
+        count, level = 0, 0
+        for _kind, thread, where, old, new, aux in (
+            e for e in world.events[before + 1 : index + 1] if e[0] == FAULT
+        ):
+            count, level = count + 1, aux
+            name = fault_name((0, where, old, new, aux))
+            names = faults.setdefault(thread, [])
+            if name not in names:
+                names.append(name)
+        self.proved.append(index)
+        kinds = " against ".join(sorted(" and ".join(sorted(names)) for names in faults.values()))
+        who = ", ".join(f"{world.name(t)} ({', '.join(faults[t])})" for t in sorted(faults))
+        self.violation(
+            f"{kinds}, {leaf_kind(level)}",
+            f"stuck: the same state returns after {count} faults ({index - before} events) and no "
+            f"access gets through, for ever if scheduled so: {who}",
+            before,
+            index,
+        )
+
+    def _state(self, index: int) -> tuple[Any, ...]:
+        """Everything that decides what can happen next, as one value."""
+        world = self.world
+        names = PageNames()
+        return (
+            tuple(_tree(world, names, root) for root in world.roots),
+            tuple(
+                sorted(
+                    (
+                        names.location(r.location),
+                        tuple(tuple(r.stale(p)) for p in range(world.vcpus)),
+                    )
+                    for r in world.window
+                )
+            )
+            if world.window
+            else (),
+            tuple(sorted(world.held.items())),
+            tuple(sorted(world.dirty)),
+            world.invalidating,
+            tuple(backing[:4] for backing in world.backings),
+            tuple(slot[:3] for slot in world.slots.values()),
+            tuple(sorted((names.location(at), *values) for at, values in world.pending.items())),
+            self._threads(index, names),
+        )
+
+    def _threads(self, index: int, names: "PageNames") -> tuple[Any, ...]:
+        """What each unfinished thread has done since it last re-entered the guest."""
+        world, began = self.world, self.began
+        count = world.threads
+        local: list[list[Any]] = [[] for _ in range(count)]
+        start = min(began.get(t, 0) for t in range(count) if t not in self.ended_threads)
+        for at in range(start, index + 1):
+            event = world.events[at]
+            thread = event[1]
+            if 0 <= thread < count and at >= began.get(thread, 0) and event[0] != DRAIN:
+                local[thread].append(_normal(event, names, world.sequence))
+        return tuple(tuple(events) for events in local)
+
+
+class PageNames:
+    """Table pages by the order in which they are met, so that their addresses do not matter."""
+
+    __slots__ = ("_names",)
+
+    def __init__(self) -> None:
+        self._names: dict[int, int] = {}
+
+    def page(self, page: int) -> int:
+        """The page's name, a small number."""
+        return self._names.setdefault(page, len(self._names))
+
+    def location(self, location: int) -> tuple[int, int]:
+        """(name of the page, offset in it)."""
+        return self.page(location & -PAGE_SIZE), location & (PAGE_SIZE - 1)
+
+    def value(self, value: int) -> int:
+        """A descriptor: what an invalid entry still spells means nothing; tables by name."""
+        if not value & PTE_VALID:
+            return value if value == PTE_LOCKED else 0
+        page = value & PTE_ADDRESS
+        return -1 - self._names[page] if value & 3 == 3 and page in self._names else value
+
+
+def _tree(world: World, names: PageNames, page: int) -> tuple[Any, ...]:
+    """The visible tree below ``page``, its pages named in passing."""
+    names.page(page)
+    entries: list[tuple[int, Any]] = []
+    for location, value in sorted(world.tables[page].items()):
+        child = value & PTE_ADDRESS
+        if value & 3 == 3 and world.parent.get(child) == location:
+            entries.append((location & (PAGE_SIZE - 1), _tree(world, names, child)))
+        elif names.value(value):
+            entries.append((location & (PAGE_SIZE - 1), value))
+    return tuple(entries)
+
+
+def _normal(event: Event, names: PageNames, sequence: int) -> tuple[Any, ...]:
+    """The event without what only grows and without page addresses."""
+    kind, _thread, where, old, new, aux = event
+    if kind in ENTRY_EVENTS:
+        return kind, *names.location(where), names.value(old), names.value(new), aux
+    if kind in PAGE_EVENTS:
+        return kind, names.page(where), new
+    if kind == SEQ_READ:
+        return kind, new == sequence
+    if kind == RETRY:
+        return kind, old == sequence, new
+    if kind in COUNTER_EVENTS:
+        return kind, where
+    return event

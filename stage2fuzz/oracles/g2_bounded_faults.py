@@ -1,0 +1,96 @@
+"""G2: a fault is worth it: no access faults because another vCPU broke what need not break."""
+
+from stage2fuzz.arch import ACCESS_NAMES, PTE_PERMISSIONS, TRANSLATION
+from stage2fuzz.events import DRAIN, HARDWARE_AF, RETRY, STORE, WALK
+from stage2fuzz.oracles.base import Oracle, fault_name, leaf_kind
+from stage2fuzz.oracles.violation import Category
+
+ENOUGH = 3
+"""Translation, permission, access flag: one resolver each in KVM."""
+
+
+class BoundedFaults(Oracle):
+    """Between two changes by others an access takes three faults at most.
+
+    And a translation fault that hits the invalid moment of another vCPU's break-before-make counts
+    at once, where the break changed permissions only: the mapping was there all the time. The
+    invalid moments of a real change (another page, another size) are the price of that change.
+    """
+
+    oracle = "G2"
+    rule = "bounded faults"
+    category = Category.PROGRESS
+    why = "No fault is caused by a needless break of another vCPU; three faults serve an access."
+
+    def setup(self) -> None:
+        """State of one run."""
+        self.faults: dict[int, list[int]] = self.per_run({})
+        self.victims: dict[int, list[tuple[int, int]]] = self.per_run({})
+        """Event of the break -> (thread, event) of the faults it caused."""
+
+    def fault(self, index: int, thread: int, where: int, _old: int, new: int, _aux: int) -> None:
+        """One more fault of this access; perhaps it walked into a break."""
+        faults = self.faults.setdefault(thread, [])
+        faults.append(index)
+        if len(faults) > ENOUGH:
+            self._count(index, thread, where, faults[-ENOUGH - 1])
+        broken = self.world.broken
+        if new == TRANSLATION and broken:
+            location = self._last_walk(index, thread)
+            if location in broken and broken[location][1] != thread:
+                self.victims.setdefault(broken[location][0], []).append((thread, index))
+
+    def _last_walk(self, index: int, thread: int) -> int:
+        """The entry at which the thread's walk just ended."""
+        events = self.world.events
+        for at in range(index - 1, max(-1, index - 16), -1):
+            if events[at][1] == thread and events[at][0] == WALK:
+                return events[at][2]
+        return -1
+
+    def _count(self, index: int, thread: int, ipa: int, first: int) -> None:
+        """More than enough, unless something else changed or the handler was told to retry."""
+        for kind, other, _where, _old, new, _aux in self.world.events[first:index]:
+            if other != thread and kind in (STORE, DRAIN, HARDWARE_AF):
+                return
+            if other == thread and kind == RETRY and new:
+                return
+        fault = self.world.faults[thread]
+        self.violation(
+            f"{ENOUGH + 1} faults without interference, {fault_name(fault)}",
+            f"{self.world.name(thread)}'s {ACCESS_NAMES[fault[2]]} of IPA {ipa:#x} took "
+            f"{ENOUGH + 1} faults although nobody else changed anything in between",
+            first,
+            index,
+        )
+
+    def access(
+        self, _index: int, thread: int, _where: int, _old: int, _new: int, _aux: int
+    ) -> None:
+        """The access is done."""
+        self.faults.pop(thread, None)
+
+    def resume(self, _index: int, thread: int, _where: int, _old: int, new: int, _aux: int) -> None:
+        """An exit to user space ends the access too."""
+        if new != 1:
+            self.faults.pop(thread, None)
+
+    def leaf_remade(
+        self, index: int, thread: int, location: int, old: int, new: int, level: int, ipa: int
+    ) -> None:
+        """Now it is known whether the break was needed."""
+        victims = self.victims.pop(self.world.broken_at, None) if self.victims else None
+        if victims is None or (old ^ new) & ~PTE_PERMISSIONS:
+            return
+        world, events = self.world, self.world.events
+        for victim, fault in victims:
+            kind = ACCESS_NAMES[events[fault][3]]
+            self.violation(
+                f"{kind} faulted in another vCPU's break, {leaf_kind(level)}",
+                f"{world.name(victim)}'s {kind} of IPA {events[fault][2]:#x} took a translation "
+                f"fault only because {world.name(thread)} had broken the {leaf_kind(level)} to "
+                "change its permissions",
+                world.broken_at,
+                fault,
+                index,
+            )

@@ -1,0 +1,46 @@
+"""G3: what differs in permissions only is not broken, and what is the same is not flushed."""
+
+from stage2fuzz.arch import PTE_PERMISSIONS, describe
+from stage2fuzz.events import CALL_MAP
+from stage2fuzz.oracles.base import Oracle, leaf_kind
+from stage2fuzz.oracles.violation import Category
+
+
+class NeedlessBreak(Oracle):
+    """Break-before-make is for another page, size or memory type; TLBIs are for changes.
+
+    A relax that flushes once is fine, whether or not it found something to add.
+    """
+
+    oracle = "G3"
+    rule = "no needless break or TLBI"
+    category = Category.ECONOMY
+    why = "map never breaks a leaf to change its permissions, nor flushes what it did not change."
+
+    def leaf_remade(
+        self, index: int, thread: int, _location: int, old: int, new: int, level: int, ipa: int
+    ) -> None:
+        """Broken and made again by one call."""
+        if (old ^ new) & ~PTE_PERMISSIONS:
+            return
+        what = "to change nothing" if old == new else "to change its permissions"
+        self.violation(
+            f"{leaf_kind(level)} broken {what}",
+            f"{self.world.name(thread)} broke {describe(old, level)} at IPA {ipa:#x} {what} "
+            f"(now {describe(new, level)}): nobody could use the {leaf_kind(level)} meanwhile",
+            self.world.broken_at,
+            index,
+        )
+
+    def tlbi(self, index: int, thread: int, where: int, _old: int, _new: int, _aux: int) -> None:
+        """Inside map, after nothing was stored."""
+        world = self.world
+        call = world.calls.get(thread)
+        if call is not None and call[1] == CALL_MAP and world.stored.get(thread, -1) < call[0]:
+            self.violation(
+                "TLBI without a change",
+                f"{world.name(thread)} flushed IPA {where:#x} in kvm_pgtable_stage2_map though "
+                "it had changed nothing",
+                call[0],
+                index,
+            )

@@ -1,0 +1,70 @@
+"""G4: nobody waits in a circle, and nobody sleeps with mmu_lock."""
+
+from stage2fuzz.events import LOCK_HYP, LOCK_MMAP, LOCK_MMU, LOCK_SLOTS
+from stage2fuzz.oracles.base import Oracle
+from stage2fuzz.oracles.violation import Category
+
+LOCK_NAMES = {
+    LOCK_MMU: "mmu_lock",
+    LOCK_MMAP: "mmap_lock",
+    LOCK_HYP: "kvm_hyp_pgd_mutex",
+    LOCK_SLOTS: "slots_lock",
+}
+
+
+class NoDeadlock(Oracle):
+    """A deadlock that happened, two locks taken in both orders, a sleep under the spin lock."""
+
+    oracle = "G4"
+    rule = "no deadlock"
+    category = Category.PROGRESS
+    why = "No run deadlocks, no two locks are taken in both orders, nobody sleeps with mmu_lock."
+
+    def setup(self) -> None:
+        """State of one run."""
+        self.orders: dict[tuple[int, int], int] = self.per_run({})
+
+    def deadlock(
+        self, index: int, _thread: int, _where: int, _old: int, _new: int, aux: int
+    ) -> None:
+        """The engine found nobody who could go on."""
+        world = self.world
+        waiting = [world.name(t) for t in range(world.threads) if aux >> t & 1]
+        self.violation(
+            f"{len(waiting)} threads wait",
+            f"deadlock: {' and '.join(waiting)} wait and nobody can go on",
+            index,
+        )
+
+    def lock(self, index: int, thread: int, where: int, _old: int, _new: int, _aux: int) -> None:
+        """One more lock, while others are held."""
+        held = self.world.held[thread]
+        for name in held[:-1]:
+            outer = name & 0xFF
+            self.orders.setdefault((outer, where), index)
+            other = self.orders.get((where, outer))
+            if other is not None and outer != where:
+                first, second = sorted((LOCK_NAMES[outer], LOCK_NAMES[where]))
+                self.violation(
+                    f"{first} and {second} in both orders",
+                    f"{self.world.name(thread)} took {LOCK_NAMES[where]} under "
+                    f"{LOCK_NAMES[outer]}, and another path takes them the other way round",
+                    other,
+                    index,
+                )
+
+    def pin(self, index: int, thread: int, where: int, _old: int, _new: int, _aux: int) -> None:
+        """A host page lookup may sleep."""
+        self._sleeps(index, thread, "looked the host page up")
+
+    def topup(self, index: int, thread: int, _where: int, _old: int, _new: int, _aux: int) -> None:
+        """So may an allocation."""
+        self._sleeps(index, thread, "topped its cache up")
+
+    def _sleeps(self, index: int, thread: int, what: str) -> None:
+        if any(name & 0xFF == LOCK_MMU for name in self.world.held.get(thread, ())):
+            self.violation(
+                f"{what} under mmu_lock",
+                f"{self.world.name(thread)} {what}, which may sleep, while it held mmu_lock",
+                index,
+            )

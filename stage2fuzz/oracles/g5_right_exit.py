@@ -1,0 +1,93 @@
+"""G5: user space sees an exit when there is a reason for one, and the right one."""
+
+from stage2fuzz.arch import ACCESS_NAMES, EXECUTE, WRITE
+from stage2fuzz.events import (
+    BACKING,
+    CALL_CODE,
+    CALL_MAP,
+    EFAULT,
+    ENOEXEC,
+    ENOMEM,
+    HOST_ABSENT,
+    HOST_DEVICE,
+    HOST_POISON,
+    HOST_WRITE,
+    RETURN,
+    SLOT,
+    SLOT_READONLY,
+    TOPUP,
+)
+from stage2fuzz.oracles.base import Oracle, result_name
+from stage2fuzz.oracles.world import Fault
+
+
+class RightExit(Oracle):
+    """An access inside a slot re-enters the guest; one outside is MMIO.
+
+    Reasons for another exit: a write to a read-only slot is MMIO; a page that the host does not
+    map, or not for writing, is -EFAULT; poison; execution of device memory or outside of memory;
+    -ENOMEM where a top-up failed or the cache ran dry. What changed while the fault was handled
+    may go either way.
+    """
+
+    oracle = "G5"
+    rule = "right exit"
+    why = "A fault inside a slot re-enters the guest unless the host gives a reason not to."
+
+    def resume(self, index: int, thread: int, where: int, old: int, new: int, aux: int) -> None:
+        """The handler is through: 1 guest, 0 MMIO, an errno."""
+        if new == 1 and not aux:
+            return
+        world = self.world
+        fault = world.faults.get(thread)
+        if fault is None or self._changed(index, fault):
+            return
+        slot, backing = world.slot_of(where), world.backing_of(where)
+        flags = backing[3] if backing is not None else 0
+        if slot is None:
+            right = new == 0 or (old == EXECUTE and new in (1, -ENOEXEC))
+        elif slot[2] & SLOT_READONLY and old == WRITE:
+            right = new == 0
+        elif new == 0:
+            right = bool(flags & HOST_POISON)
+        elif new == -EFAULT:
+            right = bool(flags & HOST_ABSENT) or (old == WRITE and not flags & HOST_WRITE)
+        elif new == -ENOEXEC:
+            right = old == EXECUTE and bool(flags & HOST_DEVICE)
+        elif new == -ENOMEM:
+            right = self._ran_dry(index, thread, fault)
+        else:
+            right = new == 1
+        if right:
+            return
+        place = "inside a memslot" if slot is not None else "outside all memslots"
+        how = (
+            "re-entered the guest"
+            if new == 1
+            else ("exited as MMIO" if new == 0 else f"exited with {result_name(new)}")
+        )
+        kind = ACCESS_NAMES[old]
+        self.violation(
+            f"{kind} {place} {how}",
+            f"{world.name(thread)}'s {kind} of IPA {where:#x} {place} {how} without a reason",
+            fault[0],
+            index,
+        )
+
+    def _changed(self, index: int, fault: Fault) -> bool:
+        """Whether the host changed slots or pages while the fault was handled."""
+        return any(event[0] in (SLOT, BACKING) for event in self.world.events[fault[0] : index])
+
+    def _ran_dry(self, index: int, thread: int, fault: Fault) -> bool:
+        """Whether a top-up failed, or one was made and did not last."""
+        topped = False
+        for kind, other, _where, _old, new, aux in self.world.events[fault[0] : index]:
+            if other != thread:
+                continue
+            if kind == TOPUP:
+                topped = True
+                if new == -ENOMEM:
+                    return True
+            elif kind == RETURN and aux & CALL_CODE == CALL_MAP and new == -ENOMEM:
+                return topped
+        return False

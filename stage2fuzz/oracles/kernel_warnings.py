@@ -1,0 +1,49 @@
+"""WARN and CRASH: what the kernel itself says is wrong."""
+
+from stage2fuzz.events import (
+    WARN_BUG,
+    WARN_HYP_REMAP,
+    WARN_LEAF_AT_LAST_LEVEL,
+    WARN_OTHER,
+    WARN_REFCOUNT,
+    WARN_TABLE_OVER_VALID,
+)
+from stage2fuzz.oracles.base import Oracle
+
+WARN_NAMES = {
+    WARN_LEAF_AT_LAST_LEVEL: "no leaf possible at the last level",
+    WARN_TABLE_OVER_VALID: "table written over a valid entry",
+    WARN_REFCOUNT: "reference count",
+    WARN_OTHER: "other",
+    WARN_BUG: "BUG()",
+}
+
+
+class Warned(Oracle):
+    """A WARN_ON or BUG_ON fired. The refusal of a hyp remap warns by design (C13 judges it)."""
+
+    oracle = "WARN"
+    rule = "no kernel warning"
+    why = "No WARN_ON or BUG_ON of the engine fires."
+
+    def warn(self, index: int, thread: int, _where: int, _old: int, _new: int, aux: int) -> None:
+        """It fired."""
+        if aux != WARN_HYP_REMAP:
+            what = WARN_NAMES.get(aux, "other")
+            self.violation(what, f"{self.world.name(thread)} hit a kernel warning: {what}", index)
+
+
+class Crashed(Oracle):
+    """The engine's C code took a signal."""
+
+    oracle = "CRASH"
+    rule = "no crash"
+    why = "The engine's code takes no signal."
+
+    def crash(self, index: int, thread: int, where: int, _old: int, _new: int, aux: int) -> None:
+        """It did."""
+        self.violation(
+            f"signal {aux}",
+            f"{self.world.name(thread)} crashed with signal {aux} at address {where:#x}",
+            index,
+        )
