@@ -4,9 +4,9 @@ The aim is the form that commit messages already use: a numbered interleaving in
 decoded, and one sentence that says what is wrong.
 """
 
+from stage2fuzz.report.columns import text
+from stage2fuzz.report.diagram import sequence_svg
 from stage2fuzz.report.log import event_json, event_log
-from stage2fuzz.report.markdown import markdown_report
-from stage2fuzz.report.svg import svg_report
-from stage2fuzz.report.text import text_report
+from stage2fuzz.report.message import markdown
 
-__all__ = ["event_json", "event_log", "markdown_report", "svg_report", "text_report"]
+__all__ = ["event_json", "event_log", "markdown", "sequence_svg", "text"]

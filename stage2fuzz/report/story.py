@@ -5,6 +5,7 @@ and other bookkeeping are left out unless they prove a verdict; barriers are kep
 is about the architecture's rules. ``full`` keeps every step.
 """
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -84,6 +85,18 @@ def story(events: list[Event], violations: Sequence[Violation], full: bool = Fal
     return steps
 
 
+def fold(text: str, width: int) -> list[str]:
+    """A step's text in lines of ``width``, broken at spaces and after ``(``, later ones set in."""
+    lines = [""]
+    for piece in re.split(r"(?<=[ (])", text):
+        if len(lines[-1]) + len(piece.rstrip()) > width and lines[-1].strip():
+            lines.append("  ")
+        lines[-1] += piece
+        while len(lines[-1].rstrip()) > width:
+            lines[-1:] = [lines[-1][:width], "  " + lines[-1][width:]]
+    return [line.rstrip() for line in lines]
+
+
 def _worth_a_line(event: Event, ordering: bool) -> bool:
     """Whether a step is shown even where it proves nothing."""
     kind, _, where, _, new, aux = event
@@ -91,9 +104,7 @@ def _worth_a_line(event: Event, ordering: bool) -> bool:
         return where == ev.LOCK_MMU
     if kind == ev.TLBI:
         return ordering or aux & ev.TLBI_OPERATION != ev.TLBI_VMALLE1
-    if kind == ev.RETURN:
-        return new != 0 or aux & ev.CALL_CODE >= ev.CALL_LOG_ENABLE
-    if kind in (ev.TOPUP, ev.RETRY):
+    if kind in (ev.RETURN, ev.TOPUP, ev.RETRY):
         return new != 0
     if kind == ev.RESUME:
         return new != 1

@@ -229,11 +229,13 @@ def _other_text(event: Event) -> str:
         case ev.PIN:
             return f"pin {where:#x}: {new:#x} {_host_flags(aux)}"
         case ev.SEQ_READ:
-            return f"read mmu_notifier_seq: {new}"
+            return f"mmu_notifier_seq is {new}"
         case ev.RETRY:
             return "mmu_notifier_retry: " + ("yes" if new else "no")
-        case ev.INVALIDATE_BEGIN | ev.INVALIDATE_END:
-            return f"{ev.FIELDS[kind][0]} {where:#x}{_size_text(old)}"
+        case ev.INVALIDATE_BEGIN:
+            return f"mmu_notifier_count = {new}"
+        case ev.INVALIDATE_END:
+            return f"mmu_notifier_seq = {new}"
         case ev.PFN_DIRTY | ev.MARK_DIRTY | ev.CLEAR_DIRTY:
             words = {ev.PFN_DIRTY: "host page dirty", ev.MARK_DIRTY: "mark dirty"}
             return f"{words.get(kind, 'clear dirty')}: {where:#x}"

@@ -21,7 +21,8 @@ from stage2fuzz.case import Case
 from stage2fuzz.casetext import parse
 from stage2fuzz.events import Event
 from stage2fuzz.oracles.violation import Category, Violation
-from stage2fuzz.report import event_json, event_log, markdown_report, svg_report, text_report
+from stage2fuzz.report import event_json, event_log, markdown, sequence_svg, text
+from stage2fuzz.report.story import fold
 from stage2fuzz.report.words import Words
 from stage2fuzz.scenario import Access, HostOp, Op, Scenario
 
@@ -58,7 +59,7 @@ VIOLATION = Violation(
 
 def test_the_interleaving_is_numbered_decoded_and_marked() -> None:
     assert (
-        text_report(CASE, EVENTS, [VIOLATION], 100)
+        text(CASE, EVENTS, [VIOLATION], 100)
         == """\
 engine model:v5.10
 slot 0: pages 4
@@ -90,19 +91,19 @@ vcpu 1: read 0
 @pytest.mark.parametrize("width", [40, 56, 64, 80, 100, 160])
 @pytest.mark.parametrize("full", [False, True])
 def test_no_line_is_wider_than_asked(width: int, full: bool) -> None:
-    report = text_report(CASE, EVENTS, [VIOLATION, VIOLATION], width, full)
+    report = text(CASE, EVENTS, [VIOLATION, VIOLATION], width, full)
     assert max(map(len, report.splitlines())) <= width
 
 
 def test_columns_that_would_be_too_narrow_become_one() -> None:
-    report = text_report(CASE, EVENTS, [VIOLATION], 50)
+    report = text(CASE, EVENTS, [VIOLATION], 50)
     assert "\n>  8  vCPU 0: L3 0x40000000 = page 0x1000000000\n" in report
     assert "\n  14  vCPU 1: read 0x40000000 done\n" in report
 
 
 def test_several_verdicts_have_letters() -> None:
     other = Violation("E1", "needless", Category.ECONOMY, "No need.", (11,), "E1")
-    report = text_report(CASE, EVENTS, [VIOLATION, other], 100)
+    report = text(CASE, EVENTS, [VIOLATION, other], 100)
     assert "\na>   8  L3" in report
     assert "\nab> 11  " in report
     assert "\na> C6 permission taken away" in report
@@ -111,10 +112,10 @@ def test_several_verdicts_have_letters() -> None:
 
 def test_a_proof_is_never_hidden_and_full_hides_nothing() -> None:
     proof = Violation("C1", "rule", Category.CORRECTNESS, "So.", (0, 2, 9), "C1")
-    report = text_report(CASE, EVENTS, [proof], 100)
+    report = text(CASE, EVENTS, [proof], 100)
     for number in (0, 2, 9):
         assert any(line.split()[:2] == [">", str(number)] for line in report.splitlines())
-    full = text_report(CASE, EVENTS, [], 100, full=True)
+    full = text(CASE, EVENTS, [], 100, full=True)
     numbers = [line.split()[0] for line in full.splitlines() if line[:4].strip().isdigit()]
     assert numbers == [str(number) for number in range(len(EVENTS))]
     assert full.endswith("\nno violation\n")
@@ -123,13 +124,13 @@ def test_a_proof_is_never_hidden_and_full_hides_nothing() -> None:
 def test_host_threads_are_named_after_the_vcpus() -> None:
     case = Case(scenario=Scenario(hosts=((HostOp(Op.LOG_GET),),)))
     events: list[Event] = [(ev.CALL, 1, IPA, 0x4000, 0, ev.CALL_LOG_GET)]
-    report = text_report(case, events, [], 80)
+    report = text(case, events, [], 80)
     assert "host 0\n" in report
     assert "KVM_GET_DIRTY_LOG(0x40000000 +16 KiB)" in report
 
 
 def test_markdown_holds_the_verdict_and_a_case_that_parses() -> None:
-    report = markdown_report(CASE, EVENTS, [VIOLATION])
+    report = markdown(CASE, EVENTS, [VIOLATION])
     assert report.startswith("# permission taken away: model:v5.10\n")
     assert VIOLATION.verdict in report
     assert report.count("```") == 4
@@ -137,7 +138,7 @@ def test_markdown_holds_the_verdict_and_a_case_that_parses() -> None:
 
 
 def test_the_picture_is_xml_with_a_lane_for_each_thread_and_a_shaded_window() -> None:
-    root = ET.fromstring(svg_report(CASE, EVENTS, [VIOLATION]))
+    root = ET.fromstring(sequence_svg(CASE, EVENTS, [VIOLATION]))
     assert root.tag == "{http://www.w3.org/2000/svg}svg"
     heads = [one.text for one in root.iter() if one.get("class") == "head"]
     assert heads == ["vCPU 0", "vCPU 1"]
@@ -146,9 +147,9 @@ def test_the_picture_is_xml_with_a_lane_for_each_thread_and_a_shaded_window() ->
 
 
 def test_a_run_without_steps_still_has_its_reports() -> None:
-    assert "no violation" in text_report(CASE, [], [], 80)
-    assert "no violation" in markdown_report(CASE, [], [])
-    ET.fromstring(svg_report(CASE, [], []))
+    assert "no violation" in text(CASE, [], [], 80)
+    assert "no violation" in markdown(CASE, [], [])
+    ET.fromstring(sequence_svg(CASE, [], []))
 
 
 def test_the_log_says_every_used_field_and_no_other() -> None:
@@ -190,6 +191,15 @@ def test_every_kind_of_event_has_words(kind: int, payload: tuple[int, int, int, 
         payload = (payload[0], WRITE, *payload[2:])
     event: Event = (kind, 0, *payload)
     assert Words([event]).say(event).strip()
+
+
+def test_words_fold_at_spaces_and_after_the_name_of_a_call() -> None:
+    assert fold("kvm_pgtable_stage2_unmap(0x40000000 +2 MiB)", 26) == [
+        "kvm_pgtable_stage2_unmap(",
+        "  0x40000000 +2 MiB)",
+    ]
+    assert fold("x" * 45, 20) == ["x" * 20, "  " + "x" * 18, "  " + "x" * 7]
+    assert fold("", 20) == [""]
 
 
 def test_a_table_that_is_filled_before_it_is_linked_is_decoded() -> None:

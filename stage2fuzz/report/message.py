@@ -7,13 +7,13 @@ from stage2fuzz.case import Case
 from stage2fuzz.casetext import format_case
 from stage2fuzz.events import Event
 from stage2fuzz.oracles.violation import Violation
-from stage2fuzz.report.text import interleaving, verdict_text
+from stage2fuzz.report.columns import interleaving, verdict_text
 
 WIDTH: Final = 96
 """Characters of a line inside the code blocks: what web pages show; commit messages want 75."""
 
 
-def markdown_report(
+def markdown(
     case: Case,
     events: list[Event],
     violations: Sequence[Violation],

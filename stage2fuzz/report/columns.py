@@ -12,14 +12,14 @@ from stage2fuzz.case import Case
 from stage2fuzz.casetext import format_case
 from stage2fuzz.events import SETUP, Event
 from stage2fuzz.oracles.violation import Violation
-from stage2fuzz.report.story import Step, label, story
+from stage2fuzz.report.story import Step, fold, label, story
 
 LEAST_WIDTH: Final = 40
 _LEAST_COLUMN: Final = 26
 _GAP: Final = "  "
 
 
-def text_report(
+def text(
     case: Case,
     events: list[Event],
     violations: Sequence[Violation],
@@ -124,5 +124,6 @@ def _marks(numbers: tuple[int, ...], several: bool) -> str:
 
 def _lines(begin: str, text: str, width: int) -> list[str]:
     """The text beside ``begin``, folded to ``width``, further lines set in."""
-    folded = wrap(text, width, subsequent_indent="  ", break_on_hyphens=False)
-    return [(begin if i == 0 else " " * len(begin)) + line for i, line in enumerate(folded)]
+    return [
+        (begin if i == 0 else " " * len(begin)) + line for i, line in enumerate(fold(text, width))
+    ]

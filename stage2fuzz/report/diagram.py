@@ -12,7 +12,7 @@ from typing import Final
 from stage2fuzz.case import Case
 from stage2fuzz.events import SETUP, Event
 from stage2fuzz.oracles.violation import Violation
-from stage2fuzz.report.story import Step, label, story
+from stage2fuzz.report.story import Step, fold, label, story
 
 _COLUMNS: Final = 44
 """Characters of a line of text."""
@@ -33,7 +33,7 @@ text { font: 11.5px ui-monospace, monospace; fill: #1f2430 }
 .paper { fill: #ffffff }"""
 
 
-def svg_report(
+def sequence_svg(
     case: Case, events: list[Event], violations: Sequence[Violation], full: bool = False
 ) -> str:
     """The whole SVG file."""
@@ -69,7 +69,7 @@ def _places(steps: list[Step]) -> tuple[list[int], int]:
     tops, y = [], _TOP
     for step in steps:
         tops.append(y)
-        y += len(wrap(step.text, _COLUMNS)) * _LINE + _PADDING
+        y += len(fold(step.text, _COLUMNS)) * _LINE + _PADDING
     return tops, y
 
 
@@ -86,7 +86,8 @@ def _step(step: Step, x: int, y: int) -> list[str]:
     """The number and the text of one step."""
     lines = [f'<text class="number" x="{_LEFT - 8}" y="{y + 12}">{step.index}</text>']
     css = ' class="proof"' if step.marks else ""
-    for line in wrap(step.text, _COLUMNS, break_on_hyphens=False):
+    for line in fold(step.text, _COLUMNS):
         y += _LINE
-        lines.append(f'<text{css} x="{x + 10}" y="{y - 3}">{escape(line)}</text>')
+        left = x + 10 + (len(line) - len(line.lstrip())) * 7
+        lines.append(f'<text{css} x="{left}" y="{y - 3}">{escape(line.strip())}</text>')
     return lines
