@@ -72,7 +72,7 @@ CRASH: Final = 87
 
 #: kind -> (name, meaning of where, old, new, aux). "-" is a field that is always zero.
 FIELDS: Final[dict[int, tuple[str, str, str, str, str]]] = {
-    ROOT: ("root", "address of the first root table page", "start level", "VMID", "IPA bits"),
+    ROOT: ("root", "first root table page", "start level", "VMID", "IPA bits, or'ed with ROOT_*"),
     SLOT: ("slot", "first IPA", "bytes (0: deleted)", "SLOT_* flags", "slot number"),
     BACKING: ("backing", "first IPA", "bytes", "host physical address", "HOST_* flags"),
     WALK: ("walk", "entry address", "-", "descriptor used", "level"),
@@ -134,6 +134,10 @@ FIELDS: Final[dict[int, tuple[str, str, str, str, str]]] = {
     CRASH: ("crash", "faulting address", "-", "-", "signal number"),
 }
 
+ROOT_BITS: Final = 0xFF
+ROOT_DIC: Final = 1 << 8
+"""CTR_EL0.DIC: executable leaves need no instruction-cache invalidation."""
+ROOT_FWB: Final = 1 << 9
 SLOT_READONLY: Final = 1
 SLOT_LOGGING: Final = 2
 HOST_READ: Final = 1

@@ -14,6 +14,8 @@ from stage2fuzz.events import (
     HOST_READ,
     HOST_WRITE,
     ROOT,
+    ROOT_DIC,
+    ROOT_FWB,
     SETUP,
     SLOT,
     SLOT_LOGGING,
@@ -24,6 +26,7 @@ from stage2fuzz.scenario import (
     SLOT_STRIDE,
     Backing,
     Host,
+    Op,
     Scenario,
     Slot,
     host_address,
@@ -35,6 +38,7 @@ from stage2fuzz.window import Entry, Window
 VMID: Final = 1
 HOST_VMID: Final = 0
 HYP_VMID: Final = -1
+HYP_BITS: Final = 39
 HYP_ROOT: Final = TABLE_BASE - (1 << 20)
 HOST_FLAGS: Final[dict[Host, int]] = {
     Host.RW: HOST_READ | HOST_WRITE,
@@ -203,9 +207,12 @@ class Vm(Memory):
         return host_address(page_of(unit), 0, slot.skewed)
 
     def _describe(self) -> list[Event]:
-        events: list[Event] = [
-            (ROOT, SETUP, self.root, self.start_level, VMID, self.options.ipa_bits)
-        ]
+        options = self.options
+        machine = options.ipa_bits | (ROOT_DIC if options.dic else 0)
+        machine |= ROOT_FWB if options.fwb else 0
+        events: list[Event] = [(ROOT, SETUP, self.root, self.start_level, VMID, machine)]
+        if any(each.op is Op.HYP_MAP for host in self.scenario.hosts for each in host):
+            events.append((ROOT, SETUP, HYP_ROOT, 1, HYP_VMID, HYP_BITS))
         for slot in self.slots:
             size = slot.end - slot.start
             events.append((SLOT, SETUP, slot.start, size, slot.flags, slot.number))
