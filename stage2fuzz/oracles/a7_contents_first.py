@@ -44,7 +44,11 @@ class ContentsFirst(Oracle):
                     index,
                 )
             return
-        if any(at & -PAGE_SIZE == page for at in world.pending):
+        stored = self._link_store(index, thread, location, new)
+        if any(
+            at & -PAGE_SIZE == page and waiting[0][0] < stored
+            for at, waiting in world.pending.items()
+        ):
             self.violation(
                 "contents not visible",
                 f"{world.name(thread)} linked table {page:#x} for IPA {ipa:#x} while stores to its "
@@ -52,7 +56,6 @@ class ContentsFirst(Oracle):
                 index,
             )
             return
-        stored = self._link_store(index, thread, location, new)
         if world.events[stored][5] & ~PENDING == ORDER_PLAIN and not any(
             event[0] == DSB and event[1] == thread for event in world.events[filled:stored]
         ):

@@ -23,7 +23,7 @@ class Transactional(Oracle):
         self, index: int, thread: int, location: int, _old: int, new: int, level: int, ipa: int
     ) -> None:
         """The first leaf of a call must stay its last one."""
-        call = self.world.calls.get(thread)
+        call = self.world.its_call
         if call is None:
             return
         key = (thread, location)

@@ -41,7 +41,7 @@ class UnusableAfterReturn(Oracle):
         self, index: int, thread: int, location: int, _old: int, _new: int, _level: int, _ipa: int
     ) -> None:
         """A leaf went in an unmap."""
-        call = self.world.calls.get(thread)
+        call = self.world.its_call
         if call is not None and call[1] == CALL_UNMAP:
             self._note(index, thread, location)
 
@@ -49,7 +49,7 @@ class UnusableAfterReturn(Oracle):
         self, index: int, thread: int, location: int, old: int, new: int, _level: int, _ipa: int
     ) -> None:
         """A leaf lost its write permission in a write-protect."""
-        call = self.world.calls.get(thread)
+        call = self.world.its_call
         if call is not None and call[1] == CALL_WRPROTECT and old & ~new & PTE_WRITE:
             self._note(index, thread, location)
 

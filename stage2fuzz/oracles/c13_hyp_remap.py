@@ -17,7 +17,7 @@ class HypRemap(Oracle):
 
     def private_written(self, index: int, thread: int, location: int, old: int, new: int) -> None:
         """An entry that hangs below no stage-2 root was written."""
-        call = self.world.calls.get(thread)
+        call = self.world.its_call
         if call is None or call[1] != CALL_HYP_MAP:
             return
         if old & new & PTE_VALID and (old ^ new) & ~PTE_SOFTWARE:

@@ -66,7 +66,7 @@ class Refinement(Oracle):
         self, index: int, thread: int, _location: int, _old: int, new: int, level: int, ipa: int
     ) -> None:
         """Only map installs leaves: there, to that address, with those rights."""
-        call = self.world.calls.get(thread)
+        call = self.world.its_call
         if call is None:
             return
         if call[1] != CALL_MAP:
@@ -92,7 +92,7 @@ class Refinement(Oracle):
         self, index: int, thread: int, _location: int, old: int, new: int, level: int, ipa: int
     ) -> None:
         """In place each call changes its own bits, in its own range."""
-        call = self.world.calls.get(thread)
+        call = self.world.its_call
         if call is None or call[1] >= 20:
             return
         if (old ^ new) & ~MAY_CHANGE.get(call[1], 0) or (
@@ -106,7 +106,7 @@ class Refinement(Oracle):
         self, index: int, thread: int, _location: int, old: int, _new: int, level: int, ipa: int
     ) -> None:
         """map may break what it replaces, unmap takes away what its range touches."""
-        call = self.world.calls.get(thread)
+        call = self.world.its_call
         if call is None or call[1] >= 20 or call[1] == CALL_DESTROY:
             return
         if call[1] not in (CALL_MAP, CALL_UNMAP):

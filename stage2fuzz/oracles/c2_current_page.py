@@ -52,8 +52,8 @@ class CurrentPage(Oracle):
                 max(backing[4], 0),
                 index,
             )
-        fault = world.faults.get(thread)
-        call = world.calls.get(thread)
+        fault = world.its_fault
+        call = world.its_call
         if fault is None or call is None or call[1] != CALL_MAP:
             return
         sampled = self.sampled.get(thread, -1)

@@ -35,7 +35,7 @@ class InsideSlot(Oracle):
             if slot[0] <= ipa and end <= slot[1]:
                 return
         else:
-            fault = world.faults.get(thread)
+            fault = world.its_fault
             if fault is not None and any(fault[0] < gone[1] for gone in self.deleted):
                 return
         self.violation(

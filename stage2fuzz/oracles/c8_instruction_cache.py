@@ -30,7 +30,7 @@ class InstructionCache(Oracle):
         self, index: int, thread: int, _location: int, _old: int, new: int, level: int, ipa: int
     ) -> None:
         """A new leaf, executable or not."""
-        fault = self.world.faults.get(thread)
+        fault = self.world.its_fault
         if fault is not None and fault[2] == EXECUTE and rights(new) & EXECUTE:
             self._check(index, thread, new, level, ipa)
 
@@ -38,7 +38,7 @@ class InstructionCache(Oracle):
         self, index: int, thread: int, _location: int, old: int, new: int, level: int, ipa: int
     ) -> None:
         """Execute permission added to a leaf."""
-        fault = self.world.faults.get(thread)
+        fault = self.world.its_fault
         if fault is not None and fault[2] == EXECUTE and rights(new) & ~rights(old) & EXECUTE:
             self._check(index, thread, new, level, ipa)
 

@@ -21,7 +21,7 @@ class MappingSize(Oracle):
     ) -> None:
         """A fault's block."""
         world = self.world
-        fault = world.faults.get(thread)
+        fault = world.its_fault
         if level == LAST_LEVEL or fault is None:
             return
         slot, backing, end = world.its_slot, world.its_backing, ipa + GRANULES[level]
@@ -49,7 +49,7 @@ class MappingSize(Oracle):
     ) -> None:
         """Relaxed in place."""
         world = self.world
-        fault, call = world.faults.get(thread), world.calls.get(thread)
+        fault, call = world.its_fault, world.its_call
         if fault is None or call is None or call[1] != CALL_RELAX:
             return
         if fault[4] != level or call[3] != GRANULES[level]:

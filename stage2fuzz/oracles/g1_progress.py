@@ -154,7 +154,12 @@ class Progress(Oracle):
             world.invalidating,
             tuple(backing[:4] for backing in world.backings),
             tuple(slot[:3] for slot in world.slots.values()),
-            tuple(sorted((names.location(at), *values) for at, values in world.pending.items())),
+            tuple(
+                sorted(
+                    (names.location(at), *(store[1] for store in waiting))
+                    for at, waiting in world.pending.items()
+                )
+            ),
             self._threads(index, names),
         )
 

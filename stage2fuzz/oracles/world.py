@@ -51,6 +51,8 @@ UnlinkHandler = Callable[[int, int, int, int, int, int, list[Entry]], None]
 """(event, thread, location, old, level, IPA, valid entries below, outermost first)."""
 PrivateHandler = Callable[[int, int, int, int, int], None]
 """(event, thread, location, old, new)."""
+Pending = tuple[int, int, Fault | None, Call | None]
+"""(event, value, fault and call in which it was stored)."""
 Break = tuple[int, int, int]
 """(event, thread, old leaf): a leaf made invalid inside a call that maps."""
 
@@ -80,6 +82,17 @@ class World:
         self.on_leaf_remade: tuple[LeafHandler, ...] = ()
         self.on_private_written: tuple[PrivateHandler, ...] = ()
         self.on_first_free: Callable[[], None] = _nothing
+        # These hold only while the oracles hear of the event or write they belong to.
+        self.its_slot: Slot | None = None
+        self.its_backing: Backing | None = None
+        """Slot and host page of the leaf that is being announced."""
+        self.its_fault: Fault | None = None
+        self.its_call: Call | None = None
+        """Fault and call in which the write that is being announced was stored."""
+        self.broken_at = -1
+        """The event that broke the leaf which is being announced as remade."""
+        self.returned_call: Call | None = None
+        """The call that the RETURN being heard ended."""
         self.window = Window(0)
         self.begin([], Rules(), 0, 0)
 
@@ -111,16 +124,11 @@ class World:
         """Linked table page -> the event that last wrote to it, until somebody clears this."""
         self.broken: dict[int, Break] = {}
         """Location -> how its leaf was removed, until there is one again."""
-        self.broken_at = -1
-        """The event that broke the leaf which is being announced as remade."""
         self.stored: dict[int, int] = {}
         """Thread -> its last store."""
-        self.pending: dict[int, list[int]] = {}
-        """Location -> values stored there that walkers can't see yet."""
+        self.pending: dict[int, list[Pending]] = {}
+        """Location -> stores there that walkers can't see yet."""
         self.slots: dict[int, Slot] = {}
-        self.its_slot: Slot | None = None
-        self.its_backing: Backing | None = None
-        """Slot and host page of the leaf that is being announced."""
         self.backings: list[Backing] = []
         self.dirty: dict[int, int] = {}
         """Set bits of the dirty bitmaps: page -> event."""
@@ -128,7 +136,6 @@ class World:
         self.sequence = 0
         self.faults: dict[int, Fault] = {}
         self.calls: dict[int, Call | None] = {}
-        self.returned_call: Call | None = None
         self.held: dict[int, tuple[int, ...]] = {}
         """Thread -> locks it holds, LOCK_* | mode << 8, oldest first."""
         self.destroying = False
@@ -239,13 +246,16 @@ class World:
         self, index: int, thread: int, where: int, old: int, new: int, _aux: int
     ) -> None:
         """The walker set an access flag."""
+        self.its_fault = self.its_call = None
         self._visible(index, thread, where, old, new)
 
     def store(self, index: int, thread: int, where: int, old: int, new: int, aux: int) -> None:
         """A store, visible at once or pending."""
         self.stored[thread] = index
+        fault = self.its_fault = self.faults.get(thread)
+        call = self.its_call = self.calls.get(thread)
         if aux & PENDING:
-            self.pending.setdefault(where, []).append(new)
+            self.pending.setdefault(where, []).append((index, new, fault, call))
         else:
             self._visible(index, thread, where, old, new)
 
@@ -253,7 +263,7 @@ class World:
         """A pending store became visible."""
         waiting = self.pending.get(where)
         if waiting:
-            waiting.remove(new)
+            _index, _value, self.its_fault, self.its_call = waiting.pop(0)
             if not waiting:
                 del self.pending[where]
         self._visible(index, thread, where, old, new)
@@ -386,7 +396,7 @@ class World:
             handler(index, thread, where, old, new, level, ipa)
         broken = self.broken.pop(where, None) if self.broken else None
         if broken is not None and broken[1] == thread and not (broken[2] ^ new) & PTE_ADDRESS:
-            call = self.calls.get(thread)
+            call = self.its_call
             if call is not None and call[0] < broken[0]:
                 self.broken_at = broken[0]
                 for handler in self.on_leaf_remade:
