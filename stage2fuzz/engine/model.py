@@ -7,7 +7,7 @@ from stage2fuzz.engine.host import host_thread
 from stage2fuzz.engine.revision import Revision
 from stage2fuzz.engine.threads import Body
 from stage2fuzz.engine.unmapping import kvm_free_stage2_pgd
-from stage2fuzz.engine.vcpu import vcpu_thread
+from stage2fuzz.engine.vcpu import first_step, vcpu_thread
 from stage2fuzz.engine.vm import Vm
 from stage2fuzz.events import QUIESCENT, Event
 from stage2fuzz.rules import Rules
@@ -40,9 +40,10 @@ class ModelEngine:
         vm.reset(scenario, self.revision)
         bodies: list[Body] = [partial(vcpu_thread, vm, program) for program in scenario.vcpus]
         bodies += [partial(host_thread, vm, operations) for operations in scenario.hosts]
+        first = [first_step(vm, program) for program in scenario.vcpus]
         drains = scenario.threads if scenario.options.pending_stores else 0
         try:
-            ended = vm.execute(bodies, scheduler, drains)
+            ended = vm.execute(bodies, scheduler, drains, first)
         except Exception:
             self._vm = Vm()
             raise

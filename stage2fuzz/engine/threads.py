@@ -6,7 +6,7 @@ because asking the scheduler costs as much as ten points (the scheduler says how
 thread may pass). The switch point stands *before* the shared access it announces.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from greenlet import getcurrent, greenlet
@@ -66,10 +66,13 @@ class Threads:
             self._dispatch()
         self.left -= 1
 
-    def yield_(self) -> None:
-        """The running thread re-enters the guest without progress: a free place to switch."""
+    def yield_(self, kind: int = 0, where: int = 0) -> None:
+        """The running thread re-enters the guest without progress: a free place to switch.
+
+        Its next step is (``kind``, ``where``), as far as that is known.
+        """
         view = self._view
-        view.pending[self.current] = (0, 0)
+        view.pending[self.current] = (kind, where)
         view.yielded = True
         self._dispatch()
 
@@ -116,11 +119,18 @@ class Threads:
         """Whether the running thread holds ``name`` exclusively."""
         return self._writer.get(name) == self.current
 
-    def execute(self, bodies: list[Body], scheduler: Scheduler, drains: int) -> str:
+    def execute(
+        self,
+        bodies: list[Body],
+        scheduler: Scheduler,
+        drains: int,
+        first: Sequence[tuple[int, int]] = (),
+    ) -> str:
         """Run ``bodies`` as threads 0.. to their end.
 
-        ``drains`` more pseudo-threads make pending stores visible. Returns ``finished``,
-        ``deadlock`` or ``limit``; an exception of a thread is raised here.
+        ``first`` are the first steps of the first threads, where they are known. ``drains`` more
+        pseudo-threads make pending stores visible. Returns ``finished``, ``deadlock`` or
+        ``limit``; an exception of a thread is raised here.
         """
         count = len(bodies)
         while len(self._workers) < count:
@@ -130,6 +140,7 @@ class Threads:
         self._begun, self.ended = [False] * count, [False] * count
         self._waiting = [None] * count
         self._view = View(count + drains)
+        self._view.pending[: len(first)] = first
         self._steps = self._granted = self.left = self.preemptions = 0
         self.current, self._error = -1, None
         self.runs, self.choices = [], []

@@ -3,7 +3,7 @@
 from stage2fuzz.engine.abort import RESUME_GUEST, Fault, kvm_handle_guest_abort
 from stage2fuzz.engine.tlb import translate
 from stage2fuzz.engine.vm import Vm
-from stage2fuzz.events import ACCESS, EAGAIN, FAULT, LIMIT_FAULTS, RESUME
+from stage2fuzz.events import ACCESS, EAGAIN, FAULT, LIMIT_FAULTS, RESUME, WALK
 from stage2fuzz.scenario import MAX_FAULTS, Access, ipa_of
 
 
@@ -23,6 +23,14 @@ def vcpu_thread(vm: Vm, accesses: tuple[Access, ...]) -> None:
             vm.record((RESUME, me, ipa, kind, ret, outside))
             if ret not in (RESUME_GUEST, -EAGAIN):
                 break
-            vm.yield_()
+            vm.yield_(*first_step(vm, (access,)))
         else:
             vm.give_up(LIMIT_FAULTS)
+
+
+def first_step(vm: Vm, accesses: tuple[Access, ...]) -> tuple[int, int]:
+    """The step that the next of ``accesses`` begins with: a walk from the root.
+
+    Not known where a TLB may hold something stale, so that no walk is needed.
+    """
+    return (WALK, vm.entry(ipa_of(accesses[0].page))) if vm.window is None and accesses else (0, 0)

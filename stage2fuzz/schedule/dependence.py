@@ -42,7 +42,9 @@ _HOST: Final = (
     events.REPORT,
 )
 
-_READ, _WRITE, _PAGE, _LOCK, _BARRIER, _ACCESS, _HOST_READ, _HOST_WRITE = (1 << i for i in range(8))
+_READ, _WRITE, _PAGE, _LOCK, _BARRIER, _ACCESS, _HOST_READ, _HOST_WRITE, _TOPUP = (
+    1 << i for i in range(9)
+)
 _CLASS: Final = {
     kind: bit
     for bit, kinds in (
@@ -54,6 +56,7 @@ _CLASS: Final = {
         (_ACCESS, _GUEST),
         (_HOST_READ, _HOST_READS),
         (_HOST_WRITE, _HOST),
+        (_TOPUP, (events.TOPUP,)),
     )
     for kind in kinds
 }
@@ -69,6 +72,7 @@ _ANYWHERE: Final = frozenset(
         (_BARRIER, _ACCESS),
         (_HOST_WRITE, _HOST_WRITE),
         (_HOST_WRITE, _HOST_READ),
+        (_TOPUP, _TOPUP),
     )
 )
 
