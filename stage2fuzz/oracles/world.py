@@ -16,7 +16,9 @@ from stage2fuzz.events import (
     CALL_CODE,
     CALL_DESTROY,
     CALL_HYP_MAP,
+    EAGAIN,
     PENDING,
+    ROOT_BITS,
     SLOT_LOGGING,
     SLOT_READONLY,
     TLBI_ALLE1,
@@ -51,6 +53,8 @@ UnlinkHandler = Callable[[int, int, int, int, int, int, list[Entry]], None]
 """(event, thread, location, old, level, IPA, valid entries below, outermost first)."""
 PrivateHandler = Callable[[int, int, int, int, int], None]
 """(event, thread, location, old, new)."""
+LockHandler = Callable[[int, int, int, tuple[int, ...]], None]
+"""(event, thread, LOCK_*, locks held already)."""
 Pending = tuple[int, int, Fault | None, Call | None]
 """(event, value, fault and call in which it was stored)."""
 Break = tuple[int, int, int]
@@ -65,6 +69,7 @@ SEMANTIC: Final = (
     "table_unlinked",
     "leaf_remade",
     "private_written",
+    "lock_nested",
 )
 """Announcements an oracle may have a handler for, beside the kinds of events."""
 
@@ -81,6 +86,7 @@ class World:
         self.on_table_unlinked: tuple[UnlinkHandler, ...] = ()
         self.on_leaf_remade: tuple[LeafHandler, ...] = ()
         self.on_private_written: tuple[PrivateHandler, ...] = ()
+        self.on_lock_nested: tuple[LockHandler, ...] = ()
         self.on_first_free: Callable[[], None] = _nothing
         # These hold only while the oracles hear of the event or write they belong to.
         self.its_slot: Slot | None = None
@@ -107,6 +113,8 @@ class World:
         self.roots: list[int] = []
         self.start_level = 1
         self.vmid = 0
+        self.machine = 0
+        """ROOT_* flags of the CPU, beside the IPA bits."""
         self.tables: dict[int, dict[int, int]] = {}
         """Table page -> its visible entries by address; absent ones are zero."""
         self.pages: dict[int, tuple[int, int]] = {}
@@ -135,6 +143,8 @@ class World:
         self.invalidating = 0
         self.sequence = 0
         self.faults: dict[int, Fault] = {}
+        self.attempts: dict[int, list[int]] = {}
+        """vCPU -> the faults of its current access."""
         self.calls: dict[int, Call | None] = {}
         self.held: dict[int, tuple[int, ...]] = {}
         """Thread -> locks it holds, LOCK_* | mode << 8, oldest first."""
@@ -207,9 +217,9 @@ class World:
         """The stage-2 root; more pages than one where the IPA space needs it."""
         if new < 0:
             return
-        self.start_level, self.vmid = old, new
+        self.start_level, self.vmid, self.machine = old, new, aux
         span = SHIFTS[old] + ROOT_SPAN_SHIFT
-        for number in range(1 << max(0, aux - span)):
+        for number in range(1 << max(0, (aux & ROOT_BITS) - span)):
             page = where + number * PAGE_SIZE
             self.roots.append(page)
             self.pages[page] = (old, number << span)
@@ -235,12 +245,23 @@ class World:
     def fault(self, index: int, thread: int, where: int, old: int, new: int, aux: int) -> None:
         """A vCPU enters the fault handler."""
         self.faults[thread] = (index, where, old, new, aux)
+        attempts = self.attempts.get(thread)
+        if attempts:
+            attempts.append(index)
+        else:
+            self.attempts[thread] = [index]
 
-    def resume(
+    def access(
         self, _index: int, thread: int, _where: int, _old: int, _new: int, _aux: int
     ) -> None:
+        """A guest access got through."""
+        self.attempts[thread] = []
+
+    def resume(self, _index: int, thread: int, _where: int, _old: int, new: int, _aux: int) -> None:
         """It leaves the handler; heard last, so that oracles still see the fault."""
         self.faults.pop(thread, None)
+        if new not in (1, -EAGAIN):
+            self.attempts[thread] = []
 
     def hardware_af(
         self, index: int, thread: int, where: int, old: int, new: int, _aux: int
@@ -289,15 +310,21 @@ class World:
             self.pages.pop(where, None)
             self.parent.pop(where, None)
 
-    def lock(self, _index: int, thread: int, where: int, _old: int, _new: int, aux: int) -> None:
+    def lock(self, index: int, thread: int, where: int, _old: int, _new: int, aux: int) -> None:
         """A lock was taken."""
-        self.held[thread] = (*self.held.get(thread, ()), where | aux << 8)
+        held = self.held.get(thread)
+        if held:
+            for handler in self.on_lock_nested:
+                handler(index, thread, where, held)
+            self.held[thread] = (*held, where | aux << 8)
+        else:
+            self.held[thread] = (where | aux << 8,)
 
     def unlock(self, _index: int, thread: int, where: int, _old: int, _new: int, aux: int) -> None:
         """A lock was released."""
         name = where | aux << 8
         held = self.held.get(thread, ())
-        self.held[thread] = held[:-1] if held and held[-1] == name else _without(held, name)
+        self.held[thread] = () if held == (name,) else _without(held, name)
 
     def dsb(self, _index: int, thread: int, _where: int, _old: int, _new: int, aux: int) -> None:
         """A barrier completes the thread's TLBIs."""

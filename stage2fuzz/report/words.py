@@ -163,7 +163,7 @@ class Words:
         """Note which pages an event makes tables of."""
         kind, _, where, old, new, aux = event
         if kind == ev.ROOT:
-            for number in range(max(1, 1 << aux >> 12 + 9 * (4 - old))):
+            for number in range(max(1, 1 << (aux & ev.ROOT_BITS) >> 12 + 9 * (4 - old))):
                 self._tables[where + number * PAGE_SIZE] = (old, number * 512 * granule(old))
         elif kind in (ev.STORE, ev.DRAIN):
             found = self._where(where)
