@@ -73,7 +73,7 @@ class Show:
             self.logged = self.ticked
             for each in every:
                 if each.campaign.state not in ENDED:
-                    LOG.info("campaign", extra={"figures": campaigns.as_json(each)})
+                    LOG.info("campaign", extra={"figures": campaigns.to_record(each)})
 
 
 def opened(settings: Settings) -> Store:
@@ -104,7 +104,7 @@ def main() -> int:
         return 2
     broker = Broker(settings.broker)
     LOG.info("the coordinator runs")
-    run(store, broker.send, lambda: bool(stop), Show(store, server))
+    run(store, broker.send, lambda: bool(stop), Show(store, server), settings.lease)
     LOG.info("the coordinator ends")
     if server is not None:
         server.close()

@@ -29,6 +29,7 @@ from stage2fuzz.findings.campaign_tables import (
     PAUSED,
     RUNNING,
 )
+from stage2fuzz.findings.leases import LEASE_SECONDS
 from stage2fuzz.findings.models import State
 from stage2fuzz.findings.store import Store
 from stage2fuzz.orders import (
@@ -47,8 +48,6 @@ from stage2fuzz.orders import (
 
 LOG: Final = logging.getLogger("stage2fuzz.coordinator")
 TICK_SECONDS: Final = 0.5
-AGAIN_SECONDS: Final = 30.0
-"""A ready lease whose message is older than this is announced again: it may have been lost."""
 ANNOUNCE_LIMIT: Final = 1000
 MAX_FAILURES: Final = 10
 """Orders that may fail for good one after the other before the campaign is paused."""
@@ -69,12 +68,12 @@ class _Tally:
     note: str = ""
 
 
-def tick(store: Store, number: int) -> bool:
+def tick(store: Store, number: int, lease: float = LEASE_SECONDS) -> bool:
     """One step of one campaign; False where it is not active any more."""
     with books.opened(store.engine, number) as book:
         if book is None:
             return False
-        book.sweep()
+        book.sweep(lease)
         elapsed = book.clock()
         tally = _Tally(book.campaign.schedules, book.campaign.fuzz_seconds, book.campaign.failures)
         suspects = _merge_reports(store, book, tally)
@@ -85,9 +84,12 @@ def tick(store: Store, number: int) -> bool:
     return True
 
 
-def announce(store: Store, number: int, send: Send) -> int:
-    """Send a message for each lease that waits without one; how many were sent."""
-    waiting = leases.unannounced(store.engine, number, AGAIN_SECONDS, ANNOUNCE_LIMIT)
+def announce(store: Store, number: int, send: Send, again: float = LEASE_SECONDS) -> int:
+    """Send a message for each lease that waits without one; how many were sent.
+
+    A message that is older than ``again`` seconds may have been lost: the next one is due.
+    """
+    waiting = leases.unannounced(store.engine, number, again, ANNOUNCE_LIMIT)
     sent: list[int] = []
     try:
         for lease, kind in waiting:
@@ -99,14 +101,20 @@ def announce(store: Store, number: int, send: Send) -> int:
     return len(sent)
 
 
-def run(store: Store, send: Send, stopped: Callable[[], bool], show: Callable[[], None]) -> None:
+def run(
+    store: Store,
+    send: Send,
+    stopped: Callable[[], bool],
+    show: Callable[[], None],
+    lease: float = LEASE_SECONDS,
+) -> None:
     """Tick every active campaign until ``stopped``; trouble with the database is waited out."""
     while not stopped():
         begun = time.monotonic()
         try:
             for each in campaigns.every(store.engine, ACTIVE):
-                tick(store, each.id)
-                announce(store, each.id, send)
+                tick(store, each.id, lease)
+                announce(store, each.id, send, lease)
             show()
         except (leases.Trouble, InputError) as error:
             LOG.warning("the database is away: %s", str(error).partition("\n")[0])

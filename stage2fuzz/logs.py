@@ -7,6 +7,8 @@ import time
 from typing import Final
 
 FORMAT: Final = "%Y-%m-%dT%H:%M:%S"
+TALKATIVE: Final = ("alembic", "celery.app.trace", "celery.worker.strategy")
+"""They say of each step what our own line says of the order."""
 
 
 class JsonLines(logging.Formatter):
@@ -39,3 +41,5 @@ def configure(part: str) -> None:
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonLines(part))
     logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
+    for name in TALKATIVE:
+        logging.getLogger(name).setLevel(logging.WARNING)

@@ -19,6 +19,7 @@ BROKER: Final = "STAGE2FUZZ_BROKER"
 WORK: Final = "STAGE2FUZZ_WORK"
 TARGETS: Final = "STAGE2FUZZ_TARGETS"
 METRICS: Final = "STAGE2FUZZ_METRICS"
+LEASE: Final = "STAGE2FUZZ_LEASE"
 BROKER_SCHEMES: Final = {"redis", "rediss", "redis+socket"}
 
 
@@ -36,6 +37,8 @@ class Settings:
     """The folder of the fuzz targets."""
     metrics: tuple[str, int]
     """Address and port of the coordinator's figures; port 0 is off."""
+    lease: float
+    """Seconds that a claim lasts without a heartbeat; the same for all parts of a service."""
 
 
 def from_environment(environment: Mapping[str, str] = os.environ) -> Settings:
@@ -46,10 +49,14 @@ def from_environment(environment: Mapping[str, str] = os.environ) -> Settings:
     host, _, port = environment.get(METRICS, "127.0.0.1:9464").rpartition(":")
     if not host or not port.isdigit() or int(port) > 65535:
         raise InputError(METRICS, "is no address and port", "127.0.0.1:9464, for one")
+    lease = environment.get(LEASE, "30")
+    if not lease.isdigit() or not 1 <= int(lease) <= 3600:
+        raise InputError(LEASE, f"{lease!r} is no length", "1 to 3600 seconds")
     return Settings(
         database=environment.get(DATABASE, "sqlite:///stage2fuzz.db"),
         broker=broker,
         work=Path(environment.get(WORK, "/tmp")),
         targets=Path(environment.get(TARGETS, "fuzz_targets")).absolute(),
         metrics=(host, int(port)),
+        lease=float(lease),
     )

@@ -29,7 +29,7 @@ PROCESS: Final = "process/"
 
 def confirm(job: Job, order: ConfirmOrder) -> None:
     """Run the case in several clean processes, each with another hash seed."""
-    hits = 0
+    hits = answered = 0
     events = set()
     for attempt in range(order.times):
         request = {"do": "judge", "case": order.case}
@@ -37,10 +37,13 @@ def confirm(job: Job, order: ConfirmOrder) -> None:
         process.expect_room(job.folder)
         if order.signature.startswith(PROCESS):
             hits += answers.ended.how != "ok"
-            continue
+            answered += 1
         for line in answers.lines:
+            answered += 1
             hits += order.signature in line["signatures"]
             events.add(line["events"])
+    if not answered:
+        raise process.DiedError("the case ends the clean process")
     job.commit(ConfirmResult(hits, order.times, len(events) <= 1))
 
 

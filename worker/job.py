@@ -45,15 +45,15 @@ class Job:
         """``held`` is what ``claim`` returned."""
         self.store, self.held, self.settings = store, held, settings
         self.folder = Path(tempfile.mkdtemp(prefix="stage2fuzz-order-", dir=settings.work))
-        self._next_beat = time.monotonic() + leases.LEASE_SECONDS / 3
+        self._next_beat = time.monotonic() + settings.lease / 3
 
     def beat(self) -> None:
         """Keep the lease, every third of its length. Raises LeaseLostError."""
         if time.monotonic() < self._next_beat:
             return
-        self._next_beat = time.monotonic() + leases.LEASE_SECONDS / 3
+        self._next_beat = time.monotonic() + self.settings.lease / 3
         try:
-            kept = leases.heartbeat(self.store.engine, self.held)
+            kept = leases.heartbeat(self.store.engine, self.held, self.settings.lease)
         except Trouble as trouble:
             LOG.warning("no heartbeat for lease %d: %s", self.held.lease, one_line(trouble))
             return
@@ -84,7 +84,7 @@ def claimed(campaign: int, lease: int) -> Job | None:
     settings = from_environment()
     expect_room(settings.work)
     store = patiently(lambda: database(os.getpid(), settings.database))
-    held = patiently(lambda: leases.claim(store.engine, lease, campaign, owner()))
+    held = patiently(lambda: leases.claim(store.engine, lease, campaign, owner(), settings.lease))
     return None if held is None else Job(store, held, settings)
 
 

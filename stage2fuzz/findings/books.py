@@ -198,9 +198,9 @@ class Books:
         )
         return int(self.connection.execute(statement).scalar_one())
 
-    def sweep(self) -> int:
-        """Free the leases of workers that went silent; how many there were."""
-        return sweep(self.connection, self.campaign.id)
+    def sweep(self, length: float) -> int:
+        """Free the leases of workers that went silent for ``length`` seconds; how many."""
+        return sweep(self.connection, self.campaign.id, length)
 
     def findings(self) -> list[Finding]:
         """Every finding that this campaign saw, by number, with its regressions."""

@@ -1,6 +1,7 @@
 """Campaigns as a person handles them: start, list, pause, resume, stop, look at."""
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 
 from sqlalchemy import Select, case, func, insert, select, update
@@ -246,8 +247,16 @@ def worker_seen(engine: Engine, name: str, slots: int) -> None:
             )
 
 
-def as_json(each: Figures) -> dict[str, object]:
-    """Figures as the JSON that ``campaign status`` prints and the coordinator logs."""
+def address(engine: Engine) -> str:
+    """The database's URL as a process in another folder can use it, password and all."""
+    url = engine.url
+    if url.get_backend_name() == "sqlite" and url.database:
+        url = url.set(database=str(Path(url.database).absolute()))
+    return url.render_as_string(hide_password=False)
+
+
+def to_record(each: Figures) -> dict[str, object]:
+    """Figures as the record that ``campaign status`` prints and the coordinator logs."""
     campaign = each.campaign
     return {
         "campaign": campaign.spec.name,

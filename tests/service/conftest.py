@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Engine, create_engine
+from rig import fresh
+from sqlalchemy import Engine
 
 from stage2fuzz.findings.database import open_database
 
@@ -56,13 +57,4 @@ def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Engine]
         fresh(url)
         engine = open_database(url)
     yield engine
-    engine.dispose()
-
-
-def fresh(url: str) -> None:
-    """Forget everything a former test wrote."""
-    engine = create_engine(url, isolation_level="AUTOCOMMIT")
-    with engine.connect() as connection:
-        connection.exec_driver_sql("DROP SCHEMA public CASCADE")
-        connection.exec_driver_sql("CREATE SCHEMA public")
     engine.dispose()

@@ -1,0 +1,105 @@
+"""A service to break: real processes, a target that does as it is told, faults on demand."""
+
+import json
+import os
+import shutil
+import signal
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+from sqlalchemy import create_engine, func, select
+
+from stage2fuzz import settings
+from stage2fuzz.findings import campaigns
+from stage2fuzz.findings.campaign_tables import lease, result, sighting
+from stage2fuzz.findings.campaigns import Figures
+from stage2fuzz.findings.models import Finding
+from stage2fuzz.findings.store import Store
+from stage2fuzz.local import Service
+from stage2fuzz.orders import CampaignSpec
+
+STAND_IN = Path(__file__).parent / "stand_in"
+ROOT = Path(__file__).parents[2]
+LEASE_SECONDS = 3
+
+
+class Rig:
+    """One campaign on a service of its own."""
+
+    def __init__(self, folder: Path, database: str, workers: int = 2, **behaviour: object) -> None:
+        self.targets = folder / "targets"
+        shutil.copytree(STAND_IN, self.targets)
+        (self.targets / "behaviour.json").write_text(json.dumps(behaviour))
+        os.environ[settings.TARGETS] = str(self.targets)
+        os.environ[settings.LEASE] = str(LEASE_SECONDS)
+        self.store = Store.open(database)
+        self.service = Service(campaigns.address(self.store.engine), workers)
+
+    def start(self, **more: object) -> int:
+        """Start the service and a campaign of short orders; the campaign's number."""
+        plain = CampaignSpec("broken", ("model:v5.10",), ("map_race",), seconds=6, order_seconds=1)
+        spec = replace(plain, **more)  # type: ignore[arg-type]
+        self.campaign = campaigns.create(self.store.engine, spec)
+        self.service.start()
+        return self.campaign
+
+    def close(self) -> None:
+        """End everything."""
+        self.service.stop()
+        self.store.close()
+        for name in (settings.TARGETS, settings.LEASE):
+            os.environ.pop(name, None)
+
+    def figures(self) -> Figures:
+        """The campaign's figures."""
+        return campaigns.figures(self.store.engine, self.campaign)
+
+    def until(self, what: Callable[[Figures], bool], seconds: float = 60.0) -> float:
+        """Wait until the figures are so; how long it took. Fails loudly after ``seconds``."""
+        begun = time.monotonic()
+        while not what(self.figures()):
+            if time.monotonic() - begun > seconds:
+                logs = self.service.folder.glob("*.log")
+                tails = "\n".join(f"{p.name}: {p.read_text()[-1500:]}" for p in sorted(logs))
+                raise AssertionError(f"still {campaigns.to_record(self.figures())}\n{tails}")
+            time.sleep(0.05)
+        return time.monotonic() - begun
+
+    def until_done(self, seconds: float = 90.0) -> float:
+        """Wait for the end of the campaign."""
+        return self.until(lambda figures: figures.campaign.state == "done", seconds)
+
+    def kill(self, name: str) -> None:
+        """``kill -9`` of a process and its pool."""
+        process = self.service.processes[name]
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+    def expect_books_in_order(self) -> None:
+        """Every finding once, every result once, no lease left over, the sums right."""
+        with self.store.engine.connect() as connection:
+            found = connection.execute(select(Finding.engine, Finding.signature)).all()
+            assert len(found) == len(set(found))
+            seen = connection.execute(select(func.count()).select_from(sighting)).scalar_one()
+            assert seen == len(found) == self.figures().campaign.findings
+            counted = select(lease.c.state, func.count().label("number"))
+            rows = connection.execute(counted.group_by(lease.c.state))
+            states: dict[str, int] = {each.state: each.number for each in rows}
+            assert set(states) <= {"committed", "poisoned"}
+            bodies = connection.execute(select(result.c.body, result.c.merged)).all()
+        assert all(merged for _body, merged in bodies)
+        assert len(bodies) == sum(states.values())
+        records = [json.loads(body) for body, _merged in bodies]
+        schedules = sum(each.get("schedules", 0) for each in records)
+        assert schedules == self.figures().campaign.schedules
+
+
+def fresh(url: str) -> None:
+    """Forget everything a former test wrote."""
+    engine = create_engine(url, isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        connection.exec_driver_sql("DROP SCHEMA public CASCADE")
+        connection.exec_driver_sql("CREATE SCHEMA public")
+    engine.dispose()
