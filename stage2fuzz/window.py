@@ -103,12 +103,13 @@ class Record:
         """Whether a stage-2-only entry or walk cache of any PE may hold a value not current."""
         current, level = self.values[-1], self.level
         first = max(0, min(self.stage2_low) - self.base)
-        return any(
-            cacheable(value, level) and value != current for value in self.values[first:-1]
-        )
+        return any(cacheable(value, level) and value != current for value in self.values[first:-1])
 
     def clean(self) -> bool:
         """Whether no PE may hold anything but the current value."""
+        last = self.base + len(self.values) - 1
+        if min(self.stage2_low) >= last and min(self.combined_low) >= last:
+            return True
         return not any(self.stale(pe) for pe in range(len(self.stage2_low)))
 
 
@@ -230,17 +231,27 @@ class Window:
         waiting = []
         for item in issued:
             record, broadcast, stage2, combined = item
-            if broadcast and kind == DSB_NSH:
+            if broadcast and kind == DSB_ISH:
+                record.stage2_low = [low if low > stage2 else stage2 for low in record.stage2_low]
+                if combined is not None:
+                    record.combined_low = list(map(max, record.combined_low, combined))
+            elif broadcast:
                 waiting.append(item)
                 continue
-            for pe in range(self._pes) if broadcast else (thread,) if thread < self._pes else ():
-                record.stage2_low[pe] = max(record.stage2_low[pe], stage2)
+            elif thread < self._pes:
+                record.stage2_low[thread] = max(record.stage2_low[thread], stage2)
                 if combined is not None:
-                    record.combined_low[pe] = max(record.combined_low[pe], combined[pe])
+                    record.combined_low[thread] = max(record.combined_low[thread], combined[thread])
+            if record.clean():
+                self._forget(record)
         self._pending[thread] = waiting
-        self._records = {at: record for at, record in self._records.items() if not record.clean()}
-        if self._orphans:
-            self._orphans = [record for record in self._orphans if not record.clean()]
+
+    def _forget(self, record: Record) -> None:
+        """Nothing of ``record`` can be cached any more."""
+        if self._records.get(record.location) is record:
+            del self._records[record.location]
+        elif record in self._orphans:
+            self._orphans.remove(record)
 
     def record(self, location: int) -> Record | None:
         """The record of ``location`` if anything there may be stale."""

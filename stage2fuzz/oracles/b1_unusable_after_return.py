@@ -32,6 +32,7 @@ class UnusableAfterReturn(Oracle):
     oracle = "B1"
     rule = "unusable after return"
     why = "When an unmap or a write-protect with its flush returns, no TLB can use what it took."
+    returns = (*REMOVES, *PROTECTS)
 
     def setup(self) -> None:
         """State of one run."""
@@ -65,8 +66,6 @@ class UnusableAfterReturn(Oracle):
         if not self.removed:
             return
         code = aux & CALL_CODE
-        if code not in REMOVES and code not in PROTECTS:
-            return
         for start, record, upto in self.removed.pop(thread, ()):
             for pe in range(self.world.vcpus):
                 for value in record.stale(pe, upto):

@@ -16,10 +16,16 @@ class ReleasedPage(Oracle):
     rule = "released page unreachable"
     why = "After the host moved a page, no guest access or translation reaches the old one."
 
+    def setup(self) -> None:
+        """State of one run."""
+        self.right: dict[int, int] = self.per_run({})
+        """IPA -> host address that was right since the host last changed anything."""
+
     def backing(self, index: int, thread: int, where: int, old: int, new: int, _aux: int) -> None:
         """The host has another page there from now on."""
         if thread < 0:
             return
+        self.right.clear()
         world = self.world
         before = next((b for b in reversed(world.backings[:-1]) if b[0] <= where < b[1]), None)
         if before is None or before[2] + (where - before[0]) == new:
@@ -46,6 +52,8 @@ class ReleasedPage(Oracle):
 
     def access(self, index: int, thread: int, where: int, old: int, new: int, _aux: int) -> None:
         """The guest reached some host page; it must be the one the host has there."""
+        if self.right.get(where) == new:
+            return
         backing = self.world.backing_of(where)
         if backing is None or backing[3] & HOST_ABSENT:
             return
@@ -57,3 +65,5 @@ class ReleasedPage(Oracle):
                 max(backing[4], 0),
                 index,
             )
+        else:
+            self.right[where] = new

@@ -51,6 +51,8 @@ class Oracle:
     category: ClassVar[Category] = Category.CORRECTNESS
     why: ClassVar[str]
     """One line for the catalogue: what it promises."""
+    returns: ClassVar[tuple[int, ...]] = ()
+    """CALL_* whose RETURNs the handler ``returned`` wants to hear of; none named: all."""
     late: ClassVar[tuple[str, ...]] = ()
     """Handlers that matter only after the run's first FREE, too frequent to call before."""
 

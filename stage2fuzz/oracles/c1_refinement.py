@@ -61,6 +61,7 @@ class Refinement(Oracle):
     oracle = "C1"
     rule = "refines the abstract map"
     why = "map, relax, write-protect, unmap and aging change exactly what they say."
+    returns = (CALL_MAP, CALL_RELAX, CALL_UNMAP, CALL_WRPROTECT)
 
     def leaf_installed(
         self, index: int, thread: int, _location: int, _old: int, new: int, level: int, ipa: int

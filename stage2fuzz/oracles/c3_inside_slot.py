@@ -1,7 +1,7 @@
 """C3: every leaf lies in one memslot, and goes with it."""
 
 from stage2fuzz.arch import describe
-from stage2fuzz.events import CALL_CODE, CALL_SLOT_DELETE
+from stage2fuzz.events import CALL_SLOT_DELETE
 from stage2fuzz.oracles.base import Oracle, leaf_kind
 from stage2fuzz.oracles.world import GRANULES
 
@@ -15,6 +15,7 @@ class InsideSlot(Oracle):
     oracle = "C3"
     rule = "inside a memslot"
     why = "Each leaf lies inside one live memslot; a deleted slot leaves none behind."
+    returns = (CALL_SLOT_DELETE,)
 
     def setup(self) -> None:
         """State of one run."""
@@ -45,10 +46,10 @@ class InsideSlot(Oracle):
             index,
         )
 
-    def returned(self, index: int, thread: int, where: int, _old: int, _new: int, aux: int) -> None:
+    def returned(
+        self, index: int, thread: int, where: int, _old: int, _new: int, _aux: int
+    ) -> None:
         """After a deletion nothing may be left."""
-        if aux & CALL_CODE != CALL_SLOT_DELETE:
-            return
         world = self.world
         for start, published in self.deleted:
             if world.events[published][1] != thread:

@@ -1,15 +1,16 @@
 """C8: a page becomes executable only after its instructions can be fetched right."""
 
 from stage2fuzz.arch import EXECUTE, PTE_ADDRESS, describe, rights
+from stage2fuzz.events import ROOT_DIC
 from stage2fuzz.oracles.base import Oracle, leaf_kind
 from stage2fuzz.oracles.world import GRANULES
 
 
 class InstructionCache(Oracle):
-    """An execute fault invalidates the instruction cache for the page before it grants X.
+    """A fault invalidates the instruction cache for the page before it grants X.
 
-    Asked of execute faults alone: on a CPU with CTR_EL0.DIC every leaf may be executable without
-    maintenance. The data cache is not judged, since events do not say whether the CPU has FWB.
+    A CPU with CTR_EL0.DIC needs no maintenance, and there every leaf may be executable. The data
+    cache is not judged.
     """
 
     oracle = "C8"
@@ -31,7 +32,7 @@ class InstructionCache(Oracle):
     ) -> None:
         """A new leaf, executable or not."""
         fault = self.world.its_fault
-        if fault is not None and fault[2] == EXECUTE and rights(new) & EXECUTE:
+        if fault is not None and rights(new) & EXECUTE:
             self._check(index, thread, new, level, ipa)
 
     def leaf_changed(
@@ -39,10 +40,12 @@ class InstructionCache(Oracle):
     ) -> None:
         """Execute permission added to a leaf."""
         fault = self.world.its_fault
-        if fault is not None and fault[2] == EXECUTE and rights(new) & ~rights(old) & EXECUTE:
+        if fault is not None and rights(new) & ~rights(old) & EXECUTE:
             self._check(index, thread, new, level, ipa)
 
     def _check(self, index: int, thread: int, new: int, level: int, ipa: int) -> None:
+        if self.world.machine & ROOT_DIC:
+            return
         backing = self.world.its_backing
         since = backing[4] if backing is not None else -1
         start = new & PTE_ADDRESS

@@ -2,7 +2,6 @@
 
 from stage2fuzz.arch import PAGE_SIZE, WRITE
 from stage2fuzz.events import (
-    CALL_CODE,
     CALL_LOG_CLEAR,
     CALL_LOG_ENABLE,
     CALL_LOG_GET,
@@ -21,6 +20,7 @@ class NoLostDirty(Oracle):
     oracle = "D1"
     rule = "no lost dirty page"
     why = "After a guest write in a logged slot the page is reported, or its bit is set at the end."
+    returns = (CALL_LOG_GET, CALL_LOG_CLEAR)
 
     def setup(self) -> None:
         """State of one run."""
@@ -43,10 +43,10 @@ class NoLostDirty(Oracle):
         self.reported.setdefault(thread, []).append(where)
 
     def returned(
-        self, _index: int, thread: int, _where: int, _old: int, _new: int, aux: int
+        self, _index: int, thread: int, _where: int, _old: int, _new: int, _aux: int
     ) -> None:
         """User space has the report now."""
-        if self.reported and aux & CALL_CODE in (CALL_LOG_GET, CALL_LOG_CLEAR):
+        if self.reported:
             for page in self.reported.pop(thread, ()):
                 self.written.pop(page, None)
 

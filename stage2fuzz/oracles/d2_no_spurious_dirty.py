@@ -1,7 +1,7 @@
 """D2: a fault marks a page dirty only if it leaves, or finds, a writable leaf."""
 
 from stage2fuzz.arch import PTE_WRITE, is_leaf
-from stage2fuzz.events import CALL_CODE, CALL_MAP, CALL_RELAX
+from stage2fuzz.events import CALL_MAP, CALL_RELAX
 from stage2fuzz.oracles.base import Oracle, fault_name, result_name
 from stage2fuzz.oracles.world import PROT_W
 
@@ -16,6 +16,7 @@ class NoSpuriousDirty(Oracle):
     oracle = "D2"
     rule = "no spurious dirty page"
     why = "A fault that marks a page dirty leaves or finds a writable leaf for it."
+    returns = (CALL_MAP, CALL_RELAX)
 
     def setup(self) -> None:
         """State of one run."""
@@ -37,10 +38,11 @@ class NoSpuriousDirty(Oracle):
         if self.granted.get(thread) != where and not self._writable(where):
             self.marked[thread] = (index, where)
 
-    def returned(self, _index: int, thread: int, where: int, _old: int, new: int, aux: int) -> None:
+    def returned(
+        self, _index: int, thread: int, where: int, _old: int, new: int, _aux: int
+    ) -> None:
         """map or relax is through, still under the lock."""
-        code = aux & CALL_CODE
-        if code not in (CALL_MAP, CALL_RELAX) or thread not in self.world.faults:
+        if thread not in self.world.faults:
             return
         self.results[thread] = new
         call = self.world.returned_call

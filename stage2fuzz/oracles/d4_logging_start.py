@@ -1,7 +1,7 @@
 """D4: when dirty logging is on, nothing older can be written unseen."""
 
 from stage2fuzz.arch import PAGE_SIZE, PTE_WRITE, describe
-from stage2fuzz.events import CALL_CODE, CALL_LOG_ENABLE
+from stage2fuzz.events import CALL_LOG_ENABLE
 from stage2fuzz.oracles.base import Oracle, leaf_kind
 
 
@@ -14,13 +14,14 @@ class LoggingStart(Oracle):
     oracle = "D4"
     rule = "logging start"
     why = "After dirty logging was switched on, no older leaf is writable without its bit."
+    returns = (CALL_LOG_ENABLE,)
 
     def returned(
-        self, index: int, _thread: int, _where: int, _old: int, new: int, aux: int
+        self, index: int, _thread: int, _where: int, _old: int, new: int, _aux: int
     ) -> None:
         """Logging is on."""
         world, call = self.world, self.world.returned_call
-        if aux & CALL_CODE != CALL_LOG_ENABLE or call is None or new:
+        if call is None or new:
             return
         slot = world.slot_of(call[2])
         if slot is None:

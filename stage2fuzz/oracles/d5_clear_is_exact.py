@@ -1,7 +1,7 @@
 """D5: clearing a dirty bit protects that page, and no other bit goes."""
 
 from stage2fuzz.arch import PTE_WRITE, describe
-from stage2fuzz.events import CALL_CODE, CALL_LOG_CLEAR, CALL_LOG_GET
+from stage2fuzz.events import CALL_LOG_CLEAR, CALL_LOG_GET
 from stage2fuzz.oracles.base import Oracle
 
 
@@ -14,6 +14,7 @@ class ClearIsExact(Oracle):
     oracle = "D5"
     rule = "clear is exact"
     why = "A dirty-log call write-protects each page whose bit it clears, and clears no other."
+    returns = (CALL_LOG_GET, CALL_LOG_CLEAR)
 
     def setup(self) -> None:
         """State of one run."""
@@ -39,10 +40,10 @@ class ClearIsExact(Oracle):
             )
 
     def returned(
-        self, index: int, thread: int, _where: int, _old: int, _new: int, aux: int
+        self, index: int, thread: int, _where: int, _old: int, _new: int, _aux: int
     ) -> None:
         """The call is over; what it cleared must be protected."""
-        if not self.cleared or aux & CALL_CODE not in (CALL_LOG_GET, CALL_LOG_CLEAR):
+        if not self.cleared:
             return
         world = self.world
         for cleared, page in self.cleared.pop(thread, ()):

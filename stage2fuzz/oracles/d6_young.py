@@ -1,7 +1,7 @@
 """D6: the access flag is told as it is."""
 
 from stage2fuzz.arch import PTE_AF, is_leaf
-from stage2fuzz.events import CALL_CODE, CALL_IS_YOUNG
+from stage2fuzz.events import CALL_IS_YOUNG
 from stage2fuzz.oracles.base import Oracle
 
 
@@ -14,11 +14,14 @@ class Young(Oracle):
     oracle = "D6"
     rule = "access flag"
     why = "kvm_pgtable_stage2_is_young returns the leaf's access flag."
+    returns = (CALL_IS_YOUNG,)
 
-    def returned(self, index: int, _thread: int, where: int, _old: int, new: int, aux: int) -> None:
+    def returned(
+        self, index: int, _thread: int, where: int, _old: int, new: int, _aux: int
+    ) -> None:
         """The answer, against the leaf."""
         world, call = self.world, self.world.returned_call
-        if aux & CALL_CODE != CALL_IS_YOUNG or call is None:
+        if call is None:
             return
         leaf, level, location = world.leaf_at(where)
         young = is_leaf(leaf, level) and bool(leaf & PTE_AF)

@@ -1,6 +1,6 @@
 """E2: no table page is lost."""
 
-from stage2fuzz.events import CALL_CODE, CALL_DESTROY
+from stage2fuzz.events import CALL_DESTROY
 from stage2fuzz.oracles.base import Oracle
 
 
@@ -13,6 +13,7 @@ class NoLeak(Oracle):
     oracle = "E2"
     rule = "no leak"
     why = "Every table page that was allocated is linked, or freed; after teardown freed."
+    returns = (CALL_DESTROY,)
 
     def setup(self) -> None:
         """State of one run."""
@@ -36,13 +37,12 @@ class NoLeak(Oracle):
                 self._leaked(index, allocated, page, "unreachable")
 
     def returned(
-        self, index: int, _thread: int, _where: int, _old: int, _new: int, aux: int
+        self, index: int, _thread: int, _where: int, _old: int, _new: int, _aux: int
     ) -> None:
         """After teardown nothing may be left."""
-        if aux & CALL_CODE == CALL_DESTROY:
-            for page, allocated in self.world.live.items():
-                if page not in self.deferred:
-                    self._leaked(index, allocated, page, "left by teardown")
+        for page, allocated in self.world.live.items():
+            if page not in self.deferred:
+                self._leaked(index, allocated, page, "left by teardown")
 
     def _leaked(self, index: int, allocated: int, page: int, how: str) -> None:
         self.violation(

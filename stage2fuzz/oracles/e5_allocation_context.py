@@ -1,6 +1,6 @@
 """E5: table pages come from a cache that was filled before the lock."""
 
-from stage2fuzz.events import CALL_CODE, CALL_MAP, ENOMEM, LOCK_MMU
+from stage2fuzz.events import CALL_MAP, ENOMEM, LOCK_MMU
 from stage2fuzz.oracles.base import Oracle, fault_name
 
 
@@ -14,6 +14,7 @@ class AllocationContext(Oracle):
     oracle = "E5"
     rule = "allocation fits the context"
     why = "No system allocation under mmu_lock; a fault that needs a table page topped up first."
+    returns = (CALL_MAP,)
 
     def setup(self) -> None:
         """State of one run."""
@@ -50,9 +51,11 @@ class AllocationContext(Oracle):
                 index,
             )
 
-    def returned(self, index: int, thread: int, _where: int, _old: int, new: int, aux: int) -> None:
+    def returned(
+        self, index: int, thread: int, _where: int, _old: int, new: int, _aux: int
+    ) -> None:
         """The cache ran dry."""
-        if new != -ENOMEM or aux & CALL_CODE != CALL_MAP:
+        if new != -ENOMEM:
             return
         fault = self.world.faults.get(thread)
         if fault is not None and self.filled.get(thread, -1) < fault[0]:

@@ -15,7 +15,9 @@ from typing import Any, Final
 
 from stage2fuzz.arch import PAGE_SIZE, PTE_ADDRESS, PTE_LOCKED, PTE_VALID
 from stage2fuzz.events import (
+    ACCESS,
     ALLOC,
+    CALL_LOG_ENABLE,
     CAS_FAIL,
     DRAIN,
     EAGAIN,
@@ -28,9 +30,12 @@ from stage2fuzz.events import (
     INVALIDATE_END,
     LOAD,
     PUT,
+    RESUME,
     RETRY,
+    RETURN,
     SEQ_READ,
     STORE,
+    THREAD_END,
     TOPUP,
     WALK,
     ZERO,
@@ -42,6 +47,8 @@ from stage2fuzz.oracles.world import World
 
 PATIENCE: Final = 2
 """Faults of one access before states are compared at all; ordinary runs never get there."""
+FIRST_HOST_CALL: Final = CALL_LOG_ENABLE
+"""Calls from here on are the host's; those before it are the engine's."""
 ENTRY_EVENTS: Final = (WALK, LOAD, STORE, CAS_FAIL, HARDWARE_AF)
 PAGE_EVENTS: Final = (ALLOC, ZERO, FREE, FREE_DEFERRED, GET, PUT)
 COUNTER_EVENTS: Final = (INVALIDATE_BEGIN, INVALIDATE_END, TOPUP)
@@ -57,57 +64,42 @@ class Progress(Oracle):
 
     def setup(self) -> None:
         """State of one run."""
-        self.faults: dict[int, int] = self.per_run({})
-        """Thread -> faults of its current access."""
-        self.began: dict[int, int] = self.per_run({})
-        """Thread -> first event of its local state."""
-        self.ended_threads: dict[int, int] = self.per_run({})
         self.seen: dict[Any, int] = self.per_run({})
         """State -> the event after which it was seen first since the last progress."""
+        self.looked: list[int] = self.per_run([])
+        """The events at which states were compared."""
         self.proved: list[int] = self.per_run([])
 
-    def access(self, index: int, thread: int, _where: int, _old: int, _new: int, _aux: int) -> None:
-        """Progress."""
-        self.faults[thread] = 0
-        self.began[thread] = index + 1
-        if self.seen:
-            self.seen.clear()
-
-    def ended(self, index: int, thread: int, _where: int, _old: int, _new: int, _aux: int) -> None:
-        """Progress."""
-        self.ended_threads[thread] = index
-        if self.seen:
-            self.seen.clear()
-
-    def returned(
-        self, _index: int, thread: int, _where: int, _old: int, _new: int, _aux: int
-    ) -> None:
-        """Progress, if a call of the host is done."""
-        if self.seen and thread >= self.world.vcpus and self.world.calls.get(thread) is None:
-            self.seen.clear()
-
-    def resume(self, index: int, thread: int, _where: int, _old: int, new: int, _aux: int) -> None:
-        """Back to the guest: to try again, or, after an exit, to something else."""
-        self.began[thread] = index + 1
-        if new not in (1, -EAGAIN):
-            self.faults[thread] = 0
-            self.seen.clear()
+    def resume(self, index: int, thread: int, _where: int, _old: int, _new: int, _aux: int) -> None:
+        """Back to the guest, once more."""
+        impatient = len(self.world.attempts.get(thread, ())) >= PATIENCE
+        if self.proved or not (impatient or self.seen):
             return
-        count = self.faults[thread] = self.faults.get(thread, 0) + 1
-        if (count < PATIENCE and not self.seen) or self.proved:
-            return
-        state = self._state(index)
-        before = self.seen.setdefault(state, index)
+        if self.seen and self._progress(self.looked[-1] + 1, index):
+            self.seen.clear()
+        self.looked.append(index)
+        before = self.seen.setdefault(self._state(index), index)
         if before != index and self._fair(before, index):
             self._stuck(before, index)
 
+    def _progress(self, start: int, index: int) -> bool:
+        """Whether an access, a thread or a call of the host got done since ``start``."""
+        for kind, _thread, _where, _old, new, aux in self.world.events[start : index + 1]:
+            if kind in (ACCESS, THREAD_END):
+                return True
+            if kind == RESUME and new not in (1, -EAGAIN):
+                return True
+            if kind == RETURN and aux >= FIRST_HOST_CALL:
+                return True
+        return False
+
     def _fair(self, before: int, index: int) -> bool:
         """Whether every thread that has not ended ran in the cycle."""
-        ran = [False] * self.world.threads
-        for event in self.world.events[before + 1 : index + 1]:
-            if 0 <= event[1] < len(ran):
-                ran[event[1]] = True
-        return all(ran[t] or t in self.ended_threads for t in range(len(ran)))
+        done = [False] * self.world.threads
+        for at, event in enumerate(self.world.events[: index + 1]):
+            if (at > before or event[0] == THREAD_END) and 0 <= event[1] < len(done):
+                done[event[1]] = True
+        return all(done)
 
     def _stuck(self, before: int, index: int) -> None:
         world = self.world
@@ -164,15 +156,20 @@ class Progress(Oracle):
         )
 
     def _threads(self, index: int, names: "PageNames") -> tuple[Any, ...]:
-        """What each unfinished thread has done since it last re-entered the guest."""
-        world, began = self.world, self.began
-        count = world.threads
-        local: list[list[Any]] = [[] for _ in range(count)]
-        start = min(began.get(t, 0) for t in range(count) if t not in self.ended_threads)
-        for at in range(start, index + 1):
-            event = world.events[at]
-            thread = event[1]
-            if 0 <= thread < count and at >= began.get(thread, 0) and event[0] != DRAIN:
+        """What each thread has done since it began, re-entered the guest or completed an access."""
+        world = self.world
+        local: list[list[Any]] = [[] for _ in range(world.threads)]
+        fresh = [True] * world.threads
+        for event in world.events[index::-1]:
+            kind, thread = event[0], event[1]
+            if not 0 <= thread < world.threads or not fresh[thread]:
+                continue
+            if kind in (RESUME, ACCESS, THREAD_END):
+                fresh[thread] = False
+                local[thread].append(kind == THREAD_END)
+                if not any(fresh):
+                    break
+            elif kind != DRAIN:
                 local[thread].append(_normal(event, names, world.sequence))
         return tuple(tuple(events) for events in local)
 

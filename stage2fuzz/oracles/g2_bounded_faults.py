@@ -24,14 +24,12 @@ class BoundedFaults(Oracle):
 
     def setup(self) -> None:
         """State of one run."""
-        self.faults: dict[int, list[int]] = self.per_run({})
         self.victims: dict[int, list[tuple[int, int]]] = self.per_run({})
         """Event of the break -> (thread, event) of the faults it caused."""
 
     def fault(self, index: int, thread: int, where: int, _old: int, new: int, _aux: int) -> None:
         """One more fault of this access; perhaps it walked into a break."""
-        faults = self.faults.setdefault(thread, [])
-        faults.append(index)
+        faults = self.world.attempts[thread]
         if len(faults) > ENOUGH:
             self._count(index, thread, where, faults[-ENOUGH - 1])
         broken = self.world.broken
@@ -63,17 +61,6 @@ class BoundedFaults(Oracle):
             first,
             index,
         )
-
-    def access(
-        self, _index: int, thread: int, _where: int, _old: int, _new: int, _aux: int
-    ) -> None:
-        """The access is done."""
-        self.faults.pop(thread, None)
-
-    def resume(self, _index: int, thread: int, _where: int, _old: int, new: int, _aux: int) -> None:
-        """An exit to user space ends the access too."""
-        if new != 1:
-            self.faults.pop(thread, None)
 
     def leaf_remade(
         self, index: int, thread: int, location: int, old: int, new: int, level: int, ipa: int

@@ -36,10 +36,9 @@ class NoDeadlock(Oracle):
             index,
         )
 
-    def lock(self, index: int, thread: int, where: int, _old: int, _new: int, _aux: int) -> None:
+    def lock_nested(self, index: int, thread: int, where: int, held: tuple[int, ...]) -> None:
         """One more lock, while others are held."""
-        held = self.world.held[thread]
-        for name in held[:-1]:
+        for name in held:
             outer = name & 0xFF
             self.orders.setdefault((outer, where), index)
             other = self.orders.get((where, outer))

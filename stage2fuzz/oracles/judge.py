@@ -8,7 +8,17 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any, Final
 
-from stage2fuzz.events import FAULT, FIELDS, FREE, RESUME, RETURN, THREAD_END, Event
+from stage2fuzz.events import (
+    CALL_CODE,
+    CALL_NAMES,
+    FAULT,
+    FIELDS,
+    FREE,
+    RESUME,
+    RETURN,
+    THREAD_END,
+    Event,
+)
 from stage2fuzz.oracles.base import Oracle
 from stage2fuzz.oracles.catalogue import ORACLES
 from stage2fuzz.oracles.violation import Violation
@@ -41,13 +51,22 @@ class Judge:
             own = tuple(
                 getattr(oracle, name)
                 for oracle in self._oracles
-                if hasattr(oracle, name) and name not in oracle.late
+                if hasattr(oracle, name) and name not in oracle.late and kind != RETURN
             )
             late = tuple(getattr(oracle, name) for oracle in self._oracles if name in oracle.late)
             facts = (getattr(world, name),) if hasattr(world, name) else ()
             self._table[kind] = own + facts if kind in WORLD_LAST else facts + own
             if late:
                 self._late[kind] = self._table[kind] + late
+        self._returns = {
+            code: tuple(
+                oracle.returned
+                for oracle in self._oracles
+                if hasattr(oracle, "returned") and (not oracle.returns or code in oracle.returns)
+            )
+            for code in CALL_NAMES
+        }
+        self._table[RETURN] += (self._returned,)
         self._early = {kind: self._table[kind] for kind in self._late}
         self._armed = False
         for name in SEMANTIC:
@@ -60,6 +79,11 @@ class Judge:
         for kind, handlers in self._late.items():
             self._table[kind] = handlers
         self._armed = True
+
+    def _returned(self, index: int, thread: int, where: int, old: int, new: int, aux: int) -> None:
+        """Tell of a RETURN those who wait for that call."""
+        for handler in self._returns.get(aux & CALL_CODE, ()):
+            handler(index, thread, where, old, new, aux)
 
     def judge(self, events: list[Event], vcpus: int, threads: int) -> tuple[Violation, ...]:
         """The violations of one run, in the order in which they were proved."""
