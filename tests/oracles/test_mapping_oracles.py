@@ -1,0 +1,315 @@
+"""C1 to C13: what a mapping may be, and what a fault may do to it."""
+
+import pytest
+
+from stage2fuzz.arch import EXECUTE, PERMISSION, PTE_AF, PTE_LOCKED, WRITE
+from stage2fuzz.events import (
+    ALLOC,
+    BACKING,
+    CALL_HYP_MAP,
+    CALL_MKYOUNG,
+    CALL_RELAX,
+    CALL_SLOT_DELETE,
+    CALL_UNMAP,
+    CALL_WRPROTECT,
+    HOST_DEVICE,
+    HOST_READ,
+    HOST_WRITE,
+    ICACHE_INVALIDATE,
+    INVALIDATE_BEGIN,
+    INVALIDATE_END,
+    LOCK_HYP,
+    PIN,
+    RETRY,
+    SEQ_READ,
+    SLOT,
+    SLOT_LOGGING,
+    SLOT_READONLY,
+)
+from stage2fuzz.oracles import Rules
+from tests.oracles.story import HOST, HOST_THREAD, IPA, L2, L3, RW, R, Story, leaf
+
+BLOCK = 0x20_0000
+
+
+def test_a_fault_never_takes_permission_away() -> None:
+    story = Story()
+    given = story.mapped(0, "rw")
+    fault = len(story.events)
+    lost = story.remapped(1, "r")
+    violation = story.judge()["C6"]
+    assert violation.verdict == (
+        "vCPU 1's read translation fault replaced page 0x1000000000 rw- by r--: the write "
+        "permission vCPU 0 was given is gone"
+    )
+    assert violation.events == (given, fault, lost)
+
+
+def test_a_remap_that_grants_more_is_only_needless() -> None:
+    story = Story()
+    story.mapped(0, "r")
+    story.remapped(1, "rw", WRITE)
+    assert sorted(story.judge()) == ["G3"]
+
+
+def test_a_fault_takes_no_permission_away_in_place() -> None:
+    story = Story()
+    story.mapped(0, "rw")
+    story.fault(1, EXECUTE, PERMISSION)
+    story.prepare(1)
+    story.call(1, CALL_RELAX, R | 1)
+    story.store(1, L3, leaf("rx"))
+    assert "in place" in story.judge()["C6"].signature
+
+
+def test_a_page_that_moved_is_another_page() -> None:
+    story = Story()
+    story.mapped(0, "rw")
+    story.fault(1)
+    story.prepare(1)
+    story.call(1, prot=R, host=HOST + 0x1000)
+    story.store(1, L3, 0)
+    story.flush(1)
+    story.store(1, L3, leaf("r", HOST + 0x1000))
+    assert "C6" not in story.judge()
+
+
+def test_write_protect_may_take_permission_away() -> None:
+    story = Story()
+    story.mapped(0, "rw")
+    story.lock(HOST_THREAD)
+    story.call(HOST_THREAD, CALL_WRPROTECT, 0)
+    story.store(HOST_THREAD, L3, leaf("r"))
+    story.returned(HOST_THREAD, CALL_WRPROTECT)
+    assert story.judge() == {}
+
+
+@pytest.mark.parametrize(
+    ("new", "problem"),
+    [
+        (leaf("rw", HOST + 0x1000), "installed another address"),
+        (leaf("r"), "installed fewer rights"),
+        (leaf("rwx"), "installed more rights"),
+    ],
+)
+def test_map_installs_what_it_was_told(new: int, problem: str) -> None:
+    story = Story()
+    story.call(0, prot=RW)
+    story.tables(0)
+    story.store(0, L3, new)
+    assert problem in story.judge()["C1"].signature
+
+
+def test_map_stays_in_its_range() -> None:
+    story = Story()
+    story.call(0)
+    story.tables(0)
+    story.store(0, L3 + 8, leaf("rw", HOST + 0x1000))
+    assert "outside its range" in story.judge()["C1"].signature
+
+
+def test_a_map_that_succeeds_has_mapped() -> None:
+    story = Story()
+    story.call(0)
+    story.tables(0)
+    story.returned(0)
+    assert "left its range unmapped" in story.judge()["C1"].signature
+
+
+def test_a_map_that_succeeds_grants_what_was_asked() -> None:
+    story = Story()
+    story.mapped(0, "r")
+    story.lock(1)
+    story.call(1, prot=RW)
+    story.returned(1)
+    assert story.judge()["C1"].verdict == (
+        "kvm_pgtable_stage2_map(0x40000000, 0x1000) of vCPU 1 succeeded without granting w: "
+        "page 0x1000000000 r-- AF at IPA 0x40000000"
+    )
+
+
+def test_a_map_that_is_refused_may_leave_less() -> None:
+    story = Story()
+    story.mapped(0, "r")
+    story.lock(1)
+    story.call(1, prot=RW)
+    story.returned(1, result=-11)
+    assert "C1" not in story.judge()
+
+
+@pytest.mark.parametrize("code", [CALL_UNMAP, CALL_WRPROTECT])
+def test_a_range_operation_reaches_each_page(code: int) -> None:
+    story = Story()
+    story.mapped(0)
+    story.lock(HOST_THREAD)
+    story.call(HOST_THREAD, code, 0)
+    story.returned(HOST_THREAD, code)
+    assert "C1" in story.judge()
+
+
+def test_mkyoung_sets_the_access_flag_and_nothing_else() -> None:
+    for new, right in ((leaf("r") | PTE_AF, True), (leaf("rw") | PTE_AF, False)):
+        story = Story()
+        story.mapped(0, "r")
+        story.store(HOST_THREAD, L3, leaf("r") & ~PTE_AF)
+        story.call(1, CALL_MKYOUNG)
+        story.store(1, L3, new)
+        assert ("C1" in story.judge()) is not right
+
+
+def test_a_fault_maps_the_page_that_is_there_now() -> None:
+    story = Story()
+    story.fault(0, level=1)
+    story.prepare(0)
+    story.add(BACKING, HOST_THREAD, IPA, 4096, HOST + (1 << 34), 3)
+    story.call(0, prot=R)
+    story.tables(0)
+    story.store(0, L3, leaf("r"))
+    assert "stale page installed" in story.judge()["C2"].signature
+
+
+@pytest.mark.parametrize(
+    ("steps", "problem"),
+    [
+        ((SEQ_READ, PIN), "without a retry check"),
+        ((PIN, SEQ_READ, RETRY), "sequence sampled after the lookup"),
+    ],
+)
+def test_the_retry_protocol_has_an_order(steps: tuple[int, ...], problem: str) -> None:
+    story = Story()
+    story.fault(0, level=1)
+    for kind in steps:
+        story.add(kind, 0, IPA if kind == PIN else 0, 0, HOST if kind == PIN else 0, 0)
+    story.call(0, prot=R)
+    story.tables(0)
+    story.store(0, L3, leaf("r"))
+    assert problem in story.judge()["C2"].signature
+
+
+def test_an_invalidation_ends_with_nothing_stale() -> None:
+    story = Story()
+    story.mapped(0)
+    story.add(INVALIDATE_BEGIN, HOST_THREAD, IPA, 4096, 1)
+    story.add(BACKING, HOST_THREAD, IPA, 4096, HOST + (1 << 34), 3)
+    story.add(INVALIDATE_END, HOST_THREAD, IPA, 4096, 1)
+    assert "after an invalidation" in story.judge()["C2"].signature
+
+
+def test_a_leaf_lies_in_a_memslot() -> None:
+    story = Story()
+    story.tables(0)
+    story.store(0, L3 + 4 * 8, leaf("r", HOST + 0x4000))
+    assert "which no memslot holds" in story.judge()["C3"].verdict
+
+
+def test_a_deleted_memslot_leaves_nothing_behind() -> None:
+    for unmap in (False, True):
+        story = Story()
+        story.mapped(0)
+        story.call(HOST_THREAD, CALL_SLOT_DELETE, 0)
+        story.add(SLOT, HOST_THREAD, IPA, 0, 0, 0)
+        if unmap:
+            story.store(HOST_THREAD, L3, 0)
+            story.flush(HOST_THREAD)
+        story.returned(HOST_THREAD, CALL_SLOT_DELETE)
+        assert ("C3" in story.judge()) is not unmap
+
+
+def test_a_read_only_memslot_has_no_writable_leaf() -> None:
+    for rights in ("r", "rw"):
+        story = Story(SLOT_READONLY)
+        story.mapped(0, rights)
+        assert ("C4" in story.judge()) is (rights == "rw")
+
+
+def test_a_page_the_host_maps_read_only_is_not_writable() -> None:
+    for host in (HOST_READ, HOST_READ | HOST_WRITE):
+        story = Story(host=host)
+        story.mapped(0, "rw")
+        assert ("C5" in story.judge()) is (host == HOST_READ)
+
+
+def test_device_memory_is_device_and_not_executable() -> None:
+    device = leaf("rw") & ~(0xF << 2) | 1 << 2
+    for new, right in ((device, True), (device & ~(1 << 54), False), (leaf("rw"), False)):
+        story = Story(host=HOST_READ | HOST_WRITE | HOST_DEVICE)
+        story.tables(0)
+        story.store(0, L3, new)
+        assert ("C7" in story.judge()) is not right
+
+
+def test_instructions_are_invalidated_before_they_may_run() -> None:
+    for invalidate in (False, True):
+        story = Story()
+        story.fault(0, EXECUTE, level=1)
+        story.prepare(0)
+        if invalidate:
+            story.add(ICACHE_INVALIDATE, 0, HOST, 4096)
+        story.call(0, prot=R | 1)
+        story.tables(0)
+        story.store(0, L3, leaf("rx"))
+        assert ("C8" in story.judge()) is not invalidate
+
+
+def test_no_block_while_pages_are_logged() -> None:
+    for flags in (0, SLOT_LOGGING):
+        story = Story()
+        story.events[1] = (SLOT, -1, IPA, BLOCK, flags, 0)
+        story.events[2] = (BACKING, -1, IPA, BLOCK, HOST, 3)
+        story.fault(0, level=2)
+        story.table(0, 0x1000_0008, L2)
+        story.store(0, L2, leaf("r") & ~2)
+        assert ("C9" in story.judge()) is bool(flags)
+
+
+def test_no_block_beyond_its_memslot() -> None:
+    story = Story()
+    story.fault(0, level=2)
+    story.table(0, 0x1000_0008, L2)
+    story.store(0, L2, leaf("r") & ~2)
+    assert "beyond its memslot" in story.judge()["C9"].verdict
+
+
+def test_relax_works_at_the_level_of_the_fault() -> None:
+    for level in (2, 3):
+        story = Story()
+        story.mapped(0, "r")
+        story.fault(1, WRITE, PERMISSION, level)
+        story.call(1, CALL_RELAX)
+        story.store(1, L3, leaf("rw"))
+        assert ("C9" in story.judge()) is (level == 2)
+
+
+def test_a_block_means_what_its_table_meant() -> None:
+    for host, right in ((HOST, True), (HOST + 0x1000, False)):
+        story = Story()
+        story.tables(0)
+        story.store(0, L3, leaf("r", host))
+        story.store(0, L2, 0)
+        story.flush_all(0)
+        story.store(0, L2, leaf("r") & ~2)
+        assert ("C10" in story.judge()) is not right
+
+
+def test_the_locked_marker_has_an_owner_and_goes_away() -> None:
+    rules = Rules(shared_faults=True)
+    story = Story()
+    story.mapped(0)
+    story.store(1, L3, PTE_LOCKED, 2)
+    story.quiescent()
+    assert story.judge(rules)["C12"].signature.endswith("left behind")
+    story.store(2, L3, leaf("rw"))
+    assert "C12" not in story.judge()
+    story.events.pop(-2)
+    assert story.judge(rules)["C12"].signature.endswith("replaced by another walker")
+
+
+def test_hyp_stage_1_never_remaps() -> None:
+    for new, right in ((leaf("rw"), True), (leaf("r"), False)):
+        story = Story()
+        story.lock(HOST_THREAD, LOCK_HYP)
+        story.call(HOST_THREAD, CALL_HYP_MAP)
+        story.add(ALLOC, HOST_THREAD, 0x1F00_0000)
+        story.store(HOST_THREAD, 0x1F00_0000, leaf("rw"))
+        story.store(HOST_THREAD, 0x1F00_0000, new)
+        assert ("C13" in story.judge()) is not right
