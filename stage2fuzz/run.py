@@ -5,7 +5,7 @@ from functools import lru_cache
 from typing import Protocol
 
 from stage2fuzz.case import Case
-from stage2fuzz.engine.model import ModelEngine, Trace
+from stage2fuzz.engine.model import ModelEngine
 from stage2fuzz.engine.revision import known_revisions, parse_revision
 from stage2fuzz.errors import InputError
 from stage2fuzz.events import Event
@@ -14,6 +14,7 @@ from stage2fuzz.oracles.violation import Rules, Violation
 from stage2fuzz.scenario import Scenario
 from stage2fuzz.schedule.base import Schedule, Scheduler
 from stage2fuzz.schedule.replay import Replay
+from stage2fuzz.trace import Trace
 
 
 class Engine(Protocol):

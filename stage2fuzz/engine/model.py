@@ -1,6 +1,5 @@
 """The model engine's door: one scenario, one revision, one scheduler -> a trace."""
 
-from dataclasses import dataclass
 from functools import partial
 
 from stage2fuzz.engine.host import host_thread
@@ -9,21 +8,11 @@ from stage2fuzz.engine.threads import Body
 from stage2fuzz.engine.unmapping import kvm_free_stage2_pgd
 from stage2fuzz.engine.vcpu import first_step, vcpu_thread
 from stage2fuzz.engine.vm import Vm
-from stage2fuzz.events import QUIESCENT, Event
+from stage2fuzz.events import QUIESCENT
 from stage2fuzz.rules import Rules
 from stage2fuzz.scenario import Scenario
 from stage2fuzz.schedule.base import Schedule, Scheduler
-
-
-@dataclass(frozen=True, slots=True)
-class Trace:
-    """What one run did: its events, the schedule that was really executed, how it ended."""
-
-    events: list[Event]
-    schedule: Schedule
-    preemptions: int
-    ended: str
-    """``finished``, ``deadlock`` or ``limit``."""
+from stage2fuzz.trace import Trace
 
 
 class ModelEngine:

@@ -3,7 +3,7 @@
 from random import Random
 
 from stage2fuzz.arch import ACCESS_NAMES, EXECUTE, READ, WRITE
-from stage2fuzz.engine.model import ModelEngine, Trace
+from stage2fuzz.engine.model import ModelEngine
 from stage2fuzz.engine.revision import parse_revision
 from stage2fuzz.events import Event
 from stage2fuzz.scenario import (
@@ -24,6 +24,7 @@ from stage2fuzz.scenario import (
 )
 from stage2fuzz.schedule.base import Run, Schedule
 from stage2fuzz.schedule.replay import Replay
+from stage2fuzz.trace import Trace
 
 MAP_RACE = Scenario(slots=(Slot(logging=True),), vcpus=((Access(WRITE, 0),), (Access(READ, 0),)))
 REFERENCE = Scenario(
