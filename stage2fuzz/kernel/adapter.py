@@ -1,0 +1,198 @@
+"""The built library as an engine: scenarios go in as numbers, events come out as tuples.
+
+Nothing calls back into Python inside a run. A schedule, or a strategy of the C side, runs without
+a stop; a Python scheduler is asked between two stretches of C.
+"""
+
+import ctypes
+import struct
+from array import array
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from pathlib import Path
+from typing import Final
+
+from stage2fuzz.errors import InputError, ModelError
+from stage2fuzz.events import Event
+from stage2fuzz.kernel.build import Library, build
+from stage2fuzz.rules import Rules
+from stage2fuzz.scenario import Scenario
+from stage2fuzz.schedule.base import Schedule, Scheduler, View
+from stage2fuzz.trace import Trace
+
+ABI: Final = 1
+ENDED: Final = ("finished", "deadlock", "limit", "crash")
+ASK: Final = 4
+ASK_CHOICE: Final = 5
+EVENT: Final = struct.Struct("<hhiqqq")
+MAX_NUMBERS: Final = 256
+
+
+def encode(scenario: Scenario) -> "array[int]":
+    """The numbers that ``s2_load_scenario`` of interface.c reads, in its order."""
+    options = scenario.options
+    numbers = [options.ipa_bits, options.hardware_af, options.dic, options.fwb]
+    numbers += [options.cache_pages, options.failing_topup, options.teardown, len(scenario.slots)]
+    for slot in scenario.slots:
+        numbers += [slot.pages, slot.backing, slot.readonly, slot.logging, slot.skewed]
+    numbers.append(len(scenario.vcpus))
+    for program in scenario.vcpus:
+        numbers.append(len(program))
+        for access in program:
+            numbers += [access.kind, access.page]
+    numbers.append(len(scenario.hosts))
+    for operations in scenario.hosts:
+        numbers.append(len(operations))
+        for operation in operations:
+            numbers += [operation.op, operation.page, operation.pages]
+    numbers.append(len(scenario.host_pages))
+    for page in scenario.host_pages:
+        numbers += [page.page, page.host]
+    return array("q", map(int, numbers))
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """What the C side counted in the last run."""
+
+    preemptions: int
+    steps: int
+    plain_loads: int
+    live_pages: int
+    crashed: bool
+    diverged: bool
+
+
+class Native:
+    """The loaded library; one run at a time, since the C side is one machine."""
+
+    def __init__(self, path: Path) -> None:
+        self._library = ctypes.CDLL(str(path))
+        found = self._library.s2_abi()
+        if found != ABI:
+            raise InputError(str(path), f"interface {found}", f"interface {ABI}: build it again")
+        for name in ("s2_events", "s2_runs", "s2_choices"):
+            getattr(self._library, name).restype = ctypes.c_void_p
+        self._count = ctypes.c_int()
+        self._loaded: Scenario | None = None
+        self._view = (ctypes.c_int64 * 64)()
+        self._figures = (ctypes.c_int64 * 8)()
+
+    def load(self, scenario: Scenario) -> None:
+        """Make ``scenario`` the one that the next runs execute."""
+        if scenario is self._loaded:
+            return
+        numbers = encode(scenario)
+        if self._library.s2_load_scenario(_pointer(numbers)) != len(numbers):
+            raise ModelError("the C side read another scenario than was written")
+        self._loaded = scenario
+
+    def run_schedule(self, schedule: Schedule) -> int:
+        """Follow ``schedule``, then end fairly; an index of ``ENDED``."""
+        runs = array("i", [number for run in schedule.runs for number in run])
+        choices = array("i", schedule.choices)
+        ended: int = self._library.s2_run_schedule(
+            _pointer(runs), len(schedule.runs), _pointer(choices), len(choices)
+        )
+        return ended
+
+    def run_scheduler(self, scheduler: Scheduler, threads: int) -> int:
+        """Ask ``scheduler`` at every decision; an index of ``ENDED``."""
+        view, numbers = View(threads), self._view
+        scheduler.begin(threads)
+        status: int = self._library.s2_start()
+        while status in (ASK, ASK_CHOICE):
+            self._library.s2_view(numbers)
+            if status == ASK_CHOICE:
+                status = self._library.s2_continue(scheduler.choose(numbers[4]), 0)
+                continue
+            mask = numbers[0]
+            view.enabled = tuple(i for i in range(threads) if mask >> i & 1)
+            view.current, view.left, view.yielded = numbers[1], numbers[2], bool(numbers[3])
+            view.pending = [(numbers[5 + 2 * i], numbers[6 + 2 * i]) for i in range(threads)]
+            chosen, points = scheduler.next(view)
+            if chosen not in view.enabled or points < 1:
+                raise ModelError(f"the scheduler chose {chosen} for {points} of {view.enabled}")
+            status = self._library.s2_continue(chosen, points)
+        return status
+
+    def events(self) -> list[Event]:
+        """The last run's events."""
+        data = self._read("s2_events", EVENT.size)
+        return [
+            (kind, thread, where, old, new, aux)
+            for kind, thread, aux, where, old, new in EVENT.iter_unpack(data)
+        ]
+
+    def schedule(self) -> Schedule:
+        """The schedule that the last run really executed."""
+        runs = struct.iter_unpack("<ii", self._read("s2_runs", 8))
+        choices = array("i", self._read("s2_choices", 4))
+        return Schedule(tuple(runs), tuple(choices))
+
+    def figures(self) -> Figures:
+        """The last run's figures."""
+        self._library.s2_figures(self._figures)
+        preemptions, steps, loads, live, crashed, diverged = self._figures[:6]
+        return Figures(preemptions, steps, loads, live, bool(crashed), bool(diverged))
+
+    def coverage(self) -> tuple[int, int, int, int]:
+        """Addresses of the edge counters and their table of PCs: start, stop, start, stop."""
+        ranges = (ctypes.c_size_t * 4)()
+        self._library.s2_coverage(ranges)
+        return ranges[0], ranges[1], ranges[2], ranges[3]
+
+    @property
+    def library(self) -> ctypes.CDLL:
+        """The library itself, for the exploring loop."""
+        return self._library
+
+    def _read(self, name: str, size: int) -> bytes:
+        address = getattr(self._library, name)(ctypes.byref(self._count))
+        return ctypes.string_at(address, self._count.value * size)
+
+
+class KernelEngine:
+    """One tree, built and loaded; not to be shared between OS threads."""
+
+    def __init__(self, library: Library) -> None:
+        self.library = library
+        self.rules = rules_of(library.has)
+
+    @cached_property
+    def native(self) -> Native:
+        """The loaded library; loaded when first used."""
+        return Native(self.library.path)
+
+    def run(self, scenario: Scenario, scheduler: Scheduler | Schedule) -> Trace:
+        """Run ``scenario`` to its end, under a schedule or asking a scheduler."""
+        native = self.native
+        native.load(scenario)
+        if isinstance(scheduler, Schedule):
+            status = native.run_schedule(scheduler)
+        else:
+            status = native.run_scheduler(scheduler, scenario.threads)
+        preemptions = native.figures().preemptions
+        return Trace(native.events(), native.schedule(), preemptions, ENDED[status])
+
+
+def rules_of(has: frozenset[str]) -> Rules:
+    """What is right in a tree's era, decided by what the probes found."""
+    shared = "S2_HAS_SHARED_WALK" in has
+    return Rules(
+        dirty_marked_under_lock=not shared,
+        shared_faults=shared,
+        counts_any_nonzero="S2_HAS_COUNTED_ENTRIES" in has,
+        local_relax_flush="S2_HAS_LOCAL_FLUSH" in has,
+        rcu="S2_HAS_FREE_UNLINKED" in has,
+    )
+
+
+@lru_cache(maxsize=8)
+def engine(tree: str | Path) -> KernelEngine:
+    """The engine of ``tree``, built if need be, kept for the life of the process."""
+    return KernelEngine(build(Path(tree)))
+
+
+def _pointer(numbers: "array[int]") -> ctypes.c_void_p:
+    return ctypes.c_void_p(numbers.buffer_info()[0])

@@ -1,0 +1,309 @@
+"""Compile the user's unmodified pgtable.c and mmu.c with our shim and runtime, into a cache.
+
+Nothing is extracted or patched: whole files are compiled as they lie in the tree, against shim
+headers that serve what the tree's few stage-2 headers do not. Features are probed, never guessed
+from a version number, because users have backports.
+"""
+
+import hashlib
+import json
+import os
+import re
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+from stage2fuzz.errors import InputError
+from stage2fuzz.kernel.numbers import header
+from stage2fuzz.kernel.probes import Probe, probe
+
+HERE: Final = Path(__file__).parent
+ARCH: Final = Path("arch/arm64")
+KERNEL_FILES: Final = (ARCH / "kvm/hyp/pgtable.c", ARCH / "kvm/mmu.c")
+REAL_HEADERS: Final = (
+    "asm/kvm_pgtable.h",
+    "asm/kvm_arm.h",
+    "asm/stage2_pgtable.h",
+    "asm/pgtable-hwdef.h",
+    "asm/esr.h",
+)
+"""Headers that the tree itself serves, so that entry bits and syndrome codes are its own."""
+RUNTIME_FILES: Final = ("schedule", "memory", "tlb", "host", "explore", "coverage", "interface")
+WRAPPED: Final = tuple(
+    f"kvm_pgtable_{name}"
+    for name in (
+        "stage2_map",
+        "stage2_relax_perms",
+        "stage2_unmap",
+        "stage2_wrprotect",
+        "stage2_mkyoung",
+        "stage2_mkold",
+        "stage2_is_young",
+        "stage2_test_clear_young",
+        "stage2_split",
+        "stage2_destroy",
+        "hyp_map",
+    )
+)
+MODELLED: Final = (
+    "memslots, SRCU and dirty bitmaps (virt/kvm)",
+    "gfn to pfn lookup, pinning, host pages and VMAs",
+    "MMU notifier begin and end, and their order against unmap",
+    "memory caches, page reference counts, RCU callbacks",
+    "TLB maintenance sequences (hyp/nvhe/tlb.c) and the hardware walker",
+    "syndrome decoding, abort injection, MMIO, caches, CPU features",
+    "VM creation and the VMM's own page tables",
+)
+DIALECT: Final = (
+    "-std=gnu11",
+    "-O2",
+    "-g",
+    "-fPIC",
+    "-ffreestanding",
+    "-nostdinc",
+    "-fno-strict-aliasing",
+    "-fwrapv",
+    "-fno-delete-null-pointer-checks",
+    "-fno-stack-protector",
+    "-fno-builtin-memset",
+    "-w",
+    "-fvisibility=hidden",
+)
+RUNTIME_FLAGS: Final = (
+    "-std=gnu11",
+    "-O2",
+    "-g",
+    "-fPIC",
+    "-fvisibility=hidden",
+    "-fno-stack-protector",
+    "-Wall",
+    "-Wextra",
+    "-Werror",
+    "-D_GNU_SOURCE",
+    "-U_FORTIFY_SOURCE",
+)
+STRICT: Final = (
+    "-Werror=implicit-function-declaration",
+    "-Werror=implicit-int",
+)
+INCLUDE: Final = re.compile(r'^\s*#\s*include\s+[<"]([^>"]+)[>"]', re.MULTILINE)
+TRACE: Final = re.compile(r"\btrace_kvm_[a-z0-9_]+")
+MISSING: Final = re.compile(
+    r"(?:use of undeclared identifier|call to undeclared function|unknown type name|"
+    r"no member named|implicit declaration of function|has no member named|undeclared identifier|"
+    r"incomplete type|invalid use of undefined type|field has incomplete type) "
+    r"[`'\"](?:struct |enum |union )?(\w+)['\"]"
+    r"|'(\w+)' undeclared"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Library:
+    """A built engine: where it is, what it was made of, and what was found out about the tree."""
+
+    path: Path
+    key: str
+    tree: Path
+    compiler: str
+    probes: dict[str, bool]
+    real: tuple[str, ...]
+    """The user's own files in it, with the first digits of their SHA-256."""
+    modelled: tuple[str, ...] = MODELLED
+    cached: bool = False
+
+    @property
+    def has(self) -> frozenset[str]:
+        """The features that the probes found."""
+        return frozenset(name for name, found in self.probes.items() if found)
+
+
+@dataclass(slots=True)
+class Toolchain:
+    """A compiler and how it is told to announce plain loads and stores."""
+
+    command: str
+    version: str
+    instrument: tuple[str, ...]
+    extra: tuple[str, ...] = field(default=())
+
+
+def default_cache() -> Path:
+    """Where libraries are kept between runs; they are made of the user's tree and stay local."""
+    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(base) / "stage2fuzz" / "kernel"
+
+
+def find_toolchain() -> Toolchain:
+    """Clang where there is one (it also counts edges), gcc otherwise; InputError if neither."""
+    for command in ("clang", "gcc", "cc"):
+        if shutil.which(command) is None:
+            continue
+        version = _run([command, "--version"]).stdout.splitlines()[0]
+        if "clang" in version:
+            for coverage in ("inline-8bit-counters,pc-table,", "edge,"):
+                flags = (f"-fsanitize-coverage={coverage}trace-loads,trace-stores",)
+                if _announces(command, flags, "__sanitizer_cov_load8"):
+                    return Toolchain(command, version, flags)
+        flags = ("-fsanitize=thread",)
+        if _announces(command, flags, "__tsan_read8"):
+            return Toolchain(command, version, flags)
+    raise InputError("kernel build", "no usable C compiler", "clang 14 or gcc 12, or later")
+
+
+def build(tree: Path, cache: Path | None = None) -> Library:
+    """Build the engine of ``tree``, or take it from ``cache``; InputError if it does not fit."""
+    tree = tree.resolve()
+    for name in KERNEL_FILES:
+        if not (tree / name).is_file():
+            raise InputError(str(tree), f"no {name}", "a Linux tree, or its arch/arm64 alone")
+    tools = find_toolchain()
+    sources = _sources(tree)
+    key = _key(sources, tools)
+    folder = (cache or default_cache()) / key
+    report = folder / "report.json"
+    real = tuple(f"{name} {digest[:12]}" for name, digest in sources.items())
+    if report.is_file():
+        probes = json.loads(report.read_text())
+        return Library(folder / "engine.so", key, tree, tools.version, probes, real, cached=True)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder.parent) as temporary:
+        work = Path(temporary) / "new"
+        work.mkdir()
+        probes = _compile(tree, tools, work)
+        if _sources(tree) != sources:
+            raise InputError(str(tree), "the tree changed while it was compiled")
+        (work / "report.json").write_text(json.dumps(probes))
+        try:
+            work.rename(folder)
+        except OSError:
+            if not report.is_file():
+                raise
+    return Library(folder / "engine.so", key, tree, tools.version, probes, real)
+
+
+def _sources(tree: Path) -> dict[str, str]:
+    """Each file of the tree that goes in, with its SHA-256."""
+    names = [*KERNEL_FILES, *(ARCH / "include" / name for name in REAL_HEADERS)]
+    names.append(ARCH / "kvm/trace.h")
+    return {
+        str(name): hashlib.sha256((tree / name).read_bytes()).hexdigest()
+        for name in names
+        if (tree / name).is_file()
+    }
+
+
+def _key(sources: dict[str, str], tools: Toolchain) -> str:
+    digest = hashlib.sha256()
+    parts = [*sources.items(), ("compiler", tools.version), ("numbers", header())]
+    parts += [("flags", " ".join((*DIALECT, *RUNTIME_FLAGS, *tools.instrument)))]
+    ours = [*sorted(HERE.glob("*/*.[ch]")), HERE / "build.py", HERE / "probes.py"]
+    parts += [(path.name, path.read_text()) for path in ours]
+    for part in parts:
+        digest.update("\0".join(part).encode() + b"\0\0")
+    return digest.hexdigest()[:24]
+
+
+def _compile(tree: Path, tools: Toolchain, work: Path) -> dict[str, bool]:
+    """Everything from probes to the linked library, in ``work``; the probes' answers."""
+    stubs = work / "include"
+    _write_stubs(tree, stubs)
+    (stubs / "numbers.h").write_text(header())
+    text = "".join((tree / name).read_text(errors="replace") for name in KERNEL_FILES)
+    traces = "".join(
+        f"#define {name}(...) ((void)0)\n" for name in sorted(set(TRACE.findall(text)))
+    )
+    (stubs / "config.h").write_text(traces)
+    compile_kernel = [
+        tools.command,
+        *DIALECT,
+        *STRICT,
+        "-D_TRACE_ARM_ARM64_KVM_H",
+        "-D_TRACE_HANDLE_EXIT_ARM64_KVM_H",
+        f"-I{stubs}",
+        f"-I{HERE / 'shim'}",
+        f"-I{HERE / 'runtime'}",
+        f"-I{tree / ARCH / 'include'}",
+        f"-I{tree / ARCH / 'kvm'}",
+        "-include",
+        str(HERE / "shim/kernel.h"),
+    ]
+    probes = probe(Probe(compile_kernel, text, work))
+    config = "".join(f"#define {name} {int(found)}\n" for name, found in probes.items())
+    (stubs / "config.h").write_text(traces + config)
+    objects = []
+    for file in KERNEL_FILES:
+        out = work / f"{file.stem}.o"
+        command = [*compile_kernel, *tools.instrument, "-c", str(tree / file), "-o", str(out)]
+        _check(tree, _run(command))
+        objects.append(out)
+    glue = work / "glue.o"
+    _check(tree, _run([*compile_kernel, "-c", str(HERE / "runtime/glue.c"), "-o", str(glue)]))
+    runtime = work / "runtime.c"
+    runtime.write_text("".join(f'#include "{name}.c"\n' for name in ("coroutine", *RUNTIME_FILES)))
+    out = work / "runtime.o"
+    ours = [tools.command, *RUNTIME_FLAGS, f"-I{stubs}", f"-I{HERE / 'runtime'}"]
+    _must(_run([*ours, "-c", str(runtime), "-o", str(out)]))
+    wraps = [f"-Wl,--wrap={name}" for name in WRAPPED]
+    library = work / "engine.so"
+    link = [tools.command, "-shared", "-Wl,-z,defs", *wraps]
+    _check(tree, _run([*link, *map(str, [*objects, glue, out]), "-o", str(library)]))
+    for path in [*objects, glue, out, runtime]:
+        path.unlink()
+    shutil.rmtree(stubs)
+    return probes
+
+
+def _write_stubs(tree: Path, stubs: Path) -> None:
+    """An empty header for each include that the tree's stage-2 headers do not serve."""
+    waiting = [tree / name for name in KERNEL_FILES] + [HERE / "runtime/glue.c"]
+    served = {name: tree / ARCH / "include" / name for name in REAL_HEADERS}
+    waiting += served.values()
+    seen: set[str] = set()
+    stubs.mkdir()
+    while waiting:
+        path = waiting.pop()
+        if not path.is_file():
+            continue
+        for name in INCLUDE.findall(path.read_text(errors="replace")):
+            if name in seen or name.startswith(".."):
+                continue
+            seen.add(name)
+            if (path.parent / name).is_file():
+                waiting.append(path.parent / name)
+            elif name not in served:
+                (stubs / name).parent.mkdir(parents=True, exist_ok=True)
+                (stubs / name).touch()
+
+
+def _announces(command: str, flags: Iterable[str], symbol: str) -> bool:
+    """Whether the compiler, told so, calls ``symbol`` before a plain load."""
+    source = "long f(const long *p) { return p[0]; }\n"
+    done = _run([command, "-O2", "-x", "c", *flags, "-S", "-o", "-", "-"], source)
+    return done.returncode == 0 and symbol in done.stdout
+
+
+def _run(command: list[str], text: str = "") -> subprocess.CompletedProcess[str]:
+    environment = {**os.environ, "LC_ALL": "C"}
+    return subprocess.run(
+        command, input=text, capture_output=True, text=True, check=False, env=environment
+    )
+
+
+def _must(done: subprocess.CompletedProcess[str]) -> None:
+    if done.returncode:
+        raise InputError("kernel build", f"the runtime does not compile: {done.stderr[:2000]}")
+
+
+def _check(tree: Path, done: subprocess.CompletedProcess[str]) -> None:
+    """InputError with the identifiers that the tree needs and the shim has not."""
+    if not done.returncode:
+        return
+    found = {a or b for a, b in MISSING.findall(done.stderr)}
+    found |= set(re.findall(r"undefined reference to [`'](\w+)'", done.stderr))
+    errors = [line for line in done.stderr.splitlines() if "error" in line]
+    what = f"needs {', '.join(sorted(found))}" if found else (errors or ["does not compile"])[0]
+    raise InputError(str(tree), what, "a tree whose stage-2 code the shim knows")

@@ -1,0 +1,139 @@
+/* The C interface that adapter.py calls: load a scenario, run it, read what happened. */
+#include <string.h>
+#include "machine.h"
+
+#define S2_ABI 1
+
+void s2_begin(void);
+int s2_resume(int answer_thread, int answer_points);
+int s2_start_external(void);
+
+S2_PUBLIC int s2_abi(void)
+{
+	return S2_ABI;
+}
+
+/* Read `scenario` as adapter.encode() writes it; the count of numbers read. */
+S2_PUBLIC int s2_load_scenario(const int64_t *numbers)
+{
+	struct s2_scenario *to = &s2.scenario;
+	const int64_t *at = numbers;
+
+	to->ipa_bits = (int)*at++;
+	to->hardware_af = (int)*at++;
+	to->dic = (int)*at++;
+	to->fwb = (int)*at++;
+	to->cache_pages = (int)*at++;
+	to->failing_topup = (int)*at++;
+	to->teardown = (int)*at++;
+	to->slots = (int)*at++;
+	for (int i = 0; i < to->slots; i++) {
+		to->slot[i].pages = (int)*at++;
+		to->slot[i].backing = (int)*at++;
+		to->slot[i].readonly = (int)*at++;
+		to->slot[i].logging = (int)*at++;
+		to->slot[i].skewed = (int)*at++;
+	}
+	to->vcpus = (int)*at++;
+	for (int i = 0; i < to->vcpus; i++) {
+		to->vcpu[i].accesses = (int)*at++;
+		for (int j = 0; j < to->vcpu[i].accesses; j++) {
+			to->vcpu[i].access[j].kind = (int)*at++;
+			to->vcpu[i].access[j].page = *at++;
+		}
+	}
+	to->hosts = (int)*at++;
+	for (int i = 0; i < to->hosts; i++) {
+		to->host[i].ops = (int)*at++;
+		for (int j = 0; j < to->host[i].ops; j++) {
+			to->host[i].op[j].op = (int)*at++;
+			to->host[i].op[j].page = *at++;
+			to->host[i].op[j].pages = *at++;
+		}
+	}
+	to->host_pages = (int)*at++;
+	for (int i = 0; i < to->host_pages; i++) {
+		to->host_page[i].page = *at++;
+		to->host_page[i].host = (int)*at++;
+	}
+	return (int)(at - numbers);
+}
+
+/* Follow a schedule of (thread, points) pairs as far as it goes, then end fairly. */
+S2_PUBLIC int s2_run_schedule(const int32_t *runs, int count, const int32_t *choices, int chosen)
+{
+	s2.strategy = S2_REPLAY;
+	s2.replay_runs = runs;
+	s2.replay_runs_count = count;
+	s2.replay_choices = choices;
+	s2.replay_choices_count = chosen;
+	s2_guard_begin();
+	s2_execute();
+	s2_guard_end();
+	return s2.ended;
+}
+
+/* Drive a run from outside: S2_ASK wants a thread and its points, S2_ASK_CHOICE one of n. */
+S2_PUBLIC int s2_start(void)
+{
+	s2_guard_begin();
+	s2_start_external();
+	s2_guard_end();
+	return s2.ended;
+}
+
+S2_PUBLIC int s2_continue(int answer_thread, int answer_points)
+{
+	s2_guard_begin();
+	s2_resume(answer_thread, answer_points);
+	s2_guard_end();
+	return s2.ended;
+}
+
+/* What may be looked at when asked: enabled, current, left, yielded, options, then pairs. */
+S2_PUBLIC void s2_view(int64_t *out)
+{
+	*out++ = s2.enabled;
+	*out++ = s2.asked_current;
+	*out++ = s2.asked_current < 0 ? 0 : s2.left;
+	*out++ = s2.yielded;
+	*out++ = s2.asked_options;
+	for (int i = 0; i < s2.threads; i++) {
+		*out++ = s2.thread[i].ended ? S2_THREAD_END : s2.thread[i].pending_kind;
+		*out++ = s2.thread[i].ended ? 0 : s2.thread[i].pending_where;
+	}
+}
+
+S2_PUBLIC const struct s2_event *s2_events(int *count)
+{
+	*count = s2.events_count;
+	return s2.events;
+}
+
+S2_PUBLIC const struct s2_run *s2_runs(int *count)
+{
+	*count = s2.runs_count;
+	return s2.runs;
+}
+
+S2_PUBLIC const int32_t *s2_choices(int *count)
+{
+	*count = s2.choices_count;
+	return s2.choices;
+}
+
+/* preemptions, steps, plain loads seen, pages still live, whether a signal ended the run,
+ * whether the schedule could not be followed. */
+S2_PUBLIC void s2_figures(int64_t *out)
+{
+	int live = 0;
+
+	for (int i = s2.roots; i < s2.next_page; i++)
+		live += s2_page_table[i].live;
+	out[0] = s2.preemptions;
+	out[1] = s2.steps;
+	out[2] = s2.plain_loads;
+	out[3] = live;
+	out[4] = s2.crashed;
+	out[5] = s2.replay_diverged;
+}

@@ -1,0 +1,116 @@
+/* The seam between the user's kernel code and our runtime: what either side may call of the other.
+ *
+ * Kernel code is compiled with the shim headers and no libc, the runtime with libc and no shim, so
+ * nothing here names a type of either. Kinds, limits and numbers come from numbers.h, which
+ * build.py writes from stage2fuzz/events.py, arch.py and scenario.py: there is one source of truth.
+ */
+#ifndef STAGE2FUZZ_SEAM_H
+#define STAGE2FUZZ_SEAM_H
+
+#include "numbers.h"
+
+typedef unsigned long long s2_u64;
+typedef long long s2_s64;
+
+#define S2_PAGES 2048
+#define S2_ARENA_SIZE (S2_PAGES * 4096UL)
+#define S2_TABLE_BASE 0x10000000UL
+/* Host-side tables of the VMM (never watched) follow the arena of stage-2 tables. */
+#define S2_USER_PAGES 8
+
+struct s2_page {
+	int count;
+	int live;
+	unsigned long private_;
+	void *rcu_next;
+	void (*rcu_callback)(void *);
+};
+
+extern char s2_arena[];
+extern struct s2_page s2_page_table[];
+extern const s2_s64 *s2_watched_sequence;
+
+static inline int s2_is_entry(const volatile void *address)
+{
+	return (unsigned long)address - (unsigned long)s2_arena < S2_ARENA_SIZE;
+}
+
+/* Entries. */
+s2_u64 s2_entry_load(const volatile void *entry);
+void s2_entry_store(volatile void *entry, s2_u64 value, int order);
+s2_u64 s2_entry_cmpxchg(volatile void *entry, s2_u64 expected, s2_u64 value);
+void s2_barrier(int kind);
+void s2_isb(void);
+
+/* Table pages; a struct page of the kernel is an s2_page of ours. */
+void *s2_page_alloc(int count, int from_system);
+void s2_page_get(struct s2_page *page);
+void s2_page_put(struct s2_page *page);
+void s2_page_free(struct s2_page *page);
+int s2_page_count(struct s2_page *page);
+void s2_defer(void *head, void (*callback)(void *));
+int s2_topup(int *cached, int wanted);
+void *s2_cache_alloc(int *cached);
+void *s2_scratch(unsigned long size);
+
+/* Locks and read-side sections. */
+void s2_lock(int name, int shared);
+void s2_unlock(int name, int shared);
+int s2_lock_contended(int name);
+void s2_rcu_lock(void);
+void s2_rcu_unlock(void);
+void s2_slots_read_lock(void);
+void s2_slots_read_unlock(void);
+
+/* TLB and cache maintenance. */
+void s2_tlb_flush_ipa(s2_u64 ipa, int level, int broadcast);
+void s2_tlb_flush_range(s2_u64 ipa, s2_u64 pages);
+void s2_tlb_flush_vmid(void);
+void s2_dcache_clean(s2_u64 address, s2_u64 size);
+void s2_icache_invalidate(s2_u64 address, s2_u64 size);
+
+/* The host of virt/kvm, as far as a fault handler sees it. */
+int s2_retry(s2_u64 sampled);
+int s2_pin(s2_u64 ipa, int write, s2_u64 *address, int *writable);
+void s2_unpin(void);
+void s2_pfn_dirty(void);
+void s2_mark_dirty(int slot, s2_u64 ipa);
+int s2_is_device(s2_u64 address);
+int s2_host_absent(s2_u64 ipa);
+void s2_signal(void);
+void s2_inject(int code);
+
+/* Calls into pgtable.c as seen by the oracles, and complaints. */
+void s2_call(int call, s2_u64 first, s2_u64 size, s2_u64 argument, int rights);
+void s2_return(int call, s2_u64 first, s2_u64 size, s2_s64 result);
+s2_u64 s2_fault_granule(void);
+void s2_warn(int code);
+void s2_bug(void) __attribute__((noreturn));
+
+/* What glue.c gives the runtime. */
+struct s2_glue_options {
+	int ipa_bits, dic, fwb;
+};
+struct s2_glue_slot {
+	s2_u64 first, size, user_address;
+	int flags, backing, skewed, exists;
+};
+extern struct s2_glue_options s2_options;
+int s2_glue_begin(void);
+void s2_glue_publish(int slot, const struct s2_glue_slot *what);
+int s2_glue_fault(int thread, s2_u64 ipa, int kind, int status, int level, int table_walk);
+void s2_glue_commit_logging(int slot);
+void s2_glue_logging_off(int slot);
+void s2_glue_protect_masked(int slot, s2_u64 first_page, unsigned long mask);
+void s2_glue_flush_all(int slot);
+void s2_glue_flush_slot(int slot);
+void s2_glue_invalidate(int slot, s2_u64 first, s2_u64 size);
+int s2_glue_age(int slot, s2_u64 first, s2_u64 size);
+int s2_glue_test_young(int slot, s2_u64 first);
+int s2_glue_change_pte(int slot, s2_u64 first, s2_u64 address);
+void s2_glue_teardown(void);
+s2_u64 s2_glue_hyp_begin(void);
+int s2_glue_hyp_map(s2_u64 first, int writable);
+void s2_glue_sequence(s2_s64 sequence, s2_s64 count);
+
+#endif

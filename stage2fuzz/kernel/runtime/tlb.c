@@ -1,0 +1,197 @@
+/* TLB maintenance in the order of hyp/nvhe/tlb.c, and the hardware's walk for a guest access.
+ *
+ * Each part of an invalidation is a step of its own: between the stage-2 and the stage-1 TLBI
+ * other PEs still hold combined entries, and nothing is done before the DSB that completes it.
+ */
+#include "machine.h"
+
+#define VMID 1
+#define VALID 1ULL
+#define TYPE 2ULL
+#define AF (1ULL << 10)
+#define XN (1ULL << 54)
+#define READ_BIT (1ULL << 6)
+#define WRITE_BIT (1ULL << 7)
+#define ADDRESS 0x0000FFFFFFFFF000ULL
+
+static inline s2_u64 granule(int level)
+{
+	return 1ULL << (12 + 9 * (3 - level));
+}
+
+/* A DSB completes the thread's TLBIs: walks in flight that they cover start again. */
+static void complete(int kind)
+{
+	int me = s2.current;
+
+	s2_point(S2_DSB, 0);
+	s2_record(S2_DSB, 0, 0, 0, kind);
+	for (int i = 0; i < s2.issued_count[me]; i++) {
+		if (s2.issued[me][i].operation == S2_TLBI_VMALLE1)
+			continue;
+		for (int pe = 0; pe < s2.scenario.vcpus; pe++) {
+			s2_u64 walked = s2.walking[pe];
+
+			if (walked && (s2.issued[me][i].broadcast || pe == me))
+				s2.walking[pe] = ~0ULL;
+		}
+	}
+	s2.issued_count[me] = 0;
+}
+
+void s2_dsb_ish(void)
+{
+	complete(S2_DSB_ISH);
+}
+
+static void tlbi(s2_u64 ipa, s2_u64 size, int operation, int broadcast, int level)
+{
+	int me = s2.current, aux = operation | (broadcast ? S2_TLBI_BROADCAST : 0) | (level + 1) << 8;
+
+	s2_point(S2_TLBI, (int64_t)ipa);
+	if (s2.issued_count[me] < 64) {
+		s2.issued[me][s2.issued_count[me]].ipa = ipa;
+		s2.issued[me][s2.issued_count[me]].operation = operation;
+		s2.issued[me][s2.issued_count[me]++].broadcast = broadcast;
+	}
+	s2_record(S2_TLBI, (int64_t)ipa, (int64_t)size, VMID, aux);
+}
+
+static void enter(int kind)
+{
+	s2_point(S2_DSB, 0);
+	s2_record(S2_DSB, 0, 0, 0, kind);
+	s2_record(S2_CONTEXT, 0, 0, VMID, 0);
+}
+
+static void leave(void)
+{
+	s2_isb();
+	s2_record(S2_CONTEXT, 0, VMID, 0, 0);
+}
+
+void s2_tlb_flush_ipa(s2_u64 ipa, int level, int broadcast)
+{
+	int end = broadcast ? S2_DSB_ISH : S2_DSB_NSH;
+
+	if (s2.silent)
+		return;
+	/* Level 0 and everything out of range mean that no hint is given (no leaf is at level 0). */
+	if (level < 1 || level > 3)
+		level = -1;
+	enter(broadcast ? S2_DSB_ISHST : S2_DSB_NSHST);
+	tlbi(ipa & ~4095ULL, 0, S2_TLBI_IPAS2E1, broadcast, level);
+	complete(end);
+	tlbi(0, 0, S2_TLBI_VMALLE1, broadcast, -1);
+	complete(end);
+	leave();
+}
+
+void s2_tlb_flush_range(s2_u64 ipa, s2_u64 pages)
+{
+	if (s2.silent)
+		return;
+	enter(S2_DSB_ISHST);
+	tlbi(ipa & ~4095ULL, pages * 4096, S2_TLBI_IPAS2E1, 1, -1);
+	complete(S2_DSB_ISH);
+	tlbi(0, 0, S2_TLBI_VMALLE1, 1, -1);
+	complete(S2_DSB_ISH);
+	leave();
+}
+
+void s2_tlb_flush_vmid(void)
+{
+	if (s2.silent)
+		return;
+	enter(S2_DSB_ISHST);
+	tlbi(0, 0, S2_TLBI_VMALLS12E1, 1, -1);
+	complete(S2_DSB_ISH);
+	leave();
+}
+
+void s2_dcache_clean(s2_u64 address, s2_u64 size)
+{
+	s2_record(S2_DCACHE_CLEAN, (int64_t)address, (int64_t)size, 0, 0);
+}
+
+void s2_icache_invalidate(s2_u64 address, s2_u64 size)
+{
+	s2_record(S2_ICACHE_INVALIDATE, (int64_t)address, (int64_t)size, 0, 0);
+}
+
+static int denied(s2_u64 entry, int kind)
+{
+	if (kind == S2_READ)
+		return !(entry & READ_BIT);
+	if (kind == S2_EXECUTE)
+		return (entry & XN) || !(entry & READ_BIT);
+	return !(entry & WRITE_BIT);
+}
+
+/* What the walker reads; memory that holds no tables reads as zero. */
+static s2_u64 *descriptor(s2_u64 address)
+{
+	static s2_u64 nothing;
+
+	return address - S2_TABLE_BASE < S2_ARENA_SIZE ? s2_va(address) : &nothing;
+}
+
+/* One hardware walk, one descriptor load a step: 0 or the fault, the level, the address. The last
+ * load and the access are one step, as a completed TLBI waits for accesses under way. */
+int s2_translate(s2_u64 ipa, int kind, int *level_out, s2_u64 *address)
+{
+	int me = s2.current, level = s2.start_level, fault;
+	s2_u64 table = s2.root, entry, mask = ~0ULL;
+
+	s2.walking[me] = ipa;
+	for (;;) {
+		s2_u64 at = table + ((ipa >> (12 + 9 * (3 - level))) & mask) * 8;
+
+		s2_point(S2_WALK, (int64_t)at);
+		if (s2.walking[me] == ~0ULL) {
+			s2.walking[me] = ipa;
+			level = s2.start_level;
+			table = s2.root;
+			mask = ~0ULL;
+			continue;
+		}
+		entry = *(volatile s2_u64 *)descriptor(at);
+		s2_record(S2_WALK, (int64_t)at, 0, (int64_t)entry, level);
+		if (!(entry & VALID)) {
+			fault = S2_TRANSLATION;
+			break;
+		}
+		if ((entry & TYPE) && level < 3) {
+			level++;
+			table = entry & ADDRESS;
+			mask = 511;
+			continue;
+		}
+		if (!(entry & AF)) {
+			volatile s2_u64 *memory = descriptor(at);
+
+			if (!s2.scenario.hardware_af) {
+				fault = S2_ACCESS_FLAG;
+				break;
+			}
+			s2_point(S2_HARDWARE_AF, (int64_t)at);
+			if (*memory == entry) {
+				*memory = entry | AF;
+				s2_record(S2_HARDWARE_AF, (int64_t)at, (int64_t)entry,
+					  (int64_t)(entry | AF), level);
+			}
+			level = s2.start_level;
+			table = s2.root;
+			mask = ~0ULL;
+			continue;
+		}
+		s2.walking[me] = 0;
+		*level_out = level;
+		*address = (entry & ADDRESS) + (ipa & (granule(level) - 1));
+		return denied(entry, kind) ? S2_PERMISSION : 0;
+	}
+	s2.walking[me] = 0;
+	*level_out = level;
+	*address = 0;
+	return fault;
+}
