@@ -40,6 +40,7 @@ _ALWAYS: Final = {
 }
 _NOTIFIER: Final = {ev.SEQ_READ, ev.RETRY, ev.PIN}
 _ORDERING: Final = {ev.DSB, ev.ISB, ev.CONTEXT, ev.ALLOC, ev.ZERO}
+_LEAST_FOLD: Final = 12
 _ARCHITECTURE: Final = ("A", "B")
 """Groups of the oracle catalogue that are about tables, barriers and reuse."""
 
@@ -87,6 +88,7 @@ def story(events: list[Event], violations: Sequence[Violation], full: bool = Fal
 
 def fold(text: str, width: int) -> list[str]:
     """A step's text in lines of ``width``, broken at spaces and after ``(``, later ones set in."""
+    width = max(width, _LEAST_FOLD)
     lines = [""]
     for piece in re.split(r"(?<=[ (])", text):
         if len(lines[-1]) + len(piece.rstrip()) > width and lines[-1].strip():

@@ -200,6 +200,7 @@ def test_words_fold_at_spaces_and_after_the_name_of_a_call() -> None:
     ]
     assert fold("x" * 45, 20) == ["x" * 20, "  " + "x" * 18, "  " + "x" * 7]
     assert fold("", 20) == [""]
+    assert fold("x" * 20, -5) == ["x" * 12, "  " + "x" * 8]
 
 
 def test_a_table_that_is_filled_before_it_is_linked_is_decoded() -> None:
