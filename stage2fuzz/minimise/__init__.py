@@ -78,7 +78,10 @@ def _with_any_schedule(shorten: Pass) -> Pass:
     """The same proposals with every schedule of few preemptions: the one at hand may not fit."""
 
     def proposals(case: Case, executed: Schedule) -> Iterator[Case]:
+        scenario = case.scenario
         for candidate in shorten(case, executed):
-            yield from few_preemptions(candidate, candidate.schedule)
+            if candidate.scenario != scenario:
+                scenario = candidate.scenario
+                yield from few_preemptions(candidate, candidate.schedule)
 
     return proposals
