@@ -39,7 +39,8 @@ _ALWAYS: Final = {
     ev.CRASH,
 }
 _NOTIFIER: Final = {ev.SEQ_READ, ev.RETRY, ev.PIN}
-_ORDERING: Final = {ev.DSB, ev.ISB, ev.CONTEXT, ev.ALLOC, ev.ZERO}
+_ORDERING: Final = {ev.DSB, ev.ALLOC, ev.ZERO}
+_CONTEXT: Final = {ev.ISB, ev.CONTEXT}
 _LEAST_FOLD: Final = 12
 _ARCHITECTURE: Final = ("A", "B")
 """Groups of the oracle catalogue that are about tables, barriers and reuse."""
@@ -75,6 +76,8 @@ def story(events: list[Event], violations: Sequence[Violation], full: bool = Fal
         extra |= _NOTIFIER
     if any(violation.oracle.startswith(_ARCHITECTURE) for violation in violations):
         extra |= _ORDERING
+    if any(violation.oracle == "A6" for violation in violations):
+        extra |= _CONTEXT
     steps = []
     for index, event in enumerate(events):
         text = words.say(event)

@@ -121,6 +121,18 @@ def test_a_proof_is_never_hidden_and_full_hides_nothing() -> None:
     assert full.endswith("\nno violation\n")
 
 
+def test_barriers_are_shown_where_a_verdict_is_about_the_architecture() -> None:
+    events: list[Event] = [
+        (ev.DSB, 0, 0, 0, 0, ev.DSB_ISHST),
+        (ev.CONTEXT, 0, 0, 0, 1, 0),
+        EVENTS[12],
+    ]
+    for oracle, shown in [("C6", (0, 0)), ("A2", (1, 0)), ("A6", (1, 1))]:
+        violation = Violation(oracle, "rule", Category.CORRECTNESS, "So.", (2,), oracle)
+        report = text(CASE, events, [violation], 80)
+        assert (report.count("dsb(ishst)"), report.count("VTTBR_EL2")) == shown
+
+
 def test_host_threads_are_named_after_the_vcpus() -> None:
     case = Case(scenario=Scenario(hosts=((HostOp(Op.LOG_GET),),)))
     events: list[Event] = [(ev.CALL, 1, IPA, 0x4000, 0, ev.CALL_LOG_GET)]
