@@ -96,6 +96,7 @@ class Service:
             settings.TARGETS: os.environ.get(settings.TARGETS, str(self.root / "fuzz_targets")),
             settings.METRICS: os.environ.get(settings.METRICS, "127.0.0.1:0"),
             "PYTHONPATH": str(self.root),
+            "XDG_CACHE_HOME": os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache"),
         }
 
     def _await_socket(self, socket: Path) -> None:

@@ -83,7 +83,8 @@ def fuzz(job: Job, order: FuzzOrder) -> None:
     if ended.how != "ok" and not killers:
         process.expect_room(job.folder)
         if ended.how == "crash":
-            raise process.DiedError(f"{order.target} ended with {ended.code} and left no input")
+            last = process.last_words(job.folder)
+            raise process.DiedError(f"{order.target} ended with {ended.code}, no input: {last}")
     inputs = _new_inputs(job, order, corpus, set(seeds))
     stats = read_stats(outbox / "stats.json")
     job.commit(

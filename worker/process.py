@@ -28,7 +28,7 @@ MAX_FOLDER: Final = 256 << 20
 LEAST_ROOM: Final = 256 << 20
 """Bytes that must be free on the disk for an order to be worth its while."""
 LOOK_SECONDS: Final = 2.0
-INHERITED: Final = ("PATH", "LANG", "LC_ALL", "SYSTEMROOT", "STAGE2FUZZ_KERNEL_TREES")
+INHERITED: Final = ("PATH", "LANG", "LC_ALL", "SYSTEMROOT", "XDG_CACHE_HOME")
 """The only variables a fuzzing process gets from us."""
 PACKAGE: Final = Path(stage2fuzz.__file__).parent
 
@@ -116,6 +116,14 @@ def _watch(
             look = time.monotonic() + LOOK_SECONDS
             if folder_bytes(folder) > MAX_FOLDER:
                 return Ended("output", -signal.SIGKILL)
+
+
+def last_words(folder: Path) -> str:
+    """The last line of the log, for a person to read; nothing is concluded from it."""
+    with (folder / "log").open("rb") as log:
+        log.seek(max(0, log.seek(0, os.SEEK_END) - 4096))
+        lines = log.read().decode(errors="replace").strip().splitlines() or [""]
+    return "".join(letter for letter in lines[-1][:300] if letter.isprintable())
 
 
 def folder_bytes(folder: Path) -> int:

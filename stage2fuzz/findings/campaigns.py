@@ -215,6 +215,15 @@ def alive() -> Select[tuple[int, int]]:
     )
 
 
+def workers_on(engine: Engine, host: str) -> int:
+    """Workers of one host that gave a sign of life lately."""
+    statement = select(func.count()).where(
+        worker.c.name.startswith(f"{host}:", autoescape=True), worker.c.seen > now() - WORKER_SILENT
+    )
+    with reading(engine) as connection:
+        return int(connection.execute(statement).scalar_one())
+
+
 def history(engine: Engine, number: int) -> list[tuple[float, int, int, int, int]]:
     """Samples over time: (seconds, schedules, features, inputs, findings)."""
     statement = (

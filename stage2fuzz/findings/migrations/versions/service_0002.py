@@ -68,7 +68,7 @@ def upgrade() -> None:
     op.create_table(
         "corpus_input",
         sa.Column("campaign_id", _IDENTITY, sa.ForeignKey("campaign.id"), primary_key=True),
-        sa.Column("engine", sa.String(120), primary_key=True),
+        sa.Column("engine", sa.String(208), primary_key=True),
         sa.Column("target", sa.String(80), primary_key=True),
         sa.Column("digest", sa.String(64), primary_key=True),
         sa.Column("data", sa.LargeBinary, nullable=False),
@@ -79,7 +79,7 @@ def upgrade() -> None:
     op.create_table(
         "coverage",
         sa.Column("campaign_id", _IDENTITY, sa.ForeignKey("campaign.id"), primary_key=True),
-        sa.Column("engine", sa.String(120), primary_key=True),
+        sa.Column("engine", sa.String(208), primary_key=True),
         sa.Column("target", sa.String(80), primary_key=True),
         sa.Column("features", sa.LargeBinary, nullable=False),
         sa.Column("count", sa.Integer, nullable=False),

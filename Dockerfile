@@ -1,0 +1,30 @@
+# One image for coordinator and worker. Two stages: what builds the packages does not stay in it.
+FROM python:3.12-slim AS build
+WORKDIR /build
+RUN python -m venv /opt/stage2fuzz
+ENV PATH=/opt/stage2fuzz/bin:$PATH
+COPY pyproject.toml README.md ./
+COPY stage2fuzz stage2fuzz
+RUN pip install --no-cache-dir --disable-pip-version-check ".[service]"
+
+FROM python:3.12-slim
+# gcc and libc6-dev compile a mounted kernel tree; nothing else of the system is needed.
+RUN apt-get update \
+    && apt-get install -y --no-install-recommends gcc libc6-dev \
+    && rm -rf /var/lib/apt/lists/*
+RUN useradd --uid 10001 --user-group --no-create-home --shell /usr/sbin/nologin stage2fuzz \
+    && install -d -o stage2fuzz -g stage2fuzz /work
+COPY --from=build /opt/stage2fuzz /opt/stage2fuzz
+WORKDIR /opt/service
+COPY stage2fuzz stage2fuzz
+COPY worker worker
+COPY coordinator coordinator
+COPY fuzz_targets fuzz_targets
+COPY corpus corpus
+ENV PATH=/opt/stage2fuzz/bin:$PATH \
+    PYTHONPATH=/opt/service \
+    PYTHONDONTWRITEBYTECODE=1 \
+    PYTHONUNBUFFERED=1 \
+    STAGE2FUZZ_WORK=/work
+USER 10001:10001
+CMD ["stage2fuzz", "--help"]

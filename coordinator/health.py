@@ -1,0 +1,25 @@
+"""``python -m coordinator.health``: 0 while the coordinator beside us goes round."""
+
+import sys
+from http.client import HTTPConnection, HTTPException
+from typing import Final
+
+from stage2fuzz.errors import InputError
+from stage2fuzz.settings import from_environment
+
+SECONDS: Final = 4.0
+
+
+def main() -> int:
+    """0 where it answers and its loop has turned within the last minute."""
+    try:
+        connection = HTTPConnection("127.0.0.1", from_environment().metrics[1], timeout=SECONDS)
+        connection.request("GET", "/healthz")
+        return 0 if connection.getresponse().status == 200 else 1
+    except (InputError, OSError, HTTPException) as error:
+        sys.stderr.write(f"{error}\n")
+        return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
