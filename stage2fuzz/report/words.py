@@ -68,9 +68,9 @@ class Words:
     """The words of one run's events; ``say`` wants every event once, in order."""
 
     def __init__(self, events: list[Event]) -> None:
-        self._tables: dict[int, tuple[int, int]] = {}
-        """Table page -> (level of its entries, first IPA), as linked so far."""
-        self._later: dict[int, tuple[int, int]] = {}
+        self._tables: dict[int, tuple[int, int, str]] = {}
+        """Table page -> (level of its entries, first IPA, ``hyp`` or nothing), as linked so far."""
+        self._later: dict[int, tuple[int, int, str]] = {}
         """The same as linked at any time, for tables that are filled before they are linked."""
         for event in (*events, *events):  # twice: a subtree may be linked after what is below it
             self._learn(event)
@@ -112,7 +112,7 @@ class Words:
     def entry(self, address: int) -> str:
         """An entry by level and IPA: ``L3 0x40000000``; by its address where nothing is known."""
         found = self._where(address)
-        return f"L{found[0]} {found[1]:#x}" if found else f"entry {address:#x}"
+        return f"{found[2]}L{found[0]} {found[1]:#x}" if found else f"entry {address:#x}"
 
     def _table_memory(self, kind: int, where: int, old: int, new: int, aux: int) -> str:
         name = self.entry(where)
@@ -150,25 +150,27 @@ class Words:
             return rights_text(rights(old)) + (" AF" if old & PTE_AF else "")
         return text
 
-    def _where(self, address: int) -> tuple[int, int] | None:
-        """(level, first IPA) of an entry."""
+    def _where(self, address: int) -> tuple[int, int, str] | None:
+        """(level, first IPA, whose) of an entry."""
         page = address & ~(PAGE_SIZE - 1)
         table = self._tables.get(page) or self._later.get(page)
         if table is None:
             return None
-        level, first = table
-        return level, first + ((address >> 3) & 511) * granule(level)
+        level, first, whose = table
+        return level, first + ((address >> 3) & 511) * granule(level), whose
 
     def _learn(self, event: Event) -> None:
         """Note which pages an event makes tables of."""
         kind, _, where, old, new, aux = event
         if kind == ev.ROOT:
+            whose = "hyp " if new < 0 else ""
             for number in range(max(1, 1 << (aux & ev.ROOT_BITS) >> 12 + 9 * (4 - old))):
-                self._tables[where + number * PAGE_SIZE] = (old, number * 512 * granule(old))
+                first = number * 512 * granule(old)
+                self._tables[where + number * PAGE_SIZE] = (old, first, whose)
         elif kind in (ev.STORE, ev.DRAIN):
             found = self._where(where)
             if found and is_table(new, found[0]) and found[0] < LAST_LEVEL:
-                self._tables[address_of(new)] = (found[0] + 1, found[1])
+                self._tables[address_of(new)] = (found[0] + 1, *found[1:])
 
 
 def _resume_text(result: int) -> str:

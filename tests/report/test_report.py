@@ -215,6 +215,16 @@ def test_words_fold_at_spaces_and_after_the_name_of_a_call() -> None:
     assert fold("x" * 20, -5) == ["x" * 12, "  " + "x" * 8]
 
 
+def test_a_root_of_a_machine_with_features_is_decoded() -> None:
+    root = (ev.ROOT, -1, ROOT, 1, 1, 40 | ev.ROOT_DIC | ev.ROOT_FWB)
+    hyp = (ev.ROOT, -1, TABLE3, 1, -1, 39)
+    words = Words([root, hyp])
+    assert words.say(root) and words.say(hyp)
+    assert words.entry(ROOT + 8) == "L1 0x40000000"
+    assert words.entry(ROOT + 0x1008) == "L1 0x8040000000"
+    assert words.entry(TABLE3 + 8) == "hyp L1 0x40000000"
+
+
 def test_a_table_that_is_filled_before_it_is_linked_is_decoded() -> None:
     words = Words(EVENTS)
     assert [words.say(event) for event in EVENTS[6:8]] == [
