@@ -51,6 +51,7 @@ from stage2fuzz.events import (
 from stage2fuzz.scenario import (
     GENERATION_STRIDE,
     SLOT_STRIDE,
+    Backing,
     Host,
     HostOp,
     Op,
@@ -70,6 +71,8 @@ Operation = Callable[[Vm, MemorySlot, int, int], int]
 def host_thread(vm: Vm, operations: tuple[HostOp, ...]) -> None:
     """Run a host thread's operations one after another."""
     for operation in operations:
+        if not vm.mapped:
+            return  # the VM is gone, and every file descriptor of it
         number = operation.page // SLOT_STRIDE
         slot = next((s for s in vm.slots if s.number == number), None)
         if slot is None:
@@ -260,8 +263,8 @@ def unprotect(vm: Vm, slot: MemorySlot, start: int, size: int) -> int:
 def change_pte(vm: Vm, slot: MemorySlot, start: int, _size: int) -> int:
     """KSM's way: a new read-only page, mapped straight from the notifier without a cache."""
     unit = slot.unit(start)
-    if slot.backing.pages != 1:
-        return 0
+    if slot.backing is not Backing.PAGE:
+        return 0  # KSM merges ordinary pages only
     invalidate_start(vm, unit, PAGE_SIZE)
     vm.point(BACKING, unit)
     _relocate(vm, slot, unit, Host.LAZY)
@@ -304,9 +307,10 @@ def slot_delete(vm: Vm, slot: MemorySlot, _start: int, _size: int) -> int:
 
 
 def teardown(vm: Vm, _slot: MemorySlot, _start: int, _size: int) -> int:
-    """The VM dies: no vCPU runs any more, so this waits for all of them to end."""
-    vcpus = len(vm.scenario.vcpus)
-    vm.wait(THREAD_END, 0, lambda: all(vm.ended[:vcpus]))
+    """The VM dies with its last file descriptor: nobody runs it and nobody calls it any more."""
+    vm.leaving.append(vm.current)
+    others = [thread for thread in range(len(vm.ended)) if thread not in vm.leaving]
+    vm.wait(THREAD_END, 0, lambda: all(vm.ended[each] or each in vm.leaving for each in others))
     kvm_free_stage2_pgd(vm)
     return 0
 

@@ -36,8 +36,12 @@ from stage2fuzz.events import (
     TLBI_VMALLS12E1,
     WALK,
     tlbi_aux,
+    tlbi_level,
 )
 from stage2fuzz.scenario import Tlb
+
+EVERYTHING = 1 << 48
+"""More than any IPA space: what a TLBI by VMID covers."""
 
 
 def tlb_flush_vmid_ipa(vm: Vm, ipa: int, level: int) -> None:
@@ -81,19 +85,23 @@ def dsb_ish(vm: Vm) -> None:
     me = vm.current
     if vm.window:
         vm.window.dsb(me, DSB_ISH)
-    for ipa, operation, broadcast in vm.issued[me]:
+    for ipa, aux in vm.issued[me]:
+        operation = aux & TLBI_OPERATION
+        if operation == TLBI_VMALLE1:
+            continue
+        # By IPA the walks end that may hold the entry: those below it, if it was a table.
+        covered = GRANULES[max(tlbi_level(aux), 0)] if operation == TLBI_IPAS2E1 else EVERYTHING
         for element, walked in enumerate(vm.walking):
-            if walked and (broadcast or element == me):
-                same = walked >> 12 == ipa >> 12
-                if operation != TLBI_VMALLE1 and (operation != TLBI_IPAS2E1 or same):
-                    vm.walking[element] = -1
+            heard = aux & TLBI_BROADCAST or element == me
+            if walked and heard and not (walked ^ ipa) & -covered:
+                vm.walking[element] = -1
     vm.issued[me].clear()
 
 
 def _tlbi(vm: Vm, ipa: int, aux: int) -> None:
     vm.point(TLBI, ipa)
     me = vm.current
-    vm.issued[me].append((ipa, aux & TLBI_OPERATION, aux & TLBI_BROADCAST))
+    vm.issued[me].append((ipa, aux))
     if vm.window:
         vm.window.tlbi(me, ipa, 0, aux)
     vm.record((TLBI, me, ipa, 0, VMID, aux))

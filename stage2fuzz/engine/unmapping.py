@@ -13,7 +13,6 @@ from stage2fuzz.events import (
     LOCK_MMU,
     RETURN,
 )
-from stage2fuzz.scenario import SLOT_STRIDE
 
 
 def kvm_pgtable_stage2_unmap(vm: Vm, addr: int, size: int) -> int:
@@ -59,12 +58,10 @@ def kvm_free_stage2_pgd(vm: Vm) -> None:
     if not mapped:
         return
     vm.record((CALL, vm.current, 0, 0, 0, CALL_DESTROY))
-    first = vm.slots[0].start if vm.slots else 0
-    for number in range(len(vm.scenario.slots)):
-        start = first - first % GRANULES[1] + number * SLOT_STRIDE * 4096
-        walk = Walk(start, SLOT_STRIDE * 4096, stage2_free_walker, LEAF | TABLE_POST, sparse=True)
-        walk.detached = True
-        kvm_pgtable_walk(vm, walk)
+    size = 1 << vm.options.ipa_bits
+    walk = Walk(0, size, stage2_free_walker, LEAF | TABLE_POST, sparse=True)
+    walk.detached = True
+    kvm_pgtable_walk(vm, walk)
     vm.record((RETURN, vm.current, 0, 0, 0, CALL_DESTROY))
 
 

@@ -100,6 +100,8 @@ class Vm(Memory):
         self.start_level = 1
         self.slots: list[MemorySlot] = []
         self.mapped = True
+        self.leaving: list[int] = []
+        """Host threads that wait to tear the VM down."""
         self.notifier_count = 0
         self.notifier_seq = 0
         self.host: dict[int, HostPageState] = {}
@@ -108,7 +110,7 @@ class Vm(Memory):
         self.topups = 0
         self.readers: list[int] = []
         self.slots_epoch = 0
-        self.issued: list[list[tuple[int, int, int]]] = []
+        self.issued: list[list[tuple[int, int]]] = []
         self.walking: list[int] = []
         self.window: Window | None = None
         self.tables: dict[int, tuple[int, int]] = {}
@@ -126,6 +128,7 @@ class Vm(Memory):
         self.start_level = 1 if options.ipa_bits == 40 else 0
         self._next_page = TABLE_BASE + roots * ENTRIES * 8
         self.mapped = True
+        self.leaving = []
         self.notifier_count = self.notifier_seq = self.generation = self.topups = 0
         self.slots_epoch = 0
         self.slots = [MemorySlot(i, slot) for i, slot in enumerate(scenario.slots)]
