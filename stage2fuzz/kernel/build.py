@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Final
 
 from stage2fuzz.errors import InputError
+from stage2fuzz.kernel.diagnostics import complaint
 from stage2fuzz.kernel.numbers import header
 from stage2fuzz.kernel.probes import Probe, probe
 
@@ -30,6 +31,7 @@ REAL_HEADERS: Final = (
     "asm/stage2_pgtable.h",
     "asm/pgtable-hwdef.h",
     "asm/esr.h",
+    "asm/brk-imm.h",
 )
 """Headers that the tree itself serves, so that entry bits and syndrome codes are its own."""
 RUNTIME_FILES: Final = ("schedule", "memory", "tlb", "host", "explore", "coverage", "interface")
@@ -92,13 +94,6 @@ STRICT: Final = (
 )
 INCLUDE: Final = re.compile(r'^\s*#\s*include\s+[<"]([^>"]+)[>"]', re.MULTILINE)
 TRACE: Final = re.compile(r"\btrace_kvm_[a-z0-9_]+")
-MISSING: Final = re.compile(
-    r"(?:use of undeclared identifier|call to undeclared function|unknown type name|"
-    r"no member named|implicit declaration of function|has no member named|undeclared identifier|"
-    r"incomplete type|invalid use of undefined type|field has incomplete type) "
-    r"[`'\"](?:struct |enum |union )?(\w+)['\"]"
-    r"|'(\w+)' undeclared"
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,7 +226,7 @@ def _compile(tree: Path, tools: Toolchain, work: Path) -> dict[str, bool]:
         "-include",
         str(HERE / "shim/kernel.h"),
     ]
-    probes = probe(Probe(compile_kernel, text, work))
+    probes = probe(Probe(tree, compile_kernel, text, work))
     config = "".join(f"#define {name} {int(found)}\n" for name, found in probes.items())
     (stubs / "config.h").write_text(traces + config)
     objects = []
@@ -302,8 +297,4 @@ def _check(tree: Path, done: subprocess.CompletedProcess[str]) -> None:
     """InputError with the identifiers that the tree needs and the shim has not."""
     if not done.returncode:
         return
-    found = {a or b for a, b in MISSING.findall(done.stderr)}
-    found |= set(re.findall(r"undefined reference to [`'](\w+)'", done.stderr))
-    errors = [line for line in done.stderr.splitlines() if "error" in line]
-    what = f"needs {', '.join(sorted(found))}" if found else (errors or ["does not compile"])[0]
-    raise InputError(str(tree), what, "a tree whose stage-2 code the shim knows")
+    raise InputError(str(tree), complaint(done.stderr), "a tree whose stage-2 code the shim knows")

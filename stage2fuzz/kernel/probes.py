@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from stage2fuzz.errors import InputError
+from stage2fuzz.kernel.diagnostics import complaint
 
 HEADERS: Final = "#include <asm/kvm_arm.h>\n#include <asm/kvm_pgtable.h>\n"
 
@@ -46,6 +47,7 @@ WRITTEN: Final[dict[str, str]] = {
     "S2_HAS_SET_SPTE_GFN": r"bool kvm_set_spte_gfn\(",
     "S2_HAS_FLUSH_REMOTE": r"void kvm_flush_remote_tlbs\(",
     "S2_HAS_ARCH_FLUSH_REMOTE": r"int kvm_arch_flush_remote_tlbs\(",
+    "S2_HAS_FLUSH_SHADOW_ALL": r"void kvm_arch_flush_shadow_all\(",
     "S2_HAS_LOCAL_FLUSH": r"__kvm_tlb_flush_vmid_ipa_nsh",
     "S2_HAS_RWLOCK": r"write_lock\(&(?:vcpu->)?kvm->mmu_lock\)",
     "S2_HAS_PERMISSION_ONLY_RULE": r"KVM_PTE_LEAF_ATTR_S2_PERMS",
@@ -55,8 +57,9 @@ WRITTEN: Final[dict[str, str]] = {
 
 @dataclass(frozen=True, slots=True)
 class Probe:
-    """How to compile, the text of the two kernel files, and where to write."""
+    """The tree, how to compile, the text of the two kernel files, and where to write."""
 
+    tree: Path
     compile: list[str]
     text: str
     work: Path
@@ -64,9 +67,9 @@ class Probe:
 
 def probe(how: Probe) -> dict[str, bool]:
     """Each feature's presence; InputError where the control probes fail."""
-    control = _compiles(how, "kvm_pte_t control = KVM_PTE_VALID;")
+    control = _compiles(how, "kvm_pte_t control(struct kvm_pgtable *p) { return *p->pgd; }")
     if control is not None:
-        raise InputError("kernel build", f"the control probe fails: {control}")
+        raise InputError(str(how.tree), f"the control probe fails: {control}")
     if _compiles(how, "int f = stage2fuzz_has_no_such_thing;") is None:
         raise InputError("kernel build", "the probes accept what cannot exist")
     answers = {name: _compiles(how, text) is None for name, text in COMPILED.items()}
@@ -76,7 +79,7 @@ def probe(how: Probe) -> dict[str, bool]:
 
 
 def _compiles(how: Probe, text: str) -> str | None:
-    """None if it compiles, else the compiler's first errors."""
+    """None if it compiles, else what the compiler misses."""
     source = how.work / "probe.c"
     source.write_text(HEADERS + text + "\n")
     done = subprocess.run(
@@ -85,5 +88,4 @@ def _compiles(how: Probe, text: str) -> str | None:
     source.unlink()
     if not done.returncode:
         return None
-    errors = [line for line in done.stderr.splitlines() if "error" in line]
-    return "; ".join(errors[:8]) or done.stderr[:300]
+    return complaint(done.stderr)

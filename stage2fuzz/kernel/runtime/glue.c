@@ -251,15 +251,32 @@ void s2_glue_protect_masked(int number, s2_u64 first_page, unsigned long mask)
 	kvm_arch_mmu_enable_log_dirty_pt_masked(&kvm, current_memslot[number], first_page, mask);
 }
 
+#if S2_HAS_ARCH_FLUSH_REMOTE
+/* virt/kvm's half: the architecture flushes, and says whether it could. */
+int kvm_arch_flush_remote_tlbs(struct kvm *);
+int kvm_arch_flush_remote_tlbs_range(struct kvm *, gfn_t, u64);
+
+void kvm_flush_remote_tlbs(struct kvm *vm)
+{
+	kvm_arch_flush_remote_tlbs(vm);
+}
+
+void kvm_flush_remote_tlbs_memslot(struct kvm *vm, const struct kvm_memory_slot *slot)
+{
+	kvm_arch_flush_remote_tlbs_range(vm, slot->base_gfn, slot->npages);
+}
+
+void s2_glue_flush_all(int number)
+{
+	kvm_flush_remote_tlbs_memslot(&kvm, last_memslot[number]);
+}
+#else
 void s2_glue_flush_all(int number)
 {
 	(void)number;
-#if S2_HAS_FLUSH_REMOTE
 	kvm_flush_remote_tlbs(&kvm);
-#else
-	s2_tlb_flush_vmid();
-#endif
 }
+#endif
 
 void s2_glue_flush_slot(int number)
 {
@@ -341,7 +358,11 @@ int s2_glue_change_pte(int number, s2_u64 first, s2_u64 address)
 
 void s2_glue_teardown(void)
 {
+#if S2_HAS_FLUSH_SHADOW_ALL
 	kvm_arch_flush_shadow_all(&kvm);
+#else
+	kvm_free_stage2_pgd(&kvm.arch.mmu);
+#endif
 }
 
 /* ---- hyp stage 1, which has tables of its own ---- */

@@ -128,7 +128,7 @@ int s2_pin(s2_u64 ipa, int write, s2_u64 *address, int *writable)
 	flags = host_flags(slot, page->host);
 	*address = page->address + (ipa - page->unit);
 	*writable = !!(flags & S2_HOST_WRITE) && !(slot->flags & S2_SLOT_READONLY);
-	me->pinned = !(flags & (S2_HOST_DEVICE | S2_HOST_POISON));
+	me->pinned = me->pins_host_page = !(flags & (S2_HOST_DEVICE | S2_HOST_POISON));
 	me->pinned_ipa = ipa;
 	me->pinned_address = *address;
 	s2_record(S2_PIN, (int64_t)ipa, write ? S2_HOST_WRITE : 0, (int64_t)*address, flags);
@@ -136,15 +136,31 @@ int s2_pin(s2_u64 ipa, int write, s2_u64 *address, int *writable)
 	return flags & S2_HOST_POISON;
 }
 
+/* A huge page adjustment drops the reference of the tail and takes one of the head page: what
+ * counts is what is left when the fault is over. */
+void s2_pin_again(void)
+{
+	s2.thread[s2.current].pinned++;
+}
+
 void s2_unpin(void)
 {
 	struct s2_thread *me = &s2.thread[s2.current];
 
-	if (!me->pinned)
+	if (!me->pins_host_page)
 		return;
-	s2_point(S2_UNPIN, (int64_t)me->pinned_ipa);
-	me->pinned = 0;
-	s2_record(S2_UNPIN, (int64_t)me->pinned_ipa, 0, (int64_t)me->pinned_address, 0);
+	me->pinned--;
+}
+
+/* One UNPIN for each reference that the fault gave back, at its end. */
+static void settle_pins(struct s2_thread *me)
+{
+	if (!me->pins_host_page)
+		return;
+	for (me->pins_host_page = 0; me->pinned < 1; me->pinned++) {
+		s2_point(S2_UNPIN, (int64_t)me->pinned_ipa);
+		s2_record(S2_UNPIN, (int64_t)me->pinned_ipa, 0, (int64_t)me->pinned_address, 0);
+	}
 }
 
 void s2_pfn_dirty(void)
@@ -167,11 +183,22 @@ void s2_mark_dirty(int number, s2_u64 ipa)
 	s2_record(S2_MARK_DIRTY, (int64_t)ipa, 0, 0, 0);
 }
 
-int s2_is_device(s2_u64 address)
+/* What backs a host address, whichever generation of the page it is. */
+static int backing_of(s2_u64 address)
 {
 	s2_u64 slot = (address - S2_HOST_BASE) % S2_GENERATION_STRIDE / (S2_SLOT_STRIDE * PAGE);
 
-	return slot < (s2_u64)s2.scenario.slots && s2.slot[slot].backing == BACKING_DEVICE;
+	return slot < (s2_u64)s2.scenario.slots ? s2.slot[slot].backing : BACKING_PAGE;
+}
+
+int s2_is_device(s2_u64 address)
+{
+	return backing_of(address) == BACKING_DEVICE;
+}
+
+int s2_is_huge(s2_u64 address)
+{
+	return backing_of(address) == BACKING_PMD;
 }
 
 void s2_signal(void)
@@ -575,6 +602,7 @@ void s2_vcpu_body(void)
 			me->fault_ipa = ipa;
 			me->fault_granule = 1ULL << (12 + 9 * (3 - level));
 			ret = outcome(me, s2_glue_fault(id, ipa, kind, status, level, 0));
+			settle_pins(me);
 			s2_record(S2_RESUME, (int64_t)ipa, kind, ret, !s2_slot_of(ipa));
 			if (ret != 1 && ret != -S2_EAGAIN)
 				break;

@@ -40,7 +40,7 @@ struct s2_thread {
 	int injected, signalled;
 	s2_u64 fault_granule, fault_ipa;
 	s2_u64 pinned_ipa, pinned_address;
-	int pinned;
+	int pinned, pins_host_page;
 };
 
 struct s2_lock {

@@ -414,7 +414,8 @@ static void prepare_threads(void)
 		if (!thread->coroutine.stack && s2_coroutine_allocate(&thread->coroutine))
 			__builtin_trap();
 		thread->ended = thread->pending_kind = thread->rcu_depth = thread->sparse = 0;
-		thread->injected = thread->signalled = thread->pinned = 0;
+		thread->injected = thread->signalled = 0;
+		thread->pinned = thread->pins_host_page = 0;
 		thread->pending_where = 0;
 		thread->wait = S2_RUNNABLE;
 		thread->reader_epoch = -1;

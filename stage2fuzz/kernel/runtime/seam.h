@@ -72,10 +72,12 @@ void s2_icache_invalidate(s2_u64 address, s2_u64 size);
 /* The host of virt/kvm, as far as a fault handler sees it. */
 int s2_retry(s2_u64 sampled);
 int s2_pin(s2_u64 ipa, int write, s2_u64 *address, int *writable);
+void s2_pin_again(void);
 void s2_unpin(void);
 void s2_pfn_dirty(void);
 void s2_mark_dirty(int slot, s2_u64 ipa);
 int s2_is_device(s2_u64 address);
+int s2_is_huge(s2_u64 address);
 int s2_host_absent(s2_u64 ipa);
 void s2_signal(void);
 void s2_inject(int code);

@@ -101,6 +101,7 @@ typedef int pid_t;
 #define ALIGN_DOWN(x, a) ((x) & ~((typeof(x))(a) - 1))
 #define PAGE_ALIGN(x) ALIGN(x, PAGE_SIZE)
 #define PAGE_ALIGN_DOWN(x) ALIGN_DOWN(x, PAGE_SIZE)
+#define PAGE_ALIGNED(x) (!((unsigned long)(x) & ~PAGE_MASK))
 #define IS_ALIGNED(x, a) (((x) & ((typeof(x))(a) - 1)) == 0)
 #define DIV_ROUND_UP(n, d) (((n) + (d) - 1) / (d))
 #define DIV_ROUND_UP_ULL DIV_ROUND_UP
@@ -111,10 +112,13 @@ typedef int pid_t;
 #define __ffs(x) ((unsigned long)__builtin_ctzl(x))
 #define __fls(x) (63UL - (unsigned long)__builtin_clzl(x))
 #define offset_in_page(p) ((unsigned long)(p) & ~PAGE_MASK)
+#define S8_MAX 127
 #define INT_MAX 0x7fffffff
 #define U64_MAX (~0ULL)
+#define SZ_4K 0x1000
 #define SZ_1M 0x100000
 #define SZ_2M 0x200000
+#define SZ_1G 0x40000000
 
 /* ---- error codes ---- */
 #define EPERM 1
@@ -217,6 +221,7 @@ struct mutex { int unused; };
 #define lockdep_assert_held(l) ((void)(l))
 #define lockdep_assert_held_write(l) ((void)(l))
 #define lockdep_assert_held_read(l) ((void)(l))
+#define assert_spin_locked(l) ((void)(l))
 #define need_resched() 0
 #define spin_needbreak(l) s2_lock_contended((l)->name)
 #define rwlock_needbreak(l) s2_lock_contended((l)->name)
@@ -322,11 +327,15 @@ static inline void get_page(struct page *page)
 {
 	if (s2_is_table_page(page))
 		s2_page_get((struct s2_page *)page);
+	else
+		s2_pin_again();
 }
 static inline void put_page(struct page *page)
 {
 	if (s2_is_table_page(page))
 		s2_page_put((struct s2_page *)page);
+	else
+		s2_unpin();
 }
 static inline int page_count(struct page *page)
 {
@@ -368,6 +377,7 @@ static inline void clear_page(void *page)
 #define get_order(size) 0
 #define high_memory NULL
 
+#include <asm/brk-imm.h>
 #include "kvm.h"
 
 #endif

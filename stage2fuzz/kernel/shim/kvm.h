@@ -51,11 +51,14 @@ struct vm_area_struct *s2_vma_of(unsigned long hva, unsigned long end);
 #define huge_page_shift(h) ((h)->shift)
 #define huge_page_size(h) (1UL << (h)->shift)
 #define vma_kernel_pagesize(vma) (1UL << (vma)->shift)
+#define MMU_NOTIFIER_RANGE_BLOCKABLE 1
 #define BUS_MCEERR_AR 4
 #define send_sig_mceerr(code, address, lsb, task) s2_signal()
 #define pfn_valid(pfn) (!s2_is_device(__pfn_to_phys(pfn)))
 #define pfn_is_map_memory(pfn) pfn_valid(pfn)
 #define is_zero_pfn(pfn) 0
+#define kvm_is_transparent_hugepage(pfn) s2_is_huge(__pfn_to_phys(pfn))
+#define kvm_get_pfn(pfn) ((void)(pfn), s2_pin_again())
 #define PageReserved(page) 0
 #define PageTransCompoundMap(page) 0
 #define PageTransCompound(page) 0
@@ -222,8 +225,8 @@ static inline kvm_pfn_t __kvm_faultin_pfn(const struct kvm_memory_slot *slot, gf
 }
 #define kvm_set_pfn_dirty(pfn) s2_pfn_dirty()
 #define kvm_set_pfn_accessed(pfn) ((void)(pfn))
-#define kvm_release_pfn_clean(pfn) s2_release(pfn)
-#define kvm_release_pfn_dirty(pfn) (s2_pfn_dirty(), s2_release(pfn))
+#define kvm_release_pfn_clean(pfn) ((void)(pfn), s2_unpin())
+#define kvm_release_pfn_dirty(pfn) (s2_pfn_dirty(), ((void)(pfn), s2_unpin()))
 static inline void kvm_release_faultin_page(struct kvm *kvm, struct page *page, bool unused,
 					    bool dirty)
 {
@@ -232,15 +235,6 @@ static inline void kvm_release_faultin_page(struct kvm *kvm, struct page *page, 
 		return;
 	if (dirty && !unused)
 		s2_pfn_dirty();
-	s2_unpin();
-}
-/* A huge page adjustment moves the reference from the tail to the head page; the pin of this
- * fault is released once, by the last release. */
-extern int s2_adjusting[];
-int s2_self(void);
-static inline void s2_release(kvm_pfn_t pfn)
-{
-	(void)pfn;
 	s2_unpin();
 }
 void s2_mark_dirty_slot(const struct kvm_memory_slot *slot, gfn_t gfn);
@@ -275,7 +269,8 @@ void s2_mark_dirty_slot(const struct kvm_memory_slot *slot, gfn_t gfn);
 /* ---- what the CPU can do ---- */
 enum { ARM64_HAS_STAGE2_FWB = 1, ARM64_HAS_CACHE_DIC, ARM64_HAS_CACHE_IDC, ARM64_HAS_TLB_RANGE,
        ARM64_WORKAROUND_AMPERE_AC03_CPU_38, ARM64_WORKAROUND_NVIDIA_CARMEL_CNP,
-       ARM64_KVM_PROTECTED_MODE, ARM64_HAS_LPA2, ARM64_HAS_S1PIE };
+       ARM64_KVM_PROTECTED_MODE, ARM64_HAS_LPA2, ARM64_HAS_S1PIE,
+       ARM64_KVM_HVHE, ARM64_HAS_ARMv8_4_TTL };
 static inline bool s2_cap(int cap)
 {
 	return cap == ARM64_HAS_STAGE2_FWB ? s2_options.fwb :
@@ -304,6 +299,7 @@ static inline bool s2_cap(int cap)
 #define ID_AA64MMFR0_EL1_PARANGE_SHIFT 0
 #define ID_AA64MMFR0_EL1_PARANGE_MAX 5
 #define ID_AA64MMFR0_EL1_PARANGE_48 5
+#define ID_AA64MMFR0_EL1_PARANGE_52 6
 #define SYS_ID_AA64MMFR0_EL1 0
 #define SYS_ID_AA64MMFR1_EL1 1
 #define cpuid_feature_extract_unsigned_field(reg, shift) (((reg) >> (shift)) & 15)
@@ -311,7 +307,6 @@ static inline bool s2_cap(int cap)
 #define read_sanitised_ftr_reg(reg) ((u64)ID_AA64MMFR0_EL1_PARANGE_48)
 #define get_vmid_bits(mmfr1) 16
 #define kvm_get_vmid_bits() 16
-#define kvm_ipa_limit 48
 #define get_kvm_ipa_limit() 48
 #define kvm_lpa2_is_enabled() 0
 #define kvm_supports_stage2_lpa2() 0
@@ -322,6 +317,8 @@ static inline bool s2_cap(int cap)
 #define KVM_VM_TYPE_ARM_IPA_SIZE(type) ((type) & KVM_VM_TYPE_ARM_IPA_SIZE_MASK)
 #define kvm_has_mte(kvm) 0
 #define system_supports_mte() 0
+#define system_supports_lpa2() 0
+#define system_supports_bti_kernel() 0
 #define page_mte_tagged(page) 1
 #define mte_clear_page_tags(p) ((void)(p))
 #define set_page_mte_tagged(page) ((void)(page))
@@ -335,7 +332,28 @@ static inline bool s2_cap(int cap)
 #define static_branch_unlikely(key) 0
 #define kern_hyp_va(x) (x)
 #define idmap_t0sz 16
-#define KVM_PHYS_INVALID_PFN 0
+#define ARM64_MIN_PARANGE_BITS 32
+#define IDMAP_VA_BITS 48
+#define vabits_actual 48
+#define KVM_ARM_EAGER_SPLIT_CHUNK_SIZE_DEFAULT (s2_options.ipa_bits == 48 ? PMD_SIZE : 0)
+/* ---- nested virtualisation: never ---- */
+struct kvm_s2_trans { phys_addr_t output; };
+#define KVM_NV_GUEST_MAP_SZ 0
+#define kvm_is_nested_s2_mmu(kvm, mmu) 0
+#define kvm_walk_nested_s2(v, ipa, t) ((t)->output = 0, 0)
+#define kvm_s2_handle_perm_fault(v, t) ((void)(t), 0)
+#define kvm_s2_trans_esr(t) ((void)(t), 0)
+#define kvm_s2_trans_output(t) ((t)->output)
+#define kvm_s2_trans_size(t) ((void)(t), PAGE_SIZE)
+#define kvm_s2_trans_writable(t) ((void)(t), true)
+#define kvm_s2_trans_readable(t) ((void)(t), true)
+#define kvm_s2_trans_executable(t) ((void)(t), true)
+#define kvm_encode_nested_level(t) ((void)(t), 0)
+#define kvm_inject_s2_fault(v, esr) s2_inject(-S2_EFAULT)
+#define kvm_nested_s2_unmap(kvm, may_block) ((void)(kvm))
+#define kvm_nested_s2_wp(kvm) ((void)(kvm))
+#define kvm_nested_s2_flush(kvm) ((void)(kvm))
+#define kvm_init_nested_s2_mmu(mmu) ((void)(mmu))
 extern char __hyp_idmap_text_start[], __hyp_idmap_text_end[], __kvm_hyp_init[];
 
 /* ---- one fault, as the syndrome describes it ---- */
@@ -384,6 +402,7 @@ extern char __hyp_idmap_text_start[], __hyp_idmap_text_end[], __kvm_hyp_init[];
 
 /* ---- declarations that the tree's own headers would have made ---- */
 void kvm_flush_remote_tlbs(struct kvm *kvm);
+void kvm_flush_remote_tlbs_memslot(struct kvm *kvm, const struct kvm_memory_slot *slot);
 void kvm_free_stage2_pgd(struct kvm_s2_mmu *mmu);
 
 #endif
