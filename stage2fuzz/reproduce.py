@@ -7,6 +7,7 @@ from stage2fuzz.errors import InputError
 from stage2fuzz.minimise import Minimised, Replayed, minimise
 from stage2fuzz.minimise.door import Same
 from stage2fuzz.run import Outcome, run
+from stage2fuzz.validate import check_scenario
 
 BUDGET: Final = 2000
 """Replays a minimisation may cost; most need a few hundred."""
@@ -16,6 +17,10 @@ def same_signature(signature: str) -> Same:
     """The predicate of the minimiser: replay, and ask for the very same fault."""
 
     def same(case: Case) -> Replayed | None:
+        try:
+            check_scenario(case.scenario, "candidate")
+        except InputError:
+            return None  # a page left its slot: no case at all
         outcome = run(case)
         if signature in signatures(outcome):
             return Replayed(outcome.schedule, outcome.preemptions)

@@ -61,7 +61,7 @@ def kvm_pgtable_stage2_relax_perms(vm: Vm, addr: int, size: int, prot: int) -> i
     if planted.relax_drops_a_bit and prot & PROT_X:
         clear |= PTE_WRITE
         set_ &= ~PTE_WRITE
-    walk = _update(vm, addr, size if not planted.relax_at_the_wrong_level else 1, set_, clear)
+    walk = _update(vm, addr, 1, set_, clear)
     if walk.level >= 0 and not planted.relax_without_tlbi:
         tlb_flush_vmid_ipa(vm, addr, walk.level)
     vm.record((RETURN, vm.current, addr, size, 0, CALL_RELAX))

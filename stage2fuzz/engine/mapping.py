@@ -78,7 +78,7 @@ def stage2_map_walk_table_pre(vm: Vm, walk: MapWalk, ptep: int, level: int) -> i
         tlb_flush_vmid_ipa(vm, walk.addr, level)
     elif not vm.planted.free_before_flush:
         tlb_flush_vmid(vm)
-    walk.anchor = ptep
+    walk.anchor, walk.sparse = ptep, True
     return 0
 
 
@@ -94,7 +94,7 @@ def stage2_map_walk_table_post(vm: Vm, walk: MapWalk, ptep: int, level: int) -> 
         return 0
     if vm.planted.free_before_flush:
         tlb_flush_vmid(vm)
-    walk.anchor = 0
+    walk.anchor, walk.sparse = 0, False
     walk.addr -= GRANULES[level]
     walk.loaded = vm.load(ptep)
     ret = stage2_map_walk_leaf(vm, walk, ptep, level)
