@@ -46,9 +46,8 @@ class InstructionCache(Oracle):
     def _check(self, index: int, thread: int, new: int, level: int, ipa: int) -> None:
         if self.world.machine & ROOT_DIC:
             return
-        backing = self.world.its_backing
-        since = backing[4] if backing is not None else -1
         start = new & PTE_ADDRESS
+        since = self._arrived(ipa, start)
         end = start + GRANULES[level]
         if not any(a <= start and end <= b and since < at for a, b, at in self.invalidated):
             self.violation(
@@ -57,3 +56,13 @@ class InstructionCache(Oracle):
                 f"{ipa:#x} without instruction-cache invalidation: stale instructions may run",
                 index,
             )
+
+    def _arrived(self, ipa: int, address: int) -> int:
+        """Since which event the host has had this page there; other permissions do not count."""
+        since = -1
+        for first, end, host, _flags, index in reversed(self.world.backings):
+            if first <= ipa < end:
+                if host + (ipa - first) != address:
+                    break
+                since = index
+        return since

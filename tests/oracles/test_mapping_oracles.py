@@ -251,6 +251,19 @@ def test_instructions_are_invalidated_before_they_may_run() -> None:
         assert ("C8" in story.judge()) is not invalidate
 
 
+def test_invalidated_instructions_stay_so_until_the_page_moves() -> None:
+    for host in (HOST, HOST + (1 << 34)):
+        story = Story()
+        story.fault(0, EXECUTE, level=1)
+        story.prepare(0)
+        story.add(ICACHE_INVALIDATE, 0, host, 4096)
+        story.add(BACKING, HOST_THREAD, IPA, 4096, host, HOST_READ)
+        story.call(0, prot=R | 1, host=host)
+        story.tables(0)
+        story.store(0, L3, leaf("rx", host))
+        assert ("C8" in story.judge()) is (host != HOST)
+
+
 def test_no_block_while_pages_are_logged() -> None:
     for flags in (0, SLOT_LOGGING):
         story = Story()
