@@ -11,6 +11,8 @@ class Rules:
     """v5.12 to v6.1 mark under mmu_lock; from v6.2 the mark follows after the unlock."""
     shared_faults: bool = False
     """From v6.2 faults walk under the read lock and change entries by cmpxchg only."""
+    shared_relax: bool = False
+    """v5.18 to v6.1: while logging, a permission fault of a page relaxes under the read lock."""
     counts_any_nonzero: bool = False
     """From v5.13 any non-zero entry is counted; before, valid ones."""
     local_relax_flush: bool = False

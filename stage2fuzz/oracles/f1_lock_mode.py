@@ -46,8 +46,10 @@ class LockMode(Oracle):
                 return
             needed = "kvm_hyp_pgd_mutex"
         else:
-            shared = LOCK_MMU | SHARED in held
-            enough = self.world.rules.shared_faults and code in BY_FAULTS
+            shared, rules = LOCK_MMU | SHARED in held, self.world.rules
+            enough = (rules.shared_faults and code in BY_FAULTS) or (
+                rules.shared_relax and code == CALL_RELAX
+            )
             if LOCK_MMU in held or (shared and enough):
                 return
             needed = "mmu_lock for writing" if shared else "mmu_lock"

@@ -1,7 +1,7 @@
 """G2: a fault is worth it: no access faults because another vCPU broke what need not break."""
 
 from stage2fuzz.arch import ACCESS_NAMES, PTE_PERMISSIONS, TRANSLATION
-from stage2fuzz.events import DRAIN, HARDWARE_AF, RETRY, STORE, WALK
+from stage2fuzz.events import DRAIN, EAGAIN, HARDWARE_AF, RETRY, RETURN, STORE, WALK
 from stage2fuzz.oracles.base import Oracle, fault_name, leaf_kind
 from stage2fuzz.oracles.violation import Category
 
@@ -47,11 +47,17 @@ class BoundedFaults(Oracle):
         return -1
 
     def _count(self, index: int, thread: int, ipa: int, first: int) -> None:
-        """More than enough, unless something else changed or the handler was told to retry."""
+        """More than enough, unless something else changed or the handler was told to retry.
+
+        Where faults share the lock, -EAGAIN says that another walker owns the entry just now.
+        """
+        shared = self.world.rules.shared_faults
         for kind, other, _where, _old, new, _aux in self.world.events[first:index]:
             if other != thread and kind in (STORE, DRAIN, HARDWARE_AF):
                 return
             if other == thread and kind == RETRY and new:
+                return
+            if other == thread and kind == RETURN and new == -EAGAIN and shared:
                 return
         fault = self.world.faults[thread]
         self.violation(
