@@ -272,7 +272,8 @@ def change_pte(vm: Vm, slot: MemorySlot, start: int, _size: int) -> int:
     vm.record((CALL, vm.current, unit, PAGE_SIZE, address, CALL_CHANGE_PTE))
     vm.lock(LOCK_MMU)
     vm.notifier_seq += 1
-    kvm_pgtable_stage2_map(vm, unit, PAGE_SIZE, address, PROT_R)
+    if vm.slot_of(unit) is not None:
+        kvm_pgtable_stage2_map(vm, unit, PAGE_SIZE, address, PROT_R)
     vm.unlock(LOCK_MMU)
     vm.record((RETURN, vm.current, unit, PAGE_SIZE, 0, CALL_CHANGE_PTE))
     invalidate_end(vm, unit, PAGE_SIZE)
