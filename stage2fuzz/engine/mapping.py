@@ -120,8 +120,9 @@ def stage2_map_walk_leaf(vm: Vm, walk: MapWalk, ptep: int, level: int) -> int:
     child = vm.alloc_page(zero=not vm.planted.link_before_zeroing)
     pte = walk.loaded
     if pte & PTE_VALID:
-        kvm_set_invalid_pte(vm, ptep, pte)
-        tlb_flush_vmid_ipa(vm, walk.addr, level)
+        if not vm.planted.no_break_on_remap:
+            kvm_set_invalid_pte(vm, ptep, pte)
+            tlb_flush_vmid_ipa(vm, walk.addr, level)
         vm.put_page(ptep)
     kvm_set_table_pte(vm, ptep, child)
     if vm.planted.link_before_zeroing:

@@ -226,15 +226,20 @@ class Threads:
             self._close_run()
 
     def _close_run(self) -> None:
+        """Record what the thread passed since it was let run, at least one point.
+
+        A thread may end, block or yield again before it passes any; were that not counted, the
+        schedule could not say that it ran there.
+        """
         if self.current >= 0:
+            self.left = min(self.left, self._granted - 1)
             done = self._granted - self.left
             self._steps += done
-            if done:
-                runs = self.runs
-                if runs and runs[-1][0] == self.current:
-                    runs[-1] = (self.current, runs[-1][1] + done)
-                else:
-                    runs.append((self.current, done))
+            runs = self.runs
+            if runs and runs[-1][0] == self.current:
+                runs[-1] = (self.current, runs[-1][1] + done)
+            else:
+                runs.append((self.current, done))
             self._granted = self._view.left = self.left
 
     def _dispatch(self) -> None:
