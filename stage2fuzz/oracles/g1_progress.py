@@ -45,8 +45,6 @@ from stage2fuzz.oracles.base import Oracle, fault_name, leaf_kind
 from stage2fuzz.oracles.violation import Category
 from stage2fuzz.oracles.world import World
 
-PATIENCE: Final = 2
-"""Faults of one access before states are compared at all; ordinary runs never get there."""
 FIRST_HOST_CALL: Final = CALL_LOG_ENABLE
 """Calls from here on are the host's; those before it are the engine's."""
 ENTRY_EVENTS: Final = (WALK, LOAD, STORE, CAS_FAIL, HARDWARE_AF)
@@ -72,8 +70,7 @@ class Progress(Oracle):
 
     def resume(self, index: int, thread: int, _where: int, _old: int, _new: int, _aux: int) -> None:
         """Back to the guest, once more."""
-        impatient = len(self.world.attempts.get(thread, ())) >= PATIENCE
-        if self.proved or not (impatient or self.seen):
+        if self.proved or not (self.seen or self._again(thread)):
             return
         if self.seen and self._progress(self.looked[-1] + 1, index):
             self.seen.clear()
@@ -81,6 +78,18 @@ class Progress(Oracle):
         before = self.seen.setdefault(self._state(index), index)
         if before != index and self._fair(before, index):
             self._stuck(before, index)
+
+    def _again(self, thread: int) -> bool:
+        """Whether the access has just taken a kind of fault that it took before.
+
+        A translation, a permission and an access-flag fault after one another are the ordinary way
+        of a first access, so they are not worth a look.
+        """
+        attempts, events = self.world.attempts.get(thread), self.world.events
+        if attempts is None or len(attempts) < 2:
+            return False
+        status = events[attempts[-1]][4]
+        return any(events[attempt][4] == status for attempt in attempts[:-1])
 
     def _progress(self, start: int, index: int) -> bool:
         """Whether an access, a thread or a call of the host got done since ``start``."""
