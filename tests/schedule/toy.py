@@ -87,7 +87,7 @@ class Toy:
             if thread != before and before in view.enabled and not view.yielded:
                 self.preemptions += 1
             view.current, view.yielded = thread, False
-            left = self._go(thread, granted)
+            left = min(self._go(thread, granted), granted - 1)
             self._record(thread, granted - left)
         stuck = any(step != ENDED for step in view.pending)
         return Result(
