@@ -22,8 +22,8 @@ int s2_coroutine_allocate(struct s2_coroutine *one)
 
 #if defined(__x86_64__)
 
-/* Callee-saved registers only: the compiler keeps the others over a call. The stack is 16-byte
- * aligned at the entry of a body, as the ABI wants it before a call pushes its return address. */
+/* Callee-saved registers only: the compiler keeps the others over a call. A body
+ * starts as if it had been called: its stack is 8 bytes off a multiple of 16. */
 void s2_switch(void **save, void *load);
 __asm__(".text\n.globl s2_switch\n.hidden s2_switch\n.type s2_switch,@function\ns2_switch:\n"
 	"	pushq %rbp\n	pushq %rbx\n	pushq %r12\n	pushq %r13\n"
@@ -38,7 +38,6 @@ void s2_coroutine_prepare(struct s2_coroutine *one, void (*body)(void))
 	void **top = (void **)(one->stack + S2_STACK);
 
 	one->body = body;
-	*--top = NULL;
 	*--top = NULL;
 	*--top = (void *)body;
 	for (int i = 0; i < 6; i++)

@@ -443,7 +443,7 @@ static void finish(void)
 void s2_begin(void)
 {
 	prepare_threads();
-	s2.events_count = 0;
+	s2.events_count = s2.crashed = 0;
 	s2.alone = 0;
 	s2.plain_entry = NULL;
 	s2.left = S2_FOREVER;

@@ -260,11 +260,13 @@ void s2_mark_dirty_slot(const struct kvm_memory_slot *slot, gfn_t gfn);
 #define __tlbi(op, ...) ((void)0)
 #define __tlbi_sync_s1ish_hyp() dsb(ish)
 #define MAX_TLBI_RANGE_PAGES (1UL << 21)
-#define __clean_dcache_guest_page(va, size) s2_dcache_clean(__pa(va), (size))
-#define __invalidate_icache_guest_page(va, size) s2_icache_invalidate(__pa(va), (size))
+/* The older trees name the page by its frame number, the newer by its address. */
+#define S2_ADDRESS_OF(x) \
+	_Generic((x), void *: virt_to_phys((void *)(unsigned long)(x)), default: __pfn_to_phys((u64)(x)))
+#define __clean_dcache_guest_page(x, size) s2_dcache_clean(S2_ADDRESS_OF(x), (size))
+#define __invalidate_icache_guest_page(x, size) s2_icache_invalidate(S2_ADDRESS_OF(x), (size))
 #define __flush_dcache_area(va, size) s2_dcache_clean(__pa(va), (size))
 #define kvm_flush_dcache_to_poc(va, size) s2_dcache_clean(__pa(va), (size))
-#define clean_dcache_guest_page_pfn(pfn, size) s2_dcache_clean(__pfn_to_phys(pfn), (size))
 
 /* ---- what the CPU can do ---- */
 enum { ARM64_HAS_STAGE2_FWB = 1, ARM64_HAS_CACHE_DIC, ARM64_HAS_CACHE_IDC, ARM64_HAS_TLB_RANGE,
