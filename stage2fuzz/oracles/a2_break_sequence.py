@@ -14,7 +14,7 @@ from stage2fuzz.events import (
     tlbi_level,
 )
 from stage2fuzz.oracles.base import Oracle, leaf_kind
-from stage2fuzz.oracles.world import GRANULES
+from stage2fuzz.oracles.facts import GRANULES
 from stage2fuzz.window import Entry, cacheable
 
 WRITTEN: Final = 0

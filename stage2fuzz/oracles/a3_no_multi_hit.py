@@ -2,7 +2,7 @@
 
 from stage2fuzz.arch import LAST_LEVEL, PTE_ADDRESS, PTE_IN_PLACE, describe
 from stage2fuzz.oracles.base import Oracle, leaf_kind
-from stage2fuzz.oracles.world import GRANULES
+from stage2fuzz.oracles.facts import GRANULES
 from stage2fuzz.window import cacheable
 
 

@@ -8,7 +8,7 @@ from stage2fuzz.events import (
     TLBI_VMALLE1,
 )
 from stage2fuzz.oracles.base import Oracle, leaf_kind
-from stage2fuzz.oracles.world import GRANULES
+from stage2fuzz.oracles.facts import GRANULES
 from stage2fuzz.window import Entry
 
 OPERATION_NAMES = {TLBI_IPAS2E1: "by IPA", TLBI_VMALLE1: "of stage 1"}

@@ -2,7 +2,7 @@
 
 from stage2fuzz.arch import LAST_LEVEL, PTE_ADDRESS, PTE_TABLE
 from stage2fuzz.oracles.base import Oracle
-from stage2fuzz.oracles.world import GRANULES
+from stage2fuzz.oracles.facts import GRANULES
 
 
 class WellFormed(Oracle):

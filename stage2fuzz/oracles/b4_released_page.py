@@ -3,7 +3,7 @@
 from stage2fuzz.arch import PTE_ADDRESS, is_leaf
 from stage2fuzz.events import HOST_ABSENT
 from stage2fuzz.oracles.base import Oracle
-from stage2fuzz.oracles.world import GRANULES
+from stage2fuzz.oracles.facts import GRANULES
 
 
 class ReleasedPage(Oracle):

@@ -9,8 +9,9 @@ handlers get ``(index, thread, where, old, new, aux)``; the announcements' argum
 from typing import Any, ClassVar, Final, TypeVar
 
 from stage2fuzz.arch import ACCESS_NAMES, FAULT_NAMES, LAST_LEVEL
+from stage2fuzz.oracles.facts import Fault
 from stage2fuzz.oracles.violation import Category, Violation
-from stage2fuzz.oracles.world import Fault, World
+from stage2fuzz.oracles.world import World
 from stage2fuzz.rules import Rules
 
 Container = TypeVar("Container", dict[Any, Any], list[Any])

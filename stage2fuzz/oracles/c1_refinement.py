@@ -23,7 +23,7 @@ from stage2fuzz.events import (
     CALL_WRPROTECT,
 )
 from stage2fuzz.oracles.base import Oracle, leaf_kind
-from stage2fuzz.oracles.world import GRANULES, PROT_R, PROT_W, PROT_X, Call
+from stage2fuzz.oracles.facts import GRANULES, PROT_R, PROT_W, PROT_X, Call
 
 MAY_CHANGE = {
     CALL_MAP: PTE_PERMISSIONS | PTE_AF | PTE_SOFTWARE | PTE_ADDRESS,

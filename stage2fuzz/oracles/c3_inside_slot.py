@@ -3,7 +3,7 @@
 from stage2fuzz.arch import describe
 from stage2fuzz.events import CALL_SLOT_DELETE
 from stage2fuzz.oracles.base import Oracle, leaf_kind
-from stage2fuzz.oracles.world import GRANULES
+from stage2fuzz.oracles.facts import GRANULES
 
 
 class InsideSlot(Oracle):

@@ -3,7 +3,7 @@
 from stage2fuzz.arch import PTE_ADDRESS, PTE_AF, describe, rights, rights_text
 from stage2fuzz.events import DRAIN, STORE
 from stage2fuzz.oracles.base import Oracle, fault_name, leaf_kind
-from stage2fuzz.oracles.world import Fault
+from stage2fuzz.oracles.facts import Fault
 
 RIGHT_NAMES = {1: "read", 2: "write", 4: "execute"}
 

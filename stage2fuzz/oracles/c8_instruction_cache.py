@@ -3,7 +3,7 @@
 from stage2fuzz.arch import EXECUTE, PTE_ADDRESS, describe, rights
 from stage2fuzz.events import ROOT_DIC
 from stage2fuzz.oracles.base import Oracle, leaf_kind
-from stage2fuzz.oracles.world import GRANULES
+from stage2fuzz.oracles.facts import GRANULES
 
 
 class InstructionCache(Oracle):

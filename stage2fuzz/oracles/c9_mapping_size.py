@@ -3,7 +3,7 @@
 from stage2fuzz.arch import LAST_LEVEL, describe
 from stage2fuzz.events import CALL_RELAX, SLOT_LOGGING, SLOT_READONLY
 from stage2fuzz.oracles.base import Oracle
-from stage2fuzz.oracles.world import GRANULES
+from stage2fuzz.oracles.facts import GRANULES
 
 
 class MappingSize(Oracle):

@@ -3,7 +3,7 @@
 from stage2fuzz.arch import PTE_WRITE, is_leaf
 from stage2fuzz.events import CALL_MAP, CALL_RELAX
 from stage2fuzz.oracles.base import Oracle, fault_name, result_name
-from stage2fuzz.oracles.world import PROT_W
+from stage2fuzz.oracles.facts import PROT_W
 
 
 class NoSpuriousDirty(Oracle):

@@ -18,7 +18,7 @@ from stage2fuzz.events import (
     TOPUP,
 )
 from stage2fuzz.oracles.base import Oracle, result_name
-from stage2fuzz.oracles.world import Fault
+from stage2fuzz.oracles.facts import Fault
 
 
 class RightExit(Oracle):

@@ -21,8 +21,9 @@ from stage2fuzz.events import (
 )
 from stage2fuzz.oracles.base import Oracle
 from stage2fuzz.oracles.catalogue import ORACLES
+from stage2fuzz.oracles.facts import SEMANTIC
 from stage2fuzz.oracles.violation import Violation
-from stage2fuzz.oracles.world import SEMANTIC, World
+from stage2fuzz.oracles.world import World
 from stage2fuzz.rules import Rules
 
 HANDLER_NAMES: Final[dict[int, str]] = {
