@@ -8,9 +8,9 @@ or removed, a table linked or unlinked. Those are the words in which the oracles
 Stage-2 tables only: what hyp stage 1 writes is left to its own oracle.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
-from stage2fuzz.arch import ENTRIES, LAST_LEVEL, PAGE_SIZE, PTE_ADDRESS, PTE_VALID
+from stage2fuzz.arch import LAST_LEVEL, PAGE_SIZE, PTE_ADDRESS, PTE_VALID
 from stage2fuzz.events import (
     CALL_CODE,
     CALL_DESTROY,
@@ -19,31 +19,22 @@ from stage2fuzz.events import (
     PENDING,
     ROOT_BITS,
     SLOT_LOGGING,
-    SLOT_READONLY,
     TLBI_ALLE1,
     TLBI_OPERATION,
-    Event,
 )
 from stage2fuzz.oracles.facts import (
-    GRANULES,
     ROOT_SPAN_SHIFT,
     SHIFTS,
-    Backing,
-    Break,
-    Call,
-    Fault,
+    Facts,
     LeafHandler,
     LockHandler,
-    Pending,
     PrivateHandler,
-    Slot,
     UnlinkHandler,
 )
-from stage2fuzz.rules import Rules
-from stage2fuzz.window import Entry, Window
+from stage2fuzz.window import Entry
 
 
-class World:
+class World(Facts):
     """Facts of the run so far; one object is reused for many runs."""
 
     def __init__(self) -> None:
@@ -57,128 +48,7 @@ class World:
         self.on_private_written: tuple[PrivateHandler, ...] = ()
         self.on_lock_nested: tuple[LockHandler, ...] = ()
         self.on_first_free: Callable[[], None] = _nothing
-        # These hold only while the oracles hear of the event or write they belong to.
-        self.its_slot: Slot | None = None
-        self.its_backing: Backing | None = None
-        """Slot and host page of the leaf that is being announced."""
-        self.its_fault: Fault | None = None
-        self.its_call: Call | None = None
-        """Fault and call in which the write that is being announced was stored."""
-        self.broken_at = -1
-        """The event that broke the leaf which is being announced as remade."""
-        self.returned_call: Call | None = None
-        """The call that the RETURN being heard ended."""
-        self.window = Window(0)
-        self.begin([], Rules(), 0, 0)
-
-    def begin(self, events: list[Event], rules: Rules, vcpus: int, threads: int) -> None:
-        """A new run: ``vcpus`` of its ``threads`` are guests."""
-        self.events = events
-        self.rules = rules
-        self.vcpus = vcpus
-        self.threads = threads
-        self.window.strict_table_hints = rules.strict_table_hints
-        self.window.reset(vcpus)
-        self.roots: list[int] = []
-        self.start_level = 1
-        self.vmid = 0
-        self.machine = 0
-        """ROOT_* flags of the CPU, beside the IPA bits."""
-        self.tables: dict[int, dict[int, int]] = {}
-        """Table page -> its visible entries by address; absent ones are zero."""
-        self.pages: dict[int, tuple[int, int]] = {}
-        """Linked stage-2 table page -> (level of its entries, first IPA)."""
-        self.parent: dict[int, int] = {}
-        """Linked table page -> location of the entry that links it."""
-        self.unlinked: dict[int, int] = {}
-        """Table page once linked, now not, and not freed -> the event that unlinked it."""
-        self.live: dict[int, int] = {}
-        """Allocated stage-2 table page -> the event that allocated it."""
-        self.freed: dict[int, int] = {}
-        self.since: dict[int, int] = {}
-        """Location of a leaf -> the event that last wrote it."""
-        self.touched: dict[int, int] = {}
-        """Linked table page -> the event that last wrote to it, until somebody clears this."""
-        self.broken: dict[int, Break] = {}
-        """Location -> how its leaf was removed, until there is one again."""
-        self.stored: dict[int, int] = {}
-        """Thread -> its last store."""
-        self.pending: dict[int, list[Pending]] = {}
-        """Location -> stores there that walkers can't see yet."""
-        self.slots: dict[int, Slot] = {}
-        self.backings: list[Backing] = []
-        self.dirty: dict[int, int] = {}
-        """Set bits of the dirty bitmaps: page -> event."""
-        self.invalidating = 0
-        self.sequence = 0
-        self.faults: dict[int, Fault] = {}
-        self.attempts: dict[int, list[int]] = {}
-        """vCPU -> the faults of its current access."""
-        self.calls: dict[int, Call | None] = {}
-        self.held: dict[int, tuple[int, ...]] = {}
-        """Thread -> locks it holds, LOCK_* | mode << 8, oldest first."""
-        self.destroying = False
-
-    # Questions
-
-    def name(self, thread: int) -> str:
-        """The thread as a reader knows it."""
-        return f"vCPU {thread}" if thread < self.vcpus else f"host thread {thread}"
-
-    def leaf_at(self, ipa: int) -> tuple[int, int, int]:
-        """(value, level, location) of the entry where a walk for ``ipa`` ends now."""
-        level = self.start_level
-        location = self.roots[0] + (ipa >> SHIFTS[level]) * 8 if self.roots else 0
-        while True:
-            value = self.tables.get(location & -PAGE_SIZE, {}).get(location, 0)
-            if level == LAST_LEVEL or value & 3 != 3:
-                return value, level, location
-            level += 1
-            location = (value & PTE_ADDRESS) + ((ipa >> SHIFTS[level]) & (ENTRIES - 1)) * 8
-
-    def leaves(self, start: int, end: int) -> Iterator[tuple[int, int, int, int]]:
-        """(value, level, IPA, location) of each visible valid leaf that touches [start, end)."""
-        for root in self.roots:
-            yield from self._leaves_of(root, start, end)
-
-    def _leaves_of(self, page: int, start: int, end: int) -> Iterator[tuple[int, int, int, int]]:
-        level, base = self.pages[page]
-        for location, value in self.tables[page].items():
-            if not value & PTE_VALID:
-                continue
-            ipa = base + ((location - page) >> 3 << SHIFTS[level])
-            if ipa >= end or ipa + GRANULES[level] <= start:
-                continue
-            if level == LAST_LEVEL or value & 3 != 3:
-                yield value, level, ipa, location
-            elif value & PTE_ADDRESS in self.pages:
-                yield from self._leaves_of(value & PTE_ADDRESS, start, end)
-
-    def slot_of(self, ipa: int) -> Slot | None:
-        """The published slot that holds ``ipa``."""
-        for slot in self.slots.values():
-            if slot[0] <= ipa < slot[1]:
-                return slot
-        return None
-
-    def logs(self, ipa: int) -> bool:
-        """Whether writes to ``ipa`` are logged now."""
-        slot = self.slot_of(ipa)
-        return slot is not None and slot[2] & (SLOT_LOGGING | SLOT_READONLY) == SLOT_LOGGING
-
-    def backing_of(self, ipa: int) -> Backing | None:
-        """What the host has behind ``ipa`` now."""
-        for backing in reversed(self.backings):
-            if backing[0] <= ipa < backing[1]:
-                return backing
-        return None
-
-    def outer_call(self, thread: int) -> Call | None:
-        """The outermost call that ``thread`` is in."""
-        call = self.calls.get(thread)
-        while call is not None and call[6] is not None:
-            call = call[6]
-        return call
+        super().__init__()
 
     # Events, in the order of the catalogue of kinds
 
@@ -201,10 +71,7 @@ class World:
         else:
             self.slots.pop(aux, None)
         if not old or not new & SLOT_LOGGING:
-            gone = [
-                page for page in self.dirty if self.slot_of(page) is None or not self.logs(page)
-            ]
-            for page in gone:
+            for page in [page for page in self.dirty if not self.logs(page)]:
                 del self.dirty[page]
 
     def backing(self, index: int, _thread: int, where: int, old: int, new: int, aux: int) -> None:
