@@ -85,11 +85,11 @@ MAP_RACE: Final = Profile(
 )
 PERMISSION_MIX: Final = Profile(
     "permission_mix",
-    vcpus=(2, 3, 4),
+    vcpus=(2, 1, 3, 4),
     hosts=(0, 1),
     slots=(1,),
     places=(0, 1, 2, 511, 512),
-    slot_pages=(4, 512, 1024),
+    slot_pages=(4, 1, 2, 512, 1024),
     backings=(Backing.PAGE, Backing.PMD, Backing.DEVICE),
     slot_flags=("readonly",),
     outside=False,
@@ -103,13 +103,13 @@ DIRTY_LOGGING: Final = Profile(
     slots=(1,),
     host_pages=(0, 1, 2),
     places=(0, 1, 2, 511, 512),
-    slot_pages=(4, 512, 1024),
+    slot_pages=(4, 1, 2, 512, 1024),
     backings=(Backing.PAGE, Backing.PMD),
     slot_flags=("logging", "readonly"),
     logging_on=True,
     outside=False,
     operations=_LOG,
-    options=(*_MACHINE, "failing_topup"),
+    options=(*_MACHINE, "cache_pages", "failing_topup"),
 )
 NOTIFIER: Final = Profile(
     "notifier",
