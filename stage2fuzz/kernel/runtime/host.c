@@ -229,6 +229,7 @@ void s2_call(int call, s2_u64 first, s2_u64 size, s2_u64 argument, int rights)
 	if (s2.silent)
 		return;
 	s2.thread[s2.current].sparse = is_sparse(call);
+	s2.thread[s2.current].call = call;
 	s2_record(S2_CALL, (int64_t)first, (int64_t)size, (int64_t)argument, call | rights << 8);
 }
 
@@ -236,12 +237,15 @@ void s2_return(int call, s2_u64 first, s2_u64 size, s2_s64 result)
 {
 	if (s2.silent)
 		return;
-	s2.thread[s2.current].sparse = 0;
+	s2.thread[s2.current].sparse = s2.thread[s2.current].call = 0;
 	s2_record(S2_RETURN, (int64_t)first, (int64_t)size, result, call);
 }
 
+/* Hyp stage 1 refuses a remap with a warning, and means it. */
 void s2_warn(int code)
 {
+	if (code == S2_WARN_OTHER && s2.thread[s2.current].call == S2_CALL_HYP_MAP)
+		code = S2_WARN_HYP_REMAP;
 	s2_record(S2_WARN, 0, 0, 0, code);
 }
 
@@ -272,9 +276,11 @@ static void publish(struct s2_slot *slot, int flags, int exists)
 static int log_enable(struct s2_slot *slot)
 {
 	s2_lock(S2_LOCK_SLOTS, 0);
-	slot->dirty_count = 0;
-	publish(slot, slot->flags | S2_SLOT_LOGGING, 1);
-	s2_glue_commit_logging(number_of(slot));
+	if (slot->exists) {
+		slot->dirty_count = 0;
+		publish(slot, slot->flags | S2_SLOT_LOGGING, 1);
+		s2_glue_commit_logging(number_of(slot));
+	}
 	s2_unlock(S2_LOCK_SLOTS, 0);
 	return 0;
 }
@@ -282,8 +288,10 @@ static int log_enable(struct s2_slot *slot)
 static int log_disable(struct s2_slot *slot)
 {
 	s2_lock(S2_LOCK_SLOTS, 0);
-	publish(slot, slot->flags & ~S2_SLOT_LOGGING, 1);
-	s2_glue_logging_off(number_of(slot));
+	if (slot->exists) {
+		publish(slot, slot->flags & ~S2_SLOT_LOGGING, 1);
+		s2_glue_logging_off(number_of(slot));
+	}
 	s2_unlock(S2_LOCK_SLOTS, 0);
 	return 0;
 }
@@ -305,9 +313,11 @@ static int harvest(struct s2_slot *slot, s2_u64 first, s2_u64 size, int by_clear
 	s2_u64 taken[64];
 	int count = 0;
 
-	if (!(slot->flags & S2_SLOT_LOGGING))
-		return -S2_ENOENT;
 	s2_lock(S2_LOCK_SLOTS, 0);
+	if (!slot->exists || !(slot->flags & S2_SLOT_LOGGING)) {
+		s2_unlock(S2_LOCK_SLOTS, 0);
+		return -S2_ENOENT;
+	}
 	s2_lock(S2_LOCK_MMU, 0);
 	for (int i = 0; i < slot->dirty_count; i++) {
 		int at = count;
@@ -493,15 +503,19 @@ static int test_young(struct s2_slot *slot, s2_u64 first)
 static int slot_delete(struct s2_slot *slot)
 {
 	s2_lock(S2_LOCK_SLOTS, 0);
-	publish(slot, slot->flags, 0);
-	s2_glue_flush_slot(number_of(slot));
+	if (slot->exists) {
+		publish(slot, slot->flags, 0);
+		s2_glue_flush_slot(number_of(slot));
+	}
 	s2_unlock(S2_LOCK_SLOTS, 0);
 	return 0;
 }
 
+/* The VM dies when nobody uses it any more: vCPUs have ended, no other operation is under way. */
 static int teardown(void)
 {
-	s2_wait_for(S2_FOR_VCPUS, 0, S2_THREAD_END, 0);
+	s2.thread[s2.current].busy = 0;
+	s2_wait_for(S2_FOR_SILENCE, 0, S2_THREAD_END, 0);
 	s2.mapped = 0;
 	s2_glue_teardown();
 	return 0;
@@ -556,13 +570,15 @@ void s2_host_body(void)
 		s2_u64 first = ipa_of(op->page), size = (s2_u64)op->pages * PAGE;
 		int call = calls[op->op];
 
-		if (number >= s2.scenario.slots || !slot->exists || first >= slot->end)
+		if (!s2.mapped || number >= s2.scenario.slots || !slot->exists || first >= slot->end)
 			continue;
 		if (first + size > slot->end)
 			size = slot->end - first;
 		if (call)
 			s2_record(S2_CALL, (int64_t)first, (int64_t)size, 0, call);
+		s2.thread[s2.current].busy = 1;
 		result = operate(op->op, slot, first, size);
+		s2.thread[s2.current].busy = 0;
 		if (call)
 			s2_record(S2_RETURN, (int64_t)first, (int64_t)size, result, call);
 	}

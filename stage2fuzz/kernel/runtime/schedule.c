@@ -25,9 +25,9 @@ static int ready(const struct s2_thread *thread)
 			    s2.thread[i].reader_epoch < thread->wait_name)
 				return 0;
 		return 1;
-	case S2_FOR_VCPUS:
-		for (int i = 0; i < s2.scenario.vcpus; i++)
-			if (!s2.thread[i].ended)
+	case S2_FOR_SILENCE:
+		for (int i = 0; i < s2.threads; i++)
+			if (i < s2.scenario.vcpus ? !s2.thread[i].ended : s2.thread[i].busy)
 				return 0;
 		return 1;
 	}
@@ -413,7 +413,8 @@ static void prepare_threads(void)
 
 		if (!thread->coroutine.stack && s2_coroutine_allocate(&thread->coroutine))
 			__builtin_trap();
-		thread->ended = thread->pending_kind = thread->rcu_depth = thread->sparse = 0;
+		thread->ended = thread->pending_kind = thread->rcu_depth = 0;
+		thread->sparse = thread->busy = thread->call = 0;
 		thread->injected = thread->signalled = 0;
 		thread->pinned = thread->pins_host_page = 0;
 		thread->pending_where = 0;
