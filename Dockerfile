@@ -13,7 +13,7 @@ RUN apt-get update \
     && apt-get install -y --no-install-recommends gcc libc6-dev \
     && rm -rf /var/lib/apt/lists/*
 RUN useradd --uid 10001 --user-group --no-create-home --shell /usr/sbin/nologin stage2fuzz \
-    && install -d -o stage2fuzz -g stage2fuzz /work
+    && install -d -m 1777 /work
 COPY --from=build /opt/stage2fuzz /opt/stage2fuzz
 WORKDIR /opt/service
 COPY stage2fuzz stage2fuzz

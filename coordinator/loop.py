@@ -74,11 +74,12 @@ def tick(store: Store, number: int, lease: float = LEASE_SECONDS) -> bool:
         if book is None:
             return False
         book.sweep(lease)
-        elapsed = book.clock()
+        slots = book.slots()
+        elapsed = book.clock(slots > 0)
         tally = _Tally(book.campaign.schedules, book.campaign.fuzz_seconds, book.campaign.failures)
         suspects = _merge_reports(store, book, tally)
         _merge_corpus(book)
-        planned = _plan(book, elapsed, tally, suspects)
+        planned = _plan(book, slots, elapsed, tally, suspects)
         if planned // PRUNE_EVERY > book.campaign.planned // PRUNE_EVERY:
             _prune_corpus(book)
     return True
@@ -186,7 +187,11 @@ def _candidates(entries: Sequence[Entry]) -> list[Candidate]:
 
 
 def _plan(
-    book: Books, elapsed: float, tally: _Tally, suspects: dict[books.Stream, tuple[str, ...]]
+    book: Books,
+    slots: int,
+    elapsed: float,
+    tally: _Tally,
+    suspects: dict[books.Stream, tuple[str, ...]],
 ) -> int:
     """Add the orders that are needed, and move the campaign on; fuzz orders planned so far."""
     campaign = book.campaign
@@ -211,7 +216,7 @@ def _plan(
         schedules=tally.schedules,
         findings=len(seen),
         open_orders=book.open_orders(),
-        slots=book.slots(),
+        slots=slots,
         draining=campaign.state == DRAINING,
         labels=labels,
         streams=tuple(

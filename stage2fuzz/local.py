@@ -21,6 +21,8 @@ import stage2fuzz
 from stage2fuzz import settings
 from stage2fuzz.errors import InputError
 
+RESTARTS: Final = 10
+"""Ends of processes that are made good before we give up."""
 START_SECONDS: Final = 20.0
 STOP_SECONDS: Final = 20.0
 SERVERS: Final = ("valkey-server", "redis-server")
@@ -35,6 +37,7 @@ class Service:
         self.database, self.workers = database, workers
         self.root = checkout()
         self.folder = Path(tempfile.mkdtemp(prefix="stage2fuzz-"))
+        self.restarts = 0
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
 
     def start(self) -> None:
@@ -56,9 +59,14 @@ class Service:
             self._run(name or part, worker_command(self.workers))
 
     def check(self) -> None:
-        """Raise an InputError if a process has ended by itself."""
-        for name, process in self.processes.items():
-            if process.poll() is not None:
+        """Start what has ended by itself again; raise an InputError where that does not help."""
+        for name, process in list(self.processes.items()):
+            if process.poll() is None:
+                continue
+            self.restarts += 1
+            if self.restarts <= RESTARTS:
+                self.begin(name)
+            else:
                 last = (self.folder / f"{name}.log").read_text(errors="replace")[-600:]
                 raise InputError(name, f"ended with {process.returncode}: {last.strip()}")
 

@@ -1,18 +1,23 @@
 """The Celery application: JSON only, one message at a time, and nothing a message can abuse.
 
-A message is a wake-up of two numbers, so delivery needs no guarantee of the broker's: acknowledged
-late, never redelivered in normal life, its result ignored. Tasks that Celery registers by itself
-(``celery.map`` and others, which call further tasks by name) are taken out, remote control is off.
+A message is a wake-up of two numbers, so delivery needs no guarantee of the broker's: it is
+acknowledged at once and its result ignored. (Acknowledged late, a message whose broker went away
+meanwhile could never be acknowledged, and held its slot for ever; measured with Celery 5.7.) Tasks
+that Celery registers by itself (``celery.map`` and others, which call further tasks by name) are
+taken out, remote control is off.
 """
 
 import os
+import signal
+import socket
 from typing import Any, Final
 
 from celery import Celery
 from celery.signals import celeryd_init, setup_logging, worker_ready
 from kombu.entity import Queue
 
-from stage2fuzz.findings import campaigns
+from stage2fuzz.errors import InputError
+from stage2fuzz.findings import campaigns, leases
 from stage2fuzz.findings.leases import Trouble
 from stage2fuzz.logs import configure
 from stage2fuzz.orders import QUEUE, TASKS
@@ -23,8 +28,9 @@ from worker.job import LOG, database, one_line, owner
 ALIVE_SECONDS: Final = 10.0
 TASK_SECONDS: Final = 2 * 3600 + 600
 """The last resort: longer than any order, with what comes after it, may take."""
-VISIBILITY_SECONDS: Final = 4 * TASK_SECONDS
-"""Redis would hand a message out again after this long; leases are overdue far earlier."""
+IDLE_SIGNS: Final = 6
+"""Signs of life, one after the other, with work about and none of it ours: the broker's connection
+is dead though it looks alive, and only a new process helps."""
 
 app = Celery("stage2fuzz")
 app.conf.update(
@@ -32,7 +38,6 @@ app.conf.update(
     broker_connection_retry_on_startup=True,
     broker_connection_max_retries=None,
     broker_transport_options={
-        "visibility_timeout": VISIBILITY_SECONDS,
         "socket_timeout": 30,
         "socket_keepalive": True,
         "health_check_interval": 15,
@@ -44,13 +49,13 @@ app.conf.update(
     result_accept_content=["json"],
     result_backend=None,
     task_ignore_result=True,
-    task_acks_late=True,
-    task_reject_on_worker_lost=False,
+    task_acks_late=False,
     task_time_limit=TASK_SECONDS,
     task_queues=[Queue(QUEUE)],  # type: ignore[no-untyped-call]
     task_default_queue=QUEUE,
     task_create_missing_queues=False,
     worker_prefetch_multiplier=1,
+    worker_disable_prefetch=True,
     worker_max_tasks_per_child=200,
     worker_max_memory_per_child=512 * 1024,
     worker_enable_remote_control=False,
@@ -83,17 +88,27 @@ def _check(**_more: Any) -> None:
 def _ready(sender: Any, **_more: Any) -> None:
     """Give a sign of life now and every ten seconds, from the worker's own event loop."""
     slots = sender.pool.num_processes if hasattr(sender.pool, "num_processes") else 1
-    sign_of_life(slots)
-    sender.timer.call_repeatedly(ALIVE_SECONDS, sign_of_life, (slots,))
+    sign = SignOfLife(slots)
+    sign()
+    sender.timer.call_repeatedly(ALIVE_SECONDS, sign)
 
 
-def sign_of_life(slots: int) -> None:
-    """Write down that this worker lives; trouble is logged, for it may pass."""
-    try:
-        store = database(os.getpid(), from_environment().database)
-        campaigns.worker_seen(store.engine, owner(), slots)
-    except Exception as error:
-        if not isinstance(error, Trouble):
-            LOG.exception("no sign of life")
-        else:
+class SignOfLife:
+    """Writes down that this worker lives, and ends it where it lives but gets no work."""
+
+    def __init__(self, slots: int) -> None:
+        """``slots`` orders run here at once."""
+        self.slots = slots
+        self.idle = 0
+
+    def __call__(self) -> None:
+        """Called every ten seconds; trouble is logged, for it may pass."""
+        try:
+            engine = database(os.getpid(), from_environment().database).engine
+            campaigns.worker_seen(engine, owner(), self.slots)
+            self.idle = self.idle + 1 if leases.overlooked(engine, socket.gethostname()) else 0
+        except (Trouble, InputError) as error:
             LOG.warning("no sign of life: %s", one_line(error))
+        if self.idle >= IDLE_SIGNS:
+            LOG.error("there is work and none comes here: ending, to be started anew")
+            os.kill(os.getpid(), signal.SIGTERM)

@@ -128,7 +128,7 @@ def read_finding(path: Path) -> tuple[Case, Violation]:
         raw: Any = json.loads(path.read_text())
         texts = [raw[name] for name in ("oracle", "rule", "verdict", "signature", "case")]
         category = Category(raw["category"])
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise InputError(path.name, f"is no finding ({error!r})") from None
     if not all(isinstance(text, str) for text in texts):
         raise InputError(path.name, "is no finding (a field is no text)")
@@ -142,7 +142,7 @@ def read_stats(path: Path) -> dict[str, Any]:
     try:
         raw = json.loads(path.read_text())
         return {"schedules": int(raw["schedules"]), "seconds": float(raw["seconds"])}
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return {"schedules": 0, "seconds": 0.0}
 
 

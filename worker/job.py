@@ -23,7 +23,7 @@ from stage2fuzz.findings.store import Store
 from stage2fuzz.oracles.violation import Violation
 from stage2fuzz.orders import Result
 from stage2fuzz.settings import Settings, from_environment
-from worker.process import expect_room
+from worker.process import NoRoomError, expect_room
 
 LOG: Final = logging.getLogger("stage2fuzz.worker")
 PATIENCE: Final = 600.0
@@ -41,10 +41,9 @@ class LeaseLostError(Exception):
 class Job:
     """One claimed lease: its folder, its heartbeat, its results."""
 
-    def __init__(self, store: Store, held: Held, settings: Settings) -> None:
-        """``held`` is what ``claim`` returned."""
-        self.store, self.held, self.settings = store, held, settings
-        self.folder = Path(tempfile.mkdtemp(prefix="stage2fuzz-order-", dir=settings.work))
+    def __init__(self, store: Store, held: Held, settings: Settings, folder: Path) -> None:
+        """``held`` is what ``claim`` returned, ``folder`` an empty one that is ours."""
+        self.store, self.held, self.settings, self.folder = store, held, settings, folder
         self._next_beat = time.monotonic() + settings.lease / 3
 
     def beat(self) -> None:
@@ -82,10 +81,22 @@ class Job:
 def claimed(campaign: int, lease: int) -> Job | None:
     """Claim a lease; None where there is nothing to do. Raises NoRoomError."""
     settings = from_environment()
-    expect_room(settings.work)
+    folder = _empty_folder(settings.work)
     store = patiently(lambda: database(os.getpid(), settings.database))
     held = patiently(lambda: leases.claim(store.engine, lease, campaign, owner(), settings.lease))
-    return None if held is None else Job(store, held, settings)
+    if held is None:
+        folder.rmdir()
+        return None
+    return Job(store, held, settings, folder)
+
+
+def _empty_folder(work: Path) -> Path:
+    """A folder for an order, made before anything is claimed. Raises NoRoomError."""
+    try:
+        expect_room(work)
+        return Path(tempfile.mkdtemp(prefix="stage2fuzz-order-", dir=work))
+    except OSError as error:
+        raise NoRoomError(f"{work} can't be used: {error.strerror}") from None
 
 
 @lru_cache(maxsize=1)

@@ -2,12 +2,12 @@
 
 import time
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Any, Final, TypeGuard
 
 from stage2fuzz.errors import InputError
 from stage2fuzz.findings import leases
 from stage2fuzz.findings.books import read_order
-from stage2fuzz.orders import NAMES, Order
+from stage2fuzz.orders import MAX_COUNT, NAMES, Order
 from worker import checking, fuzzing
 from worker.job import LOG, Job, LeaseLostError, claimed, one_line, patiently
 from worker.process import NoRoomError
@@ -56,7 +56,7 @@ def carry_out(campaign: object, lease: object) -> None:
     Nothing is raised: an exception would only make Celery log it, while the lease waited for its
     deadline. A message that is not two numbers is dropped.
     """
-    if type(campaign) is not int or type(lease) is not int:
+    if not _is_number(campaign) or not _is_number(lease):
         LOG.error("a message names no lease: dropped")
         return
     try:
@@ -70,6 +70,11 @@ def carry_out(campaign: object, lease: object) -> None:
             _do(job)
         finally:
             job.clean()
+
+
+def _is_number(value: object) -> TypeGuard[int]:
+    """Whether this can be the number of a row; true is a number to Python, and not to us."""
+    return type(value) is int and 0 < value <= MAX_COUNT
 
 
 def _do(job: Job) -> None:

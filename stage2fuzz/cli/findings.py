@@ -59,7 +59,7 @@ def list_findings(
         return
     out = console()
     if not found:
-        out.print(f"no findings in {database}")
+        out.print(f"no findings in {store.engine.url.render_as_string(hide_password=True)}")
         return
     table = Table(box=None, padding=(0, 2, 0, 0))
     for title in ("id", "state", "engine", "oracle", "seen", "verdict"):

@@ -239,12 +239,12 @@ class Books:
         if rows:
             self.connection.execute(upsert(self.connection, lease).on_conflict_do_nothing(), rows)
 
-    def clock(self) -> float:
-        """Let time pass for the campaign; its seconds so far."""
+    def clock(self, working: bool) -> float:
+        """Let time pass for the campaign where somebody works for it; its seconds so far."""
         passed = self.connection.execute(
             select(now() - campaign.c.ticked).where(campaign.c.id == self.campaign.id)
         ).scalar_one()
-        elapsed = self.campaign.elapsed + min(max(passed, 0.0), LONGEST_TICK)
+        elapsed = self.campaign.elapsed + (min(max(passed, 0.0), LONGEST_TICK) if working else 0)
         self.write(elapsed=elapsed, ticked=now())
         return elapsed
 

@@ -276,6 +276,15 @@ def unannounced(
         return [(row.id, row.kind) for row in connection.execute(statement)]
 
 
+def overlooked(engine: Engine, host: str) -> bool:
+    """Whether leases wait to be claimed while no process of ``host`` holds one."""
+    mine = lease.c.owner.startswith(f"{host}:", autoescape=True)
+    held = exists().where(lease.c.state == LEASED, mine, lease.c.deadline > now())
+    statement = select(exists().where(lease.c.state == READY, _active()) & ~held)
+    with engine.connect().execution_options(**{READS: True}) as connection:
+        return bool(connection.execute(statement).scalar_one())
+
+
 def announced(engine: Engine, numbers: list[int]) -> None:
     """Note that the broker took a message for these leases."""
     if numbers:

@@ -1,0 +1,211 @@
+"""What a stranger could try: messages, orders, outbox files, listening ports, defaults."""
+
+import json
+import re
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from kombu.connection import Connection
+from rig import ROOT, Rig
+from sqlalchemy import Engine
+
+from coordinator.metrics import MetricsServer
+from stage2fuzz import settings
+from stage2fuzz.case import Case
+from stage2fuzz.casetext import format_case
+from stage2fuzz.errors import InputError
+from stage2fuzz.findings import campaigns
+from stage2fuzz.findings.leases import MAX_ATTEMPTS
+from stage2fuzz.local import broker_command
+from stage2fuzz.orders import QUEUE, TASKS, CampaignSpec
+from worker import fuzzing
+from worker.app import app
+from worker.tasks import carry_out
+
+GOOD = {
+    "format": 1,
+    "engine": "model:v5.10",
+    "oracle": "C6",
+    "rule": "no downgrade",
+    "category": "correctness",
+    "signature": "C6/page",
+    "verdict": "A permission is gone.",
+    "case": format_case(Case()),
+}
+
+
+@pytest.fixture
+def stranger(tmp_path: Path) -> Iterator[Rig]:
+    made = Rig(tmp_path, f"sqlite:///{tmp_path}/campaign.db", findings=0)
+    yield made
+    made.close()
+
+
+def test_a_worker_reads_json_alone_and_knows_our_tasks_alone() -> None:
+    assert app.conf.accept_content == ["json"]
+    assert app.conf.task_serializer == app.conf.event_serializer == "json"
+    assert app.conf.result_backend is None
+    assert app.conf.worker_enable_remote_control is False
+    assert set(app.tasks) == set(TASKS.values())
+
+
+@pytest.mark.slow
+def test_messages_of_a_stranger_run_nothing_and_stop_nothing(stranger: Rig, tmp_path: Path) -> None:
+    """Pickle, unknown tasks, other types: all refused, and the campaign goes on to its end."""
+    stranger.start(seconds=4)
+    proof = tmp_path / "proof"
+    code = f"cposix\nsystem\n(Vtouch {proof}\ntR.".encode()
+    url = stranger.service.environment()[settings.BROKER]
+    with Connection(url) as connection:  # type: ignore[no-untyped-call]
+        producer = connection.Producer()
+
+        def send(body: bytes | str, kind: str, task: str) -> None:
+            producer.publish(
+                body,
+                routing_key=QUEUE,
+                content_type=kind,
+                content_encoding="utf-8" if isinstance(body, str) else "binary",
+                headers={"task": task, "id": "0", "lang": "py", "root_id": "0"},
+            )
+
+        for task in (TASKS["fuzz"], "posix.system", "celery.map", "celery.backend_cleanup"):
+            send(code, "application/x-python-serialize", task)
+            for arguments in ([], [f"touch {proof}", 1], [[1], {"a": 1}], [10**30, -1], [True, 1]):
+                send(json.dumps([arguments, {}, {}]), "application/json", task)
+        send("no json", "application/json", TASKS["fuzz"])
+    stranger.until_done()
+    stranger.expect_books_in_order()
+    assert stranger.figures().campaign.schedules > 0
+    assert not proof.exists()
+
+
+@pytest.mark.parametrize(
+    "values", [("1", 2), (True, 1), (1.5, 1), (None, None), ([1], {}), (0, 1), (1, 10**30)]
+)
+def test_a_message_that_is_not_two_numbers_is_dropped(
+    values: tuple[object, object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("worker.tasks.claimed", lambda *_: pytest.fail("claimed"))
+    carry_out(*values)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"case": "no case"},
+        {"case": GOOD["case"].replace("pages 4", "pages 1000000000")},  # type: ignore[attr-defined]
+        {"case": 7},
+        {"category": "execute me"},
+        {"signature": None},
+    ],
+)
+def test_a_bad_file_in_the_outbox_is_refused(tmp_path: Path, change: dict[str, object]) -> None:
+    path = tmp_path / "0.finding.json"
+    path.write_text(json.dumps(GOOD))
+    found, violation = fuzzing.read_finding(path)
+    assert (found, violation.signature) == (Case(), "C6/page")
+    path.write_text(json.dumps(GOOD | change))
+    with pytest.raises(InputError):
+        fuzzing.read_finding(path)
+
+
+@pytest.mark.parametrize("text", ["", "[]", "nul", '{"format": 1}', "[" * 100_000])
+def test_a_file_that_is_no_finding_is_refused(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "0.finding.json"
+    path.write_text(text)
+    with pytest.raises(InputError):
+        fuzzing.read_finding(path)
+
+
+def test_a_link_or_a_giant_in_the_outbox_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "0.finding.json"
+    path.symlink_to("/etc/passwd")
+    with pytest.raises(InputError):
+        fuzzing.read_finding(path)
+    path.unlink()
+    path.write_text(json.dumps(GOOD))
+    monkeypatch.setattr(fuzzing, "MAX_FINDING", 100)
+    with pytest.raises(InputError):
+        fuzzing.read_finding(path)
+
+
+def test_nothing_listens_beyond_this_machine_unless_told_to() -> None:
+    plain = settings.from_environment({})
+    assert plain.metrics[0] == "127.0.0.1"
+    assert "127.0.0.1" in plain.broker
+    assert plain.database.startswith("sqlite:")
+    command = broker_command(Path("/run/socket"), Path("/run"))
+    assert command[command.index("--port") + 1] == "0"
+    assert command[command.index("--unixsocketperm") + 1] == "700"
+    server = MetricsServer(("127.0.0.1", 0))
+    try:
+        host = socket.gethostbyname(socket.gethostname())
+        if not host.startswith("127."):
+            with (
+                pytest.raises(OSError, match="refused"),
+                socket.create_connection((host, server.port), timeout=2),
+            ):
+                pass
+    finally:
+        server.close()
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        (settings.BROKER, "memory://"),
+        (settings.BROKER, "filesystem:///tmp"),
+        (settings.METRICS, "9464"),
+        (settings.METRICS, "127.0.0.1:http"),
+        (settings.LEASE, "0"),
+        (settings.LEASE, "soon"),
+    ],
+)
+def test_a_bad_setting_is_named(name: str, value: str) -> None:
+    with pytest.raises(InputError, match=name):
+        settings.from_environment({name: value})
+
+
+def test_names_go_into_the_database_as_values(database: Engine) -> None:
+    for name in ("x'; DROP TABLE lease; --", "../x", "", "a" * 81, "a\nb"):
+        with pytest.raises(InputError):
+            campaigns.create(database, CampaignSpec(name, ("model:v5.10",), ("map_race",)))
+        with pytest.raises(InputError):
+            campaigns.named(database, name)
+    campaigns.worker_seen(database, "'; DROP TABLE worker; --:1", 1)
+    assert campaigns.workers_on(database, "'; DROP TABLE worker; --") == 1
+    assert campaigns.workers_on(database, "%") == 0
+
+
+def test_no_sql_is_put_together_from_text() -> None:
+    for folder in ("stage2fuzz", "coordinator", "worker"):
+        for path in (ROOT / folder).rglob("*.py"):
+            text = path.read_text()
+            assert not re.search(r"(execute|text|exec_driver_sql)\(\s*f[\"'].*(WHERE|VALUES)", text)
+
+
+def test_compose_has_no_default_password_publishes_nothing_and_takes_rights_away() -> None:
+    text = (ROOT / "docker-compose.yml").read_text()
+    for use in re.findall(r"(?<!\$)\$\{?(\w*PASSWORD\w*)(.*?)[}\"\s]", text):
+        assert use[1].startswith(":?"), use
+    assert "ports:" not in text
+    assert "privileged: true" not in text
+    assert "internal: true" in text
+    for service in ("redis", "postgres"):
+        part = text[text.index(f"\n  {service}:") :].split("\n\n")[0]
+        for line in ("read_only: true", "cap_drop: [ALL]", "no-new-privileges:true", "mem_limit"):
+            assert line in part, (service, line)
+    shared = text[text.index("x-service:") : text.index("\nservices:")]
+    for line in ("read_only: true", "cap_drop: [ALL]", "no-new-privileges:true"):
+        assert line in shared
+    assert "USER 10001:10001" in (ROOT / "Dockerfile").read_text()
+    example = (ROOT / ".env.example").read_text()
+    assert re.findall(r"^\w*PASSWORD=(.*)$", example, re.MULTILINE) == ["", ""]
+
+
+def test_attempts_are_bounded() -> None:
+    assert 1 < MAX_ATTEMPTS <= 5
