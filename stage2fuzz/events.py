@@ -124,7 +124,7 @@ FIELDS: Final[dict[int, tuple[str, str, str, str, str]]] = {
     REPORT: ("report", "IPA of the page", "-", "-", "0: by get, 1: by clear"),
     DCACHE_CLEAN: ("dcache-clean", "host address", "bytes", "-", "-"),
     ICACHE_INVALIDATE: ("icache-invalidate", "host address", "bytes", "-", "-"),
-    CALL: ("call", "first IPA", "bytes", "argument", "CALL_*, or'ed with rights << 8"),
+    CALL: ("call", "first IPA", "bytes", "argument", "CALL_*, or'ed with PROT_* << 8"),
     RETURN: ("return", "first IPA", "bytes", "result", "CALL_*"),
     WARN: ("warn", "-", "-", "-", "WARN_*"),
     THREAD_END: ("end", "-", "-", "-", "-"),

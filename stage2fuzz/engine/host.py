@@ -103,6 +103,8 @@ def publish(vm: Vm, slot: MemorySlot, deleted: bool = False) -> None:
 
 def log_enable(vm: Vm, slot: MemorySlot, _start: int, _size: int) -> int:
     """KVM_MEM_LOG_DIRTY_PAGES on: publish, write-protect the slot, unlock, then flush."""
+    if slot.flags & SLOT_LOGGING:
+        return 0  # nothing changes, so nothing is published
     vm.lock(LOCK_SLOTS)
     new = copy(slot)
     new.flags |= SLOT_LOGGING
@@ -119,6 +121,8 @@ def log_enable(vm: Vm, slot: MemorySlot, _start: int, _size: int) -> int:
 
 def log_disable(vm: Vm, slot: MemorySlot, _start: int, _size: int) -> int:
     """KVM_MEM_LOG_DIRTY_PAGES off: nothing happens in stage 2; blocks come back by faults."""
+    if not slot.flags & SLOT_LOGGING:
+        return 0
     vm.lock(LOCK_SLOTS)
     new = copy(slot)
     new.flags &= ~SLOT_LOGGING

@@ -5,6 +5,7 @@ from random import Random
 from stage2fuzz.arch import ACCESS_NAMES, EXECUTE, READ, WRITE
 from stage2fuzz.engine.model import ModelEngine
 from stage2fuzz.engine.revision import parse_revision
+from stage2fuzz.errors import InputError
 from stage2fuzz.events import Event
 from stage2fuzz.scenario import (
     PLACES,
@@ -24,6 +25,7 @@ from stage2fuzz.scenario import (
 )
 from stage2fuzz.schedule.base import Run, Schedule
 from stage2fuzz.schedule.replay import Replay
+from stage2fuzz.validate import check_scenario
 from stage2fuzz.trace import Trace
 
 MAP_RACE = Scenario(slots=(Slot(logging=True),), vcpus=((Access(WRITE, 0),), (Access(READ, 0),)))
@@ -49,6 +51,16 @@ def events_of(kind: int, events: list[Event]) -> list[Event]:
 
 def any_scenario(draw: Random) -> Scenario:
     """Any scenario at all, small enough to run in a millisecond."""
+    while True:
+        scenario = _drawn(draw)
+        try:
+            check_scenario(scenario, "drawn")
+        except InputError:
+            continue  # a host operation named a page of no slot
+        return scenario
+
+
+def _drawn(draw: Random) -> Scenario:
     slots = tuple(
         Slot(
             draw.choice(SLOT_PAGES),
