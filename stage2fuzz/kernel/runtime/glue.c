@@ -52,9 +52,10 @@ int kvm_set_spte_hva(struct kvm *, unsigned long, pte_t);
 
 /* ---- memslots and the VMM's own tables ---- */
 
+/* What operations iterate over: a slot under deletion is in the list until it is flushed. */
 struct kvm_memory_slot *s2_memslot_at(int index)
 {
-	return index >= 0 && index < S2_MAX_SLOTS ? current_memslot[index] : NULL;
+	return index >= 0 && index < S2_MAX_SLOTS ? last_memslot[index] : NULL;
 }
 
 struct kvm_memory_slot *s2_memslot_of(gfn_t gfn)
@@ -286,7 +287,7 @@ void s2_glue_flush_slot(int number)
 #if S2_HAS_GFN_RANGE
 static struct kvm_gfn_range range_of(int number, u64 first, u64 size)
 {
-	struct kvm_gfn_range range = { .slot = current_memslot[number],
+	struct kvm_gfn_range range = { .slot = last_memslot[number],
 				       .start = first >> PAGE_SHIFT,
 				       .end = (first + size) >> PAGE_SHIFT,
 				       .may_block = true };
@@ -296,7 +297,7 @@ static struct kvm_gfn_range range_of(int number, u64 first, u64 size)
 #else
 static unsigned long hva_of(int number, u64 first)
 {
-	const struct kvm_memory_slot *slot = current_memslot[number];
+	const struct kvm_memory_slot *slot = last_memslot[number];
 
 	return slot->userspace_addr + (first - (slot->base_gfn << PAGE_SHIFT));
 }
@@ -306,7 +307,7 @@ void s2_glue_invalidate(int number, s2_u64 first, s2_u64 size)
 {
 #if S2_HAS_GFN_RANGE
 	struct kvm_gfn_range range = range_of(number, first, size);
-	u64 end = current_memslot[number]->base_gfn + current_memslot[number]->npages;
+	u64 end = last_memslot[number]->base_gfn + last_memslot[number]->npages;
 
 	range.end = min(range.end, end);
 	if (kvm_unmap_gfn_range(&kvm, &range))

@@ -360,8 +360,7 @@ static void invalidate_start(struct s2_slot *slot, s2_u64 first, s2_u64 size)
 	s2.invalidations++;
 	publish_sequence();
 	s2_record(S2_INVALIDATE_BEGIN, (int64_t)first, (int64_t)size, s2.invalidations, 0);
-	if (slot->exists)
-		s2_glue_invalidate(number_of(slot), first, size);
+	s2_glue_invalidate(number_of(slot), first, size);
 	s2_unlock(S2_LOCK_MMU, 0);
 	s2_record(S2_RETURN, (int64_t)first, (int64_t)size, 0, S2_CALL_INVALIDATE_START);
 }
@@ -480,9 +479,9 @@ static int age(struct s2_slot *slot, s2_u64 first, s2_u64 size)
 	int young = 0;
 
 	s2_lock(S2_LOCK_MMU, 0);
-	if (slot->exists && (size == PAGE << 9 || size == PAGE << 18))
+	if (size == PAGE << 9 || size == PAGE << 18)
 		young = s2_glue_age(number_of(slot), first, size);
-	else if (slot->exists)
+	else
 		for (s2_u64 i = 0; i < MAX_CHANGED && i * PAGE < size; i++)
 			young |= s2_glue_age(number_of(slot), first + i * PAGE, PAGE);
 	s2_unlock(S2_LOCK_MMU, 0);
@@ -491,11 +490,10 @@ static int age(struct s2_slot *slot, s2_u64 first, s2_u64 size)
 
 static int test_young(struct s2_slot *slot, s2_u64 first)
 {
-	int young = 0;
+	int young;
 
 	s2_lock(S2_LOCK_MMU, 0);
-	if (slot->exists)
-		young = s2_glue_test_young(number_of(slot), first);
+	young = s2_glue_test_young(number_of(slot), first);
 	s2_unlock(S2_LOCK_MMU, 0);
 	return young;
 }
@@ -651,6 +649,16 @@ static int maps_hyp(void)
 	return 0;
 }
 
+/* KVM_CAP_ARM_EAGER_SPLIT_CHUNK_SIZE is a choice of the VMM; here it comes with 48 IPA bits, where
+ * the slots are small enough for a run to split them page by page. */
+static int splits_eagerly(void)
+{
+	for (int i = 0; i < s2.scenario.slots; i++)
+		if (s2.scenario.slot[i].pages > 1024)
+			return 0;
+	return s2.scenario.ipa_bits == 48;
+}
+
 void s2_vm_reset(void)
 {
 	const struct s2_scenario *scenario = &s2.scenario;
@@ -660,6 +668,7 @@ void s2_vm_reset(void)
 	s2_options.ipa_bits = scenario->ipa_bits;
 	s2_options.dic = scenario->dic;
 	s2_options.fwb = scenario->fwb;
+	s2_options.eager_split = splits_eagerly();
 	s2.start_level = scenario->ipa_bits == 40 ? 1 : 0;
 	s2.roots = scenario->ipa_bits == 40 ? 2 : 1;
 	s2.root = S2_TABLE_BASE;

@@ -337,7 +337,7 @@ static inline bool s2_cap(int cap)
 #define ARM64_MIN_PARANGE_BITS 32
 #define IDMAP_VA_BITS 48
 #define vabits_actual 48
-#define KVM_ARM_EAGER_SPLIT_CHUNK_SIZE_DEFAULT (s2_options.ipa_bits == 48 ? PMD_SIZE : 0)
+#define KVM_ARM_EAGER_SPLIT_CHUNK_SIZE_DEFAULT (s2_options.eager_split ? PMD_SIZE : 0)
 /* ---- nested virtualisation: never ---- */
 struct kvm_s2_trans { phys_addr_t output; };
 #define KVM_NV_GUEST_MAP_SZ 0
