@@ -157,8 +157,11 @@ def _report(session: Session, store: Store, as_json: bool) -> None:
     if not found:
         return
     order = {"correctness": 0, "progress": 1, "economy": 2}
-    for each in sorted(found, key=lambda each: (order[each.category], each.id)):
-        out.print(f"  #{each.id:<3} {each.category:<11} {each.oracle:<4} {each.verdict}")
-    first = min(found, key=lambda each: (order[each.category], each.id)).id
-    out.print(f"next: stage2fuzz replay {first}          the interleaving, step by step")
-    out.print(f"      stage2fuzz findings show {first}   its history and its reproducer")
+    found.sort(key=lambda each: (order[each.category], each.id))
+    table = Table(box=None, padding=(0, 2, 0, 0), show_header=False)
+    for each in found:
+        table.add_row(f"#{each.id}", each.category, each.oracle, each.verdict)
+    out.print(table)
+    first = found[0].id
+    out.print(f"next: stage2fuzz replay {first:<15} the interleaving, step by step")
+    out.print(f"      stage2fuzz findings show {first:<8} its history and its reproducer")

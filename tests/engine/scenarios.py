@@ -25,8 +25,8 @@ from stage2fuzz.scenario import (
 )
 from stage2fuzz.schedule.base import Run, Schedule
 from stage2fuzz.schedule.replay import Replay
-from stage2fuzz.validate import check_scenario
 from stage2fuzz.trace import Trace
+from stage2fuzz.validate import check_scenario
 
 MAP_RACE = Scenario(slots=(Slot(logging=True),), vcpus=((Access(WRITE, 0),), (Access(READ, 0),)))
 REFERENCE = Scenario(
