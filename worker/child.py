@@ -24,7 +24,7 @@ from stage2fuzz.minimise import Replayed, minimise
 from stage2fuzz.run import Outcome, run, run_scheduled
 from stage2fuzz.schedule import STRATEGIES, strategy
 
-SEARCH_SCHEDULES: Final = 400
+SEARCH_SCHEDULES: Final = 200
 """Schedules of each strategy tried on an engine before a fault counts as absent there: another
 revision takes other steps, so that the recorded schedule alone proves nothing."""
 

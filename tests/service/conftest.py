@@ -3,6 +3,7 @@
 import os
 import shutil
 import subprocess
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -28,23 +29,53 @@ def as_postgres(*command: str) -> None:
     )
 
 
+class PostgresServer:
+    """A PostgreSQL of our own on a Unix socket, which can be stopped and started."""
+
+    def __init__(self) -> None:
+        """Nothing runs before ``with``."""
+        self.folder = Path(tempfile.mkdtemp(prefix="stage2fuzz-postgres-", dir="/tmp"))
+        self.url = f"postgresql+psycopg://stage2fuzz@/postgres?host={self.folder}"
+
+    def __enter__(self) -> "PostgresServer":
+        """Initialise and start."""
+        self.folder.chmod(0o777)
+        data = str(self.folder / "data")
+        as_postgres("initdb", "-D", data, "-A", "trust", "-U", "stage2fuzz", "--no-sync")
+        self.start()
+        return self
+
+    def __exit__(self, *_trouble: object) -> None:
+        """Stop and forget."""
+        self.stop()
+        shutil.rmtree(self.folder)
+
+    def start(self) -> None:
+        """Start, and wait until it answers."""
+        options = f"-c listen_addresses='' -k {self.folder} -c fsync=off"
+        self._control("-w", "-o", options, "-l", str(self.folder / "log"), "start")
+
+    def stop(self) -> None:
+        """Stop at once, as a power cut would."""
+        self._control("-m", "immediate", "stop")
+
+    def _control(self, *words: str) -> None:
+        as_postgres("pg_ctl", "-D", str(self.folder / "data"), *words)
+
+
 @pytest.fixture(scope="session")
-def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The URL of a PostgreSQL server on a Unix socket; skipped where none is installed."""
+def postgres_server() -> Iterator[PostgresServer]:
+    """A PostgreSQL server; skipped where none is installed."""
     if not POSTGRES_BIN:
         pytest.skip("no PostgreSQL server is installed")
-    folder = Path(f"/tmp/stage2fuzz-postgres-{os.getpid()}")
-    folder.mkdir(mode=0o777)
-    folder.chmod(0o777)
-    data = str(folder / "data")
-    as_postgres("initdb", "-D", data, "-A", "trust", "-U", "stage2fuzz", "--no-sync")
-    options = f"-c listen_addresses='' -k {folder} -c fsync=off"
-    as_postgres("pg_ctl", "-D", data, "-w", "-o", options, "-l", str(folder / "log"), "start")
-    try:
-        yield f"postgresql+psycopg://stage2fuzz@/postgres?host={folder}"
-    finally:
-        as_postgres("pg_ctl", "-D", data, "-m", "immediate", "stop")
-        shutil.rmtree(folder)
+    with PostgresServer() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def postgres(postgres_server: PostgresServer) -> str:
+    """The URL of the server."""
+    return postgres_server.url
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

@@ -10,6 +10,7 @@ from hashlib import sha256
 from pathlib import Path
 
 import pytest
+from conftest import PostgresServer
 from rig import Rig, fresh
 from sqlalchemy import select, update
 
@@ -78,6 +79,23 @@ def test_a_broker_that_forgets_everything_is_told_again(rig: Rig) -> None:
     rig.service.begin("broker")
     rig.until_done()
     rig.expect_books_in_order()
+
+
+def test_a_database_that_goes_away_is_waited_for(
+    tmp_path: Path, postgres_server: PostgresServer
+) -> None:
+    fresh(postgres_server.url)
+    rig = Rig(tmp_path, postgres_server.url, findings=2, of=40)
+    try:
+        rig.start(seconds=8)
+        in_work(rig)
+        postgres_server.stop()
+        time.sleep(3)
+        postgres_server.start()
+        rig.until_done()
+        rig.expect_books_in_order()
+    finally:
+        rig.close()
 
 
 def test_a_worker_that_freezes_past_its_deadline_writes_nothing_twice(rig: Rig) -> None:
