@@ -117,7 +117,9 @@ def _register(counters: bytearray) -> None:
         sys.exit(_refuse("atheris: its extension module is missing; --own-loop fuzzes without it"))
     library = ctypes.CDLL(spec.origin)
     array = (ctypes.c_uint8 * COUNTERS).from_buffer(counters)
-    table = (ctypes.c_size_t * (2 * COUNTERS))(*(i // 2 + 1 if i % 2 == 0 else 0 for i in range(2 * COUNTERS)))
+    table = (ctypes.c_size_t * (2 * COUNTERS))(
+        *(i // 2 + 1 if i % 2 == 0 else 0 for i in range(2 * COUNTERS))
+    )
     _ALIVE.extend((library, array, table))
     first, places = ctypes.addressof(array), ctypes.addressof(table)
     try:
