@@ -2,14 +2,24 @@
 
 from stage2fuzz.arch import PAGE_SIZE, PTE_VALID
 from stage2fuzz.oracles.base import Oracle
+from stage2fuzz.rules import Rules
 
 
 class UnlinkedSubtree(Oracle):
-    """A walker that lost a race must not write leaves into a dead table some PE still walks."""
+    """A walker that lost a race must not write leaves into a dead table some PE still walks.
+
+    Under an exclusive lock, that is: where walkers share it one may be below an entry while another
+    unlinks it, and the TLBI that follows takes away what was written meanwhile.
+    """
 
     oracle = "B5"
     rule = "unlinked subtree is dead"
     why = "No valid entry is written to an unlinked table that a walk cache may still reach."
+
+    @classmethod
+    def applies(cls, rules: Rules) -> bool:
+        """Where one walker at a time changes tables."""
+        return not rules.shared_faults
 
     def private_written(self, index: int, thread: int, location: int, _old: int, new: int) -> None:
         """A page that no visible entry links was written."""

@@ -19,6 +19,7 @@ from stage2fuzz.events import (
     CALL_MKYOUNG,
     CALL_NAMES,
     CALL_RELAX,
+    CALL_SPLIT,
     CALL_UNMAP,
     CALL_WRPROTECT,
 )
@@ -63,12 +64,27 @@ class Refinement(Oracle):
     why = "map, relax, write-protect, unmap and aging change exactly what they say."
     returns = (CALL_MAP, CALL_RELAX, CALL_UNMAP, CALL_WRPROTECT)
 
+    def setup(self) -> None:
+        """State of one run."""
+        self.splitting: dict[int, tuple[int, int]] = self.per_run({})
+        """Thread -> (leaf, first IPA) of the block that its split took away."""
+
     def leaf_installed(
         self, index: int, thread: int, _location: int, _old: int, new: int, level: int, ipa: int
     ) -> None:
-        """Only map installs leaves: there, to that address, with those rights."""
+        """Only map installs leaves: there, to that address, with those rights.
+
+        And split, which says again what the block said.
+        """
         call = self.world.its_call
         if call is None:
+            return
+        if call[1] == CALL_SPLIT and thread in self.splitting:
+            block, first = self.splitting[thread]
+            if (new ^ block) & PTE_PERMISSIONS or new & PTE_ADDRESS != (
+                (block & PTE_ADDRESS) + ipa - first
+            ):
+                self._wrong(index, thread, call, "installed another mapping", new, level, ipa)
             return
         if call[1] != CALL_MAP:
             if call[1] in CALL_NAMES and call[1] < 20:
@@ -110,7 +126,9 @@ class Refinement(Oracle):
         call = self.world.its_call
         if call is None or call[1] >= 20 or call[1] == CALL_DESTROY:
             return
-        if call[1] not in (CALL_MAP, CALL_UNMAP):
+        if call[1] == CALL_SPLIT:
+            self.splitting[thread] = old, ipa
+        elif call[1] not in (CALL_MAP, CALL_UNMAP):
             self._wrong(index, thread, call, "removed", old, level, ipa)
         elif not _touches(call, level, ipa):
             self._wrong(index, thread, call, "removed a leaf outside its range", old, level, ipa)
