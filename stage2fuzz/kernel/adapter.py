@@ -12,11 +12,12 @@ from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Final
 
+from stage2fuzz.arch import EXECUTE, READ, WRITE
 from stage2fuzz.errors import InputError, ModelError
-from stage2fuzz.events import Event
+from stage2fuzz.events import ACCESS, Event
 from stage2fuzz.kernel.build import Library, build
 from stage2fuzz.rules import Rules
-from stage2fuzz.scenario import Scenario
+from stage2fuzz.scenario import SLOT_STRIDE, Access, Backing, Scenario, Slot
 from stage2fuzz.schedule.base import Schedule, Scheduler, View
 from stage2fuzz.trace import Trace
 
@@ -25,7 +26,14 @@ ENDED: Final = ("finished", "deadlock", "limit", "crash")
 ASK: Final = 4
 ASK_CHOICE: Final = 5
 EVENT: Final = struct.Struct("<hhiqqq")
-MAX_NUMBERS: Final = 256
+SMOKE: Final = Scenario(
+    slots=(Slot(pages=512, backing=Backing.PMD), Slot(pages=4, logging=True)),
+    vcpus=(
+        (Access(WRITE, 0), Access(EXECUTE, 0), Access(READ, SLOT_STRIDE)),
+        (Access(READ, 1), Access(WRITE, SLOT_STRIDE)),
+    ),
+)
+"""Blocks, pages, both fault kinds: what each build must get through before it is believed."""
 
 
 def encode(scenario: Scenario) -> "array[int]":
@@ -136,6 +144,16 @@ class Native:
         preemptions, steps, loads, live, crashed, diverged = self._figures[:6]
         return Figures(preemptions, steps, loads, live, bool(crashed), bool(diverged))
 
+    def run_seed(self, seed: int) -> int:
+        """Run the C side's own random strategy of ``seed``; an index of ``ENDED``."""
+        ended: int = self._library.s2_run_seed(ctypes.c_uint64(seed))
+        return ended
+
+    def announced_loads(self) -> int:
+        """How many of three plain loads the compiler's instrumentation announced."""
+        announced: int = self._library.s2_self_test()
+        return announced
+
     def coverage(self) -> tuple[int, int, int, int]:
         """Addresses of the edge counters and their table of PCs: start, stop, start, stop."""
         ranges = (ctypes.c_size_t * 4)()
@@ -164,6 +182,23 @@ class KernelEngine:
         """The loaded library; loaded when first used."""
         return Native(self.library.path)
 
+    def prove(self) -> None:
+        """Check that the build sees what it must see and finishes what it must finish.
+
+        A blind build, or a host model that answers every fault with an error, looks like a kernel
+        without bugs; InputError says that it is neither.
+        """
+        where = str(self.library.tree)
+        self.native.load(SMOKE)
+        if self.native.announced_loads() != 3:
+            raise InputError(where, "plain loads are not announced", "another compiler")
+        trace = self.run(SMOKE, Schedule())
+        done = sum(event[0] == ACCESS for event in trace.events)
+        wanted = sum(map(len, SMOKE.vcpus))
+        if trace.ended != "finished" or done != wanted:
+            found = f"{done} of {wanted} accesses finished, the run {trace.ended}"
+            raise InputError(where, f"the smoke program makes no progress: {found}")
+
     def run(self, scenario: Scenario, scheduler: Scheduler | Schedule) -> Trace:
         """Run ``scenario`` to its end, under a schedule or asking a scheduler."""
         native = self.native
@@ -191,8 +226,10 @@ def rules_of(has: frozenset[str]) -> Rules:
 
 @lru_cache(maxsize=8)
 def engine(tree: str | Path) -> KernelEngine:
-    """The engine of ``tree``, built if need be, kept for the life of the process."""
-    return KernelEngine(build(Path(tree)))
+    """The engine of ``tree``, built if need be, proved, kept for the life of the process."""
+    made = KernelEngine(build(Path(tree)))
+    made.prove()
+    return made
 
 
 def _pointer(numbers: "array[int]") -> ctypes.c_void_p:

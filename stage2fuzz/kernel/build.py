@@ -235,8 +235,11 @@ def _compile(tree: Path, tools: Toolchain, work: Path) -> dict[str, bool]:
         command = [*compile_kernel, *tools.instrument, "-c", str(tree / file), "-o", str(out)]
         _check(tree, _run(command))
         objects.append(out)
-    glue = work / "glue.o"
-    _check(tree, _run([*compile_kernel, "-c", str(HERE / "runtime/glue.c"), "-o", str(glue)]))
+    for name, instrument in (("glue", ()), ("witness", tools.instrument)):
+        out = work / f"{name}.o"
+        source = str(HERE / f"runtime/{name}.c")
+        _check(tree, _run([*compile_kernel, *instrument, "-c", source, "-o", str(out)]))
+        objects.append(out)
     runtime = work / "runtime.c"
     runtime.write_text("".join(f'#include "{name}.c"\n' for name in ("coroutine", *RUNTIME_FILES)))
     out = work / "runtime.o"
@@ -245,8 +248,8 @@ def _compile(tree: Path, tools: Toolchain, work: Path) -> dict[str, bool]:
     wraps = [f"-Wl,--wrap={name}" for name in WRAPPED]
     library = work / "engine.so"
     link = [tools.command, "-shared", "-Wl,-z,defs", *wraps]
-    _check(tree, _run([*link, *map(str, [*objects, glue, out]), "-o", str(library)]))
-    for path in [*objects, glue, out, runtime]:
+    _check(tree, _run([*link, *map(str, [*objects, out]), "-o", str(library)]))
+    for path in [*objects, out, runtime]:
         path.unlink()
     shutil.rmtree(stubs)
     return probes

@@ -36,6 +36,8 @@ static struct place places[PLACES];
 static uint32_t stamp;
 static uint64_t classes[CLASSES];
 static uint32_t classes_count;
+/* Where a parent process reads which seed was running when this one died. */
+static volatile uint64_t nowhere, *running = &nowhere;
 
 static inline uint64_t mix(uint64_t a, uint64_t b)
 {
@@ -279,8 +281,14 @@ static void estimate_length(void)
 	s2.length_estimate = s2.steps > 8 ? s2.steps : 8;
 }
 
+S2_PUBLIC void s2_watch(volatile uint64_t *place)
+{
+	running = place;
+}
+
 static void run_seed(uint64_t seed)
 {
+	*running = seed;
 	s2_strategy_random(seed);
 	s2_execute();
 	s2_guard_progress();

@@ -455,7 +455,7 @@ static int change_pte(struct s2_slot *slot, s2_u64 first)
 {
 	s2_u64 unit = unit_of(slot, first), address;
 
-	if (backing_size(slot->backing) != PAGE)
+	if (slot->backing != BACKING_PAGE)
 		return 0;
 	invalidate_start(slot, unit, PAGE);
 	s2_point(S2_BACKING, (int64_t)unit);
