@@ -13,7 +13,7 @@ return. What the events do not tell (a top-up that is to fail one day) is not pa
 
 from typing import Any, Final
 
-from stage2fuzz.arch import PAGE_SIZE, PTE_ADDRESS, PTE_LOCKED, PTE_VALID
+from stage2fuzz.arch import FAULT_NAMES, PAGE_SIZE, PTE_ADDRESS, PTE_LOCKED, PTE_VALID
 from stage2fuzz.events import (
     ACCESS,
     ALLOC,
@@ -112,21 +112,23 @@ class Progress(Oracle):
 
     def _stuck(self, before: int, index: int) -> None:
         world = self.world
+        cycle = world.events[before + 1 : index + 1]
         faults: dict[int, list[str]] = {}
-        count, level = 0, 0
-        for _kind, thread, where, old, new, aux in (
-            e for e in world.events[before + 1 : index + 1] if e[0] == FAULT
-        ):
-            count, level = count + 1, aux
-            name = fault_name((0, where, old, new, aux))
-            names = faults.setdefault(thread, [])
-            if name not in names:
-                names.append(name)
+        kinds: list[str] = []
+        count, deepest = 0, 0
+        for event in cycle:
+            if event[0] == FAULT:
+                _kind, thread, where, old, new, level = event
+                count, deepest = count + 1, max(deepest, level)
+                kinds.append(FAULT_NAMES.get(new, "?"))
+                name = fault_name((0, where, old, new, level))
+                names = faults.setdefault(thread, [])
+                if name not in names:
+                    names.append(name)
         self.proved.append(index)
-        kinds = " against ".join(sorted(" and ".join(sorted(names)) for names in faults.values()))
         who = ", ".join(f"{world.name(t)} ({', '.join(faults[t])})" for t in sorted(faults))
         self.violation(
-            f"{kinds}, {leaf_kind(level)}",
+            f"{' and '.join(sorted(set(kinds)))} faults, {leaf_kind(deepest)} {_undone(cycle)}",
             f"stuck: the same state returns after {count} faults ({index - before} events) and no "
             f"access gets through, for ever if scheduled so: {who}",
             before,
@@ -181,6 +183,19 @@ class Progress(Oracle):
             elif kind != DRAIN:
                 local[thread].append(_normal(event, names, world.sequence))
         return tuple(tuple(events) for events in local)
+
+
+def _undone(cycle: list[Event]) -> str:
+    """Why nobody gets on, in the signature: who takes part and wants what is only how it shows."""
+    for kind, _thread, _where, old, new, _aux in cycle:
+        if kind == STORE and old & PTE_VALID and not new & PTE_VALID:
+            return "broken each time"
+    for kind, _thread, _where, _old, new, _aux in cycle:
+        if kind == RETRY and new:
+            return "retried each time"
+        if kind == RETURN and new == -EAGAIN:
+            return "refused each time"
+    return "unchanged"
 
 
 class PageNames:

@@ -1,8 +1,8 @@
 """G2: a fault is worth it: no access faults because another vCPU broke what need not break."""
 
-from stage2fuzz.arch import ACCESS_NAMES, PTE_PERMISSIONS, TRANSLATION
+from stage2fuzz.arch import ACCESS_NAMES, FAULT_NAMES, PTE_PERMISSIONS, TRANSLATION
 from stage2fuzz.events import DRAIN, EAGAIN, HARDWARE_AF, RETRY, RETURN, STORE, WALK
-from stage2fuzz.oracles.base import Oracle, fault_name, leaf_kind
+from stage2fuzz.oracles.base import Oracle, leaf_kind
 from stage2fuzz.oracles.violation import Category
 
 ENOUGH = 3
@@ -61,7 +61,7 @@ class BoundedFaults(Oracle):
                 return
         fault = self.world.faults[thread]
         self.violation(
-            f"{ENOUGH + 1} faults without interference, {fault_name(fault)}",
+            f"{FAULT_NAMES.get(fault[3], '?')} faults without interference",
             f"{self.world.name(thread)}'s {ACCESS_NAMES[fault[2]]} of IPA {ipa:#x} took "
             f"{ENOUGH + 1} faults although nobody else changed anything in between",
             first,
@@ -79,7 +79,7 @@ class BoundedFaults(Oracle):
         for victim, fault in victims:
             kind = ACCESS_NAMES[events[fault][3]]
             self.violation(
-                f"{kind} faulted in another vCPU's break, {leaf_kind(level)}",
+                f"translation fault in another vCPU's break, {leaf_kind(level)}",
                 f"{world.name(victim)}'s {kind} of IPA {events[fault][2]:#x} took a translation "
                 f"fault only because {world.name(thread)} had broken the {leaf_kind(level)} to "
                 "change its permissions",
