@@ -103,32 +103,37 @@ def publish(vm: Vm, slot: MemorySlot, deleted: bool = False) -> None:
 
 def log_enable(vm: Vm, slot: MemorySlot, _start: int, _size: int) -> int:
     """KVM_MEM_LOG_DIRTY_PAGES on: publish, write-protect the slot, unlock, then flush."""
-    if slot.flags & SLOT_LOGGING:
-        return 0  # nothing changes, so nothing is published
     vm.lock(LOCK_SLOTS)
-    new = copy(slot)
-    new.flags |= SLOT_LOGGING
-    new.dirty = {}
-    publish(vm, new)
-    vm.lock(LOCK_MMU)
-    kvm_pgtable_stage2_wrprotect(vm, new.start, new.end - new.start)
-    vm.unlock(LOCK_MMU)
-    if not vm.planted.wrprotect_without_flush:
-        tlb_flush_vmid(vm)
+    old = _current(vm, slot)
+    if old is not None and not old.flags & SLOT_LOGGING:
+        new = copy(old)
+        new.flags |= SLOT_LOGGING
+        new.dirty = {}
+        publish(vm, new)
+        vm.lock(LOCK_MMU)
+        kvm_pgtable_stage2_wrprotect(vm, new.start, new.end - new.start)
+        vm.unlock(LOCK_MMU)
+        if not vm.planted.wrprotect_without_flush:
+            tlb_flush_vmid(vm)
     vm.unlock(LOCK_SLOTS)
     return 0
 
 
 def log_disable(vm: Vm, slot: MemorySlot, _start: int, _size: int) -> int:
     """KVM_MEM_LOG_DIRTY_PAGES off: nothing happens in stage 2; blocks come back by faults."""
-    if not slot.flags & SLOT_LOGGING:
-        return 0
     vm.lock(LOCK_SLOTS)
-    new = copy(slot)
-    new.flags &= ~SLOT_LOGGING
-    publish(vm, new)
+    old = _current(vm, slot)
+    if old is not None and old.flags & SLOT_LOGGING:
+        new = copy(old)
+        new.flags &= ~SLOT_LOGGING
+        publish(vm, new)
     vm.unlock(LOCK_SLOTS)
     return 0
+
+
+def _current(vm: Vm, slot: MemorySlot) -> MemorySlot | None:
+    """The slot as the array has it now that slots_lock is held; None if it was deleted."""
+    return next((each for each in vm.slots if each.number == slot.number), None)
 
 
 def log_get(vm: Vm, slot: MemorySlot, _start: int, _size: int) -> int:
@@ -141,11 +146,13 @@ def log_clear(vm: Vm, slot: MemorySlot, start: int, size: int) -> int:
     return _harvest(vm, slot, start, size, by_clear=1)
 
 
-def _harvest(vm: Vm, slot: MemorySlot, start: int, size: int, by_clear: int) -> int:
+def _harvest(vm: Vm, old: MemorySlot, start: int, size: int, by_clear: int) -> int:
     """Clear bits and write-protect what they covered under the lock; unlock, flush, report."""
-    if not slot.flags & SLOT_LOGGING:
-        return -ENOENT
     vm.lock(LOCK_SLOTS)
+    slot = _current(vm, old)
+    if slot is None or not slot.flags & SLOT_LOGGING:
+        vm.unlock(LOCK_SLOTS)
+        return -ENOENT
     vm.lock(LOCK_MMU)
     taken: list[int] = []
     for ipa in sorted(ipa for ipa in slot.dirty if start <= ipa < start + size):
@@ -303,10 +310,11 @@ def test_young(vm: Vm, _slot: MemorySlot, start: int, _size: int) -> int:
 def slot_delete(vm: Vm, slot: MemorySlot, _start: int, _size: int) -> int:
     """Delete a memslot: unpublish it, wait for its readers, then unmap it."""
     vm.lock(LOCK_SLOTS)
-    publish(vm, slot, deleted=True)
-    vm.lock(LOCK_MMU)
-    kvm_pgtable_stage2_unmap(vm, slot.start, slot.end - slot.start)
-    vm.unlock(LOCK_MMU)
+    if _current(vm, slot) is not None:
+        publish(vm, slot, deleted=True)
+        vm.lock(LOCK_MMU)
+        kvm_pgtable_stage2_unmap(vm, slot.start, slot.end - slot.start)
+        vm.unlock(LOCK_MMU)
     vm.unlock(LOCK_SLOTS)
     return 0
 
