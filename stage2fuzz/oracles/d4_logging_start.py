@@ -1,7 +1,7 @@
 """D4: when dirty logging is on, nothing older can be written unseen."""
 
 from stage2fuzz.arch import PAGE_SIZE, PTE_WRITE, describe
-from stage2fuzz.events import CALL_LOG_ENABLE
+from stage2fuzz.events import CALL_LOG_ENABLE, SLOT_LOGGING
 from stage2fuzz.oracles.base import Oracle, leaf_kind
 
 
@@ -16,12 +16,22 @@ class LoggingStart(Oracle):
     why = "After dirty logging was switched on, no older leaf is writable without its bit."
     returns = (CALL_LOG_ENABLE,)
 
+    def setup(self) -> None:
+        """State of one run."""
+        self.switched: dict[int, bool] = self.per_run({})
+        """Threads whose call in progress has really switched logging on."""
+
+    def slot(self, _index: int, thread: int, _where: int, _old: int, new: int, _aux: int) -> None:
+        """Only a slot that was not logged before has older leaves to protect."""
+        if new & SLOT_LOGGING:
+            self.switched[thread] = True
+
     def returned(
-        self, index: int, _thread: int, _where: int, _old: int, new: int, _aux: int
+        self, index: int, thread: int, _where: int, _old: int, new: int, _aux: int
     ) -> None:
         """Logging is on."""
         world, call = self.world, self.world.returned_call
-        if call is None or new:
+        if call is None or new or not self.switched.pop(thread, False):
             return
         slot = world.slot_of(call[2])
         if slot is None:
