@@ -10,7 +10,7 @@ class NoSpuriousDirty(Oracle):
     """A fault that fails or is refused after the mark has made a page dirty that nobody can write.
 
     That is patch 3 of the series: mark after map or relax succeeded. A write that was granted and
-    never happens is fine.
+    never happens is fine; success without a leaf (relax, when the leaf has gone) grants nothing.
     """
 
     oracle = "D2"
@@ -47,7 +47,9 @@ class NoSpuriousDirty(Oracle):
         self.results[thread] = new
         call = self.world.returned_call
         if not new and call is not None and call[5] & PROT_W:
-            self.granted[thread] = where
+            # Where faults share the lock another walker may own the entry at this moment.
+            if self.world.rules.shared_faults or self._writable(where):
+                self.granted[thread] = where
         if thread in self.marked and self._writable(self.marked[thread][1]):
             del self.marked[thread]
 
