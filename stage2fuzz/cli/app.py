@@ -2,7 +2,7 @@
 
 import typer
 
-from stage2fuzz.cli import campaign, cases, findings, fuzz, lists, series
+from stage2fuzz.cli import campaign, cases, explore, findings, fuzz, lists, series
 
 app = typer.Typer(
     name="stage2fuzz",
@@ -17,6 +17,7 @@ app.command("series")(series.series)
 app.command("run")(cases.run_case)
 app.command("replay")(cases.replay)
 app.command("minimise")(cases.minimise_case)
+app.command("explore")(explore.explore)
 app.add_typer(findings.app, name="findings")
 app.add_typer(campaign.app, name="campaign")
 app.command("engines")(lists.engines)

@@ -15,10 +15,10 @@ from stage2fuzz.cli.common import (
     console,
     emit,
     load,
+    write,
 )
 from stage2fuzz.errors import InputError
 from stage2fuzz.findings.store import Store
-from stage2fuzz.harness import write_whole
 from stage2fuzz.report import event_json, event_log, markdown, sequence_svg, text
 from stage2fuzz.reproduce import BUDGET, minimise_finding
 from stage2fuzz.run import Outcome, run
@@ -73,7 +73,7 @@ def _run(
     outcome = run(case)
     shown = (outcome.case, outcome.events, outcome.violations)
     if svg is not None:
-        _write(svg, sequence_svg(*shown))
+        write(svg, sequence_svg(*shown))
     if as_json:
         emit(_record(outcome))
     elif log:
@@ -129,14 +129,7 @@ def minimise_case(
         smallest = minimise_finding(load(case, database), "", budget)
     written = format_case(smallest.case)
     if output is not None:
-        _write(output, written)
+        write(output, written)
     print(written, end="")
     end = "nothing simpler keeps the fault" if smallest.finished else "the budget ended it"
     print(f"# {smallest.preemptions} preemptions, {smallest.tries} replays; {end}")
-
-
-def _write(path: Path, content: str) -> None:
-    try:
-        write_whole(path, content)
-    except OSError as error:
-        raise InputError(str(path), error.strerror or "cannot be written") from None

@@ -11,7 +11,9 @@ from rich.console import Console
 
 from stage2fuzz.case import Case
 from stage2fuzz.casetext import parse, read_case
+from stage2fuzz.errors import InputError
 from stage2fuzz.findings.store import Store
+from stage2fuzz.harness import write_whole
 
 DEFAULT_DATABASE: Final = "sqlite:///stage2fuzz.db"
 
@@ -42,6 +44,16 @@ def _columns() -> int:
 def emit(record: object) -> None:
     """One JSON document on standard output."""
     print(json.dumps(record, indent=1))
+
+
+def write(path: Path, content: str) -> None:
+    """Write a file whole, its folder too; InputError where that cannot be."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_whole(path, content)
+    except (OSError, ValueError) as error:
+        text = error.strerror if isinstance(error, OSError) else str(error)
+        raise InputError(str(path), text or "cannot be written") from None
 
 
 def load(name: str, database: str) -> Case:

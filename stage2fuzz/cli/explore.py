@@ -1,0 +1,206 @@
+"""stage2fuzz explore: every interleaving of one scenario, and honestly how far that went."""
+
+import signal
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from types import FrameType
+from typing import Annotated, Final
+
+import typer
+
+from stage2fuzz.case import Case
+from stage2fuzz.casetext import format_case
+from stage2fuzz.cli.common import (
+    DEFAULT_DATABASE,
+    CaseName,
+    Database,
+    Json,
+    console,
+    emit,
+    load,
+    write,
+)
+from stage2fuzz.errors import InputError
+from stage2fuzz.oracles.violation import Violation
+from stage2fuzz.run import run_scheduled
+from stage2fuzz.scenario import Scenario, Tlb
+from stage2fuzz.schedule.exhaustive import MAX_EXECUTIONS, Exhaustive
+
+MOST_EXECUTIONS: Final = 100_000_000
+MOST_PREEMPTIONS: Final = 100
+LINE_SECONDS: Final = 10.0
+
+
+@dataclass(slots=True)
+class Shown:
+    """One signature: how many executions showed it, and the first that did."""
+
+    violation: Violation
+    first: Case
+    executions: int = 0
+
+
+@dataclass(slots=True)
+class Explored:
+    """What a search has seen."""
+
+    engine: str
+    search: Exhaustive
+    whole: str
+    """Why nothing was reduced; empty where one execution stands for a class."""
+    shown: dict[str, Shown] = field(default_factory=dict)
+    inconclusive: int = 0
+    interrupted: bool = False
+
+    def proved(self) -> str:
+        """One sentence, no more than what was really done."""
+        coverage = self.search.coverage
+        tried = f"{coverage.executions:,} executions"
+        where = f"of this scenario on {self.engine}"
+        if not coverage.complete:
+            why = "interrupted" if self.interrupted else f"the limits: {coverage.cut}"
+            return f"only {tried} {where} were seen ({why}); nothing is proved about the rest"
+        bounds = f" within {coverage.cut} (what lies beyond was not seen)" if coverage.cut else ""
+        if self.whole:
+            return f"all {coverage.executions:,} interleavings {where}{bounds}"
+        return (
+            f"all interleavings {where}{bounds}: {tried} stand for them, since one is enough for "
+            "all that differ only in the order of independent steps"
+        )
+
+
+def explore(
+    case: CaseName,
+    engine: Annotated[str, typer.Option(help="Explore this engine, not the case's own.")] = "",
+    preemptions: Annotated[
+        int | None, typer.Option(help="Only schedules with at most so many preemptions.")
+    ] = None,
+    executions: Annotated[int, typer.Option(help="Stop after so many.")] = MAX_EXECUTIONS,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Folder for the first case of each.")
+    ] = None,
+    database: Database = DEFAULT_DATABASE,
+    as_json: Json = False,
+) -> None:
+    """Run every interleaving of a case's scenario, and say what that proves."""
+    if preemptions is not None and not 0 <= preemptions <= MOST_PREEMPTIONS:
+        raise InputError("--preemptions", f"{preemptions} is out of range", "0 to 100")
+    if not 1 <= executions <= MOST_EXECUTIONS:
+        raise InputError("--executions", f"{executions} is out of range", f"1 to {MOST_EXECUTIONS}")
+    given = load(case, database)
+    if engine:
+        given = replace(given, engine=engine)
+    whole = unreduced(given.engine, given.scenario, preemptions)
+    search = Exhaustive(not whole, preemptions, executions)
+    explored = Explored(given.engine, search, whole)
+    _search(explored, given.scenario, quiet=as_json)
+    if output is not None:
+        _write(explored, output)
+    if as_json:
+        emit(_record(explored))
+    else:
+        _print(explored, output)
+    raise typer.Exit(1 if explored.shown else 0)
+
+
+def unreduced(engine: str, scenario: Scenario, preemptions: int | None) -> str:
+    """Why one execution cannot stand for a class here; empty where it can."""
+    if preemptions is not None:
+        return "the execution that stands for a class might have one preemption too many"
+    if scenario.options.pending_stores:
+        return "which stores a walk sees depends on more than the order of two steps"
+    if scenario.options.tlb is not Tlb.FRESH:
+        return "what a TLB still holds depends on more than the order of two steps"
+    if not engine.startswith("model:"):
+        return "which steps of compiled code are independent is not known"
+    return ""
+
+
+def _search(explored: Explored, scenario: Scenario, quiet: bool) -> None:
+    out, started = console(), time.monotonic()
+    next_look = started + LINE_SECONDS
+    search, shown = explored.search, explored.shown
+    with _interruptible(explored), out.status("") as status:
+        while not explored.interrupted and search.advance():
+            outcome = run_scheduled(explored.engine, scenario, search)
+            explored.inconclusive += outcome.ended == "limit"
+            for violation in outcome.violations:
+                seen = shown.setdefault(violation.signature, Shown(violation, outcome.case))
+                seen.executions += 1
+            if quiet or search.coverage.executions % 100:
+                continue
+            line = f"{search.coverage.executions:,} executions, {len(shown)} violations"
+            if out.is_terminal:
+                status.update(line)
+            elif time.monotonic() > next_look:
+                next_look += LINE_SECONDS
+                out.print(line)
+
+
+@contextmanager
+def _interruptible(explored: Explored) -> Iterator[None]:
+    """Ctrl-C ends the search between two executions; what was seen is told."""
+
+    def stop(_number: int, _frame: FrameType | None) -> None:
+        explored.interrupted = True
+
+    before = signal.signal(signal.SIGINT, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def _write(explored: Explored, folder: Path) -> None:
+    for number, seen in enumerate(explored.shown.values(), 1):
+        write(folder / f"explored-{number}.case", format_case(seen.first))
+
+
+def _print(explored: Explored, folder: Path | None) -> None:
+    out = console()
+    if explored.whole:
+        out.print(f"nothing is reduced: {explored.whole}")
+    out.print(explored.proved(), markup=False)
+    if explored.inconclusive:
+        out.print(f"{explored.inconclusive:,} executions ended by a limit: inconclusive")
+    if not explored.shown:
+        out.print("no violation")
+    for number, seen in enumerate(explored.shown.values(), 1):
+        violation = seen.violation
+        out.print(f"\n{violation.signature} ({violation.category})", markup=False)
+        out.print(f"in {seen.executions:,} executions; the first one:", markup=False)
+        out.print(f"  {violation.verdict}", markup=False)
+        if folder is None:
+            text = format_case(seen.first).rstrip()
+            out.print("\n".join(f"    {line}" for line in text.split("\n")), markup=False)
+        else:
+            out.print(f"  {folder / f'explored-{number}.case'}", markup=False)
+
+
+def _record(explored: Explored) -> dict[str, object]:
+    coverage = explored.search.coverage
+    return {
+        "engine": explored.engine,
+        "executions": coverage.executions,
+        "redundant": coverage.redundant,
+        "complete": coverage.complete,
+        "cut": "interrupt" if explored.interrupted else coverage.cut,
+        "reduced": not explored.whole,
+        "inconclusive": explored.inconclusive,
+        "proved": explored.proved(),
+        "violations": [
+            {
+                "oracle": seen.violation.oracle,
+                "rule": seen.violation.rule,
+                "category": str(seen.violation.category),
+                "signature": seen.violation.signature,
+                "verdict": seen.violation.verdict,
+                "executions": seen.executions,
+                "case": format_case(seen.first),
+            }
+            for seen in explored.shown.values()
+        ],
+    }
