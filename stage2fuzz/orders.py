@@ -10,7 +10,7 @@ is strict: a field that is missing, unknown, of another type or beyond its limit
 import json
 import re
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields
 from typing import Any, Final
 
 from stage2fuzz.errors import InputError
@@ -265,7 +265,8 @@ QUEUE: Final = "stage2fuzz"
 
 def to_json(record: Record) -> str:
     """One line of JSON, keys sorted; ``from_json`` reads it back to an equal record."""
-    return json.dumps({"is": NAMES[type(record)], **asdict(record)}, sort_keys=True)
+    values = {entry.name: getattr(record, entry.name) for entry in fields(record)}
+    return json.dumps({"is": NAMES[type(record)], **values}, sort_keys=True)
 
 
 def from_json(text: str, expected: str = "") -> Record:

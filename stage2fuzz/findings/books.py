@@ -70,7 +70,7 @@ def opened(engine: Engine, number: int) -> Iterator["Books | None"]:
     """The books of an active campaign, locked until the block ends; None for any other."""
     with engine.begin() as connection:
         row = connection.execute(
-            select(campaign).where(campaign.c.id == number).with_for_update()
+            select(campaign).where(campaign.c.id == number).with_for_update(key_share=True)
         ).one_or_none()
         yield Books(connection, of_row(row)) if row and row.state in ACTIVE else None
 
