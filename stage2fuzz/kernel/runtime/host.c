@@ -276,7 +276,7 @@ static void publish(struct s2_slot *slot, int flags, int exists)
 static int log_enable(struct s2_slot *slot)
 {
 	s2_lock(S2_LOCK_SLOTS, 0);
-	if (slot->exists) {
+	if (slot->exists && !(slot->flags & S2_SLOT_LOGGING)) {
 		slot->dirty_count = 0;
 		publish(slot, slot->flags | S2_SLOT_LOGGING, 1);
 		s2_glue_commit_logging(number_of(slot));
@@ -288,7 +288,7 @@ static int log_enable(struct s2_slot *slot)
 static int log_disable(struct s2_slot *slot)
 {
 	s2_lock(S2_LOCK_SLOTS, 0);
-	if (slot->exists) {
+	if (slot->exists && slot->flags & S2_SLOT_LOGGING) {
 		publish(slot, slot->flags & ~S2_SLOT_LOGGING, 1);
 		s2_glue_logging_off(number_of(slot));
 	}
