@@ -17,6 +17,8 @@ PTE_TABLE: Final = 1 << 1
 PTE_MEMATTR: Final = 0xF << 2
 PTE_MEMATTR_NORMAL: Final = 0xF << 2
 PTE_MEMATTR_DEVICE: Final = 0x1 << 2
+PTE_MEMATTR_FWB_NORMAL: Final = 0x6 << 2
+"""With FEAT_S2FWB the field is encoded anew; device memory keeps its value."""
 PTE_READ: Final = 1 << 6
 PTE_WRITE: Final = 1 << 7
 PTE_SHAREABILITY: Final = 0x3 << 8

@@ -73,14 +73,30 @@ def handle_access_fault(vm: Vm, ipa: int) -> None:
     vm.unlock(LOCK_MMU)
 
 
+class Mapping:
+    """What user_mem_abort is about to install: filled before the lock, adjusted under it."""
+
+    __slots__ = ("address", "device", "gfn_ipa", "huge", "ipa", "size", "writable")
+
+    def __init__(self, ipa: int, address: int, size: int, writable: bool, device: bool) -> None:
+        self.ipa, self.address, self.size = ipa, address, size
+        self.writable, self.device = writable, device
+        self.gfn_ipa = ipa
+        """The page that is marked dirty; a transparent huge page does not move it."""
+        self.huge = False
+        """A transparent huge page may turn this page into a block."""
+
+
 def user_mem_abort(vm: Vm, slot: MemorySlot, fault: Fault) -> int:
     """Map or relax one page or block for a fault; see ``kvm_handle_guest_abort`` for the result."""
-    logging = slot.logging
+    logging, planted = slot.logging, vm.planted
     if fault.status == PERMISSION and fault.kind not in (WRITE, EXECUTE):
         return -EFAULT
     vm.lock(LOCK_MMAP, 1)
     page = vm.host_page(slot, fault.ipa)
-    size = mapping_size(vm, slot, fault.ipa, logging)
+    device = slot.backing is Backing.DEVICE
+    force_pte = (logging and not planted.block_while_logging) or device
+    size = PAGE_SIZE if force_pte else vma_pagesize(vm, slot, fault.ipa)
     absent = page.host is Host.ABSENT
     vm.unlock(LOCK_MMAP, 1)
     if absent:
@@ -88,88 +104,96 @@ def user_mem_abort(vm: Vm, slot: MemorySlot, fault: Fault) -> int:
     ipa = fault.ipa & -size
     if (fault.status != PERMISSION or (logging and fault.kind == WRITE)) and not topup(vm):
         return -ENOMEM
-    if not vm.planted.sequence_after_lookup:
+    if not planted.sequence_after_lookup:
         sequence = read_sequence(vm)
     flags, address = pin(vm, slot, page, ipa, fault.kind == WRITE)
-    if flags & HOST_POISON:
-        return EXIT_TO_USER
     if flags < 0:
         return flags
-    if vm.planted.sequence_after_lookup:
+    if flags & HOST_POISON:
+        return EXIT_TO_USER
+    if planted.sequence_after_lookup:
         sequence = read_sequence(vm)
-    device = slot.backing is Backing.DEVICE
-    if device and fault.kind == EXECUTE and not vm.planted.executable_device:
+    if device and fault.kind == EXECUTE and not planted.executable_device:
         return -ENOEXEC
-    writable = bool(flags & HOST_WRITE)
-    if slot.flags & SLOT_READONLY and not vm.planted.writable_in_readonly_slot:
-        writable = False
-    if logging and fault.kind != WRITE:
-        writable = False
-    ret = map_or_relax(vm, fault, ipa, address, size, writable, device, sequence)
-    if not device and not vm.planted.page_not_released:
+    readonly = slot.flags & SLOT_READONLY and not planted.writable_in_readonly_slot
+    writable = flags & HOST_WRITE and not readonly and (fault.kind == WRITE or not logging)
+    mapping = Mapping(ipa, address, size, bool(writable), device)
+    mapping.huge = slot.backing is Backing.PMD and size == PAGE_SIZE and not force_pte
+    ret = map_or_relax(vm, slot, fault, mapping, sequence)
+    if not device and not planted.page_not_released:
         vm.point(UNPIN, ipa)
         vm.record((UNPIN, vm.current, ipa, 0, address, 0))
     if ret == 0:
         return RESUME_GUEST
-    if ret == -EAGAIN and vm.revision.dirty_after_success and not vm.planted.refused_map_exits:
+    if ret == -EAGAIN and vm.revision.dirty_after_success and not planted.refused_map_exits:
         return RESUME_GUEST
     return ret
 
 
-def map_or_relax(
-    vm: Vm,
-    fault: Fault,
-    ipa: int,
-    address: int,
-    size: int,
-    writable: bool,
-    device: bool,
-    sequence: int,
-) -> int:
+def map_or_relax(vm: Vm, slot: MemorySlot, fault: Fault, mapping: Mapping, sequence: int) -> int:
     """The part of user_mem_abort under mmu_lock; 0, or what map or relax returned."""
     planted = vm.planted
-    early = not vm.revision.dirty_after_success or planted.mark_before_success
     if not planted.fault_without_lock:
         vm.lock(LOCK_MMU)
     ret = 0
     retry = bool(vm.notifier_count) or vm.notifier_seq != sequence
     vm.record((RETRY, vm.current, 0, sequence, int(retry), 0))
     if not retry or planted.no_retry:
-        if writable and early:
-            mark_dirty(vm, ipa, address)
-        prot = PROT_R | (PROT_W if writable else 0) | (PROT_DEVICE if device else 0)
-        if fault.status != PERMISSION and not device:
-            vm.record((DCACHE_CLEAN, vm.current, address, size, 0, 0))
-        if fault.kind == EXECUTE:
-            prot |= PROT_X
-            if not planted.no_icache_invalidate:
-                vm.record((ICACHE_INVALIDATE, vm.current, address, size, 0, 0))
-        elif vm.options.dic and not device:
-            prot |= PROT_X
-        same_size = size == GRANULES[fault.level] or planted.relax_at_the_wrong_level
-        if fault.status == PERMISSION and same_size:
-            ret = kvm_pgtable_stage2_relax_perms(vm, ipa, size, prot)
-        else:
-            ret = kvm_pgtable_stage2_map(vm, ipa, size, address, prot, vm.current)
-        if writable and not early and ret == 0:
-            mark_dirty(vm, ipa, address)
+        if mapping.huge:
+            transparent_hugepage_adjust(vm, slot, mapping)
+        early = not vm.revision.dirty_after_success or planted.mark_before_success
+        if mapping.writable and early:
+            mark_dirty(vm, mapping)
+        ret = install(vm, fault, mapping)
+        if mapping.writable and not early and ret == 0:
+            mark_dirty(vm, mapping)
     if not planted.fault_without_lock:
         vm.unlock(LOCK_MMU)
     return ret
 
 
-def mapping_size(vm: Vm, slot: MemorySlot, ipa: int, logging: bool) -> int:
-    """vma_pagesize: the backing's size, demoted where the slot does not allow it."""
-    if (logging and not vm.planted.block_while_logging) or slot.backing is Backing.DEVICE:
-        return PAGE_SIZE
-    for backing in (Backing.PUD, Backing.PMD):
-        if slot.backing >= backing:
+def install(vm: Vm, fault: Fault, mapping: Mapping) -> int:
+    """Cache maintenance, then relax or map: 0, or what they returned."""
+    ipa, address, size, device = mapping.ipa, mapping.address, mapping.size, mapping.device
+    prot = PROT_R | (PROT_W if mapping.writable else 0) | (PROT_DEVICE if device else 0)
+    if fault.status != PERMISSION and not device:
+        vm.record((DCACHE_CLEAN, vm.current, address, size, 0, 0))
+    if fault.kind == EXECUTE:
+        prot |= PROT_X
+        if not vm.planted.no_icache_invalidate:
+            vm.record((ICACHE_INVALIDATE, vm.current, address, size, 0, 0))
+    elif vm.options.dic and not device:
+        prot |= PROT_X
+    same_size = size == GRANULES[fault.level] or vm.planted.relax_at_the_wrong_level
+    if fault.status == PERMISSION and same_size:
+        return kvm_pgtable_stage2_relax_perms(vm, ipa, size, prot)
+    return kvm_pgtable_stage2_map(vm, ipa, size, address, prot, vm.current)
+
+
+def vma_pagesize(vm: Vm, slot: MemorySlot, ipa: int) -> int:
+    """The mapping size of hugetlbfs memory, demoted where the slot does not allow it."""
+    if slot.backing is Backing.PUD:
+        for backing in (Backing.PUD, Backing.PMD):
             size = backing.pages * PAGE_SIZE
-            start = ipa & -size
-            inside = slot.start <= start and start + size <= slot.end
-            if not slot.skewed and (inside or vm.planted.block_beyond_the_slot):
+            if fault_supports_stage2_huge_mapping(vm, slot, ipa, size):
                 return size
     return PAGE_SIZE
+
+
+def fault_supports_stage2_huge_mapping(vm: Vm, slot: MemorySlot, ipa: int, size: int) -> bool:
+    """Whether guest and host addresses are congruent and the slot covers the whole block."""
+    start = ipa & -size
+    inside = slot.start <= start and start + size <= slot.end
+    return not slot.skewed and (inside or vm.planted.block_beyond_the_slot)
+
+
+def transparent_hugepage_adjust(vm: Vm, slot: MemorySlot, mapping: Mapping) -> None:
+    """A page of a transparent huge page becomes its 2 MiB block; the dirty page stays the one."""
+    size = Backing.PMD.pages * PAGE_SIZE
+    if fault_supports_stage2_huge_mapping(vm, slot, mapping.ipa, size):
+        mapping.ipa &= -size
+        mapping.address &= -size
+        mapping.size = size
 
 
 def topup(vm: Vm) -> bool:
@@ -214,11 +238,12 @@ def pin(vm: Vm, slot: MemorySlot, page: HostPageState, ipa: int, write: bool) ->
     return flags, address
 
 
-def mark_dirty(vm: Vm, ipa: int, address: int) -> None:
+def mark_dirty(vm: Vm, mapping: Mapping) -> None:
     """kvm_set_pfn_dirty and mark_page_dirty, which looks the slot up again."""
     if vm.planted.no_dirty_mark:
         return
-    vm.record((PFN_DIRTY, vm.current, ipa, 0, address, 0))
+    ipa = mapping.gfn_ipa
+    vm.record((PFN_DIRTY, vm.current, ipa, 0, mapping.address, 0))
     slot = vm.slot_of(ipa)
     if slot is not None and slot.logging:
         vm.point(MARK_DIRTY, ipa)

@@ -27,7 +27,7 @@ class AttributeWalk(Walk):
         self.set = set_
         self.clear = clear
         self.found = 0
-        self.level = -1
+        self.level = 0
 
 
 def stage2_attr_walker(vm: Vm, walk: Walk, ptep: int, level: int, _flag: int) -> int:
@@ -52,7 +52,8 @@ def _update(vm: Vm, addr: int, size: int, set_: int, clear: int) -> AttributeWal
 def kvm_pgtable_stage2_relax_perms(vm: Vm, addr: int, size: int, prot: int) -> int:
     """Grant more on the leaf of ``addr`` and flush it; bits are only ever added.
 
-    An entry that is invalid by now is skipped and 0 returned, as v5.10 does.
+    An entry that is invalid by now is skipped, flushed all the same, and 0 returned, as v5.10
+    does (the level hint is then 0).
     """
     vm.record((CALL, vm.current, addr, size, 0, CALL_RELAX | prot << 8))
     planted = vm.planted
@@ -62,7 +63,7 @@ def kvm_pgtable_stage2_relax_perms(vm: Vm, addr: int, size: int, prot: int) -> i
         clear |= PTE_WRITE
         set_ &= ~PTE_WRITE
     walk = _update(vm, addr, 1, set_, clear)
-    if walk.level >= 0 and not planted.relax_without_tlbi:
+    if not planted.relax_without_tlbi:
         tlb_flush_vmid_ipa(vm, addr, walk.level)
     vm.record((RETURN, vm.current, addr, size, 0, CALL_RELAX))
     return 0
@@ -88,11 +89,11 @@ def kvm_pgtable_stage2_mkyoung(vm: Vm, addr: int) -> bool:
     return found
 
 
-def kvm_pgtable_stage2_mkold(vm: Vm, addr: int, size: int) -> bool:
-    """Clear AF on the leaf at ``addr``; whether it was set."""
-    vm.record((CALL, vm.current, addr, size, 0, CALL_MKOLD))
-    young = bool(_update(vm, addr, size, 0, PTE_AF).found & PTE_AF)
-    vm.record((RETURN, vm.current, addr, size, int(young), CALL_MKOLD))
+def kvm_pgtable_stage2_mkold(vm: Vm, addr: int) -> bool:
+    """Clear AF on the leaf of ``addr``; whether it was set."""
+    vm.record((CALL, vm.current, addr, 4096, 0, CALL_MKOLD))
+    young = bool(_update(vm, addr, 1, 0, PTE_AF).found & PTE_AF)
+    vm.record((RETURN, vm.current, addr, 4096, int(young), CALL_MKOLD))
     return young
 
 

@@ -20,6 +20,7 @@ from stage2fuzz.engine.mapping import kvm_pgtable_stage2_map
 from stage2fuzz.engine.tlb import tlb_flush_vmid
 from stage2fuzz.engine.unmapping import kvm_free_stage2_pgd, kvm_pgtable_stage2_unmap
 from stage2fuzz.engine.vm import MemorySlot, Vm
+from stage2fuzz.engine.walk import GRANULES
 from stage2fuzz.events import (
     BACKING,
     CALL,
@@ -101,6 +102,17 @@ def publish(vm: Vm, slot: MemorySlot, deleted: bool = False) -> None:
     vm.wait(SLOT, slot.number, lambda: all(not 0 <= seen < epoch for seen in vm.readers))
 
 
+def stage2_apply_range(
+    vm: Vm, start: int, size: int, function: Callable[[Vm, int, int], int]
+) -> None:
+    """Apply ``function`` to the range in parts that end where a root entry ends."""
+    end, step = start + size, GRANULES[vm.start_level]
+    while start < end:
+        following = min(end, (start & -step) + step)
+        function(vm, start, following - start)
+        start = following
+
+
 def log_enable(vm: Vm, slot: MemorySlot, _start: int, _size: int) -> int:
     """KVM_MEM_LOG_DIRTY_PAGES on: publish, write-protect the slot, unlock, then flush."""
     vm.lock(LOCK_SLOTS)
@@ -111,7 +123,7 @@ def log_enable(vm: Vm, slot: MemorySlot, _start: int, _size: int) -> int:
         new.dirty = {}
         publish(vm, new)
         vm.lock(LOCK_MMU)
-        kvm_pgtable_stage2_wrprotect(vm, new.start, new.end - new.start)
+        stage2_apply_range(vm, new.start, new.end - new.start, kvm_pgtable_stage2_wrprotect)
         vm.unlock(LOCK_MMU)
         if not vm.planted.wrprotect_without_flush:
             tlb_flush_vmid(vm)
@@ -162,7 +174,7 @@ def _harvest(vm: Vm, old: MemorySlot, start: int, size: int, by_clear: int) -> i
         taken.append(ipa)
     if not vm.planted.clear_without_wrprotect:
         for first, end in _words(slot, taken):
-            kvm_pgtable_stage2_wrprotect(vm, first, end - first)
+            stage2_apply_range(vm, first, end - first, kvm_pgtable_stage2_wrprotect)
     vm.unlock(LOCK_MMU)
     if taken and not vm.planted.wrprotect_without_flush:
         tlb_flush_vmid(vm)
@@ -190,7 +202,7 @@ def invalidate_start(vm: Vm, start: int, size: int) -> None:
     vm.record((INVALIDATE_BEGIN, vm.current, start, size, vm.notifier_count, 0))
     if vm.planted.unlock_before_tlbi:
         vm.unlock(LOCK_MMU)
-    kvm_pgtable_stage2_unmap(vm, start, size)
+    stage2_apply_range(vm, start, size, kvm_pgtable_stage2_unmap)
     if not vm.planted.unlock_before_tlbi:
         vm.unlock(LOCK_MMU)
     vm.record((RETURN, vm.current, start, size, 0, CALL_INVALIDATE_START))
@@ -292,11 +304,13 @@ def change_pte(vm: Vm, slot: MemorySlot, start: int, _size: int) -> int:
 
 
 def age(vm: Vm, _slot: MemorySlot, start: int, size: int) -> int:
-    """clear_young: mkold over the range, no flush."""
+    """clear_young, no flush: the core ages one host mapping a call, a range in a few calls."""
     vm.lock(LOCK_MMU)
-    young = kvm_pgtable_stage2_mkold(vm, start, size)
+    block = size in (GRANULES[1], GRANULES[2])
+    pages = [start] if block else range(start, start + size, PAGE_SIZE)[:MAX_CHANGED]
+    young = [kvm_pgtable_stage2_mkold(vm, page) for page in pages]
     vm.unlock(LOCK_MMU)
-    return int(young)
+    return int(any(young))
 
 
 def test_young(vm: Vm, _slot: MemorySlot, start: int, _size: int) -> int:
@@ -313,7 +327,7 @@ def slot_delete(vm: Vm, slot: MemorySlot, _start: int, _size: int) -> int:
     if _current(vm, slot) is not None:
         publish(vm, slot, deleted=True)
         vm.lock(LOCK_MMU)
-        kvm_pgtable_stage2_unmap(vm, slot.start, slot.end - slot.start)
+        stage2_apply_range(vm, slot.start, slot.end - slot.start, kvm_pgtable_stage2_unmap)
         vm.unlock(LOCK_MMU)
     vm.unlock(LOCK_SLOTS)
     return 0

@@ -5,6 +5,7 @@ from stage2fuzz.arch import (
     PTE_AF,
     PTE_INNER_SHAREABLE,
     PTE_MEMATTR_DEVICE,
+    PTE_MEMATTR_FWB_NORMAL,
     PTE_MEMATTR_NORMAL,
     PTE_READ,
     PTE_TABLE,
@@ -22,9 +23,10 @@ PROT_R = 4
 PROT_DEVICE = 8
 
 
-def stage2_set_prot_attr(prot: int) -> int:
-    """The attribute bits of a stage-2 leaf for PROT_* flags."""
-    attr = PTE_MEMATTR_DEVICE if prot & PROT_DEVICE else PTE_MEMATTR_NORMAL
+def stage2_set_prot_attr(prot: int, fwb: bool = False) -> int:
+    """The attribute bits of a stage-2 leaf for PROT_* flags, on a CPU with or without FWB."""
+    normal = PTE_MEMATTR_FWB_NORMAL if fwb else PTE_MEMATTR_NORMAL
+    attr = PTE_MEMATTR_DEVICE if prot & PROT_DEVICE else normal
     if not prot & PROT_X:
         attr |= PTE_XN
     if prot & PROT_R:

@@ -37,10 +37,10 @@ class MapWalk(Walk):
 
     __slots__ = ("anchor", "attr", "phys", "thread")
 
-    def __init__(self, addr: int, size: int, phys: int, prot: int, thread: int) -> None:
+    def __init__(self, addr: int, size: int, phys: int, attr: int, thread: int) -> None:
         super().__init__(addr, size, stage2_map_walker, LEAF | TABLE_PRE | TABLE_POST)
         self.phys = phys
-        self.attr = stage2_set_prot_attr(prot)
+        self.attr = attr
         self.anchor = 0
         self.thread = thread
         """Whose memory cache the pages come from; -1: the caller has none."""
@@ -51,7 +51,8 @@ def kvm_pgtable_stage2_map(
 ) -> int:
     """Map [addr, addr + size) to ``phys`` with PROT_*; 0, -EAGAIN, -ENOMEM, -EINVAL or -ERANGE."""
     vm.record((CALL, vm.current, addr, size, phys, CALL_MAP | prot << 8))
-    ret = kvm_pgtable_walk(vm, MapWalk(addr, size, phys, prot, thread))
+    attr = stage2_set_prot_attr(prot, vm.options.fwb)
+    ret = kvm_pgtable_walk(vm, MapWalk(addr, size, phys, attr, thread))
     vm.dsb(DSB_ISHST)
     vm.record((RETURN, vm.current, addr, size, ret, CALL_MAP))
     return ret
@@ -95,11 +96,8 @@ def stage2_map_walk_table_post(vm: Vm, walk: MapWalk, ptep: int, level: int) -> 
     if vm.planted.free_before_flush:
         tlb_flush_vmid(vm)
     walk.anchor, walk.sparse = 0, False
-    walk.addr -= GRANULES[level]
     walk.loaded = vm.load(ptep)
-    ret = stage2_map_walk_leaf(vm, walk, ptep, level)
-    walk.addr += GRANULES[level]
-    return ret
+    return stage2_map_walk_leaf(vm, walk, ptep, level)
 
 
 def stage2_map_walk_leaf(vm: Vm, walk: MapWalk, ptep: int, level: int) -> int:

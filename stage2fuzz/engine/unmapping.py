@@ -39,8 +39,7 @@ def stage2_unmap_walker(vm: Vm, walk: Walk, ptep: int, level: int, flag: int) ->
             return 0
     vm.store(ptep, pte & ~PTE_VALID)
     if not vm.planted.unmap_without_tlbi:
-        where = walk.addr if not child else walk.addr - 1
-        tlb_flush_vmid_ipa(vm, where & -GRANULES[level], level)
+        tlb_flush_vmid_ipa(vm, walk.addr, level)
     vm.put_page(ptep)
     if child:
         vm.free_page(child)

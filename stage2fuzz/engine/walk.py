@@ -93,7 +93,11 @@ def _visit(vm: Vm, walk: Walk, ptep: int, level: int) -> int:
     if not table:
         walk.addr = (walk.addr & -GRANULES[level]) + GRANULES[level]
         return 0
+    entered = walk.addr
     ret = _walk_table(vm, walk, pte & PTE_ADDRESS, level + 1)
     if ret or not flags & TABLE_POST:
         return ret
-    return walk.visit(vm, walk, ptep, level, TABLE_POST)
+    left, walk.addr = walk.addr, entered
+    ret = walk.visit(vm, walk, ptep, level, TABLE_POST)
+    walk.addr = left
+    return ret
