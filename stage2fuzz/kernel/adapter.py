@@ -39,7 +39,7 @@ SMOKE: Final = Scenario(
 def encode(scenario: Scenario) -> "array[int]":
     """The numbers that ``s2_load_scenario`` of interface.c reads, in its order."""
     options = scenario.options
-    numbers = [options.ipa_bits, options.hardware_af, options.dic, options.fwb]
+    numbers = [options.ipa_bits, options.tlb, options.hardware_af, options.dic, options.fwb]
     numbers += [options.cache_pages, options.failing_topup, options.teardown, len(scenario.slots)]
     for slot in scenario.slots:
         numbers += [slot.pages, slot.backing, slot.readonly, slot.logging, slot.skewed]

@@ -30,6 +30,7 @@ from stage2fuzz.scenario import (
     Options,
     Scenario,
     Slot,
+    Tlb,
 )
 
 BATCH: Final = 1000
@@ -70,6 +71,8 @@ PROVING_GROUND: Final = (
     Scenario((Slot(4),), _vcpus("wr", "x"), ((HostOp(Op.AGE), HostOp(Op.AGE)),)),
     Scenario((Slot(4, Backing.DEVICE),), _vcpus("w", "r")),
     Scenario((Slot(4),), _vcpus("rw", "x"), host_pages=(HostPage(0, Host.LAZY),)),
+    Scenario((Slot(4),), _vcpus("rw", "wr"), options=Options(tlb=Tlb.STICKY)),
+    Scenario((Slot(4),), _vcpus("ww", "r"), ((HostOp(Op.LOG_ENABLE),),), options=Options(tlb=Tlb.STICKY)),
     Scenario(
         (Slot(2),),
         ((Access(_W, 0), Access(_R, 1)), (Access(_W, 1),)),

@@ -16,6 +16,8 @@ def header() -> str:
         values[f"OP_{member.name}"] = int(member)
     for backing in scenario.Backing:
         values[f"BACKING_{backing.name}"] = int(backing)
+    for choice in scenario.Tlb:
+        values[f"TLB_{choice.name}"] = int(choice)
     lines = [f"#define {PREFIX}{name} {_literal(value)}" for name, value in values.items()]
     return "/* Written by stage2fuzz/kernel/numbers.py. */\n" + "\n".join(lines) + "\n"
 

@@ -321,10 +321,12 @@ S2_PUBLIC int s2_explore(uint64_t seed, int64_t count, uint64_t *kept, int room,
 	memset(figures, 0, 5 * sizeof(*figures));
 	s2_guard_begin();
 	estimate_length();
-	for (run = 0; run < count && !s2.crashed; run++) {
+	for (run = 0; run < count; run++) {
 		uint64_t class;
 		int trips, fresh;
 
+		if (run && s2.crashed)
+			break;
 		run_seed(seed + (uint64_t)run);
 		class = fold(&trips);
 		fresh = remember(class);
@@ -364,7 +366,7 @@ S2_PUBLIC int64_t s2_bare(uint64_t seed, int64_t count)
 
 	s2_guard_begin();
 	estimate_length();
-	for (int64_t run = 0; run < count && !s2.crashed; run++) {
+	for (int64_t run = 0; run < count; run++) {
 		run_seed(seed + (uint64_t)run);
 		steps += s2.steps;
 	}

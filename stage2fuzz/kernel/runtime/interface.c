@@ -21,6 +21,7 @@ S2_PUBLIC int s2_load_scenario(const int64_t *numbers)
 	const int64_t *at = numbers;
 
 	to->ipa_bits = (int)*at++;
+	to->tlb = (int)*at++;
 	to->hardware_af = (int)*at++;
 	to->dic = (int)*at++;
 	to->fwb = (int)*at++;

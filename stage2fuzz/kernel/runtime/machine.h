@@ -13,6 +13,8 @@
 #define S2_MAX_STEPS 20000
 #define S2_FOREVER (1 << 30)
 #define S2_LOCKS 8
+#define S2_ISSUED 64
+#define S2_TLB 16
 #define S2_PUBLIC __attribute__((visibility("default")))
 
 struct s2_event {
@@ -76,12 +78,23 @@ struct s2_host_op {
 };
 
 struct s2_scenario {
-	int ipa_bits, hardware_af, dic, fwb, cache_pages, failing_topup, teardown;
+	int ipa_bits, tlb, hardware_af, dic, fwb, cache_pages, failing_topup, teardown;
 	int slots, vcpus, hosts, host_pages;
 	struct { int pages, backing, readonly, logging, skewed; } slot[S2_MAX_SLOTS];
 	struct { int accesses; struct s2_access access[S2_MAX_ACCESSES]; } vcpu[S2_MAX_VCPUS];
 	struct { int ops; struct s2_host_op op[S2_MAX_HOST_OPS]; } host[S2_MAX_HOST_THREADS];
 	struct { int64_t page; int host; } host_page[S2_MAX_HOST_PAGES];
+};
+
+/* A TLBI that no DSB has completed yet. */
+struct s2_issued {
+	s2_u64 ipa, size;
+	int operation, broadcast, level;
+};
+
+struct s2_tlb_entry {
+	s2_u64 ipa, leaf;
+	int level, uncovered;
 };
 
 struct s2_machine {
@@ -121,9 +134,11 @@ struct s2_machine {
 	void (*deferred_callback[64])(void *);
 	uint32_t deferred_readers[64];
 	int deferred_count;
-	struct { s2_u64 ipa; int operation, broadcast; } issued[S2_THREADS][64];
+	struct s2_issued issued[S2_THREADS][S2_ISSUED];
 	int issued_count[S2_THREADS];
 	s2_u64 walking[S2_THREADS];
+	struct s2_tlb_entry tlb[S2_MAX_VCPUS][S2_TLB];
+	int tlb_count[S2_MAX_VCPUS];
 	volatile int crashed;
 };
 

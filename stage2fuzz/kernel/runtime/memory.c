@@ -14,6 +14,9 @@ void s2_memory_reset(void)
 	s2.plain_entry = NULL;
 }
 
+/* What virt/kvm fills a cache to, whatever its caller needs at least. */
+#define CACHE_CAPACITY 40
+
 /* ---- entries ---- */
 
 /* Empty entries that a walk over a whole slot passes are no step: under the lock nobody could
@@ -265,7 +268,7 @@ int s2_topup(int *cached, int wanted)
 	s2_record(S2_TOPUP, 0, wanted, failed ? -S2_ENOMEM : 0, 0);
 	if (failed)
 		return -S2_ENOMEM;
-	*cached = s2.scenario.cache_pages ? s2.scenario.cache_pages : wanted;
+	*cached = s2.scenario.cache_pages ? s2.scenario.cache_pages : CACHE_CAPACITY;
 	return 0;
 }
 

@@ -19,6 +19,69 @@ static inline s2_u64 granule(int level)
 	return 1ULL << (12 + 9 * (3 - level));
 }
 
+/* ---- a TLB that never evicts: what a completed TLBI has not removed may be used ---- */
+
+/* A TLBI by IPA cannot find entries that combine both stages; they go with the stage-1 TLBI that
+ * completes after it. An entry that no TLBI by IPA covered is there again at the next access. */
+static void forget(int pe, const struct s2_issued *issued)
+{
+	for (int i = 0; i < s2.tlb_count[pe];) {
+		struct s2_tlb_entry *entry = &s2.tlb[pe][i];
+		s2_u64 size = granule(entry->level);
+		int gone = 1;
+
+		if (issued->operation == S2_TLBI_VMALLE1)
+			gone = entry->uncovered;
+		else if (issued->operation == S2_TLBI_IPAS2E1) {
+			int hinted = issued->level < 0 || issued->level == entry->level;
+
+			if (hinted && entry->ipa < issued->ipa + issued->size &&
+			    issued->ipa < entry->ipa + size)
+				entry->uncovered = 1;
+			gone = 0;
+		}
+		if (gone)
+			*entry = s2.tlb[pe][--s2.tlb_count[pe]];
+		else
+			i++;
+	}
+}
+
+static void remember_leaf(int pe, s2_u64 ipa, s2_u64 leaf, int level)
+{
+	struct s2_tlb_entry *entry;
+
+	if (!s2.scenario.tlb || s2.tlb_count[pe] == S2_TLB)
+		return;
+	ipa &= ~(granule(level) - 1);
+	for (int i = 0; i < s2.tlb_count[pe]; i++)
+		if (s2.tlb[pe][i].ipa == ipa && s2.tlb[pe][i].level == level &&
+		    s2.tlb[pe][i].leaf == leaf)
+			return;
+	entry = &s2.tlb[pe][s2.tlb_count[pe]++];
+	entry->ipa = ipa;
+	entry->leaf = leaf;
+	entry->level = level;
+	entry->uncovered = 0;
+}
+
+/* The cached leaf that an access uses without a walk, the oldest if sticky, else as chosen. */
+static const struct s2_tlb_entry *cached_leaf(int pe, s2_u64 ipa)
+{
+	const struct s2_tlb_entry *found[S2_TLB];
+	int count = 0, chosen;
+
+	for (int i = 0; i < s2.tlb_count[pe]; i++)
+		if (ipa - s2.tlb[pe][i].ipa < granule(s2.tlb[pe][i].level))
+			found[count++] = &s2.tlb[pe][i];
+	if (!count)
+		return NULL;
+	if (s2.scenario.tlb == S2_TLB_STICKY)
+		return found[0];
+	chosen = s2_choose(count + 1);
+	return chosen ? found[chosen - 1] : NULL;
+}
+
 /* A DSB completes the thread's TLBIs: walks in flight that they cover start again. */
 static void complete(int kind)
 {
@@ -27,12 +90,13 @@ static void complete(int kind)
 	s2_point(S2_DSB, 0);
 	s2_record(S2_DSB, 0, 0, 0, kind);
 	for (int i = 0; i < s2.issued_count[me]; i++) {
-		if (s2.issued[me][i].operation == S2_TLBI_VMALLE1)
-			continue;
-		for (int pe = 0; pe < s2.scenario.vcpus; pe++) {
-			s2_u64 walked = s2.walking[pe];
+		const struct s2_issued *issued = &s2.issued[me][i];
 
-			if (walked && (s2.issued[me][i].broadcast || pe == me))
+		for (int pe = 0; pe < s2.scenario.vcpus; pe++) {
+			if (!issued->broadcast && pe != me)
+				continue;
+			forget(pe, issued);
+			if (issued->operation != S2_TLBI_VMALLE1 && s2.walking[pe])
 				s2.walking[pe] = ~0ULL;
 		}
 	}
@@ -49,10 +113,14 @@ static void tlbi(s2_u64 ipa, s2_u64 size, int operation, int broadcast, int leve
 	int me = s2.current, aux = operation | (broadcast ? S2_TLBI_BROADCAST : 0) | (level + 1) << 8;
 
 	s2_point(S2_TLBI, (int64_t)ipa);
-	if (s2.issued_count[me] < 64) {
-		s2.issued[me][s2.issued_count[me]].ipa = ipa;
-		s2.issued[me][s2.issued_count[me]].operation = operation;
-		s2.issued[me][s2.issued_count[me]++].broadcast = broadcast;
+	if (s2.issued_count[me] < S2_ISSUED) {
+		struct s2_issued *issued = &s2.issued[me][s2.issued_count[me]++];
+
+		issued->ipa = ipa;
+		issued->size = size ? size : 1;
+		issued->operation = operation;
+		issued->broadcast = broadcast;
+		issued->level = level;
 	}
 	s2_record(S2_TLBI, (int64_t)ipa, (int64_t)size, VMID, aux);
 }
@@ -142,7 +210,14 @@ int s2_translate(s2_u64 ipa, int kind, int *level_out, s2_u64 *address)
 {
 	int me = s2.current, level = s2.start_level, fault;
 	s2_u64 table = s2.root, entry, mask = ~0ULL;
+	const struct s2_tlb_entry *hit = s2.scenario.tlb ? cached_leaf(me, ipa) : NULL;
 
+	if (hit) {
+		*level_out = hit->level;
+		*address = (hit->leaf & ADDRESS) + (ipa & (granule(hit->level) - 1));
+		s2_record(S2_HIT, (int64_t)ipa, 0, (int64_t)hit->leaf, hit->level);
+		return denied(hit->leaf, kind) ? S2_PERMISSION : 0;
+	}
 	s2.walking[me] = ipa;
 	for (;;) {
 		s2_u64 at = table + ((ipa >> (12 + 9 * (3 - level))) & mask) * 8;
@@ -186,6 +261,7 @@ int s2_translate(s2_u64 ipa, int kind, int *level_out, s2_u64 *address)
 			continue;
 		}
 		s2.walking[me] = 0;
+		remember_leaf(me, ipa, entry, level);
 		*level_out = level;
 		*address = (entry & ADDRESS) + (ipa & (granule(level) - 1));
 		return denied(entry, kind) ? S2_PERMISSION : 0;
