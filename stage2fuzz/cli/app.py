@@ -2,7 +2,7 @@
 
 import typer
 
-from stage2fuzz.cli import campaign, cases, explore, findings, fuzz, lists, series
+from stage2fuzz.cli import campaign, cases, compare, explore, findings, fuzz, lists, series
 
 app = typer.Typer(
     name="stage2fuzz",
@@ -18,6 +18,7 @@ app.command("run")(cases.run_case)
 app.command("replay")(cases.replay)
 app.command("minimise")(cases.minimise_case)
 app.command("explore")(explore.explore)
+app.command("compare")(compare.compare_engines)
 app.add_typer(findings.app, name="findings")
 app.add_typer(campaign.app, name="campaign")
 app.command("engines")(lists.engines)

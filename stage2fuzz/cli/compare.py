@@ -1,0 +1,132 @@
+"""stage2fuzz compare: what two engines do differently, and in which interleaving."""
+
+import re
+import time
+from collections.abc import Iterator
+from itertools import count
+from pathlib import Path
+from random import Random
+from typing import Annotated
+
+import typer
+
+from stage2fuzz.casetext import format_case, read_case
+from stage2fuzz.cli.common import Json, console, emit
+from stage2fuzz.codec import CHOICES_AT, decode
+from stage2fuzz.compare import Difference, compare
+from stage2fuzz.errors import InputError
+from stage2fuzz.harness import write_whole
+from stage2fuzz.profile import profile_named
+from stage2fuzz.run import engine_of
+from stage2fuzz.scenario import Scenario
+from stage2fuzz.session import TARGETS
+
+MAX_SECONDS = 24 * 3600
+SCHEDULES_A_CASE = 50
+SHOWN = 10
+
+
+def compare_engines(
+    cases: Annotated[list[Path] | None, typer.Argument(help="Case files to compare on.")] = None,
+    engine: Annotated[list[str] | None, typer.Option(help="Given twice: the two engines.")] = None,
+    seconds: Annotated[int, typer.Option(help="Without case files: how long to compare.")] = 20,
+    seed: Annotated[int, typer.Option(help="Seed of scenarios and schedules.")] = 1,
+    output: Annotated[
+        Path | None, typer.Option(help="Folder for the first case of each difference.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Compare two engines, or two trees: the first difference of meaning in each run."""
+    if engine is None or len(engine) != 2:
+        raise InputError("--engine", "must be given twice", "--engine A --engine B")
+    if not 1 <= seconds <= MAX_SECONDS:
+        raise InputError("--seconds", f"{seconds} is out of range", f"1 to {MAX_SECONDS}")
+    pair = (engine[0], engine[1])
+    for name in pair:
+        engine_of(name)
+    found: dict[str, list[Difference]] = {}
+    total = 0
+    out = console()
+    with out.status("") as status:
+        work = _of_cases(cases, seed) if cases else _random(pair[0], seconds, seed)
+        for scenario, number in work:
+            difference = compare(*pair, scenario, number)
+            total += 1
+            if difference is not None:
+                found.setdefault(_group(difference), []).append(difference)
+            if total % 20 == 0:
+                different = sum(len(each) for each in found.values())
+                status.update(f"{total} schedules, {different} differ in {len(found)} ways")
+    firsts = [min(each, key=_size) for each in found.values()]
+    if output is not None:
+        _write(output, firsts, pair)
+    if as_json:
+        emit({"schedules": total, "differences": [_record(each, pair) for each in firsts]})
+    else:
+        _print(total, list(found.values()), pair)
+    raise typer.Exit(1 if found else 0)
+
+
+def _of_cases(paths: list[Path], seed: int) -> Iterator[tuple[Scenario, int]]:
+    for path in paths:
+        scenario = read_case(path).scenario
+        for number in range(SCHEDULES_A_CASE):
+            yield scenario, seed + number
+
+
+def _random(engine: str, seconds: int, seed: int) -> Iterator[tuple[Scenario, int]]:
+    end = time.monotonic() + seconds
+    for number in count(seed):
+        if time.monotonic() > end:
+            return
+        data = Random(number).randbytes(CHOICES_AT)
+        profile = profile_named(TARGETS[number % len(TARGETS)])
+        yield decode(data, engine, profile).scenario, number
+
+
+def _group(difference: Difference) -> str:
+    """Differences of one kind have the same words but for addresses."""
+    topic = difference.topic.split()[0]
+    return f"{topic}: " + re.sub(r"0x[0-9a-f]+", "0x", f"{difference.one} | {difference.other}")
+
+
+def _size(difference: Difference) -> int:
+    return len(repr(difference.scenario))
+
+
+def _print(total: int, groups: list[list[Difference]], pair: tuple[str, str]) -> None:
+    out = console()
+    different = sum(len(each) for each in groups)
+    out.print(f"{total:,} schedules: {total - different:,} the same, {different:,} not")
+    groups.sort(key=len, reverse=True)
+    for group in groups[:SHOWN]:
+        first = min(group, key=_size)
+        out.print(f"\n{len(group)} times, {first.topic}, step {first.step}:")
+        out.print(f"  {pair[0]}: {first.one}", markup=False)
+        out.print(f"  {pair[1]}: {first.other}", markup=False)
+        text = format_case(first.cases(pair)[1])
+        out.print(
+            "".join(f"    {line}\n" for line in text.splitlines()[1:-1]), markup=False, end=""
+        )
+    if len(groups) > SHOWN:
+        out.print(f"\n{len(groups) - SHOWN} more ways; --output FOLDER keeps a case of each")
+
+
+def _record(difference: Difference, pair: tuple[str, str]) -> dict[str, object]:
+    return {
+        "topic": difference.topic,
+        "step": difference.step,
+        "one": difference.one,
+        "other": difference.other,
+        "cases": [format_case(case) for case in difference.cases(pair)],
+    }
+
+
+def _write(folder: Path, firsts: list[Difference], pair: tuple[str, str]) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for number, each in enumerate(firsts, 1):
+            for side, case in zip(("one", "other"), each.cases(pair), strict=True):
+                write_whole(folder / f"difference-{number}-{side}.case", format_case(case))
+    except OSError as error:
+        raise InputError(str(folder), error.strerror or "cannot be written") from None
