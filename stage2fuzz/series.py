@@ -38,6 +38,8 @@ class Fault:
     name: str
     rule: str
     scenario: Scenario
+    short: str
+    """What a column of the table is called."""
 
 
 def _vcpus(*kinds: int) -> tuple[tuple[Access, ...], ...]:
@@ -52,12 +54,12 @@ _DRY: Final = Scenario(
     slots=(Slot(logging=True),), vcpus=_vcpus(WRITE, READ), options=Options(cache_pages=1)
 )
 FAULTS: Final = (
-    Fault("permission taken away", "C6", _LOGGED),
-    Fault("needless break-before-make", "G3", _LOGGED),
-    Fault("faults in another's window", "G2", _LOGGED),
-    Fault("stuck: loop A (logging, 4 KiB)", "G1", _LOGGED),
-    Fault("stuck: loop B (1 GiB block)", "G1", _BLOCK),
-    Fault("spurious dirty page", "D2", _DRY),
+    Fault("permission taken away", "C6", _LOGGED, "C6"),
+    Fault("needless break-before-make", "G3", _LOGGED, "G3"),
+    Fault("faults in another's window", "G2", _LOGGED, "G2"),
+    Fault("stuck: loop A (logging, 4 KiB)", "G1", _LOGGED, "G1 A"),
+    Fault("stuck: loop B (1 GiB block)", "G1", _BLOCK, "G1 B"),
+    Fault("spurious dirty page", "D2", _DRY, "D2"),
 )
 
 

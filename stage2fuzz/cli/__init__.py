@@ -4,6 +4,9 @@
 """
 
 import sys
+from typing import Final, NoReturn
+
+import typer
 
 from stage2fuzz.cli.app import app
 from stage2fuzz.errors import InputError
@@ -12,19 +15,22 @@ FOUND = 1
 BAD_INPUT = 2
 OWN_BUG = 70
 INTERRUPTED = 130
+USAGE_ERROR: Final[type[Exception]] = typer.BadParameter.__bases__[0]
+"""Click's UsageError, whichever Click this Typer is built on."""
 
 
 def main() -> None:
     """Entry point of ``stage2fuzz``."""
     try:
-        app()
+        sys.exit(app(standalone_mode=False) or 0)
     except InputError as error:
-        print(f"stage2fuzz: {error}", file=sys.stderr)
-        sys.exit(BAD_INPUT)
+        _refuse(str(error))
+    except USAGE_ERROR as error:
+        _refuse_usage(error)
     except BrokenPipeError:
         sys.stderr.close()
         sys.exit(0)
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, typer.Abort):
         sys.exit(INTERRUPTED)
     except Exception:
         import traceback  # noqa: PLC0415  (needed only here)
@@ -32,3 +38,25 @@ def main() -> None:
         traceback.print_exc()
         print("stage2fuzz: this is our own bug; please report the lines above", file=sys.stderr)
         sys.exit(OWN_BUG)
+
+
+def _refuse_usage(error: Exception) -> NoReturn:
+    """An argument that does not fit its command; a command without any shows its help instead."""
+    context = getattr(error, "ctx", None)
+    message: str = getattr(error, "format_message", error.__str__)()
+    if context is None:
+        _refuse(message)
+    if message == context.get_help():
+        print(message)
+        sys.exit(BAD_INPUT)
+    command = " ".join(context.command_path.split()[1:])
+    where = f"{command}: " if command else ""
+    asked = " ".join(["stage2fuzz", *command.split(), "--help"])
+    _refuse(f"{where}{message.rstrip('.')}; see '{asked}'")
+
+
+def _refuse(text: str) -> NoReturn:
+    """One line, whatever a name or a file had in it."""
+    line = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
+    print(f"stage2fuzz: {line}", file=sys.stderr)
+    sys.exit(BAD_INPUT)

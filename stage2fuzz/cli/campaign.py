@@ -22,6 +22,7 @@ from stage2fuzz.run import engine_of
 app = typer.Typer(no_args_is_help=True, help="Fuzz with many workers for a long time.")
 
 REFRESH_SECONDS: Final = 0.5
+ORDER_SECONDS: Final = 60
 REGRESS: Final = "model:v5.10,model:v5.12"
 
 Name = Annotated[str, typer.Argument(help="Name or number of the campaign.")]
@@ -37,7 +38,9 @@ def start(
     schedules: Annotated[int, typer.Option(help="Budget of schedules; 0: none.")] = 0,
     findings: Annotated[int, typer.Option(help="End at so many findings; 0: never.")] = 0,
     parallel: Annotated[int, typer.Option(help="Orders at once; 0: every worker.")] = 0,
-    order_seconds: Annotated[int, typer.Option(help="Length of one fuzz order.")] = 20,
+    order_seconds: Annotated[
+        int, typer.Option(help="Length of one fuzz order; 0: 60, less where the budget is small.")
+    ] = 0,
     seed: Annotated[int, typer.Option(help="Where the orders' seeds begin.")] = 1,
     regress: Annotated[str, typer.Option(help="Engines, oldest first: fixed in?")] = REGRESS,
     local: Annotated[bool, typer.Option("--local", help="Run everything here, till done.")] = False,
@@ -55,7 +58,7 @@ def start(
         schedules=schedules,
         findings=findings,
         parallel=parallel,
-        order_seconds=order_seconds,
+        order_seconds=order_seconds or _order_seconds(seconds),
         seed=seed,
         regress=_list(regress),
     )
@@ -130,6 +133,11 @@ def resume(name: Name, database: Database = DEFAULT_DATABASE) -> None:
 def stop(name: Name, database: Database = DEFAULT_DATABASE) -> None:
     """End a campaign for good; what it has found stays."""
     _change(lambda store, number: campaigns.stop(store.engine, number), name, database)
+
+
+def _order_seconds(seconds: int) -> int:
+    """Long orders waste less on starting up; short ones show sooner what was found."""
+    return max(5, min(ORDER_SECONDS, seconds // 6)) if seconds else ORDER_SECONDS
 
 
 def _change(change: Callable[[Store, int], None], name: str, database: str) -> None:

@@ -14,6 +14,7 @@ from stage2fuzz.cli.common import (
     Json,
     console,
     emit,
+    finding_number,
     load,
     write,
 )
@@ -82,10 +83,21 @@ def _run(
         print(markdown(*shown), end="")
     else:
         out = console()
+        print(f"{_title(name, outcome)}\n")
         print(text(*shown, width=out.width, full=full), end="")
         if outcome.ended != "finished":
             print(f"the run ended by {outcome.ended}: what it did not show is inconclusive")
     raise typer.Exit(1 if outcome.violations else 0)
+
+
+def _title(name: str, outcome: Outcome) -> str:
+    """What was run, and how much of it there is to read."""
+    what = f"finding {name}" if name.isdecimal() else name
+    threads, preemptions = outcome.case.scenario.threads, outcome.preemptions
+    return (
+        f"{what}: {threads} thread{'s' * (threads != 1)}, {len(outcome.events)} events, "
+        f"{preemptions} preemption{'s' * (preemptions != 1)}"
+    )
 
 
 def _record(outcome: Outcome) -> dict[str, object]:
@@ -120,10 +132,11 @@ def minimise_case(
     if not 1 <= budget <= 10_000_000:
         raise InputError("--budget", f"{budget} is out of range", "1 to 10000000")
     if case.isdecimal():
+        number = finding_number(case)
         store = Store.open(database)
-        signature = store.get(int(case)).signature
+        signature = store.get(number).signature
         smallest = minimise_finding(load(case, database), signature, budget)
-        store.attach_minimised(int(case), smallest.case)
+        store.attach_minimised(number, smallest.case)
         store.close()
     else:
         smallest = minimise_finding(load(case, database), "", budget)

@@ -8,6 +8,7 @@ from typing import Annotated, Final
 
 import typer
 from rich.console import Console
+from rich.table import Table
 
 from stage2fuzz.case import Case
 from stage2fuzz.casetext import parse, read_case
@@ -15,6 +16,9 @@ from stage2fuzz.errors import InputError
 from stage2fuzz.findings.store import Store
 from stage2fuzz.harness import write_whole
 
+MAX_DIGITS: Final = 9
+"""Of a finding's number: what an integer of any database holds."""
+MAX_NUMBER: Final = 10**MAX_DIGITS - 1
 DEFAULT_DATABASE: Final = "sqlite:///stage2fuzz.db"
 
 Database = Annotated[
@@ -56,12 +60,31 @@ def write(path: Path, content: str) -> None:
         raise InputError(str(path), text or "cannot be written") from None
 
 
+def finding_number(name: str) -> int:
+    """The number of a finding; InputError for one that no database can hold."""
+    if len(name) > MAX_DIGITS:
+        raise InputError(f"finding {name[:MAX_DIGITS]}...", "there is none", "see findings list")
+    return int(name)
+
+
 def load(name: str, database: str) -> Case:
     """The reproducer of a finding, or the case in a file."""
     if name.isdecimal():
+        number = finding_number(name)
         store = Store.open(database)
         try:
-            return parse(store.get(int(name)).reproducer, f"finding {name}")
+            return parse(store.get(number).reproducer, f"finding {number}")
         finally:
             store.close()
-    return read_case(Path(name))
+    try:
+        return read_case(Path(name))
+    except ValueError:  # a NUL in the name
+        raise InputError(name[:80], "not a file name", "ID or FILE") from None
+
+
+def table(*titles: str, fold: str = "", head: bool = True) -> Table:
+    """A table without lines whose column ``fold``, usually the last, folds inside itself."""
+    made = Table(box=None, padding=(0, 2, 0, 0), show_header=head)
+    for title in titles:
+        made.add_column(title, no_wrap=title != fold, overflow="fold")
+    return made

@@ -5,13 +5,22 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.table import Table
 
-from stage2fuzz.cli.common import DEFAULT_DATABASE, Database, Json, console, emit
+from stage2fuzz.cli.common import (
+    DEFAULT_DATABASE,
+    MAX_NUMBER,
+    Database,
+    Json,
+    console,
+    emit,
+    table,
+    write,
+)
 from stage2fuzz.errors import InputError
 from stage2fuzz.findings.models import Finding, State
 from stage2fuzz.findings.store import Store
-from stage2fuzz.harness import write_whole
+from stage2fuzz.oracles import CATALOGUE, Category
+from stage2fuzz.validate import check_engine
 
 app = typer.Typer(help="Read and triage what was found.", no_args_is_help=True)
 COLUMNS = (
@@ -36,7 +45,9 @@ COLUMNS = (
     "case_text",
     "minimised",
 )
-Number = Annotated[int, typer.Argument(metavar="ID", help="Number of the finding.")]
+Number = Annotated[
+    int, typer.Argument(metavar="ID", min=1, max=MAX_NUMBER, help="Number of the finding.")
+]
 
 
 @app.command("list")
@@ -51,8 +62,13 @@ def list_findings(
     as_json: Json = False,
 ) -> None:
     """List the findings, a line each."""
+    states = [_state(name) for name in state or ()]
+    if engine:
+        check_engine(engine, "--engine")
+    _among("oracle", oracle, sorted({row[0] for row in CATALOGUE}))
+    _among("category", category, list(Category))
     store = Store.open(database)
-    found = store.list([_state(name) for name in state or ()], engine, oracle, category)
+    found = store.list(states, engine, oracle, category)
     store.close()
     if as_json:
         emit([_record(each) for each in found])
@@ -61,14 +77,12 @@ def list_findings(
     if not found:
         out.print(f"no findings in {store.engine.url.render_as_string(hide_password=True)}")
         return
-    table = Table(box=None, padding=(0, 2, 0, 0))
-    for title in ("id", "state", "engine", "oracle", "seen", "verdict"):
-        table.add_column(title, no_wrap=title != "verdict")
+    rows = table("id", "state", "engine", "oracle", "seen", "verdict", fold="verdict")
     for each in found:
-        table.add_row(
-            str(each.id), each.state, each.engine, each.oracle, str(each.count), each.verdict
+        rows.add_row(
+            str(each.id), each.state, each.engine, each.oracle, f"{each.count:,}", each.verdict
         )
-    out.print(table)
+    out.print(rows)
 
 
 @app.command()
@@ -117,13 +131,15 @@ def triage(
     note: Annotated[str, typer.Option(help="What you found out.")] = "",
     owner: Annotated[str | None, typer.Option(help="Who looks after it.")] = None,
     label: Annotated[str | None, typer.Option(help="A word to find it by.")] = None,
-    duplicate_of: Annotated[int | None, typer.Option(help="Number of the other finding.")] = None,
+    duplicate_of: Annotated[
+        int | None, typer.Option(min=1, max=MAX_NUMBER, help="Number of the other finding.")
+    ] = None,
     fixed_in: Annotated[str, typer.Option(help="Engine in which it is gone.")] = "",
     database: Database = DEFAULT_DATABASE,
 ) -> None:
     """Say what a person decided about a finding."""
-    store = Store.open(database)
     chosen = _state(state) if state else None
+    store = Store.open(database)
     store.triage(number, chosen, note, owner, label, duplicate_of, fixed_in)
     found = store.get(number)
     store.close()
@@ -139,15 +155,12 @@ def export(
     database: Database = DEFAULT_DATABASE,
 ) -> None:
     """Write every finding's reproducer as a case file."""
+    states = [_state(name) for name in state or ()]
     store = Store.open(database)
-    found = store.list([_state(name) for name in state or ()])
+    found = store.list(states)
     store.close()
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        for each in found:
-            write_whole(folder / f"finding-{each.id}.case", each.reproducer)
-    except OSError as error:
-        raise InputError(str(folder), error.strerror or "cannot be written") from None
+    for each in found:
+        write(folder / f"finding-{each.id}.case", each.reproducer)
     console().print(f"{len(found)} cases in {folder}")
 
 
@@ -157,6 +170,12 @@ def _state(name: str) -> State:
     except ValueError:
         right = "one of " + ", ".join(State)
         raise InputError("--state", f"no state {name!r}", right) from None
+
+
+def _among(option: str, value: str, known: list[str]) -> None:
+    if value and value not in known:
+        right = "one of " + ", ".join(known)
+        raise InputError(f"--{option}", f"no {option} {value[:40]!r}", right)
 
 
 def _when(seconds: float) -> str:

@@ -1,8 +1,6 @@
 """What there is: engines, oracles, targets."""
 
-from rich.table import Table
-
-from stage2fuzz.cli.common import Json, console, emit
+from stage2fuzz.cli.common import Json, console, emit, table
 from stage2fuzz.engine.planted import MUST_CATCH
 from stage2fuzz.engine.revision import NAMED, PATCHES
 from stage2fuzz.oracles import CATALOGUE
@@ -19,10 +17,10 @@ def engines(as_json: Json = False) -> None:
     out.print("model:REVISION  ", ", ".join(NAMED))
     out.print("model:v5.10+p1+p2+p3, any subset: the patches of the series")
     out.print("model:REVISION!BUG, any number: planted bugs, each with who must catch it:")
-    table = Table(box=None, padding=(0, 2), show_header=False)
+    rows = table("bug", "oracles", fold="oracles", head=False)
     for name, oracles_of_bug in bugs.items():
-        table.add_row(f"  {name}", " or ".join(oracles_of_bug))
-    out.print(table)
+        rows.add_row(f"  {name}", " or ".join(oracles_of_bug))
+    out.print(rows)
     out.print("kernel:TREE     the user's own kernel code, compiled in user space")
 
 
@@ -31,12 +29,10 @@ def oracles(as_json: Json = False) -> None:
     if as_json:
         emit([dict(zip(("id", "rule", "category", "why"), row, strict=True)) for row in CATALOGUE])
         return
-    table = Table(box=None, padding=(0, 2))
-    for title in ("oracle", "rule", "category", "promises"):
-        table.add_column(title)
+    rows = table("oracle", "rule", "category", "promises", fold="promises")
     for identifier, rule, category, why in CATALOGUE:
-        table.add_row(identifier, rule, str(category), why)
-    console().print(table)
+        rows.add_row(identifier, rule, str(category), why)
+    console().print(rows)
 
 
 def targets(as_json: Json = False) -> None:

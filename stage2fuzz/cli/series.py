@@ -6,7 +6,7 @@ import typer
 from rich.table import Table
 
 from stage2fuzz.casetext import format_case
-from stage2fuzz.cli.common import Json, console, emit
+from stage2fuzz.cli.common import Json, console, emit, table
 from stage2fuzz.errors import InputError
 from stage2fuzz.series import FAULTS, Cell, Fault, cells, first_difference
 
@@ -30,20 +30,23 @@ def series(
         def seen(revision: str, fault: Fault) -> None:
             status.update(f"{revision}: {fault.name}")
 
-        table = list(cells(schedules, seen))
+        every = list(cells(schedules, seen))
         status.update("v5.10+p1 against v5.10")
         different = first_difference("v5.10", "v5.10+p1", compare)
     if as_json:
         emit(
             {
-                "cells": [_record(cell) for cell in table],
+                "cells": [_record(cell) for cell in every],
                 "p1": {"schedules": compare, "different": different},
             }
         )
         return
-    out.print(_table(table))
+    out.print(_table(every))
+    out.print()
+    for fault in FAULTS:
+        out.print(f"{fault.short:<6}{fault.name}")
     out.print(
-        f"{schedules} schedules a cell: violations, and the number of the first that showed it."
+        f"\nEach cell: how many of {schedules:,} schedules showed it, and the number of the first."
     )
     out.print(
         f"v5.10+p1 is v5.10, event for event, on all of {compare:,} schedules."
@@ -64,13 +67,12 @@ def _record(cell: Cell) -> dict[str, object]:
     }
 
 
-def _table(table: list[Cell]) -> Table:
-    drawn = Table(box=None, padding=(0, 2, 0, 0))
-    drawn.add_column("revision")
+def _table(every: list[Cell]) -> Table:
+    drawn = table("revision")
     for fault in FAULTS:
-        drawn.add_column(f"{fault.name} ({fault.rule})", justify="right")
+        drawn.add_column(fault.short, justify="right", no_wrap=True)
     rows: dict[str, list[str]] = {}
-    for cell in table:
+    for cell in every:
         text = f"{cell.violations} #{cell.at}" if cell.violations else "-"
         rows.setdefault(cell.revision, []).append(text)
     for revision, texts in rows.items():
