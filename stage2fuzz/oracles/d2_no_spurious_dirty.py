@@ -1,6 +1,6 @@
 """D2: a fault marks a page dirty only if it leaves, or finds, a writable leaf."""
 
-from stage2fuzz.arch import PTE_WRITE, is_leaf
+from stage2fuzz.arch import ACCESS_NAMES, PTE_WRITE, WRITE, is_leaf
 from stage2fuzz.events import CALL_MAP, CALL_RELAX
 from stage2fuzz.oracles.base import Oracle, fault_name, result_name
 from stage2fuzz.oracles.facts import PROT_W
@@ -11,6 +11,7 @@ class NoSpuriousDirty(Oracle):
 
     That is patch 3 of the series: mark after map or relax succeeded. A write that was granted and
     never happens is fine; success without a leaf (relax, when the leaf has gone) grants nothing.
+    And while a slot is logged only a write fault makes a page writable, so only it marks one.
     """
 
     oracle = "D2"
@@ -23,9 +24,12 @@ class NoSpuriousDirty(Oracle):
         self.granted: dict[int, int] = self.per_run({})
         self.marked: dict[int, tuple[int, int]] = self.per_run({})
         self.results: dict[int, int] = self.per_run({})
+        self.logged: dict[int, bool] = self.per_run({})
+        """Whether the slot of a thread's fault was logged when the fault began."""
 
-    def fault(self, _index: int, thread: int, _where: int, _old: int, _new: int, _aux: int) -> None:
+    def fault(self, _index: int, thread: int, where: int, _old: int, _new: int, _aux: int) -> None:
         """Nothing has been granted for this one yet."""
+        self.logged[thread] = self.world.logs(where)
         self.granted.pop(thread, None)
         self.results.pop(thread, None)
 
@@ -35,6 +39,14 @@ class NoSpuriousDirty(Oracle):
         """By a fault: before the handling (then wait and see), or after it."""
         if thread not in self.world.faults:
             return
+        kind = self.world.faults[thread][2]
+        if kind != WRITE and self.logged.get(thread):
+            self.violation(
+                f"marked by {ACCESS_NAMES[kind]} fault",
+                f"{self.world.name(thread)}'s {fault_name(self.world.faults[thread])} marked page "
+                f"{where:#x} dirty although nobody wrote to it and its memslot is logged",
+                index,
+            )
         if self.granted.get(thread) != where and not self._writable(where):
             self.marked[thread] = (index, where)
 
@@ -46,10 +58,10 @@ class NoSpuriousDirty(Oracle):
             return
         self.results[thread] = new
         call = self.world.returned_call
-        if not new and call is not None and call[5] & PROT_W:
-            # Where faults share the lock another walker may own the entry at this moment.
-            if self.world.rules.shared_faults or self._writable(where):
-                self.granted[thread] = where
+        wrote = not new and call is not None and bool(call[5] & PROT_W)
+        # Where faults share the lock another walker may own the entry at this moment.
+        if wrote and (self.world.rules.shared_faults or self._writable(where)):
+            self.granted[thread] = where
         if thread in self.marked and self._writable(self.marked[thread][1]):
             del self.marked[thread]
 
