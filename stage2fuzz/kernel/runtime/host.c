@@ -273,8 +273,11 @@ static void publish(struct s2_slot *slot, int flags, int exists)
 	s2_wait_for(S2_FOR_READERS, ++s2.slots_epoch, S2_SLOT, number_of(slot));
 }
 
+/* kvm_arch_prepare_memory_region refuses to log device memory. */
 static int log_enable(struct s2_slot *slot)
 {
+	if (slot->backing == BACKING_DEVICE)
+		return -S2_EINVAL;
 	s2_lock(S2_LOCK_SLOTS, 0);
 	if (slot->exists && !(slot->flags & S2_SLOT_LOGGING)) {
 		slot->dirty_count = 0;
@@ -690,6 +693,8 @@ void s2_vm_reset(void)
 	publish_sequence();
 	for (int i = 0; i < scenario->slots; i++) {
 		struct s2_slot *slot = &s2.slot[i];
+		int logged = scenario->slot[i].logging &&
+			     scenario->slot[i].backing != BACKING_DEVICE;
 
 		slot->first = ipa_of((int64_t)i * S2_SLOT_STRIDE);
 		slot->pages = scenario->slot[i].pages;
@@ -697,7 +702,7 @@ void s2_vm_reset(void)
 		slot->backing = scenario->slot[i].backing;
 		slot->skewed = scenario->slot[i].skewed;
 		slot->flags = (scenario->slot[i].readonly ? S2_SLOT_READONLY : 0) |
-			      (scenario->slot[i].logging ? S2_SLOT_LOGGING : 0);
+			      (logged ? S2_SLOT_LOGGING : 0);
 		slot->exists = 1;
 		slot->dirty_count = 0;
 		publish_slot(slot);
