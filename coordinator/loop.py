@@ -155,6 +155,7 @@ def _merge_report(store: Store, book: Books, report: Report, tally: _Tally) -> N
             if not result.same_events:
                 LOG.error("finding %d: its events differ from run to run", order.finding)
             store.confirm(order.finding, result.hits, result.attempts, within)
+            book.keep_log(order.finding, result.log)
         case MinimiseOrder() as order, MinimiseResult() as result:
             smaller = parse(result.case, f"finding {order.finding}")
             store.attach_minimised(order.finding, smaller, within)

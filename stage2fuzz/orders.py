@@ -50,7 +50,7 @@ class CampaignSpec:
     schedules: int = 0
     findings: int = 0
     parallel: int = 0
-    order_seconds: int = 20
+    order_seconds: int = 60
     seed: int = 1
     regress: tuple[str, ...] = ()
     """Engines, oldest first, on which each confirmed finding is tried: first seen in, fixed in."""
@@ -180,11 +180,14 @@ class ConfirmResult:
     hits: int
     attempts: int
     same_events: bool
+    log: str = ""
+    """The event log of one run."""
 
     def check(self) -> None:
         """Raise an InputError where a field is out of its range."""
         _range("attempts", self.attempts, 1, MAX_REPEATS)
         _range("hits", self.hits, 0, self.attempts)
+        _text("log", self.log)
 
 
 @dataclass(frozen=True, slots=True)

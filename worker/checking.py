@@ -6,6 +6,7 @@ from typing import Final
 from stage2fuzz.casetext import parse
 from stage2fuzz.findings import leases
 from stage2fuzz.orders import (
+    MAX_CASE_TEXT,
     ConfirmOrder,
     ConfirmResult,
     MinimiseOrder,
@@ -30,6 +31,7 @@ PROCESS: Final = "process/"
 def confirm(job: Job, order: ConfirmOrder) -> None:
     """Run the case in several clean processes, each with another hash seed."""
     hits = answered = 0
+    log = ""
     events = set()
     for attempt in range(order.times):
         request = {"do": "judge", "case": order.case}
@@ -42,9 +44,10 @@ def confirm(job: Job, order: ConfirmOrder) -> None:
             answered += 1
             hits += order.signature in line["signatures"]
             events.add(line["events"])
+            log = line["log"][:MAX_CASE_TEXT]
     if not answered:
         raise process.DiedError("the case ends the clean process")
-    job.commit(ConfirmResult(hits, order.times, len(events) <= 1))
+    job.commit(ConfirmResult(hits, order.times, len(events) <= 1, log))
 
 
 def minimise(job: Job, order: MinimiseOrder) -> None:

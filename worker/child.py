@@ -21,6 +21,7 @@ from stage2fuzz.casetext import format_case, parse
 from stage2fuzz.errors import InputError
 from stage2fuzz.harness import features
 from stage2fuzz.minimise import Replayed, minimise
+from stage2fuzz.report import event_log
 from stage2fuzz.run import Outcome, run, run_scheduled
 from stage2fuzz.schedule import STRATEGIES, strategy
 
@@ -42,7 +43,7 @@ def measure(request: Answer) -> Iterator[Answer]:
 def judge(request: Answer) -> Iterator[Answer]:
     """The signatures that a case shows, and the log and hash of its events."""
     outcome = run(parse(request["case"], "case"))
-    log = "\n".join(" ".join(map(str, event)) for event in outcome.events)
+    log = event_log(outcome.events)
     yield {
         "signatures": sorted(signatures(outcome)),
         "events": hashlib.sha256(log.encode()).hexdigest(),

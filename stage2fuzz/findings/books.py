@@ -214,6 +214,12 @@ class Books:
                 )
             )
 
+    def keep_log(self, number: int, log: str) -> None:
+        """Keep the event log of a finding's first case, where none is kept yet."""
+        self.connection.execute(
+            update(Finding).where(Finding.id == number, Finding.events == "").values(events=log)
+        )
+
     def slots(self) -> int:
         """Slots of all workers alive."""
         return int(self.connection.execute(alive()).one().slots)

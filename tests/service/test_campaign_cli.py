@@ -1,0 +1,138 @@
+"""``stage2fuzz campaign`` as a person types it."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from rig import ROOT
+
+from stage2fuzz.findings import campaigns
+from stage2fuzz.findings.store import Store
+
+
+def stage2fuzz(database: Path, *words: str, code: int = 0) -> str:
+    """What the command prints; its exit code must be ``code``."""
+    done = subprocess.run(
+        [sys.executable, "-c", "from stage2fuzz.cli import main; main()", *words],
+        cwd=ROOT,
+        env=os.environ | {"STAGE2FUZZ_DATABASE": f"sqlite:///{database}"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == code, done.stderr + done.stdout
+    return done.stdout + done.stderr
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> Path:
+    return tmp_path / "campaign.db"
+
+
+def test_a_campaign_is_started_paused_resumed_and_stopped(database: Path) -> None:
+    started = json.loads(stage2fuzz(database, "campaign", "start", "night", "--json"))
+    assert (started["campaign"], started["state"]) == ("night", "running")
+    for verb, state in (("pause", "paused"), ("resume", "running"), ("stop", "stopped")):
+        assert state in stage2fuzz(database, "campaign", verb, "night")
+    (listed,) = json.loads(stage2fuzz(database, "campaign", "list", "--json"))
+    assert listed == json.loads(stage2fuzz(database, "campaign", "status", "1", "--json"))
+    assert listed["state"] == "stopped"
+    assert "night" in stage2fuzz(database, "campaign", "list")
+
+
+@pytest.mark.parametrize(
+    ("words", "line"),
+    [
+        (("start", "night", "--engine", "model:v9"), "unknown revision 'v9'"),
+        (("start", "no/name"), "name: 'no/name' is no valid name"),
+        (("start", "night", "--target", "../x"), "targets: '../x' is no valid name"),
+        (("start", "night", "--strategy", "wild"), "strategy: 'wild' is unknown"),
+        (("start", "night", "--seconds", "-1"), "seconds: -1 is out of range"),
+        (("status", "day"), "there is no campaign 'day'"),
+        (("resume", "day"), "there is no campaign 'day'"),
+    ],
+)
+def test_a_mistake_is_one_clear_line(database: Path, words: tuple[str, ...], line: str) -> None:
+    said = stage2fuzz(database, "campaign", *words, code=2)
+    assert line in said
+    assert said.count("\n") == 1
+
+
+def test_a_name_is_taken_once(database: Path) -> None:
+    stage2fuzz(database, "campaign", "start", "night")
+    assert "there is a campaign" in stage2fuzz(database, "campaign", "start", "night", code=2)
+
+
+@pytest.mark.slow
+def test_one_command_finds_the_series_faults_confirmed_minimised_and_fixed(database: Path) -> None:
+    words = ("campaign", "start", "night", "--local", "--seconds", "20", "--json")
+    record = json.loads(stage2fuzz(database, *words))
+    assert record["state"] == "done"
+    assert record["schedules"] > 0
+    assert record["features"] > 0
+    assert record["inputs"] > 0
+    found = json.loads(stage2fuzz(database, "findings", "list", "--json"))
+    lost_permission = [each for each in found if each["oracle"] == "C6"]
+    assert lost_permission
+    for each in lost_permission:
+        assert each["state"] == "minimised"
+        assert each["confirmations"] == each["attempts"] == 3
+        assert (each["first_seen_in"], each["fixed_in"]) == ("model:v5.10", "model:v5.12")
+
+
+@pytest.mark.slow
+def test_nothing_outlives_the_command_that_started_it(database: Path) -> None:
+    words = ("campaign", "start", "night", "--local", "--workers", "1")
+    command = subprocess.Popen(
+        [sys.executable, "-c", "from stage2fuzz.cli import main; main()", *words],
+        cwd=ROOT,
+        env=os.environ | {"STAGE2FUZZ_DATABASE": f"sqlite:///{database}"},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        for _ in range(600):
+            time.sleep(0.1)
+            if database.exists() and working(database):
+                break
+        started = descendants(command.pid)
+        assert len(started) >= 5, "broker, coordinator, worker, its pool, a fuzzing process"
+    finally:
+        command.kill()
+        command.wait()
+    for _ in range(100):
+        left = [process for process in started if Path(f"/proc/{process}/exe").exists()]
+        if not left:
+            return
+        time.sleep(0.1)
+    raise AssertionError([Path(f"/proc/{process}/cmdline").read_text() for process in left])
+
+
+def working(database: Path) -> bool:
+    """Whether a fuzz order is in work."""
+    store = Store.open(f"sqlite:///{database}")
+    try:
+        return bool(campaigns.figures(store.engine, 1).leases.get("leased"))
+    finally:
+        store.close()
+
+
+def descendants(process: int) -> list[int]:
+    """Every process below this one, however deep."""
+    children: dict[int, list[int]] = {}
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            words = path.read_text().rpartition(")")[2].split()
+        except OSError:
+            continue
+        children.setdefault(int(words[1]), []).append(int(path.parent.name))
+    found, todo = [], [process]
+    while todo:
+        below = children.get(todo.pop(), [])
+        found += below
+        todo += below
+    return found
