@@ -25,6 +25,14 @@ ABI: Final = 1
 ENDED: Final = ("finished", "deadlock", "limit", "crash")
 ASK: Final = 4
 ASK_CHOICE: Final = 5
+REFERENCE: Final = Scenario(
+    vcpus=(
+        (Access(WRITE, 0), Access(WRITE, 0)),
+        (Access(READ, 0), Access(READ, 0)),
+        (Access(EXECUTE, 0), Access(READ, 1)),
+    )
+)
+"""Three vCPUs, two accesses each, one page that all want: what the figures are measured with."""
 EVENT: Final = struct.Struct("<hhiqqq")
 SMOKE: Final = Scenario(
     slots=(Slot(pages=512, backing=Backing.PMD), Slot(pages=4, logging=True)),
@@ -79,6 +87,7 @@ class Native:
         found = self._library.s2_abi()
         if found != ABI:
             raise InputError(str(path), f"interface {found}", f"interface {ABI}: build it again")
+        self._library.s2_bare.restype = ctypes.c_int64
         for name in ("s2_events", "s2_runs", "s2_choices"):
             getattr(self._library, name).restype = ctypes.c_void_p
         self._count = ctypes.c_int()
@@ -148,6 +157,11 @@ class Native:
         """Run the C side's own random strategy of ``seed``; an index of ``ENDED``."""
         ended: int = self._library.s2_run_seed(ctypes.c_uint64(seed))
         return ended
+
+    def bare(self, seed: int, count: int) -> int:
+        """Run ``count`` seeds and keep nothing; the points that they passed."""
+        points: int = self._library.s2_bare(ctypes.c_uint64(seed), ctypes.c_int64(count))
+        return points
 
     def announced_loads(self) -> int:
         """How many of three plain loads the compiler's instrumentation announced."""

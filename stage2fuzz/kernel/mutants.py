@@ -48,31 +48,36 @@ def _vcpus(*programs: str, page: int = 0) -> tuple[tuple[Access, ...], ...]:
     return tuple(tuple(Access(kinds[c], page) for c in program) for program in programs)
 
 
+_STICKY = Options(tlb=Tlb.STICKY)
+_TEARDOWN = Options(teardown=True)
+
 PROVING_GROUND: Final = (
-    Scenario((Slot(4),), _vcpus("ww", "rr", "xr"), options=Options(teardown=True)),
-    Scenario((Slot(4, logging=True),), _vcpus("rw", "w"), ((HostOp(Op.LOG_GET), HostOp(Op.LOG_GET)),)),
+    Scenario((Slot(4),), _vcpus("ww", "rr", "xr"), options=_TEARDOWN),
+    Scenario(
+        (Slot(4, logging=True),), _vcpus("rw", "w"), ((HostOp(Op.LOG_GET), HostOp(Op.LOG_GET)),)
+    ),
     Scenario((Slot(4),), _vcpus("ww", "w"), ((HostOp(Op.LOG_ENABLE), HostOp(Op.LOG_GET)),)),
-    Scenario((Slot(4),), _vcpus("w", "rr"), ((HostOp(Op.MOVE),),), options=Options(teardown=True)),
+    Scenario((Slot(4),), _vcpus("w", "rr"), ((HostOp(Op.MOVE),),), options=_TEARDOWN),
     Scenario((Slot(4),), _vcpus("ww", "r"), ((HostOp(Op.PROTECT), HostOp(Op.UNPROTECT)),)),
     Scenario(
         (Slot(512, Backing.PMD),),
         _vcpus("ww", "rx", page=1),
         ((HostOp(Op.LOG_ENABLE), HostOp(Op.LOG_DISABLE)),),
-        options=Options(teardown=True),
+        options=_TEARDOWN,
     ),
     Scenario(
         (Slot(512, Backing.PMD, logging=True),),
         ((Access(_W, 0), Access(_R, 1)), (Access(_X, 511), Access(_W, 511))),
         ((HostOp(Op.LOG_DISABLE), HostOp(Op.MOVE, 0, 512)),),
-        options=Options(teardown=True),
+        options=_TEARDOWN,
     ),
     Scenario((Slot(1 << 18, Backing.PUD),), _vcpus("w", "x", page=513), ((HostOp(Op.MOVE, 513),),)),
-    Scenario((Slot(4),), _vcpus("w", "r"), ((HostOp(Op.SLOT_DELETE),),), options=Options(teardown=True)),
+    Scenario((Slot(4),), _vcpus("w", "r"), ((HostOp(Op.SLOT_DELETE),),), options=_TEARDOWN),
     Scenario((Slot(4),), _vcpus("wr", "x"), ((HostOp(Op.AGE), HostOp(Op.AGE)),)),
     Scenario((Slot(4, Backing.DEVICE),), _vcpus("w", "r")),
     Scenario((Slot(4),), _vcpus("rw", "x"), host_pages=(HostPage(0, Host.LAZY),)),
-    Scenario((Slot(4),), _vcpus("rw", "wr"), options=Options(tlb=Tlb.STICKY)),
-    Scenario((Slot(4),), _vcpus("ww", "r"), ((HostOp(Op.LOG_ENABLE),),), options=Options(tlb=Tlb.STICKY)),
+    Scenario((Slot(4),), _vcpus("rw", "wr"), options=_STICKY),
+    Scenario((Slot(4),), _vcpus("ww", "r"), ((HostOp(Op.LOG_ENABLE),),), options=_STICKY),
     Scenario(
         (Slot(2),),
         ((Access(_W, 0), Access(_R, 1)), (Access(_W, 1),)),
@@ -152,16 +157,14 @@ def baseline(library: Library, judge: Judge) -> frozenset[str]:
 def hunt(library: Library, judge: Judge, known: frozenset[str]) -> tuple[str, int]:
     """(what found the fault, schedules until then); an empty text if nothing did."""
     schedules = 0
-    for schedules, signatures in _campaign(library, judge):  # noqa: B007  (the last one counts)
+    for schedules, signatures in _campaign(library, judge):
         for _oracle, signature in signatures:
             if signature not in known:
                 return signature, schedules
     return "", schedules
 
 
-def _campaign(
-    library: Library, judge: Judge
-) -> Iterator[tuple[int, list[tuple[str, str]]]]:
+def _campaign(library: Library, judge: Judge) -> Iterator[tuple[int, list[tuple[str, str]]]]:
     """After each batch: schedules so far, and the violations in what it kept."""
     child, rules, schedules = Child(library.path), rules_of(library.has), 0
     try:
@@ -182,11 +185,11 @@ def _apply(text: str, edit: Edit) -> str | None:
     """The text with one edit made, None where its pattern is not there."""
     start, end = 0, len(text)
     if edit.function:
-        head = re.search(rf"^[a-z][^;{{}}=]*\b{edit.function}\([^;{{}}]*\)\n\{{", text, re.MULTILINE)
+        head = re.search(
+            rf"^[a-z][^;{{}}=]*\b{edit.function}\([^;{{}}]*\)\n\{{", text, re.MULTILINE
+        )
         if head is None:
             return None
         start, end = head.end(), text.index("\n}", head.end())
     body, made = re.subn(edit.pattern, edit.replacement, text[start:end], count=edit.count)
     return text[:start] + body + text[end:] if made else None
-
-
