@@ -30,9 +30,8 @@ class AttributeWalk(Walk):
         self.level = 0
 
 
-def stage2_attr_walker(vm: Vm, walk: Walk, ptep: int, level: int, _flag: int) -> int:
+def stage2_attr_walker(vm: Vm, walk: AttributeWalk, ptep: int, level: int, _flag: int) -> int:
     """Change one valid leaf; write nothing where nothing changes."""
-    assert isinstance(walk, AttributeWalk)
     pte = walk.loaded
     if not pte & PTE_VALID:
         return 0

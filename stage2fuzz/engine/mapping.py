@@ -58,9 +58,8 @@ def kvm_pgtable_stage2_map(
     return ret
 
 
-def stage2_map_walker(vm: Vm, walk: Walk, ptep: int, level: int, flag: int) -> int:
+def stage2_map_walker(vm: Vm, walk: MapWalk, ptep: int, level: int, flag: int) -> int:
     """The visitor: blocks replace tables on the way down, leaves are written at the bottom."""
-    assert isinstance(walk, MapWalk)
     if flag == LEAF:
         return stage2_map_walk_leaf(vm, walk, ptep, level)
     if flag == TABLE_PRE:

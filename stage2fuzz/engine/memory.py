@@ -40,11 +40,22 @@ BARRIER_MARK: Final = -1
 class Memory(Threads):
     """Entries by address; an absent entry is zero."""
 
+    __slots__ = (
+        "_free_pages",
+        "_next_page",
+        "counts",
+        "entries",
+        "pending",
+        "unzeroed",
+        "watched",
+    )
+
     def __init__(self) -> None:
         super().__init__()
         self.entries: dict[int, int] = {}
         self.counts: dict[int, int] = {}
-        self._unzeroed: set[int] = set()
+        self.unzeroed: set[int] = set()
+        """Pages that hold junk still."""
         self._next_page = TABLE_BASE
         self._free_pages: list[int] = []
         self.pending: list[list[Store]] | None = None
@@ -55,7 +66,7 @@ class Memory(Threads):
         """Empty memory for the next run; ``elements`` is how many PEs may hold pending stores."""
         self.entries.clear()
         self.counts.clear()
-        self._unzeroed.clear()
+        self.unzeroed.clear()
         self._next_page = TABLE_BASE
         self._free_pages.clear()
         self.pending = [[] for _ in range(elements)] if pending_stores else None
@@ -69,7 +80,7 @@ class Memory(Threads):
         value = self.entries.get(ptep, 0)
         if self.pending is not None:
             value = self._forwarded(ptep, value)
-        if self._unzeroed and ptep & ~0xFFF in self._unzeroed and ptep not in self.entries:
+        if self.unzeroed and ptep & ~0xFFF in self.unzeroed and ptep not in self.entries:
             value = JUNK
         self.record((LOAD, self.current, ptep, 0, value, 0))
         return value
@@ -109,7 +120,7 @@ class Memory(Threads):
     def visible(self, ptep: int) -> int:
         """What a hardware walker reads now."""
         value = self.entries.get(ptep, 0)
-        if self._unzeroed and ptep & ~0xFFF in self._unzeroed and ptep not in self.entries:
+        if self.unzeroed and ptep & ~0xFFF in self.unzeroed and ptep not in self.entries:
             return JUNK
         return value
 
@@ -118,11 +129,15 @@ class Memory(Threads):
 
     def dsb(self, kind: int) -> None:
         """A barrier: a DSB waits for the CPU's pending stores, a DMB ISHST keeps them in order."""
-        self.point(DSB, 0)
-        if kind != DMB_ISHST:
-            self.drain_all()
-        elif self.pending is not None and self.pending[self.current]:
-            self.pending[self.current].append((0, 0, BARRIER_MARK))
+        if self.left:
+            self.left -= 1
+        else:
+            self.point(DSB, 0)
+        if self.pending is not None:
+            if kind != DMB_ISHST:
+                self.drain_all()
+            elif self.pending[self.current]:
+                self.pending[self.current].append((0, 0, BARRIER_MARK))
         self.record((DSB, self.current, 0, 0, 0, kind))
 
     def isb(self) -> None:
@@ -137,7 +152,7 @@ class Memory(Threads):
         self.point(ALLOC, page)
         self.record((ALLOC, self.current, page, 0, 0, 0))
         self.counts[page] = 1
-        self._unzeroed.add(page)
+        self.unzeroed.add(page)
         if zero:
             self.zero_page(page)
         return page
@@ -145,7 +160,7 @@ class Memory(Threads):
     def zero_page(self, page: int) -> None:
         """clear_page: every entry reads as zero from here on."""
         self.point(ZERO, page)
-        self._unzeroed.discard(page)
+        self.unzeroed.discard(page)
         self.record((ZERO, self.current, page, 0, 0, 0))
 
     def free_page(self, page: int) -> None:
@@ -154,7 +169,7 @@ class Memory(Threads):
         if self.counts.pop(page, None) is not None:
             for ptep in [ptep for ptep in self.entries if ptep & ~0xFFF == page]:
                 del self.entries[ptep]
-            self._unzeroed.discard(page)
+            self.unzeroed.discard(page)
             self._free_pages.append(page)
         self.record((FREE, self.current, page, 0, 0, 0))
 
@@ -182,7 +197,8 @@ class Memory(Threads):
 
     def unlock(self, name: int, shared: int = 0) -> None:
         """Release a lock: the CPU's earlier stores are visible before the next holder sees it."""
-        self.drain_all()
+        if self.pending is not None:
+            self.drain_all()
         super().unlock(name, shared)
 
     def drainable(self, drain: int) -> bool:

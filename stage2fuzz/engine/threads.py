@@ -28,6 +28,31 @@ class Abandon(BaseException):
 class Threads:
     """The scheduler's side of an engine; ``Memory`` and ``Vm`` add what the steps do."""
 
+    __slots__ = (
+        "_alive",
+        "_begun",
+        "_bodies",
+        "_drains",
+        "_error",
+        "_granted",
+        "_hub",
+        "_readers",
+        "_scheduler",
+        "_steps",
+        "_view",
+        "_waiting",
+        "_workers",
+        "_writer",
+        "choices",
+        "current",
+        "ended",
+        "events",
+        "left",
+        "preemptions",
+        "record",
+        "runs",
+    )
+
     def __init__(self) -> None:
         self.events: list[Event] = []
         self.record = self.events.append
@@ -40,7 +65,11 @@ class Threads:
         self._bodies: list[Body] = []
         self._begun: list[bool] = []
         self.ended: list[bool] = []
-        self._waiting: list[Callable[[], bool] | None] = []
+        self._alive: tuple[int, ...] = ()
+        """Threads that have not ended; all of them are enabled while none waits."""
+        self._waiting: dict[int, Callable[[], bool]] = {}
+        """Thread -> what it waits for."""
+        self._drains = 0
         self._scheduler: Scheduler
         self._view = View(0)
         self._steps = 0
@@ -82,7 +111,7 @@ class Threads:
             self._waiting[self.current] = ready
             self._view.pending[self.current] = (kind, where)
             self._dispatch()
-        self._waiting[self.current] = None
+        self._waiting.pop(self.current, None)
 
     def lock(self, name: int, shared: int = 0) -> None:
         """Take a lock, exclusive or shared; a blocked taker is disabled, it does not spin.
@@ -98,7 +127,7 @@ class Threads:
                 self._waiting[me] = lambda: name not in writer and not readers.get(name)
             self._view.pending[me] = (LOCK, name)
             self._dispatch()
-            self._waiting[me] = None
+            del self._waiting[me]
         self.left -= 1
         if shared:
             readers[name] = readers.get(name, 0) + 1
@@ -138,7 +167,7 @@ class Threads:
         self._hub = getcurrent()
         self._bodies, self._scheduler = bodies, scheduler
         self._begun, self.ended = [False] * count, [False] * count
-        self._waiting = [None] * count
+        self._alive, self._waiting, self._drains = tuple(range(count)), {}, drains
         self._view = View(count + drains)
         self._view.pending[: len(first)] = first
         self._steps = self._granted = self.left = self.preemptions = 0
@@ -176,38 +205,39 @@ class Threads:
                 self.left -= 1  # to begin is a step, so that no run of a thread is empty
                 self._bodies[me]()
                 self.record((THREAD_END, me, 0, 0, 0, 0))
-                self.ended[me] = True
+                self._end(me)
                 self._view.pending[me] = (THREAD_END, 0)
                 self._resume()
             except Abandon:
                 self._hub.switch()
             except Exception as error:
                 self._error = error
-                self.ended[me] = True
+                self._end(me)
                 self._hub.switch()
 
+    def _end(self, thread: int) -> None:
+        self.ended[thread] = True
+        self._alive = tuple(each for each in self._alive if each != thread)
+
     def _enabled(self) -> tuple[int, ...]:
-        ended = self.ended
-        enabled = [
-            thread
-            for thread, ready in enumerate(self._waiting)
-            if (ready is None or ready()) and not ended[thread]
-        ]
-        count = len(ended)
-        for drain in range(len(self._view.pending) - count):
-            if self.drainable(drain):
-                enabled.append(count + drain)
-        return tuple(enabled)
+        """Those who can go on now; asked only where somebody may have to wait."""
+        waiting, count = self._waiting, len(self.ended)
+        alive = tuple([t for t in self._alive if t not in waiting or waiting[t]()])
+        if not self._drains:
+            return alive
+        ready = [count + drain for drain in range(self._drains) if self.drainable(drain)]
+        return (*alive, *ready)
 
     def _decide(self) -> int:
         """Close the run so far and ask who is next; -1 where nobody can go on."""
         view, count = self._view, len(self.ended)
-        self._close_run()
         while True:
-            enabled = self._enabled()
+            before = self.current
+            if before >= 0:
+                self._close_run(before)
+            enabled = self._enabled() if self._waiting or self._drains else self._alive
             if not enabled or self._steps > MAX_STEPS:
                 return -1
-            before = self.current
             view.enabled, view.current = enabled, before
             chosen, granted = self._scheduler.next(view)
             if chosen != before:
@@ -223,24 +253,23 @@ class Threads:
             while self.left and self.drainable(chosen - count):
                 self.left -= 1
                 self.drain(chosen - count)
-            self._close_run()
 
-    def _close_run(self) -> None:
-        """Record what the thread passed since it was let run, at least one point.
+    def _close_run(self, thread: int) -> None:
+        """Record what ``thread`` passed since it was let run, at least one point.
 
         A thread may end, block or yield again before it passes any; were that not counted, the
         schedule could not say that it ran there.
         """
-        if self.current >= 0:
-            self.left = min(self.left, self._granted - 1)
-            done = self._granted - self.left
-            self._steps += done
-            runs = self.runs
-            if runs and runs[-1][0] == self.current:
-                runs[-1] = (self.current, runs[-1][1] + done)
-            else:
-                runs.append((self.current, done))
-            self._granted = self._view.left = self.left
+        left, granted, runs = self.left, self._granted, self.runs
+        if left >= granted:
+            left = granted - 1
+        done = granted - left
+        self._steps += done
+        if runs and runs[-1][0] == thread:
+            runs[-1] = (thread, runs[-1][1] + done)
+        else:
+            runs.append((thread, done))
+        self.left = self._granted = self._view.left = left
 
     def _dispatch(self) -> None:
         """Let the scheduler's choice run; return when the calling thread is chosen again."""

@@ -85,7 +85,8 @@ def dsb_ish(vm: Vm) -> None:
     me = vm.current
     if vm.window:
         vm.window.dsb(me, DSB_ISH)
-    for ipa, aux in vm.issued[me]:
+    issued = vm.issued[me]
+    for ipa, aux in issued:
         operation = aux & TLBI_OPERATION
         if operation == TLBI_VMALLE1:
             continue
@@ -95,11 +96,14 @@ def dsb_ish(vm: Vm) -> None:
             heard = aux & TLBI_BROADCAST or element == me
             if walked and heard and not (walked ^ ipa) & -covered:
                 vm.walking[element] = -1
-    vm.issued[me].clear()
+    issued.clear()
 
 
 def _tlbi(vm: Vm, ipa: int, aux: int) -> None:
-    vm.point(TLBI, ipa)
+    if vm.left:
+        vm.left -= 1
+    else:
+        vm.point(TLBI, ipa)
     me = vm.current
     vm.issued[me].append((ipa, aux))
     if vm.window:
@@ -123,7 +127,8 @@ def translate(vm: Vm, ipa: int, kind: int) -> tuple[int, int, int]:
     The last load and the access are one step: a completed TLBI waits for accesses that used what
     it removed. A walk in flight that a TLBI covers starts again (rule RRVJDB).
     """
-    me, walking, plain = vm.current, vm.walking, vm.window is None
+    me, walking, entries = vm.current, vm.walking, vm.entries
+    plain = vm.window is None
     if vm.window:
         hit = _cached_leaf(vm, ipa)
         if hit is not None:
@@ -146,7 +151,7 @@ def translate(vm: Vm, ipa: int, kind: int) -> tuple[int, int, int]:
                 level, table, mask = vm.start_level, vm.root, -1
                 continue
         if plain:
-            pte = vm.visible(ptep)
+            pte = vm.visible(ptep) if vm.unzeroed else entries.get(ptep, 0)
             vm.record((WALK, me, ptep, 0, pte, level))
         else:
             pte = _descriptor(vm, ptep, level, ipa)

@@ -90,6 +90,31 @@ class HostPageState:
 class Vm(Memory):
     """One virtual machine and the host around it, reset for each run."""
 
+    __slots__ = (
+        "_header",
+        "caches",
+        "generation",
+        "host",
+        "issued",
+        "leaving",
+        "mapped",
+        "notifier_count",
+        "notifier_seq",
+        "options",
+        "planted",
+        "readers",
+        "revision",
+        "root",
+        "scenario",
+        "slots",
+        "slots_epoch",
+        "start_level",
+        "tables",
+        "topups",
+        "walking",
+        "window",
+    )
+
     def __init__(self) -> None:
         super().__init__()
         self.revision: Revision = BASE

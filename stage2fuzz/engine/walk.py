@@ -6,7 +6,7 @@ LEAF visit (so a table that the visit installed is entered).
 """
 
 from collections.abc import Callable
-from typing import Final
+from typing import Any, Final
 
 from stage2fuzz.arch import ENTRIES, LAST_LEVEL, PTE_ADDRESS, PTE_TABLE, PTE_VALID, granule
 from stage2fuzz.engine.vm import Vm
@@ -19,8 +19,9 @@ GRANULES: Final = tuple(granule(level) for level in range(LAST_LEVEL + 1))
 SHIFTS: Final = tuple(12 + 9 * (LAST_LEVEL - level) for level in range(LAST_LEVEL + 1))
 _TABLE: Final = PTE_VALID | PTE_TABLE
 
-Visitor = Callable[[Vm, "Walk", int, int, int], int]
-"""(vm, walk, ptep, level, flag) -> 0, or a negative errno that stops the walk."""
+Visitor = Callable[[Vm, Any, int, int, int], int]
+"""(vm, walk, ptep, level, flag) -> 0, or a negative errno that stops the walk. A visitor knows the
+class of its own walk and does not ask for each entry."""
 
 
 class Walk:
