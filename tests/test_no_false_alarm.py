@@ -1,0 +1,91 @@
+"""v5.12 without planted bugs: nothing is said of it but what docs/model.md explains."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from random import Random
+
+import pytest
+
+from stage2fuzz.casetext import format_case, read_case
+from stage2fuzz.greybox import Greybox
+from stage2fuzz.harness import Harness
+from stage2fuzz.profile import PROFILES
+from stage2fuzz.run import Outcome, run, run_scheduled
+from stage2fuzz.schedule import STRATEGIES, strategy
+from tests.engine.scenarios import any_scenario
+
+ENGINE = "model:v5.12"
+CASES = Path(__file__).parent / "cases"
+REAL = (
+    r"C6 a fault never downgrades: .*, break-before-make of an aged leaf",
+    r"C8 cache maintenance before visibility: executable without invalidation, block",
+    r"C9 mapping size: relax at another level",
+    r"D2 no spurious dirty page: write permission fault ended with 0",
+    r"E5 allocation fits the context: no top-up, execute permission fault",
+    r"G5 right exit: execute inside a memslot exited with -ENOMEM",
+)
+"""The real faults of v5.12, as docs/model.md has them; tests/cases/bad_v5_12_* show each."""
+
+
+class Listening(Harness):
+    """A harness that looks at every outcome."""
+
+    def one_input(self, data: bytes) -> tuple[Outcome, ...]:
+        """Run it and check it."""
+        outcomes = super().one_input(data)
+        for outcome in outcomes:
+            check(outcome)
+        return outcomes
+
+
+def check(outcome: Outcome) -> None:
+    """Only real faults; the failure shows the case that says otherwise."""
+    for violation in outcome.violations:
+        known = any(re.fullmatch(real, violation.signature) for real in REAL)
+        assert known, f"{violation.signature}\n{violation.verdict}\n{format_case(outcome.case)}"
+
+
+def outcomes(scenarios: int, seed: int) -> Iterator[Outcome]:
+    """Every strategy on any scenarios."""
+    draw = Random(seed)
+    for _ in range(scenarios):
+        scenario = any_scenario(draw)
+        for name in STRATEGIES:
+            yield run_scheduled(ENGINE, scenario, strategy(name, draw.randrange(1 << 30)))
+
+
+def test_any_scenario_under_any_strategy_shows_only_real_faults() -> None:
+    for outcome in outcomes(300, seed=1):
+        check(outcome)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(2, 6))
+def test_many_scenarios_show_only_real_faults(seed: int) -> None:
+    for outcome in outcomes(15_000, seed):
+        check(outcome)
+
+
+@pytest.mark.parametrize("target", PROFILES)
+def test_a_target_finds_only_real_faults(target: str) -> None:
+    Greybox(Listening(ENGINE, target), seed=1).fuzz([], 0, runs=500)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(2, 4))
+@pytest.mark.parametrize("target", PROFILES)
+def test_a_long_campaign_finds_only_real_faults(target: str, seed: int) -> None:
+    Greybox(Listening(ENGINE, target), seed).fuzz([], 0, runs=15_000)
+
+
+def test_each_real_fault_has_a_case_and_a_paragraph() -> None:
+    shown: set[str] = set()
+    document = (CASES.parents[1] / "docs" / "model.md").read_text()
+    for path in CASES.glob("bad_v5_12_*.case"):
+        outcome = run(read_case(path))
+        check(outcome)
+        shown.update(each.signature for each in outcome.violations)
+        assert path.name in document
+    for real in REAL:
+        assert any(re.fullmatch(real, signature) for signature in shown), real
