@@ -43,6 +43,7 @@ class _Outbox:
 
     job: Job
     folder: Path
+    engine: str
     seen: set[str] = field(default_factory=set)
     recorded: int = 0
 
@@ -54,11 +55,11 @@ class _Outbox:
                 return
             self.seen.add(name)
             try:
-                found, violation = read_finding(self.folder / name)
+                found, violation = read_finding(self.folder / name, self.engine)
+                self.job.report(found, violation, "")
             except (InputError, OSError) as error:
                 LOG.error("lease %d: %s", self.job.held.lease, error)
             else:
-                self.job.report(found, violation, "")
                 self.recorded += 1
 
 
@@ -70,7 +71,7 @@ def fuzz(job: Job, order: FuzzOrder) -> None:
     seeds = patiently(lambda: leases.seeds(job.store.engine, job.held, order))
     for digest, data in seeds.items():
         (corpus / digest).write_bytes(data)
-    found = _Outbox(job, outbox)
+    found = _Outbox(job, outbox, order.engine)
 
     def beat() -> None:
         job.beat()
@@ -120,8 +121,8 @@ def program(job: Job, order: FuzzOrder) -> tuple[str, ...]:
     )
 
 
-def read_finding(path: Path) -> tuple[Case, Violation]:
-    """One file of an outbox, distrusted. Raises InputError."""
+def read_finding(path: Path, engine: str) -> tuple[Case, Violation]:
+    """One file of an outbox, distrusted; it must be about ``engine``. Raises InputError."""
     if path.is_symlink() or path.stat().st_size > MAX_FINDING:
         raise InputError(path.name, "is no finding", f"a file of at most {MAX_FINDING} bytes")
     try:
@@ -134,6 +135,8 @@ def read_finding(path: Path) -> tuple[Case, Violation]:
         raise InputError(path.name, "is no finding (a field is no text)")
     oracle, rule, verdict, signature, case = texts
     found = parse(case, path.name)
+    if found.engine != engine:
+        raise InputError(path.name, f"is about {found.engine}", engine)
     return found, Violation(oracle[:16], rule[:120], category, verdict, (), signature)
 
 

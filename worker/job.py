@@ -82,7 +82,7 @@ def claimed(campaign: int, lease: int) -> Job | None:
     """Claim a lease; None where there is nothing to do. Raises NoRoomError."""
     settings = from_environment()
     folder = _empty_folder(settings.work)
-    store = patiently(lambda: database(os.getpid(), settings.database))
+    store = patiently(lambda: database(os.getpid(), settings.database), (Trouble, InputError))
     held = patiently(lambda: leases.claim(store.engine, lease, campaign, owner(), settings.lease))
     if held is None:
         folder.rmdir()
@@ -110,14 +110,14 @@ def owner() -> str:
     return f"{socket.gethostname()}:{os.getpid()}"
 
 
-def patiently(attempt: Callable[[], T], patience: float = PATIENCE) -> T:
-    """Do it again while the database is away, with growing pauses, for a bounded time."""
-    end = time.monotonic() + patience
+def patiently(attempt: Callable[[], T], away: tuple[type[Exception], ...] = (Trouble,)) -> T:
+    """Do it again while the database is ``away``, with growing pauses, for a bounded time."""
+    end = time.monotonic() + PATIENCE
     pause = FIRST_PAUSE
     while True:
         try:
             return attempt()
-        except (Trouble, InputError) as trouble:
+        except away as trouble:
             if time.monotonic() + pause > end:
                 raise
             LOG.warning("the database is away, again in %.1f s: %s", pause, one_line(trouble))

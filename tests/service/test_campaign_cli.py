@@ -1,5 +1,7 @@
 """``stage2fuzz campaign`` as a person types it."""
 
+import contextlib
+import io
 import json
 import os
 import subprocess
@@ -10,22 +12,25 @@ from pathlib import Path
 import pytest
 from rig import ROOT
 
+from stage2fuzz.cli import main
 from stage2fuzz.findings import campaigns
 from stage2fuzz.findings.store import Store
 
 
 def stage2fuzz(database: Path, *words: str, code: int = 0) -> str:
     """What the command prints; its exit code must be ``code``."""
-    done = subprocess.run(
-        [sys.executable, "-c", "from stage2fuzz.cli import main; main()", *words],
-        cwd=ROOT,
-        env=os.environ | {"STAGE2FUZZ_DATABASE": f"sqlite:///{database}"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == code, done.stderr + done.stdout
-    return done.stdout + done.stderr
+    said = io.StringIO()
+    with (
+        pytest.MonkeyPatch.context() as patch,
+        contextlib.redirect_stdout(said),
+        contextlib.redirect_stderr(said),
+        pytest.raises(SystemExit) as ended,
+    ):
+        patch.setattr(sys, "argv", ["stage2fuzz", *words])
+        patch.setenv("STAGE2FUZZ_DATABASE", f"sqlite:///{database}")
+        main()
+    assert (ended.value.code or 0) == code, said.getvalue()
+    return said.getvalue()
 
 
 @pytest.fixture

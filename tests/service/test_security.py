@@ -95,6 +95,7 @@ def test_a_message_that_is_not_two_numbers_is_dropped(
     "change",
     [
         {"case": "no case"},
+        {"case": GOOD["case"].replace("v5.10", "v5.12")},  # type: ignore[attr-defined]
         {"case": GOOD["case"].replace("pages 4", "pages 1000000000")},  # type: ignore[attr-defined]
         {"case": 7},
         {"category": "execute me"},
@@ -104,11 +105,11 @@ def test_a_message_that_is_not_two_numbers_is_dropped(
 def test_a_bad_file_in_the_outbox_is_refused(tmp_path: Path, change: dict[str, object]) -> None:
     path = tmp_path / "0.finding.json"
     path.write_text(json.dumps(GOOD))
-    found, violation = fuzzing.read_finding(path)
+    found, violation = fuzzing.read_finding(path, "model:v5.10")
     assert (found, violation.signature) == (Case(), "C6/page")
     path.write_text(json.dumps(GOOD | change))
     with pytest.raises(InputError):
-        fuzzing.read_finding(path)
+        fuzzing.read_finding(path, "model:v5.10")
 
 
 @pytest.mark.parametrize("text", ["", "[]", "nul", '{"format": 1}', "[" * 100_000])
@@ -116,7 +117,7 @@ def test_a_file_that_is_no_finding_is_refused(tmp_path: Path, text: str) -> None
     path = tmp_path / "0.finding.json"
     path.write_text(text)
     with pytest.raises(InputError):
-        fuzzing.read_finding(path)
+        fuzzing.read_finding(path, "model:v5.10")
 
 
 def test_a_link_or_a_giant_in_the_outbox_is_refused(
@@ -125,12 +126,12 @@ def test_a_link_or_a_giant_in_the_outbox_is_refused(
     path = tmp_path / "0.finding.json"
     path.symlink_to("/etc/passwd")
     with pytest.raises(InputError):
-        fuzzing.read_finding(path)
+        fuzzing.read_finding(path, "model:v5.10")
     path.unlink()
     path.write_text(json.dumps(GOOD))
     monkeypatch.setattr(fuzzing, "MAX_FINDING", 100)
     with pytest.raises(InputError):
-        fuzzing.read_finding(path)
+        fuzzing.read_finding(path, "model:v5.10")
 
 
 def test_nothing_listens_beyond_this_machine_unless_told_to() -> None:
