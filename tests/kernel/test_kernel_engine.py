@@ -1,0 +1,163 @@
+"""The engine: deterministic, replayable, asked like the model, and alive after wild code."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from stage2fuzz.arch import EXECUTE, READ, WRITE
+from stage2fuzz.events import ACCESS, CRASH, EAGAIN, FIELDS, RETURN
+from stage2fuzz.kernel.adapter import REFERENCE, SMOKE, KernelEngine
+from stage2fuzz.kernel.build import build
+from stage2fuzz.kernel.explore import Child, explore
+from stage2fuzz.kernel.faults import FAULTS
+from stage2fuzz.kernel.mutants import PROVING_GROUND, copy_tree, plant
+from stage2fuzz.oracles.judge import judge
+from stage2fuzz.scenario import Access, HostOp, Op, Scenario, Slot
+from stage2fuzz.schedule.base import Schedule
+from stage2fuzz.schedule.random_walk import RandomWalk
+from stage2fuzz.schedule.replay import Replay
+
+pytestmark = pytest.mark.kernel
+
+RACE = Scenario(vcpus=((Access(WRITE, 0),), (Access(EXECUTE, 0),)))
+
+
+def test_every_event_is_of_the_shared_vocabulary(kernel: KernelEngine) -> None:
+    for scenario in PROVING_GROUND:
+        for event in kernel.run(scenario, Schedule()).events:
+            assert event[0] in FIELDS
+            assert -1 <= event[1] < scenario.threads
+
+
+def test_the_executed_schedule_replays_to_the_same_events(kernel: KernelEngine) -> None:
+    for seed in range(50):
+        kernel.native.load(REFERENCE)
+        kernel.native.run_seed(seed)
+        events, schedule = kernel.native.events(), kernel.native.schedule()
+        again = kernel.run(REFERENCE, schedule)
+        assert again.events == events
+        assert again.schedule == schedule
+
+
+def test_c_and_python_follow_a_schedule_alike(kernel: KernelEngine) -> None:
+    for seed in range(20):
+        made = kernel.run(SMOKE, RandomWalk(seed))
+        assert kernel.run(SMOKE, made.schedule) == made
+        assert kernel.run(SMOKE, Replay(made.schedule)) == made
+
+
+def test_another_process_sees_the_same_events(kernel: KernelEngine, cache: Path) -> None:
+    program = (
+        "import sys, pathlib\n"
+        "from stage2fuzz.kernel.adapter import REFERENCE, KernelEngine\n"
+        "from stage2fuzz.kernel.build import build\n"
+        "tree, cache = map(pathlib.Path, sys.argv[1:])\n"
+        "native = KernelEngine(build(tree, cache)).native\n"
+        "native.load(REFERENCE)\n"
+        "for seed in range(20):\n"
+        "    native.run_seed(seed)\n"
+        "    print(native.events())\n"
+    )
+    command = [sys.executable, "-c", program, str(kernel.library.tree), str(cache)]
+    root = str(Path(__file__).parents[2])
+    runs = {
+        subprocess.run(
+            command,
+            check=True,
+            capture_output=True,
+            text=True,
+            env={"PYTHONPATH": root, "PYTHONHASHSEED": seed, "PATH": "/usr/bin:/bin"},
+        ).stdout
+        for seed in ("1", "2")
+    }
+    assert len(runs) == 1
+    assert runs.pop().count("\n") == 20
+
+
+def test_a_clean_race_shows_nothing_or_the_era_s_own_fault(kernel: KernelEngine) -> None:
+    batch = explore(kernel.native, RACE, 1, 20_000)
+    found = {
+        violation.oracle
+        for kept in batch.kept
+        for violation in judge(kept.trace.events, kernel.rules, 2, 2)
+    }
+    if "S2_HAS_PERMISSION_ONLY_RULE" in kernel.library.has:
+        assert not found
+        results = [e[4] for kept in batch.kept for e in kept.trace.events if e[0] == RETURN]
+        assert -EAGAIN in results
+    else:
+        assert {"C6", "G3"} <= found
+
+
+def test_classes_fold_most_schedules_of_a_small_race(kernel: KernelEngine) -> None:
+    kernel.native.library.s2_forget_classes()
+    batch = explore(kernel.native, RACE, 1, 20_000)
+    assert batch.runs == 20_000
+    assert 10 < batch.classes < batch.runs / 2
+    assert len({tuple(kept.trace.events) for kept in batch.kept}) == len(batch.kept)
+
+
+def test_a_child_process_finds_what_this_process_finds(kernel: KernelEngine) -> None:
+    kernel.native.library.s2_forget_classes()
+    child = Child(kernel.library.path)
+    try:
+        assert child.explore(RACE, 1, 500, 20) == explore(kernel.native, RACE, 1, 500, 20)
+    finally:
+        child.close()
+
+
+def test_a_dead_child_is_a_finding_and_not_the_end(kernel: KernelEngine) -> None:
+    child = Child(kernel.library.path)
+    try:
+        child.explore(RACE, 1, 10)
+        process = child._process
+        assert process is not None
+        process.kill()
+        process.wait()
+        (kept,) = child.explore(RACE, 1, 10).kept
+        assert kept.trace.ended == "crash"
+        assert kept.trace.events[-1][0] == CRASH
+        assert child.explore(RACE, 1, 10).runs == 10
+    finally:
+        child.close()
+
+
+@pytest.mark.parametrize(("fault", "signal"), [("null-dereference", 11), ("endless-loop", 26)])
+def test_wild_code_ends_as_a_crash_event_with_its_schedule(
+    tree: Path, tmp_path: Path, fault: str, signal: int
+) -> None:
+    copy_tree(tree, tmp_path / "tree")
+    (planted,) = (each for each in FAULTS if each.name == fault)
+    assert plant(tmp_path / "tree", planted)
+    engine = KernelEngine(build(tmp_path / "tree", tmp_path / "cache"))
+    scenario = Scenario(
+        vcpus=((Access(READ, 0), Access(READ, 0)),), hosts=((HostOp(Op.AGE), HostOp(Op.AGE)),)
+    )
+    crashed = [kept for kept in explore(engine.native, scenario, 1, 300).kept if kept.trips]
+    assert crashed
+    trace = crashed[0].trace
+    assert trace.ended == "crash"
+    assert (trace.events[-1][0], trace.events[-1][5]) == (CRASH, signal)
+    assert engine.run(scenario, trace.schedule).events == trace.events
+
+
+def test_teardown_gives_every_page_back(kernel: KernelEngine) -> None:
+    for scenario in PROVING_GROUND:
+        if scenario.options.teardown:
+            assert kernel.run(scenario, Schedule()).ended == "finished"
+            assert kernel.native.figures().live_pages == 0
+
+
+def test_each_operation_of_the_host_runs_to_its_end(kernel: KernelEngine) -> None:
+    for op in Op:
+        scenario = Scenario(
+            (Slot(4, logging=True),),
+            ((Access(WRITE, 0), Access(READ, 1)),),
+            ((HostOp(op), HostOp(Op.LOG_GET)),),
+        )
+        trace = kernel.run(scenario, Schedule(((0, 200),)))
+        assert trace.ended == "finished", op
+        assert sum(event[0] == ACCESS for event in trace.events) == 2, op
+        assert not judge(trace.events, kernel.rules, 1, 2), op
