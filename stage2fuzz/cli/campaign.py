@@ -23,6 +23,7 @@ app = typer.Typer(no_args_is_help=True, help="Fuzz with many workers for a long 
 
 REFRESH_SECONDS: Final = 0.5
 ORDER_SECONDS: Final = 60
+POINT: Final = ("seconds", "schedules", "features", "inputs", "findings")
 REGRESS: Final = "model:v5.10,model:v5.12"
 
 Name = Annotated[str, typer.Argument(help="Name or number of the campaign.")]
@@ -92,6 +93,20 @@ def status(
     if follow:
         _watch(store, number, lambda: None, quiet=as_json)
     _print(campaigns.figures(store.engine, number), as_json)
+
+
+@app.command()
+def coverage(name: Name, database: Database = DEFAULT_DATABASE, as_json: Json = False) -> None:
+    """Show coverage over time: a line for every few seconds of the campaign."""
+    store = Store.open(database)
+    points = campaigns.history(store.engine, campaigns.named(store.engine, name).id)
+    if as_json:
+        emit([dict(zip(POINT, point, strict=True)) for point in points])
+        return
+    table = Table(*POINT)
+    for seconds, *counts in points:
+        table.add_row(f"{seconds:.0f}", *(f"{count:,}" for count in counts))
+    console().print(table)
 
 
 @app.command("list")

@@ -80,6 +80,11 @@ def test_one_command_finds_the_series_faults_confirmed_minimised_and_fixed(datab
     assert record["schedules"] > 0
     assert record["features"] > 0
     assert record["inputs"] > 0
+    points = json.loads(stage2fuzz(database, "campaign", "coverage", "night", "--json"))
+    features = [each["features"] for each in points]
+    assert features == sorted(features)
+    assert features[-1] > 0
+    assert "features" in stage2fuzz(database, "campaign", "coverage", "night")
     found = json.loads(stage2fuzz(database, "findings", "list", "--json"))
     lost_permission = [each for each in found if each["oracle"] == "C6"]
     assert lost_permission
