@@ -22,6 +22,7 @@ from stage2fuzz.oracles.violation import Violation
 from stage2fuzz.profile import profile_named
 from stage2fuzz.run import Outcome, run, run_scheduled
 from stage2fuzz.schedule import strategy
+from stage2fuzz.verdicts import Verdicts
 
 STRATEGIES: Final = ("breaker", "random", "pct", "surw")
 """The portfolio beside the bytes' own schedule."""
@@ -39,6 +40,7 @@ class Harness:
         self.profile = profile_named(target)
         self.counters = bytearray(COUNTERS)
         """Filled by each input; whoever feeds back clears it (libFuzzer does so itself)."""
+        self.verdicts = Verdicts()
         self.signatures: set[str] = set()
         self.schedules = 0
         self.kept = 0
@@ -50,10 +52,11 @@ class Harness:
     def one_input(self, data: bytes) -> tuple[Outcome, ...]:
         """Run one input both ways; new signatures go to the outbox."""
         case = decode(data, self.engine, self.profile)
-        first = run(case)
+        first = run(case, self.verdicts)
         check = crc32(data)
         seed, pick = divmod(check, len(STRATEGIES))
-        second = run_scheduled(self.engine, case.scenario, strategy(STRATEGIES[pick], seed))
+        chosen = strategy(STRATEGIES[pick], seed)
+        second = run_scheduled(self.engine, case.scenario, chosen, self.verdicts)
         for outcome in (first, second):
             count_features(outcome.events, self.counters)
             for violation in outcome.violations:

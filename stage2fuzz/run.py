@@ -15,6 +15,7 @@ from stage2fuzz.scenario import Scenario
 from stage2fuzz.schedule.base import Schedule, Scheduler
 from stage2fuzz.schedule.replay import Replay
 from stage2fuzz.trace import Trace
+from stage2fuzz.verdicts import Verdicts
 
 
 class Engine(Protocol):
@@ -59,15 +60,24 @@ def engine_of(name: str) -> Engine:
     raise InputError(name, "unknown engine", f"model:REVISION ({known_revisions()}) or kernel:TREE")
 
 
-def run(case: Case) -> Outcome:
+def run(case: Case, verdicts: Verdicts | None = None) -> Outcome:
     """Replay ``case`` as far as its schedule goes, then end fairly; judge the events."""
-    return run_scheduled(case.engine, case.scenario, Replay(case.schedule))
+    return run_scheduled(case.engine, case.scenario, Replay(case.schedule), verdicts)
 
 
-def run_scheduled(name: str, scenario: Scenario, scheduler: Scheduler) -> Outcome:
-    """Run ``scenario`` under any strategy; the outcome's case replays it."""
+def run_scheduled(
+    name: str, scenario: Scenario, scheduler: Scheduler, verdicts: Verdicts | None = None
+) -> Outcome:
+    """Run ``scenario`` under any strategy; the outcome's case replays it.
+
+    With ``verdicts`` (one engine's) a schedule that was executed before is not judged again.
+    """
     engine = engine_of(name)
     trace = engine.run(scenario, scheduler)
-    violations = judge(trace.events, engine.rules, len(scenario.vcpus), scenario.threads)
+
+    def judged() -> tuple[Violation, ...]:
+        return judge(trace.events, engine.rules, len(scenario.vcpus), scenario.threads)
+
+    violations = verdicts.of(scenario, trace.schedule, judged) if verdicts is not None else judged()
     case = Case(name, scenario, trace.schedule)
     return Outcome(case, trace.events, violations, trace.preemptions, trace.ended)

@@ -12,6 +12,7 @@ import resource
 import statistics
 import time
 from collections.abc import Callable
+from itertools import count
 from random import Random
 
 from stage2fuzz.arch import EXECUTE, READ, WRITE
@@ -33,23 +34,30 @@ REFERENCE = Scenario(
 )
 
 
-def schedules(count: int) -> list[Schedule]:
+def schedules(number: int, seed: int = 1) -> list[Schedule]:
     """Random schedules of about a dozen preemptions."""
-    draw = Random(1)
+    draw = Random(seed)
     return [
         Schedule(tuple((draw.randrange(3), draw.randrange(1, 24)) for _ in range(12)))
-        for _ in range(count)
+        for _ in range(number)
     ]
 
 
-def measure(name: str, work: Callable[[], int], rounds: int) -> None:
-    """Print the rate of ``work``, which returns how many schedules it ran."""
-    work()
+def measure(
+    name: str, work: Callable[[], int], rounds: int, prepare: Callable[[], None] | None = None
+) -> None:
+    """Print the rate of ``work``, which returns how many schedules it ran.
+
+    ``prepare`` is called before each round and its time is not counted.
+    """
     rates = []
-    for _ in range(rounds):
+    for _ in range(rounds + 1):
+        if prepare is not None:
+            prepare()
         start = time.process_time()
         done = work()
         rates.append(done / (time.process_time() - start))
+    del rates[0]
     print(f"{name:<44}{max(rates):>9,.0f}/s best {statistics.median(rates):>9,.0f}/s median")
 
 
@@ -64,8 +72,9 @@ def main() -> None:
     print(f"{platform.python_implementation()} {platform.python_version()}, {platform.machine()}")
     engine, many = engine_of(asked.engine), schedules(1000)
     cases = [Case(asked.engine, REFERENCE, schedule) for schedule in many]
-    inputs = [encode(case) for case in cases]
+    inputs: list[bytes] = []
     harness = Harness(asked.engine, "any")
+    seeds = count(2)
 
     def engine_alone() -> int:
         for schedule in many:
@@ -77,6 +86,11 @@ def main() -> None:
             run(case)
         return len(cases)
 
+    def fresh_inputs() -> None:
+        """Others in each round: the harness would remember the verdicts of the same ones."""
+        drawn = schedules(1000, next(seeds))
+        inputs[:] = [encode(Case(asked.engine, REFERENCE, schedule)) for schedule in drawn]
+
     def fuzzed() -> int:
         before = harness.schedules
         for data in inputs:
@@ -84,24 +98,27 @@ def main() -> None:
         return harness.schedules - before
 
     if asked.memory:
-        _memory(judged, asked.memory)
+        _memory(fuzzed, asked.memory, fresh_inputs)
         return
     steps = sum(len(engine.run(REFERENCE, Replay(s)).events) for s in many) / len(many)
     print(f"{asked.engine}: {steps:.0f} events a schedule")
     measure("engine alone", engine_alone, asked.rounds)
     measure("engine and all oracles", judged, asked.rounds)
-    measure("fuzz input (decode, two runs, features)", fuzzed, asked.rounds)
+    measure("fuzz input (decode, two runs, features)", fuzzed, asked.rounds, fresh_inputs)
+    remembered = harness.verdicts.remembered / harness.verdicts.asked
+    print(f"verdicts remembered while fuzzing: {remembered:.0%}")
     if asked.profile:
         profile = cProfile.Profile()
         profile.runcall(judged)
         pstats.Stats(profile).sort_stats("tottime").print_stats(25)
 
 
-def _memory(work: Callable[[], int], seconds: int) -> None:
+def _memory(work: Callable[[], int], seconds: int, prepare: Callable[[], None]) -> None:
     """Print the peak memory while ``work`` is repeated, at ten times."""
     end, done = time.monotonic() + seconds, 0
     next_line = time.monotonic()
     while time.monotonic() < end:
+        prepare()
         done += work()
         if time.monotonic() >= next_line:
             next_line += seconds / 10
