@@ -6,6 +6,7 @@ arch/arm64/kvm/mmu.c do it; which lock is held where is what the races are about
 
 from collections.abc import Callable
 from copy import copy
+from functools import partial
 from typing import Final
 
 from stage2fuzz.arch import PAGE_SIZE
@@ -19,7 +20,7 @@ from stage2fuzz.engine.leaf import PROT_R, PROT_W
 from stage2fuzz.engine.mapping import kvm_pgtable_stage2_map
 from stage2fuzz.engine.tlb import tlb_flush_vmid
 from stage2fuzz.engine.unmapping import kvm_free_stage2_pgd, kvm_pgtable_stage2_unmap
-from stage2fuzz.engine.vm import MemorySlot, Vm
+from stage2fuzz.engine.vm import HostPageState, MemorySlot, Vm
 from stage2fuzz.engine.walk import GRANULES
 from stage2fuzz.events import (
     BACKING,
@@ -230,12 +231,34 @@ def _host_range(slot: MemorySlot, start: int, size: int) -> tuple[list[int], int
 def move(vm: Vm, slot: MemorySlot, start: int, size: int) -> int:
     """The host moves pages elsewhere: migration or compaction."""
     units, first, length = _host_range(slot, start, size)
+    _lock_pages(vm, slot, units)
     invalidate_start(vm, first, length)
     for unit in units:
         vm.point(BACKING, unit)
         _relocate(vm, slot, unit)
     invalidate_end(vm, first, length)
+    _unlock_pages(vm, slot, units)
     return 0
+
+
+def _lock_pages(vm: Vm, slot: MemorySlot, units: list[int]) -> None:
+    """lock_page: two threads of the host never replace the same page at once."""
+    if len(vm.scenario.hosts) < 2:
+        return
+    for unit in units:
+        page = vm.host_page(slot, unit)
+        vm.point(BACKING, unit)
+        vm.wait(BACKING, unit, partial(_unlocked, page))
+        page.locked = True
+
+
+def _unlocked(page: HostPageState) -> bool:
+    return not page.locked
+
+
+def _unlock_pages(vm: Vm, slot: MemorySlot, units: list[int]) -> None:
+    for unit in units:
+        vm.host_page(slot, unit).locked = False
 
 
 def _relocate(vm: Vm, slot: MemorySlot, unit: int, host: Host | None = None) -> None:
@@ -288,6 +311,7 @@ def change_pte(vm: Vm, slot: MemorySlot, start: int, _size: int) -> int:
     unit = slot.unit(start)
     if slot.backing is not Backing.PAGE:
         return 0  # KSM merges ordinary pages only
+    _lock_pages(vm, slot, [unit])
     invalidate_start(vm, unit, PAGE_SIZE)
     vm.point(BACKING, unit)
     _relocate(vm, slot, unit, Host.LAZY)
@@ -300,6 +324,7 @@ def change_pte(vm: Vm, slot: MemorySlot, start: int, _size: int) -> int:
     vm.unlock(LOCK_MMU)
     vm.record((RETURN, vm.current, unit, PAGE_SIZE, 0, CALL_CHANGE_PTE))
     invalidate_end(vm, unit, PAGE_SIZE)
+    _unlock_pages(vm, slot, [unit])
     return 0
 
 

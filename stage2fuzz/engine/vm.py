@@ -80,11 +80,13 @@ class MemorySlot:
 class HostPageState:
     """One host mapping: where it is and what the host grants on it."""
 
-    __slots__ = ("address", "host")
+    __slots__ = ("address", "host", "locked")
 
     def __init__(self, address: int, host: Host) -> None:
         self.address = address
         self.host = host
+        self.locked = False
+        """A host thread holds the page's lock: it is about to replace the page."""
 
 
 class Vm(Memory):
