@@ -2,7 +2,7 @@
 
 import typer
 
-from stage2fuzz.cli import campaign, cases, compare, explore, findings, fuzz, lists, series
+from stage2fuzz.cli import campaign, cases, compare, explore, findings, fuzz, kernel, lists, series
 
 app = typer.Typer(
     name="stage2fuzz",
@@ -21,6 +21,7 @@ app.command("explore")(explore.explore)
 app.command("compare")(compare.compare_engines)
 app.add_typer(findings.app, name="findings")
 app.add_typer(campaign.app, name="campaign")
+app.add_typer(kernel.app, name="kernel")
 app.command("engines")(lists.engines)
 app.command("oracles")(lists.oracles)
 app.command("targets")(lists.targets)
