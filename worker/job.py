@@ -99,9 +99,12 @@ def _empty_folder(work: Path) -> Path:
         raise NoRoomError(f"{work} can't be used: {error.strerror}") from None
 
 
-@lru_cache(maxsize=1)
+@lru_cache(maxsize=2)
 def database(process: int, url: str) -> Store:
-    """The database, opened once a process: a connection must not be shared over a fork."""
+    """The database, opened once a process: a connection must not be shared over a fork.
+
+    The parent's is kept beside our own, for to forget it here would be to close it.
+    """
     return Store.open(url)
 
 
