@@ -18,6 +18,7 @@ from stage2fuzz.minimise.few import few_preemptions
 from stage2fuzz.minimise.operations import drop_operation
 from stage2fuzz.minimise.pages import lower_pages
 from stage2fuzz.minimise.plain import plain_settings
+from stage2fuzz.minimise.rounds import drop_rounds
 from stage2fuzz.minimise.threads import drop_thread
 from stage2fuzz.minimise.truncate import truncate
 from stage2fuzz.schedule.base import Schedule
@@ -31,7 +32,7 @@ Pass = Callable[[Case, Schedule], Iterator[Case]]
 """Proposes candidates from the best case and its executed schedule."""
 
 _SCENARIO: Final[tuple[Pass, ...]] = (drop_thread, drop_operation, plain_settings, lower_pages)
-_SCHEDULE: Final[tuple[Pass, ...]] = (merge_blocks, mild_choices, few_preemptions)
+_SCHEDULE: Final[tuple[Pass, ...]] = (merge_blocks, mild_choices, few_preemptions, drop_rounds)
 
 
 @dataclass(frozen=True, slots=True)
