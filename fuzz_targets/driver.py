@@ -22,6 +22,7 @@ from stage2fuzz.features import COUNTERS, feature_set
 from stage2fuzz.greybox import MAX_SIZE, Greybox
 from stage2fuzz.harness import Harness
 from stage2fuzz.mutate import cross, mutate
+from stage2fuzz.run import native_coverage
 
 CORPUS = Path(__file__).resolve().parent.parent / "corpus"
 
@@ -101,7 +102,7 @@ def _atheris(harness: Harness, seeds: list[bytes], rest: list[str]) -> None:
         custom_mutator=mutator,
         custom_crossover=crossover,
     )
-    _register(harness.counters)
+    _register(harness)
     harness.write_stats()
     atheris.Fuzz()
 
@@ -110,13 +111,13 @@ _ALIVE: list[object] = []
 """What libFuzzer holds pointers to; it must never be collected."""
 
 
-def _register(counters: bytearray) -> None:
-    """Show ``counters`` to libFuzzer as inline 8-bit counters, each with an invented address."""
+def _register(harness: Harness) -> None:
+    """Show libFuzzer our counters, each with an invented address, and the engine's own, if any."""
     spec = importlib.util.find_spec("atheris.core_with_libfuzzer")
     if spec is None or spec.origin is None:
         sys.exit(_refuse("atheris: its extension module is missing; --own-loop fuzzes without it"))
     library = ctypes.CDLL(spec.origin)
-    array = (ctypes.c_uint8 * COUNTERS).from_buffer(counters)
+    array = (ctypes.c_uint8 * COUNTERS).from_buffer(harness.counters)
     table = (ctypes.c_size_t * (2 * COUNTERS))(
         *(i // 2 + 1 if i % 2 == 0 else 0 for i in range(2 * COUNTERS))
     )
@@ -127,9 +128,11 @@ def _register(counters: bytearray) -> None:
         places_init = library.__sanitizer_cov_pcs_init
     except AttributeError:
         sys.exit(_refuse("atheris: it takes no counters of ours; --own-loop fuzzes without it"))
-    counters_init(ctypes.c_void_p(first), ctypes.c_void_p(first + COUNTERS))
-    size = ctypes.sizeof(table)
-    places_init(ctypes.c_void_p(places), ctypes.c_void_p(places + size))
+    ranges = [(first, first + COUNTERS, places, places + ctypes.sizeof(table))]
+    own = native_coverage(harness.engine)
+    for start, stop, table_start, table_stop in [*ranges, *([own] if own else [])]:
+        counters_init(ctypes.c_void_p(start), ctypes.c_void_p(stop))
+        places_init(ctypes.c_void_p(table_start), ctypes.c_void_p(table_stop))
 
 
 def _own_loop(harness: Harness, seeds: list[bytes], rest: list[str]) -> None:

@@ -60,6 +60,19 @@ def engine_of(name: str) -> Engine:
     raise InputError(name, "unknown engine", f"model:REVISION ({known_revisions()}) or kernel:TREE")
 
 
+def native_coverage(name: str) -> tuple[int, int, int, int] | None:
+    """Where an engine's own edge counters and their table lie: start, stop, start, stop.
+
+    None for the model, whose branches say nothing of order, and for a compiler that counts none.
+    """
+    if not name.startswith("kernel:"):
+        return None
+    from stage2fuzz.kernel import engine as kernel_engine  # noqa: PLC0415  (needs a compiler)
+
+    ranges = kernel_engine(name.partition(":")[2]).native.coverage()
+    return ranges if ranges[0] else None
+
+
 def run(case: Case, verdicts: Verdicts | None = None) -> Outcome:
     """Replay ``case`` as far as its schedule goes, then end fairly; judge the events."""
     return run_scheduled(case.engine, case.scenario, Replay(case.schedule), verdicts)

@@ -150,6 +150,7 @@ class Session:
         with (job.outbox / "log").open("wb") as log:
             job.process = subprocess.Popen(
                 command,
+                env={**os.environ, "TMPDIR": self._folder.name},
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
