@@ -7,12 +7,16 @@ from random import Random
 
 import pytest
 
+from stage2fuzz.arch import WRITE
+from stage2fuzz.case import Case
 from stage2fuzz.casetext import format_case, read_case
 from stage2fuzz.greybox import Greybox
 from stage2fuzz.harness import Harness
 from stage2fuzz.profile import PROFILES
 from stage2fuzz.run import Outcome, run, run_scheduled
+from stage2fuzz.scenario import Access, HostOp, Op, Scenario, Slot
 from stage2fuzz.schedule import STRATEGIES, strategy
+from stage2fuzz.schedule.base import FOREVER, Schedule
 from tests.engine.scenarios import any_scenario
 
 ENGINE = "model:v5.12"
@@ -89,3 +93,14 @@ def test_each_real_fault_has_a_case_and_a_paragraph() -> None:
         assert path.name in document
     for real in REAL:
         assert any(re.fullmatch(real, signature) for signature in shown), real
+
+
+@pytest.mark.parametrize("points", range(1, 40))
+def test_switching_on_what_is_on_begins_nothing(points: int) -> None:
+    scenario = Scenario(
+        slots=(Slot(logging=True),),
+        vcpus=((Access(WRITE, 0),),),
+        hosts=((HostOp(Op.LOG_ENABLE),),),
+    )
+    schedule = Schedule(((0, points), (1, FOREVER), (0, FOREVER)))
+    assert run(Case(ENGINE, scenario, schedule)).violations == ()
