@@ -115,23 +115,30 @@ class Native:
 
     def run_scheduler(self, scheduler: Scheduler, threads: int) -> int:
         """Ask ``scheduler`` at every decision; an index of ``ENDED``."""
-        view, numbers = View(threads), self._view
         scheduler.begin(threads)
         status: int = self._library.s2_start()
-        while status in (ASK, ASK_CHOICE):
-            self._library.s2_view(numbers)
-            if status == ASK_CHOICE:
-                status = self._library.s2_continue(scheduler.choose(numbers[4]), 0)
-                continue
-            mask = numbers[0]
-            view.enabled = tuple(i for i in range(threads) if mask >> i & 1)
-            view.current, view.left, view.yielded = numbers[1], numbers[2], bool(numbers[3])
-            view.pending = [(numbers[5 + 2 * i], numbers[6 + 2 * i]) for i in range(threads)]
-            chosen, points = scheduler.next(view)
-            if chosen not in view.enabled or points < 1:
-                raise ModelError(f"the scheduler chose {chosen} for {points} of {view.enabled}")
-            status = self._library.s2_continue(chosen, points)
+        try:
+            while status in (ASK, ASK_CHOICE):
+                status = self._library.s2_continue(*self._answer(scheduler, status, threads))
+        finally:
+            if status in (ASK, ASK_CHOICE):
+                self._library.s2_abandon()
         return status
+
+    def _answer(self, scheduler: Scheduler, status: int, threads: int) -> tuple[int, int]:
+        """What the scheduler says to the C side's question: a thread and points, or a choice."""
+        view, numbers = View(threads), self._view
+        self._library.s2_view(numbers)
+        if status == ASK_CHOICE:
+            return scheduler.choose(numbers[4]), 0
+        mask = numbers[0]
+        view.enabled = tuple(i for i in range(threads) if mask >> i & 1)
+        view.current, view.left, view.yielded = numbers[1], numbers[2], bool(numbers[3])
+        view.pending = [(numbers[5 + 2 * i], numbers[6 + 2 * i]) for i in range(threads)]
+        chosen, points = scheduler.next(view)
+        if chosen not in view.enabled or points < 1:
+            raise ModelError(f"the scheduler chose {chosen} for {points} of {view.enabled}")
+        return chosen, points
 
     def events(self) -> list[Event]:
         """The last run's events."""

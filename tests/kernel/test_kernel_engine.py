@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from stage2fuzz.arch import EXECUTE, READ, WRITE
+from stage2fuzz.errors import ModelError
 from stage2fuzz.events import ACCESS, CRASH, EAGAIN, FIELDS, RETURN
 from stage2fuzz.kernel.adapter import REFERENCE, SMOKE, KernelEngine
 from stage2fuzz.kernel.build import build
@@ -14,8 +15,9 @@ from stage2fuzz.kernel.explore import Child, explore
 from stage2fuzz.kernel.faults import FAULTS
 from stage2fuzz.kernel.mutants import PROVING_GROUND, copy_tree, plant
 from stage2fuzz.oracles.judge import judge
-from stage2fuzz.scenario import Access, HostOp, Op, Scenario, Slot
-from stage2fuzz.schedule.base import Schedule
+from stage2fuzz.scenario import Access, Backing, HostOp, Op, Scenario, Slot
+from stage2fuzz.schedule import strategy
+from stage2fuzz.schedule.base import Schedule, View
 from stage2fuzz.schedule.random_walk import RandomWalk
 from stage2fuzz.schedule.replay import Replay
 
@@ -89,6 +91,36 @@ def test_a_clean_race_shows_nothing_or_the_era_s_own_fault(kernel: KernelEngine)
         assert -EAGAIN in results
     else:
         assert {"C6", "G3"} <= found
+
+
+def test_loop_b_stalls_the_old_rule_and_only_it(kernel: KernelEngine) -> None:
+    scenario = Scenario((Slot(1 << 18, Backing.PUD),), ((Access(EXECUTE, 0),), (Access(WRITE, 0),)))
+    stalls = 0
+    for seed in range(60):
+        trace = kernel.run(scenario, strategy("breaker", seed))
+        found = judge(trace.events, kernel.rules, 2, 2)
+        stalls += any(violation.oracle == "G1" for violation in found)
+    assert bool(stalls) == ("S2_HAS_PERMISSION_ONLY_RULE" not in kernel.library.has)
+
+
+def test_a_scheduler_that_breaks_its_rules_leaves_the_engine_usable(kernel: KernelEngine) -> None:
+    class Wrong:
+        """Chooses a thread that does not exist."""
+
+        def begin(self, threads: int) -> None:
+            """Nothing to prepare."""
+
+        def next(self, view: View) -> tuple[int, int]:
+            """A thread beyond the last."""
+            return len(view.pending), 1
+
+        def choose(self, options: int) -> int:
+            """Never asked."""
+            return 0
+
+    with pytest.raises(ModelError, match="the scheduler chose"):
+        kernel.run(RACE, Wrong())
+    assert kernel.run(RACE, Schedule()).ended == "finished"
 
 
 def test_classes_fold_most_schedules_of_a_small_race(kernel: KernelEngine) -> None:

@@ -8,6 +8,7 @@ s2_u64 s2_witness(const s2_u64 *entry);
 void s2_begin(void);
 int s2_resume(int answer_thread, int answer_points);
 int s2_start_external(void);
+void s2_guard_progress(void);
 
 S2_PUBLIC int s2_abi(void)
 {
@@ -75,21 +76,26 @@ S2_PUBLIC int s2_run_schedule(const int32_t *runs, int count, const int32_t *cho
 	return s2.ended;
 }
 
-/* Drive a run from outside: S2_ASK wants a thread and its points, S2_ASK_CHOICE one of n. */
+/* Drive a run from outside: S2_ASK wants a thread and its points, S2_ASK_CHOICE one of n. The
+ * guard stays up until the run is over, or given up between two questions. */
 S2_PUBLIC int s2_start(void)
 {
 	s2_guard_begin();
-	s2_start_external();
-	s2_guard_end();
-	return s2.ended;
+	return s2_start_external();
 }
 
 S2_PUBLIC int s2_continue(int answer_thread, int answer_points)
 {
-	s2_guard_begin();
+	s2_guard_progress();
 	s2_resume(answer_thread, answer_points);
-	s2_guard_end();
+	if (s2.ended != S2_ASK && s2.ended != S2_ASK_CHOICE)
+		s2_guard_end();
 	return s2.ended;
+}
+
+S2_PUBLIC void s2_abandon(void)
+{
+	s2_guard_end();
 }
 
 /* What may be looked at when asked: enabled, current, left, yielded, options, then pairs. */

@@ -586,6 +586,8 @@ void s2_guard_progress(void)
 
 void s2_guard_end(void)
 {
+	if (!in_run)
+		return;
 	setitimer(ITIMER_VIRTUAL, &saved_timer, NULL);
 	in_run = 0;
 	for (int i = 0; i < GUARDED; i++)
