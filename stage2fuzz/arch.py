@@ -4,6 +4,7 @@ No behaviour lives here. The engines, the window TLB and the oracles all read th
 a dump of a model table can be read by anyone who knows the manual (DDI 0487, chapter D8).
 """
 
+from functools import lru_cache
 from typing import Final
 
 PAGE_SHIFT: Final = 12
@@ -98,8 +99,12 @@ def rights_text(granted: int) -> str:
     )
 
 
+@lru_cache(maxsize=4096)
 def describe(pte: int, level: int) -> str:
-    """One entry in words an engineer reads: ``page 0x140000000 rw- AF``, ``table 0x10002000``."""
+    """One entry in words an engineer reads: ``page 0x140000000 rw- AF``, ``table 0x10002000``.
+
+    Cached, since a fuzzer meets the same few entries in the verdicts of most of its runs.
+    """
     if not pte & PTE_VALID:
         return "invalid" if pte == 0 else ("locked" if pte == PTE_LOCKED else f"invalid ({pte:#x})")
     if is_table(pte, level):

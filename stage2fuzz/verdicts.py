@@ -15,7 +15,7 @@ from stage2fuzz.scenario import Scenario
 from stage2fuzz.schedule.base import Schedule
 
 MOST: Final = 8192
-"""Schedules kept, about 15 MiB; when there are more all are forgotten, which is the cheapest."""
+"""Schedules kept, about 25 MiB; when there are more all are forgotten, which is the cheapest."""
 
 Said = tuple[Violation, ...]
 

@@ -184,8 +184,8 @@ class Window:
         operation = aux & TLBI_OPERATION
         broadcast = bool(aux & TLBI_BROADCAST)
         issued = self._pending.setdefault(thread, [])
-        for record in self:
-            end = record.last
+        for record in (*self._records.values(), *self._orphans):
+            end = record.base + len(record.values) - 1
             if operation == TLBI_VMALLE1:
                 issued.append((record, broadcast, -1, record.stage2_low.copy()))
             elif operation != TLBI_IPAS2E1:

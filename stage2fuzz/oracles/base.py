@@ -76,6 +76,13 @@ class Oracle:
         self.state.append(container)
         return container
 
+    def said(self, detail: str) -> bool:
+        """Whether this run broke the rule in this way before: then nobody need word it again.
+
+        For what a livelock repeats in each round; ``violation`` itself looks too.
+        """
+        return f"{self.oracle} {self.rule}: {detail}" in self._found
+
     def violation(self, detail: str, verdict: str, *events: int) -> None:
         """The rule is broken; ``detail`` names how, without any number, and makes the signature.
 

@@ -52,11 +52,14 @@ class NoDowngrade(Oracle):
     ) -> None:
         lost = rights(old) & ~rights(new)
         name = " and ".join(text for bit, text in RIGHT_NAMES.items() if lost & bit)
+        detail = f"{name} lost to a {fault_name(fault)}, {leaf_kind(level)}, {how}"
+        if self.said(detail):
+            return
         given, giver = self._given(index, location, lost)
         world = self.world
         owner = "it" if giver == thread else world.name(giver)
         self.violation(
-            f"{name} lost to a {fault_name(fault)}, {leaf_kind(level)}, {how}",
+            detail,
             f"{world.name(thread)}'s {fault_name(fault)} replaced "
             f"{describe(old, level).removesuffix(' AF')} by {rights_text(rights(new))}: "
             f"the {name} permission {owner} was given is gone",

@@ -53,9 +53,9 @@ class ReferenceCount(Oracle):
             if count is None or page not in world.pages:
                 continue
             if world.rules.counts_any_nonzero:
-                used = sum(1 for v in world.tables[page].values() if v and v != PTE_LOCKED)
+                used = sum([v not in (0, PTE_LOCKED) for v in world.tables[page].values()])
             else:
-                used = sum(v & PTE_VALID for v in world.tables[page].values())
+                used = sum([v & PTE_VALID for v in world.tables[page].values()])
             if count != 1 + used:
                 self.violation(
                     "too many" if count > 1 + used else "too few",

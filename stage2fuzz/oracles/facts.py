@@ -54,8 +54,52 @@ SEMANTIC: Final = (
 """Announcements an oracle may have a handler for, beside the kinds of events."""
 
 
+NOTHING: Final[dict[int, int]] = {}
+"""The entries of a table page that nobody knows."""
+
+
 class Facts:
     """What is known of the run so far, and the questions that oracles ask of it."""
+
+    __slots__ = (
+        "attempts",
+        "backings",
+        "broken",
+        "broken_at",
+        "calls",
+        "destroying",
+        "dirty",
+        "events",
+        "faults",
+        "freed",
+        "held",
+        "invalidating",
+        "its_backing",
+        "its_call",
+        "its_fault",
+        "its_slot",
+        "live",
+        "machine",
+        "pages",
+        "parent",
+        "pending",
+        "returned_call",
+        "roots",
+        "rules",
+        "sequence",
+        "since",
+        "slots",
+        "start_level",
+        "stored",
+        "tables",
+        "threads",
+        "touched",
+        "unlinked",
+        "vcpus",
+        "vmid",
+        "walked",
+        "window",
+    )
 
     def __init__(self) -> None:
         # These hold only while the oracles hear of the event or write they belong to.
@@ -87,6 +131,8 @@ class Facts:
         """ROOT_* flags of the CPU, beside the IPA bits."""
         self.tables: dict[int, dict[int, int]] = {}
         """Table page -> its visible entries by address; absent ones are zero."""
+        self.walked: dict[int, tuple[int, int, int]] = {}
+        """What ``leaf_at`` found since a table last changed; several oracles ask the same."""
         self.pages: dict[int, tuple[int, int]] = {}
         """Linked stage-2 table page -> (level of its entries, first IPA)."""
         self.parent: dict[int, int] = {}
@@ -128,12 +174,16 @@ class Facts:
 
     def leaf_at(self, ipa: int) -> tuple[int, int, int]:
         """(value, level, location) of the entry where a walk for ``ipa`` ends now."""
+        found = self.walked.get(ipa)
+        if found is not None:
+            return found
         level = self.start_level
         location = self.roots[0] + (ipa >> SHIFTS[level]) * 8 if self.roots else 0
         while True:
-            value = self.tables.get(location & -PAGE_SIZE, {}).get(location, 0)
+            value = self.tables.get(location & -PAGE_SIZE, NOTHING).get(location, 0)
             if level == LAST_LEVEL or value & 3 != 3:
-                return value, level, location
+                found = self.walked[ipa] = value, level, location
+                return found
             level += 1
             location = (value & PTE_ADDRESS) + ((ipa >> SHIFTS[level]) & (ENTRIES - 1)) * 8
 

@@ -24,8 +24,11 @@ class NeedlessBreak(Oracle):
         if (old ^ new) & ~PTE_PERMISSIONS:
             return
         what = "to change nothing" if old == new else "to change its permissions"
+        detail = f"{leaf_kind(level)} broken {what}"
+        if self.said(detail):
+            return
         self.violation(
-            f"{leaf_kind(level)} broken {what}",
+            detail,
             f"{self.world.name(thread)} broke {describe(old, level)} at IPA {ipa:#x} {what} "
             f"(now {describe(new, level)}): nobody could use the {leaf_kind(level)} meanwhile",
             self.world.broken_at,

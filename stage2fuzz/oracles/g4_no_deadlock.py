@@ -61,7 +61,8 @@ class NoDeadlock(Oracle):
         self._sleeps(index, thread, "topped its cache up")
 
     def _sleeps(self, index: int, thread: int, what: str) -> None:
-        if any(name & 0xFF == LOCK_MMU for name in self.world.held.get(thread, ())):
+        held = self.world.held.get(thread)
+        if held and any(name & 0xFF == LOCK_MMU for name in held):
             self.violation(
                 f"{what} under mmu_lock",
                 f"{self.world.name(thread)} {what}, which may sleep, while it held mmu_lock",

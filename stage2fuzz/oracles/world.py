@@ -37,6 +37,19 @@ from stage2fuzz.window import Entry
 class World(Facts):
     """Facts of the run so far; one object is reused for many runs."""
 
+    __slots__ = (
+        "on_first_free",
+        "on_leaf_changed",
+        "on_leaf_installed",
+        "on_leaf_remade",
+        "on_leaf_removed",
+        "on_lock_nested",
+        "on_private_written",
+        "on_replaced",
+        "on_table_linked",
+        "on_table_unlinked",
+    )
+
     def __init__(self) -> None:
         self.on_replaced: tuple[LeafHandler, ...] = ()
         self.on_leaf_installed: tuple[LeafHandler, ...] = ()
@@ -56,6 +69,7 @@ class World(Facts):
         """The stage-2 root; more pages than one where the IPA space needs it."""
         if new < 0:
             return
+        self.walked.clear()
         self.start_level, self.vmid, self.machine = old, new, aux
         span = SHIFTS[old] + ROOT_SPAN_SHIFT
         for number in range(1 << max(0, (aux & ROOT_BITS) - span)):
@@ -132,6 +146,7 @@ class World(Facts):
             self.live[where] = index
         self.freed.pop(where, None)
         self.unlinked.pop(where, None)
+        self.walked.clear()
         self.tables[where] = {}
 
     def free(self, index: int, _thread: int, where: int, _old: int, _new: int, _aux: int) -> None:
@@ -142,6 +157,7 @@ class World(Facts):
         self.unlinked.pop(where, None)
         self.freed[where] = index
         if not self.destroying:
+            self.walked.clear()
             self.tables.pop(where, None)
             self.pages.pop(where, None)
             self.parent.pop(where, None)
@@ -214,6 +230,7 @@ class World(Facts):
     # What a visible write means
 
     def _visible(self, index: int, thread: int, where: int, old: int, new: int) -> None:
+        self.walked.clear()
         page = where & -PAGE_SIZE
         place = self.pages.get(page)
         if place is None:
