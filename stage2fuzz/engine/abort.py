@@ -60,10 +60,10 @@ def kvm_handle_guest_abort(vm: Vm, fault: Fault) -> int:
     if slot is None or (fault.kind == WRITE and slot.flags & SLOT_READONLY):
         ret = -ENOEXEC if fault.kind == EXECUTE else EXIT_TO_USER
     elif fault.status == ACCESS_FLAG:
-        handle_access_fault(vm, fault.ipa)
+        vm.era.handle_access_fault(vm, fault.ipa)
         ret = RESUME_GUEST
     else:
-        ret = user_mem_abort(vm, slot, fault)
+        ret = vm.era.user_mem_abort(vm, slot, fault)
     vm.readers[me] = -1
     return ret
 
@@ -244,9 +244,13 @@ def mark_dirty(vm: Vm, mapping: Mapping) -> None:
     """kvm_set_pfn_dirty and mark_page_dirty, which looks the slot up again."""
     if vm.planted.no_dirty_mark:
         return
+    mark_page_dirty_in_slot(vm, vm.slot_of(mapping.gfn_ipa), mapping)
+
+
+def mark_page_dirty_in_slot(vm: Vm, slot: MemorySlot | None, mapping: Mapping) -> None:
+    """kvm_set_pfn_dirty, then the bit, if ``slot`` logs."""
     ipa = mapping.gfn_ipa
     vm.record((PFN_DIRTY, vm.current, ipa, 0, mapping.address, 0))
-    slot = vm.slot_of(ipa)
     if slot is not None and slot.logging:
         vm.point(MARK_DIRTY, ipa)
         slot.dirty[ipa] = True

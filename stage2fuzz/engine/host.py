@@ -10,16 +10,9 @@ from functools import partial
 from typing import Final
 
 from stage2fuzz.arch import PAGE_SIZE
-from stage2fuzz.engine.attributes import (
-    kvm_pgtable_stage2_is_young,
-    kvm_pgtable_stage2_mkold,
-    kvm_pgtable_stage2_wrprotect,
-)
 from stage2fuzz.engine.hyp import kvm_pgtable_hyp_map
 from stage2fuzz.engine.leaf import PROT_R, PROT_W
-from stage2fuzz.engine.mapping import kvm_pgtable_stage2_map
-from stage2fuzz.engine.tlb import tlb_flush_vmid
-from stage2fuzz.engine.unmapping import kvm_free_stage2_pgd, kvm_pgtable_stage2_unmap
+from stage2fuzz.engine.unmapping import kvm_free_stage2_pgd
 from stage2fuzz.engine.vm import HostPageState, MemorySlot, Vm
 from stage2fuzz.engine.walk import GRANULES
 from stage2fuzz.events import (
@@ -106,8 +99,9 @@ def publish(vm: Vm, slot: MemorySlot, deleted: bool = False) -> None:
 def stage2_apply_range(
     vm: Vm, start: int, size: int, function: Callable[[Vm, int, int], int]
 ) -> None:
-    """Apply ``function`` to the range in parts that end where a root entry ends."""
-    end, step = start + size, GRANULES[vm.start_level]
+    """Apply ``function`` to the range in parts that end where a root entry ends, or from v6.2 a
+    block of the largest size."""
+    end, step = start + size, GRANULES[max(vm.start_level, vm.era.widest_step)]
     while start < end:
         following = min(end, (start & -step) + step)
         function(vm, start, following - start)
@@ -124,10 +118,11 @@ def log_enable(vm: Vm, slot: MemorySlot, _start: int, _size: int) -> int:
         new.dirty = {}
         publish(vm, new)
         vm.lock(LOCK_MMU)
-        stage2_apply_range(vm, new.start, new.end - new.start, kvm_pgtable_stage2_wrprotect)
+        stage2_apply_range(vm, new.start, new.end - new.start, vm.era.wrprotect)
         vm.unlock(LOCK_MMU)
         if not vm.planted.wrprotect_without_flush:
-            tlb_flush_vmid(vm)
+            vm.era.flush_slot(vm, new)
+        vm.era.split_slot(vm)
     vm.unlock(LOCK_SLOTS)
     return 0
 
@@ -175,10 +170,10 @@ def _harvest(vm: Vm, old: MemorySlot, start: int, size: int, by_clear: int) -> i
         taken.append(ipa)
     if not vm.planted.clear_without_wrprotect:
         for first, end in _words(slot, taken):
-            stage2_apply_range(vm, first, end - first, kvm_pgtable_stage2_wrprotect)
+            stage2_apply_range(vm, first, end - first, vm.era.wrprotect)
     vm.unlock(LOCK_MMU)
     if taken and not vm.planted.wrprotect_without_flush:
-        tlb_flush_vmid(vm)
+        vm.era.flush_slot(vm, slot)
     for ipa in taken:
         vm.record((REPORT, vm.current, ipa, 0, 0, by_clear))
     vm.unlock(LOCK_SLOTS)
@@ -203,7 +198,7 @@ def invalidate_start(vm: Vm, start: int, size: int) -> None:
     vm.record((INVALIDATE_BEGIN, vm.current, start, size, vm.notifier_count, 0))
     if vm.planted.unlock_before_tlbi:
         vm.unlock(LOCK_MMU)
-    stage2_apply_range(vm, start, size, kvm_pgtable_stage2_unmap)
+    stage2_apply_range(vm, start, size, vm.era.unmap)
     if not vm.planted.unlock_before_tlbi:
         vm.unlock(LOCK_MMU)
     vm.record((RETURN, vm.current, start, size, 0, CALL_INVALIDATE_START))
@@ -320,7 +315,7 @@ def change_pte(vm: Vm, slot: MemorySlot, start: int, _size: int) -> int:
     vm.lock(LOCK_MMU)
     vm.notifier_seq += 1
     if vm.slot_of(unit) is not None:
-        kvm_pgtable_stage2_map(vm, unit, PAGE_SIZE, address, PROT_R)
+        vm.era.set_spte(vm, unit, address)
     vm.unlock(LOCK_MMU)
     vm.record((RETURN, vm.current, unit, PAGE_SIZE, 0, CALL_CHANGE_PTE))
     invalidate_end(vm, unit, PAGE_SIZE)
@@ -332,8 +327,9 @@ def age(vm: Vm, _slot: MemorySlot, start: int, size: int) -> int:
     """clear_young, no flush: the core ages one host mapping a call, a range in a few calls."""
     vm.lock(LOCK_MMU)
     block = size in (GRANULES[1], GRANULES[2])
-    pages = [start] if block else range(start, start + size, PAGE_SIZE)[:MAX_CHANGED]
-    young = [kvm_pgtable_stage2_mkold(vm, page) for page in pages]
+    step = size if block else PAGE_SIZE
+    pages = range(start, start + size, step)[:MAX_CHANGED]
+    young = [vm.era.mkold(vm, page, step) for page in pages]
     vm.unlock(LOCK_MMU)
     return int(any(young))
 
@@ -341,7 +337,7 @@ def age(vm: Vm, _slot: MemorySlot, start: int, size: int) -> int:
 def test_young(vm: Vm, _slot: MemorySlot, start: int, _size: int) -> int:
     """Whether the page was accessed lately."""
     vm.lock(LOCK_MMU)
-    young = kvm_pgtable_stage2_is_young(vm, start)
+    young = vm.era.is_young(vm, start)
     vm.unlock(LOCK_MMU)
     return int(young)
 
@@ -352,7 +348,7 @@ def slot_delete(vm: Vm, slot: MemorySlot, _start: int, _size: int) -> int:
     if _current(vm, slot) is not None:
         publish(vm, slot, deleted=True)
         vm.lock(LOCK_MMU)
-        stage2_apply_range(vm, slot.start, slot.end - slot.start, kvm_pgtable_stage2_unmap)
+        stage2_apply_range(vm, slot.start, slot.end - slot.start, vm.era.unmap)
         vm.unlock(LOCK_MMU)
     vm.unlock(LOCK_SLOTS)
     return 0

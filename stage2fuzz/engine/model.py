@@ -2,6 +2,7 @@
 
 from functools import partial
 
+from stage2fuzz.engine.eras import era_of
 from stage2fuzz.engine.host import host_thread
 from stage2fuzz.engine.revision import Revision
 from stage2fuzz.engine.threads import Body
@@ -20,13 +21,21 @@ class ModelEngine:
 
     def __init__(self, revision: Revision) -> None:
         self.revision = revision
-        self.rules = Rules(dirty_marked_under_lock=True)
+        shared = revision.shared_faults
+        self.rules = Rules(
+            dirty_marked_under_lock=not shared,
+            shared_faults=shared,
+            counts_any_nonzero=shared,
+            local_relax_flush=shared,
+            rcu=shared,
+        )
+        self._era = era_of(revision)
         self._vm = Vm()
 
     def run(self, scenario: Scenario, scheduler: Scheduler) -> Trace:
         """Run ``scenario`` to its end under ``scheduler``."""
         vm = self._vm
-        vm.reset(scenario, self.revision)
+        vm.reset(scenario, self.revision, self._era)
         bodies: list[Body] = [partial(vcpu_thread, vm, program) for program in scenario.vcpus]
         bodies += [partial(host_thread, vm, operations) for operations in scenario.hosts]
         first = [first_step(vm, program) for program in scenario.vcpus]

@@ -53,6 +53,9 @@ class Planted:
     fault_without_lock: bool = False
     clear_without_wrprotect: bool = False
     hyp_rewrites_in_place: bool = False
+    plain_store_while_shared: bool = False
+    child_freed_at_once: bool = False
+    locked_marker_stays: bool = False
 
 
 MUST_CATCH: Final[dict[str, tuple[str, ...]]] = {
@@ -96,8 +99,41 @@ MUST_CATCH: Final[dict[str, tuple[str, ...]]] = {
     "fault_without_lock": ("F1",),
     "clear_without_wrprotect": ("D1", "D3", "D5"),
     "hyp_rewrites_in_place": ("C13",),
+    "plain_store_while_shared": ("F2",),
+    "child_freed_at_once": ("B3", "B2"),
+    "locked_marker_stays": ("C12",),
 }
 """Planted bug -> oracles of which at least one must report it."""
 
+SHARED_ONLY: Final = (
+    "plain_store_while_shared",
+    "child_freed_at_once",
+    "locked_marker_stays",
+)
+"""Bugs of the walks that share the lock: v6.12 only."""
+IN_BOTH_ERAS: Final = (
+    "missing_dsb_before_tlbi",
+    "missing_dsb_after_tlbi",
+    "missing_final_dsb",
+    "missing_tlbi",
+    "missing_stage1_tlbi",
+    "tlbi_of_the_wrong_page",
+    "tlbi_with_the_wrong_level",
+    "tlbi_without_context",
+    "plain_table_link",
+    "unlock_before_tlbi",
+    "no_dirty_mark",
+    "no_retry",
+    "relax_without_tlbi",
+    "wrprotect_without_flush",
+    "unmap_without_tlbi",
+    "page_not_released",
+    "no_icache_invalidate",
+    "no_topup",
+    "clear_without_wrprotect",
+    "hyp_rewrites_in_place",
+)
+"""Bugs of what both eras use or do alike; the others spoil code that v6.12 no longer has."""
 NAMES: Final = tuple(field.name for field in fields(Planted))
+EXCLUSIVE_NAMES: Final = tuple(name for name in NAMES if name not in SHARED_ONLY)
 NONE: Final = Planted()

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Final
 
-from stage2fuzz.engine.planted import NAMES, NONE, Planted
+from stage2fuzz.engine.planted import EXCLUSIVE_NAMES, IN_BOTH_ERAS, NONE, SHARED_ONLY, Planted
 from stage2fuzz.errors import InputError
 
 
@@ -31,6 +31,8 @@ class Revision:
     permission_only: PermissionOnly = PermissionOnly.REWRITE
     dirty_after_success: bool = False
     """Patch 3: mark only after map or relax succeeded, and re-enter the guest on -EAGAIN."""
+    shared_faults: bool = False
+    """v6.12: faults share mmu_lock and meet in the entries; an era of its own (``eras``)."""
     planted: Planted = NONE
 
 
@@ -51,6 +53,7 @@ NAMED: Final[dict[str, Revision]] = {
     "series-v2": replace(BASE, name="series-v2", **_SERIES),  # type: ignore[arg-type]
     "series-v4": Revision("series-v4", True, PermissionOnly.UNION),
     "v5.12": replace(BASE, name="v5.12", **_SERIES),  # type: ignore[arg-type]
+    "v6.12": replace(BASE, name="v6.12", shared_faults=True, **_SERIES),  # type: ignore[arg-type]
 }
 
 
@@ -69,10 +72,11 @@ def parse_revision(text: str) -> Revision:
             raise InputError(f"model:{text}", f"unknown patch {patch!r}", "known: p1, p2, p3")
         changes |= PATCHES[patch]
     switches: dict[str, bool] = {}
+    right = (*IN_BOTH_ERAS, *SHARED_ONLY) if revision.shared_faults else EXCLUSIVE_NAMES
     for bug in bugs:
         name = bug.replace("-", "_")
-        if name not in NAMES:
-            known = ", ".join(n.replace("_", "-") for n in NAMES)
+        if name not in right:
+            known = ", ".join(n.replace("_", "-") for n in right)
             raise InputError(f"model:{text}", f"unknown planted bug {bug!r}", f"known: {known}")
         switches[name] = True
     if switches:

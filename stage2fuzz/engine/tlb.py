@@ -26,6 +26,8 @@ from stage2fuzz.events import (
     CONTEXT,
     DSB_ISH,
     DSB_ISHST,
+    DSB_NSH,
+    DSB_NSHST,
     HARDWARE_AF,
     HIT,
     TLBI,
@@ -79,12 +81,44 @@ def tlb_flush_vmid(vm: Vm) -> None:
     _leave_context(vm)
 
 
+def tlb_flush_vmid_ipa_nsh(vm: Vm, ipa: int, level: int) -> None:
+    """__kvm_tlb_flush_vmid_ipa_nsh of v6.6: the same parts, for the running PE alone."""
+    vm.dsb(DSB_NSHST)
+    _enter_context(vm)
+    _tlbi(vm, ipa & -4096, tlbi_aux(TLBI_IPAS2E1, broadcast=False, level=level))
+    complete(vm, DSB_NSH)
+    _tlbi(vm, 0, tlbi_aux(TLBI_VMALLE1, broadcast=False))
+    complete(vm, DSB_NSH)
+    vm.isb()
+    _leave_context(vm)
+
+
+def kvm_tlb_flush_vmid_range(vm: Vm, ipa: int, size: int) -> None:
+    """Flush a range: one range TLBI where the CPU has it (here one with FWB), else the VMID."""
+    if not vm.options.fwb:
+        tlb_flush_vmid(vm)
+        return
+    vm.dsb(DSB_ISHST)
+    _enter_context(vm)
+    _tlbi(vm, ipa & -4096, tlbi_aux(TLBI_IPAS2E1, broadcast=True), size)
+    dsb_ish(vm)
+    _tlbi(vm, 0, tlbi_aux(TLBI_VMALLE1, broadcast=True))
+    dsb_ish(vm)
+    vm.isb()
+    _leave_context(vm)
+
+
 def dsb_ish(vm: Vm) -> None:
-    """DSB ISH: the thread's TLBIs are complete, so walks in flight that they cover start again."""
-    vm.dsb(DSB_ISH)
+    """DSB ISH completes the thread's TLBIs."""
+    complete(vm, DSB_ISH)
+
+
+def complete(vm: Vm, kind: int) -> None:
+    """A DSB: the thread's TLBIs are complete, so walks in flight that they cover start again."""
+    vm.dsb(kind)
     me = vm.current
     if vm.window:
-        vm.window.dsb(me, DSB_ISH)
+        vm.window.dsb(me, kind)
     issued = vm.issued[me]
     for ipa, aux in issued:
         operation = aux & TLBI_OPERATION
@@ -99,7 +133,7 @@ def dsb_ish(vm: Vm) -> None:
     issued.clear()
 
 
-def _tlbi(vm: Vm, ipa: int, aux: int) -> None:
+def _tlbi(vm: Vm, ipa: int, aux: int, size: int = 0) -> None:
     if vm.left:
         vm.left -= 1
     else:
@@ -107,8 +141,8 @@ def _tlbi(vm: Vm, ipa: int, aux: int) -> None:
     me = vm.current
     vm.issued[me].append((ipa, aux))
     if vm.window:
-        vm.window.tlbi(me, ipa, 0, aux)
-    vm.record((TLBI, me, ipa, 0, VMID, aux))
+        vm.window.tlbi(me, ipa, size, aux)
+    vm.record((TLBI, me, ipa, size, VMID, aux))
 
 
 def _enter_context(vm: Vm) -> None:

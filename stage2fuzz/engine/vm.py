@@ -4,7 +4,9 @@ from collections.abc import Iterator
 from typing import Final
 
 from stage2fuzz.arch import ENTRIES, PAGE_SIZE, address_of, granule, is_table, is_valid
+from stage2fuzz.engine.era import Era
 from stage2fuzz.engine.memory import TABLE_BASE, Memory
+from stage2fuzz.engine.rcu import Rcu
 from stage2fuzz.engine.revision import BASE, Revision
 from stage2fuzz.events import (
     BACKING,
@@ -95,6 +97,7 @@ class Vm(Memory):
     __slots__ = (
         "_header",
         "caches",
+        "era",
         "generation",
         "host",
         "issued",
@@ -104,6 +107,7 @@ class Vm(Memory):
         "notifier_seq",
         "options",
         "planted",
+        "rcu",
         "readers",
         "revision",
         "root",
@@ -119,6 +123,8 @@ class Vm(Memory):
 
     def __init__(self) -> None:
         super().__init__()
+        self.era: Era
+        self.rcu = Rcu()
         self.revision: Revision = BASE
         self.planted = BASE.planted
         self.scenario = Scenario()
@@ -144,12 +150,13 @@ class Vm(Memory):
         """Table page -> (level of its entries, first IPA); kept for the window TLB only."""
         self._header: dict[Scenario, list[Event]] = {}
 
-    def reset(self, scenario: Scenario, revision: Revision) -> None:
+    def reset(self, scenario: Scenario, revision: Revision, era: Era) -> None:
         """Set the machine up for ``scenario``, and start the event list with what it is."""
         options = scenario.options
         threads = scenario.threads
         self.scenario, self.options = scenario, options
-        self.revision, self.planted = revision, revision.planted
+        self.revision, self.planted, self.era = revision, revision.planted, era
+        self.rcu = Rcu()
         self.reset_memory(threads, options.pending_stores)
         roots = 2 if options.ipa_bits == 40 else 1
         self.start_level = 1 if options.ipa_bits == 40 else 0

@@ -61,7 +61,8 @@ def kvm_pgtable_walk(vm: Vm, walk: Walk) -> int:
     return 0
 
 
-def _walk_table(vm: Vm, walk: Walk, table: int, level: int) -> int:
+def walk_table(vm: Vm, walk: Walk, table: int, level: int) -> int:
+    """__kvm_pgtable_walk: the entries of one table page that the range covers."""
     shift = SHIFTS[level]
     index = (walk.addr >> shift) & (ENTRIES - 1)
     while index < ENTRIES and walk.addr < walk.end:
@@ -95,7 +96,7 @@ def _visit(vm: Vm, walk: Walk, ptep: int, level: int) -> int:
         walk.addr = (walk.addr & -GRANULES[level]) + GRANULES[level]
         return 0
     entered = walk.addr
-    ret = _walk_table(vm, walk, pte & PTE_ADDRESS, level + 1)
+    ret = walk_table(vm, walk, pte & PTE_ADDRESS, level + 1)
     if ret or not flags & TABLE_POST:
         return ret
     left, walk.addr = walk.addr, entered

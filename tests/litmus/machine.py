@@ -11,6 +11,7 @@ from functools import partial
 
 from stage2fuzz.arch import PERMISSION, PTE_AF, PTE_READ, PTE_VALID, PTE_WRITE, READ
 from stage2fuzz.engine import tlb
+from stage2fuzz.engine.eras import EXCLUSIVE
 from stage2fuzz.engine.revision import BASE
 from stage2fuzz.engine.threads import Body
 from stage2fuzz.engine.vm import Vm
@@ -120,7 +121,7 @@ def outcomes(
     )
     vm, search, seen = Vm(), Exhaustive(reduce=reduce), set()
     while search.advance():
-        vm.reset(scenario, BASE)
+        vm.reset(scenario, BASE, EXCLUSIVE)
         vm.window = window(count)
         vm.entries.update(shape.entries)
         if shape.entries.get(ENTRY) == LINK:

@@ -1,0 +1,96 @@
+"""The two eras: one exclusive lock (v5.10 to v5.12), and faults that share it (v6.12)."""
+
+from typing import Final
+
+from stage2fuzz.arch import PAGE_SIZE
+from stage2fuzz.engine import (
+    abort,
+    attributes,
+    mapping,
+    shared_abort,
+    shared_attributes,
+    shared_unmapping,
+    unmapping,
+)
+from stage2fuzz.engine.era import Era
+from stage2fuzz.engine.leaf import PROT_R
+from stage2fuzz.engine.revision import Revision
+from stage2fuzz.engine.tlb import kvm_tlb_flush_vmid_range, tlb_flush_vmid
+from stage2fuzz.engine.vm import MemorySlot, Vm
+from stage2fuzz.events import LOCK_MMU
+
+
+def era_of(revision: Revision) -> Era:
+    """The functions that ``revision`` consists of."""
+    return SHARED if revision.shared_faults else EXCLUSIVE
+
+
+def kvm_set_spte(vm: Vm, ipa: int, address: int) -> int:
+    """kvm_set_spte_hva: the new page is mapped read-only, without a memory cache."""
+    return mapping.kvm_pgtable_stage2_map(vm, ipa, PAGE_SIZE, address, PROT_R)
+
+
+def no_set_spte(_vm: Vm, _ipa: int, _address: int) -> int:
+    """From v6.10 the page comes back by a fault."""
+    return 0
+
+
+def mkold_of_the_first_leaf(vm: Vm, addr: int, _size: int) -> bool:
+    """kvm_age_hva_handler looks at one leaf, however large the host's mapping is."""
+    return attributes.kvm_pgtable_stage2_mkold(vm, addr)
+
+
+def mkold_of_the_range(vm: Vm, addr: int, size: int) -> bool:
+    """kvm_age_gfn."""
+    return shared_attributes.kvm_pgtable_stage2_test_clear_young(vm, addr, size, mkold=True)
+
+
+def is_young(vm: Vm, addr: int) -> bool:
+    """kvm_test_age_gfn of one page."""
+    return shared_attributes.kvm_pgtable_stage2_test_clear_young(vm, addr, PAGE_SIZE, mkold=False)
+
+
+def no_split(_vm: Vm) -> None:
+    """Blocks are split by faults only."""
+
+
+def kvm_mmu_split_memory_region(vm: Vm) -> None:
+    """Eager splitting that nobody asked for (a chunk size of 0) still takes the lock."""
+    vm.lock(LOCK_MMU)
+    vm.unlock(LOCK_MMU)
+
+
+def flush_vm(vm: Vm, _slot: MemorySlot) -> None:
+    """kvm_flush_remote_tlbs."""
+    tlb_flush_vmid(vm)
+
+
+def flush_slot(vm: Vm, slot: MemorySlot) -> None:
+    """kvm_flush_remote_tlbs_memslot."""
+    kvm_tlb_flush_vmid_range(vm, slot.start, slot.end - slot.start)
+
+
+EXCLUSIVE: Final = Era(
+    user_mem_abort=abort.user_mem_abort,
+    handle_access_fault=abort.handle_access_fault,
+    wrprotect=attributes.kvm_pgtable_stage2_wrprotect,
+    unmap=unmapping.kvm_pgtable_stage2_unmap,
+    mkold=mkold_of_the_first_leaf,
+    is_young=attributes.kvm_pgtable_stage2_is_young,
+    set_spte=kvm_set_spte,
+    split_slot=no_split,
+    flush_slot=flush_vm,
+    widest_step=0,
+)
+SHARED: Final = Era(
+    user_mem_abort=shared_abort.user_mem_abort,
+    handle_access_fault=shared_abort.handle_access_fault,
+    wrprotect=shared_attributes.kvm_pgtable_stage2_wrprotect,
+    unmap=shared_unmapping.kvm_pgtable_stage2_unmap,
+    mkold=mkold_of_the_range,
+    is_young=is_young,
+    set_spte=no_set_spte,
+    split_slot=kvm_mmu_split_memory_region,
+    flush_slot=flush_slot,
+    widest_step=1,
+)
