@@ -13,7 +13,7 @@ RUN apt-get update \
     && apt-get install -y --no-install-recommends gcc libc6-dev \
     && rm -rf /var/lib/apt/lists/*
 RUN useradd --uid 10001 --user-group --no-create-home --shell /usr/sbin/nologin stage2fuzz \
-    && install -d -m 1777 /work
+    && install -d -m 1777 /scratch
 COPY --from=build /opt/stage2fuzz /opt/stage2fuzz
 WORKDIR /opt/service
 COPY stage2fuzz stage2fuzz
@@ -25,6 +25,6 @@ ENV PATH=/opt/stage2fuzz/bin:$PATH \
     PYTHONPATH=/opt/service \
     PYTHONDONTWRITEBYTECODE=1 \
     PYTHONUNBUFFERED=1 \
-    STAGE2FUZZ_WORK=/work
+    STAGE2FUZZ_WORK=/scratch
 USER 10001:10001
 CMD ["stage2fuzz", "--help"]

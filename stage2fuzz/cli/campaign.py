@@ -18,6 +18,7 @@ from stage2fuzz.findings.store import Store
 from stage2fuzz.local import running
 from stage2fuzz.orders import CampaignSpec
 from stage2fuzz.run import engine_of
+from stage2fuzz.session import TARGETS
 
 app = typer.Typer(no_args_is_help=True, help="Fuzz with many workers for a long time.")
 
@@ -33,7 +34,7 @@ Name = Annotated[str, typer.Argument(help="Name or number of the campaign.")]
 def start(
     name: Annotated[str, typer.Argument(help="A name of your own.")],
     engine: Annotated[str, typer.Option(help="Engines, with commas.")] = "model:v5.10",
-    target: Annotated[str, typer.Option(help="Fuzz targets, with commas.")] = "map_race",
+    target: Annotated[str, typer.Option(help="Fuzz targets, with commas.")] = ",".join(TARGETS),
     strategy: Annotated[str, typer.Option(help="mutate (share a corpus) or fresh.")] = "mutate",
     seconds: Annotated[int, typer.Option(help="Time budget; 0: none.")] = 0,
     schedules: Annotated[int, typer.Option(help="Budget of schedules; 0: none.")] = 0,

@@ -73,6 +73,8 @@ DIALECT: Final = (
     "-fno-stack-protector",
     "-fno-builtin-memset",
     "-w",
+    "-Wno-int-conversion",  # an error by default from GCC 14 on
+    "-Wno-incompatible-pointer-types",
     "-fvisibility=hidden",
 )
 RUNTIME_FLAGS: Final = (

@@ -21,9 +21,9 @@ from pathlib import Path
 from typing import Any, Final
 
 ROOT: Final = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(Path(__file__).resolve().parent))
+sys.path.insert(0, str(ROOT))
 
-import docker_bases  # noqa: E402
+from tests.service import docker_bases  # noqa: E402
 
 PROJECT: Final = "stage2fuzzcheck"
 SKIPPED: Final = 77

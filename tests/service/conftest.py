@@ -8,10 +8,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from rig import fresh
 from sqlalchemy import Engine
 
 from stage2fuzz.findings.database import open_database
+from tests.service.rig import fresh
 
 POSTGRES_BIN = sorted(Path("/usr/lib/postgresql").glob("*/bin"))
 

@@ -19,9 +19,8 @@ from hashlib import sha256
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-sys.path[:0] = [str(ROOT), str(Path(__file__).resolve().parent)]
+sys.path.insert(0, str(ROOT))
 
-from conftest import PostgresServer  # noqa: E402
 from sqlalchemy import Connection, func, insert, select, update  # noqa: E402
 
 from coordinator import loop  # noqa: E402
@@ -34,6 +33,7 @@ from stage2fuzz.findings.coverage import pack  # noqa: E402
 from stage2fuzz.findings.store import Store  # noqa: E402
 from stage2fuzz.local import Service  # noqa: E402
 from stage2fuzz.orders import CampaignSpec, FuzzOrder, FuzzResult, to_json  # noqa: E402
+from tests.service.conftest import PostgresServer  # noqa: E402
 
 FEATURES = 1 << 14
 ORDER_SECONDS = 20

@@ -20,16 +20,16 @@ from contextlib import ExitStack
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-sys.path[:0] = [str(ROOT), str(Path(__file__).resolve().parent)]
+sys.path.insert(0, str(ROOT))
 
-from conftest import PostgresServer  # noqa: E402
-from rig import Rig  # noqa: E402
 from sqlalchemy import select  # noqa: E402
 
 from coordinator.__main__ import Broker  # noqa: E402
 from stage2fuzz import settings  # noqa: E402
 from stage2fuzz.findings.campaign_tables import lease  # noqa: E402
 from stage2fuzz.findings.leases import Trouble  # noqa: E402
+from tests.service.conftest import PostgresServer  # noqa: E402
+from tests.service.rig import Rig  # noqa: E402
 
 FINDINGS, OF = 2, 5000
 PAUSE = (2.0, 6.0)

@@ -10,11 +10,11 @@ import time
 from pathlib import Path
 
 import pytest
-from rig import ROOT
 
 from stage2fuzz.cli import main
 from stage2fuzz.findings import campaigns
 from stage2fuzz.findings.store import Store
+from tests.service.rig import ROOT
 
 
 def stage2fuzz(database: Path, *words: str, code: int = 0) -> str:

@@ -10,12 +10,12 @@ from hashlib import sha256
 from pathlib import Path
 
 import pytest
-from conftest import PostgresServer
-from rig import Rig, fresh
 from sqlalchemy import select, update
 
 from stage2fuzz.findings.campaign_tables import campaign, corpus, lease
 from stage2fuzz.findings.models import Finding
+from tests.service.conftest import PostgresServer
+from tests.service.rig import Rig, fresh
 
 pytestmark = pytest.mark.slow
 DEADLY = "an input that kills"

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 from kombu.connection import Connection
-from rig import ROOT, Rig
 from sqlalchemy import Engine
 
 from coordinator.metrics import MetricsServer
@@ -20,6 +19,7 @@ from stage2fuzz.findings import campaigns
 from stage2fuzz.findings.leases import MAX_ATTEMPTS
 from stage2fuzz.local import broker_command
 from stage2fuzz.orders import QUEUE, TASKS, CampaignSpec
+from tests.service.rig import ROOT, Rig
 from worker import fuzzing
 from worker.app import app
 from worker.tasks import carry_out
