@@ -63,13 +63,18 @@ def kvm_pgtable_walk(vm: Vm, walk: Walk) -> int:
 
 def walk_table(vm: Vm, walk: Walk, table: int, level: int) -> int:
     """__kvm_pgtable_walk: the entries of one table page that the range covers."""
-    shift = SHIFTS[level]
+    shift, size = SHIFTS[level], GRANULES[level]
     index = (walk.addr >> shift) & (ENTRIES - 1)
     while index < ENTRIES and walk.addr < walk.end:
-        ret = _visit(vm, walk, table + index * 8, level)
+        ptep = table + index * 8
+        index += 1
+        if walk.sparse and ptep not in vm.entries:
+            # Here and not in _visit: a walk of a whole slot passes over hundreds of them.
+            walk.addr = (walk.addr & -size) + size
+            continue
+        ret = _visit(vm, walk, ptep, level)
         if ret:
             return ret
-        index += 1
     return 0
 
 
