@@ -33,6 +33,7 @@ from stage2fuzz.events import (
     ENOENT,
     INVALIDATE_BEGIN,
     INVALIDATE_END,
+    LOCK,
     LOCK_HYP,
     LOCK_MMAP,
     LOCK_MMU,
@@ -242,8 +243,8 @@ def _lock_pages(vm: Vm, slot: MemorySlot, units: list[int]) -> None:
         return
     for unit in units:
         page = vm.host_page(slot, unit)
-        vm.point(BACKING, unit)
-        vm.wait(BACKING, unit, partial(_unlocked, page))
+        vm.point(LOCK, unit)
+        vm.wait(LOCK, unit, partial(_unlocked, page))
         page.locked = True
 
 

@@ -63,5 +63,8 @@ def hyp_map_walker_try_leaf(vm: Vm, ptep: int, phys: int, prot: int) -> int:
             vm.store(ptep, new, ORDER_RELEASE)
     if not written:
         vm.record((WARN, vm.current, 0, 0, 0, WARN_HYP_REMAP))
+        if vm.revision.shared_faults:
+            # The leaf writer warns, and so does its caller, who has no level left to descend to.
+            vm.record((WARN, vm.current, 0, 0, 0, WARN_HYP_REMAP))
         return -EINVAL
     return 0
