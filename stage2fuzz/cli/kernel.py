@@ -9,13 +9,15 @@ import typer
 from rich.table import Table
 
 from stage2fuzz.cli.common import Json, console, emit
+from stage2fuzz.errors import InputError
 from stage2fuzz.events import Event
 from stage2fuzz.kernel.adapter import REFERENCE, KernelEngine
 from stage2fuzz.kernel.build import Library, build
-from stage2fuzz.kernel.explore import explore
+from stage2fuzz.kernel.explore import Child, explore
 from stage2fuzz.kernel.mutants import BATCH, PROVING_GROUND, ROUNDS, run_mutants
 from stage2fuzz.oracles.judge import judge
 from stage2fuzz.rules import Rules
+from stage2fuzz.series import FAULTS
 
 app = typer.Typer(
     help="The user's own kernel code as an engine.", no_args_is_help=True, rich_markup_mode=None
@@ -23,6 +25,11 @@ app = typer.Typer(
 Tree = Annotated[Path, typer.Argument(help="A Linux tree, or a folder with its arch/arm64.")]
 Cache = Annotated[Path | None, typer.Option(help="Where built libraries are kept.")]
 BENCH_RUNS: Final = 100_000
+EXPLORED: Final = 50_000
+"""Schedules of one scenario between two looks at the clock."""
+JUDGED: Final = 200
+"""Runs of those that are judged at most: tripped wires first, then new classes."""
+MAX_SECONDS: Final = 7 * 24 * 3600
 
 
 @app.command("build")
@@ -87,6 +94,48 @@ def mutants(
         out.print(f"{found_count} of {len(planted)} found; budget {budget} schedules each")
     if missed:
         raise typer.Exit(1)
+
+
+@app.command("explore")
+def explore_tree(
+    tree: Tree,
+    cache: Cache = None,
+    seconds: Annotated[int, typer.Option(help="How long.")] = 60,
+    seed: Annotated[int, typer.Option(help="Seed of the first schedule.")] = 1,
+    as_json: Json = False,
+) -> None:
+    """Run millions of random schedules of the series' scenarios in C, and judge each new class."""
+    if not 1 <= seconds <= MAX_SECONDS:
+        raise InputError("--seconds", f"{seconds} is out of range", f"1 to {MAX_SECONDS}")
+    library, engine = _prepared(tree, cache)
+    scenarios = list(dict.fromkeys(fault.scenario for fault in FAULTS))
+    told = {"runs": 0, "classes": 0, "judged": 0, "folded": 0}
+    found: dict[str, int] = {}
+    child, end = Child(library.path), time.monotonic() + seconds
+    with console().status("") as status:
+        while time.monotonic() < end:
+            for scenario in scenarios:
+                batch = child.explore(scenario, seed, EXPLORED, JUDGED)
+                told["runs"] += batch.runs
+                told["classes"] += batch.classes
+                told["judged"] += len(batch.kept)
+                vcpus, threads = len(scenario.vcpus), scenario.threads
+                for kept in batch.kept:
+                    for _, name in _signatures(kept.trace.events, engine.rules, vcpus, threads):
+                        found[name] = found.get(name, 0) + 1
+            seed += EXPLORED
+            status.update(f"{told['runs']:,} schedules, {len(found)} signatures")
+    child.close()
+    told["folded"] = told["runs"] - told["judged"]
+    if as_json:
+        emit({"key": library.key, **told, "signatures": found})
+    else:
+        out = console()
+        for name, figure in told.items():
+            out.print(f"{name:10}{figure:>14,}")
+        for name, times in sorted(found.items()):
+            out.print(f"{times:>8} times  {name}", markup=False)
+    raise typer.Exit(1 if found else 0)
 
 
 @app.command("bench")
