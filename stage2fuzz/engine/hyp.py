@@ -1,7 +1,7 @@
 """kvm_pgtable_hyp_map: hyp stage 1, which patch 1 decouples from guest stage 2.
 
 A valid entry is never rewritten with a different one: the identical mapping is fine, another is
-refused with a warning. Both revisions of the writer must keep that.
+refused with a warning (in later kernels an error too). Both writers must keep that.
 """
 
 from typing import Final
@@ -30,7 +30,7 @@ LEVELS: Final = (1, 2)
 
 
 def kvm_pgtable_hyp_map(vm: Vm, addr: int, phys: int, prot: int) -> int:
-    """Map one page of hyp stage 1: 0, or -EINVAL for a remap."""
+    """Map one page of hyp stage 1: 0, or for a remap in later kernels -EINVAL."""
     vm.record((CALL, vm.current, addr, 4096, phys, CALL_HYP_MAP | prot << 8))
     table = HYP_ROOT
     for level in LEVELS:
@@ -66,5 +66,5 @@ def hyp_map_walker_try_leaf(vm: Vm, ptep: int, phys: int, prot: int) -> int:
         if vm.revision.shared_faults:
             # The leaf writer warns, and so does its caller, who has no level left to descend to.
             vm.record((WARN, vm.current, 0, 0, 0, WARN_HYP_REMAP))
-        return -EINVAL
-    return 0
+            return -EINVAL
+    return 0  # a refused remap is a warning here; by v6.1 it is an error too
