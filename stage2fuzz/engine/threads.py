@@ -144,10 +144,6 @@ class Threads:
             del self._writer[name]
         self.record((UNLOCK, self.current, name, 0, 0, shared))
 
-    def holds(self, name: int) -> bool:
-        """Whether the running thread holds ``name`` exclusively."""
-        return self._writer.get(name) == self.current
-
     def execute(
         self,
         bodies: list[Body],

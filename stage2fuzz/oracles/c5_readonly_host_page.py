@@ -18,16 +18,11 @@ class ReadonlyHostPage(Oracle):
     def leaf_installed(
         self, index: int, thread: int, _location: int, _old: int, new: int, level: int, ipa: int
     ) -> None:
-        """A new leaf."""
+        """A new leaf, or more rights on an old one."""
         if new & PTE_WRITE:
             self._written(index, thread, new, level, ipa)
 
-    def leaf_changed(
-        self, index: int, thread: int, _location: int, _old: int, new: int, level: int, ipa: int
-    ) -> None:
-        """More rights on an old one."""
-        if new & PTE_WRITE:
-            self._written(index, thread, new, level, ipa)
+    leaf_changed = leaf_installed
 
     def _written(self, index: int, thread: int, new: int, level: int, ipa: int) -> None:
         backing = self.world.its_backing
