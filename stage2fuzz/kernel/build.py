@@ -12,8 +12,7 @@ import re
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -21,6 +20,14 @@ from stage2fuzz.errors import InputError
 from stage2fuzz.kernel.diagnostics import complaint
 from stage2fuzz.kernel.numbers import header
 from stage2fuzz.kernel.probes import Probe, probe
+from stage2fuzz.kernel.toolchain import (
+    DIALECT,
+    RUNTIME_FLAGS,
+    STRICT,
+    Toolchain,
+    find_toolchain,
+    run_command,
+)
 
 HERE: Final = Path(__file__).parent
 ARCH: Final = Path("arch/arm64")
@@ -34,7 +41,13 @@ REAL_HEADERS: Final = (
     "asm/brk-imm.h",
 )
 """Headers that the tree itself serves, so that entry bits and syndrome codes are its own."""
-RUNTIME_FILES: Final = ("schedule", "memory", "tlb", "host", "explore", "coverage", "interface")
+RUNTIME_FILES: Final = (
+    *("coroutine", "strategy", "decide", "locks", "execute", "guard"),
+    *("entries", "pages", "rcu", "tlb", "walk"),
+    *("hostpages", "calls", "dirtylog", "notifier", "hostthread", "guest", "setup"),
+    *("places", "tripwires", "fold", "explore", "coverage", "interface"),
+)
+"""One translation unit in this order: what decides, memory, the host, who chooses runs."""
 WRAPPED: Final = tuple(
     f"kvm_pgtable_{name}"
     for name in (
@@ -60,40 +73,6 @@ MODELLED: Final = (
     "syndrome decoding, abort injection, MMIO, caches, CPU features",
     "VM creation and the VMM's own page tables",
 )
-DIALECT: Final = (
-    "-std=gnu11",
-    "-O2",
-    "-g",
-    "-fPIC",
-    "-ffreestanding",
-    "-nostdinc",
-    "-fno-strict-aliasing",
-    "-fwrapv",
-    "-fno-delete-null-pointer-checks",
-    "-fno-stack-protector",
-    "-fno-builtin-memset",
-    "-w",
-    "-Wno-int-conversion",  # an error by default from GCC 14 on
-    "-Wno-incompatible-pointer-types",
-    "-fvisibility=hidden",
-)
-RUNTIME_FLAGS: Final = (
-    "-std=gnu11",
-    "-O2",
-    "-g",
-    "-fPIC",
-    "-fvisibility=hidden",
-    "-fno-stack-protector",
-    "-Wall",
-    "-Wextra",
-    "-Werror",
-    "-D_GNU_SOURCE",
-    "-U_FORTIFY_SOURCE",
-)
-STRICT: Final = (
-    "-Werror=implicit-function-declaration",
-    "-Werror=implicit-int",
-)
 INCLUDE: Final = re.compile(r'^\s*#\s*include\s+[<"]([^>"]+)[>"]', re.MULTILINE)
 TRACE: Final = re.compile(r"\btrace_kvm_[a-z0-9_]+")
 
@@ -118,37 +97,10 @@ class Library:
         return frozenset(name for name, found in self.probes.items() if found)
 
 
-@dataclass(slots=True)
-class Toolchain:
-    """A compiler and how it is told to announce plain loads and stores."""
-
-    command: str
-    version: str
-    instrument: tuple[str, ...]
-    extra: tuple[str, ...] = field(default=())
-
-
 def default_cache() -> Path:
     """Where libraries are kept between runs; they are made of the user's tree and stay local."""
     base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     return Path(base) / "stage2fuzz" / "kernel"
-
-
-def find_toolchain() -> Toolchain:
-    """Clang where there is one (it also counts edges), gcc otherwise; InputError if neither."""
-    for command in ("clang", "gcc", "cc"):
-        if shutil.which(command) is None:
-            continue
-        version = _run([command, "--version"]).stdout.splitlines()[0]
-        if "clang" in version:
-            for coverage in ("inline-8bit-counters,pc-table,", "edge,"):
-                flags = (f"-fsanitize-coverage={coverage}trace-loads,trace-stores",)
-                if _announces(command, flags, "__sanitizer_cov_load8"):
-                    return Toolchain(command, version, flags)
-        flags = ("-fsanitize=thread",)
-        if _announces(command, flags, "__tsan_read8"):
-            return Toolchain(command, version, flags)
-    raise InputError("kernel build", "no usable C compiler", "clang 14 or gcc 12, or later")
 
 
 def build(tree: Path, cache: Path | None = None) -> Library:
@@ -235,22 +187,22 @@ def _compile(tree: Path, tools: Toolchain, work: Path) -> dict[str, bool]:
     for file in KERNEL_FILES:
         out = work / f"{file.stem}.o"
         command = [*compile_kernel, *tools.instrument, "-c", str(tree / file), "-o", str(out)]
-        _check(tree, _run(command))
+        _check(tree, run_command(command))
         objects.append(out)
-    for name, instrument in (("glue", ()), ("witness", tools.instrument)):
-        out = work / f"{name}.o"
-        source = str(HERE / f"runtime/{name}.c")
-        _check(tree, _run([*compile_kernel, *instrument, "-c", source, "-o", str(out)]))
+    for name, instrument in (("glue/glue", ()), ("runtime/witness", tools.instrument)):
+        out = work / f"{Path(name).name}.o"
+        source = str(HERE / f"{name}.c")
+        _check(tree, run_command([*compile_kernel, *instrument, "-c", source, "-o", str(out)]))
         objects.append(out)
     runtime = work / "runtime.c"
-    runtime.write_text("".join(f'#include "{name}.c"\n' for name in ("coroutine", *RUNTIME_FILES)))
+    runtime.write_text("".join(f'#include "{name}.c"\n' for name in RUNTIME_FILES))
     out = work / "runtime.o"
     ours = [tools.command, *RUNTIME_FLAGS, f"-I{stubs}", f"-I{HERE / 'runtime'}"]
-    _must(_run([*ours, "-c", str(runtime), "-o", str(out)]))
+    _must(run_command([*ours, "-c", str(runtime), "-o", str(out)]))
     wraps = [f"-Wl,--wrap={name}" for name in WRAPPED]
     library = work / "engine.so"
     link = [tools.command, "-shared", "-Wl,-z,defs", *wraps]
-    _check(tree, _run([*link, *map(str, [*objects, out]), "-o", str(library)]))
+    _check(tree, run_command([*link, *map(str, [*objects, out]), "-o", str(library)]))
     for path in [*objects, out, runtime]:
         path.unlink()
     shutil.rmtree(stubs)
@@ -259,7 +211,7 @@ def _compile(tree: Path, tools: Toolchain, work: Path) -> dict[str, bool]:
 
 def _write_stubs(tree: Path, stubs: Path) -> None:
     """An empty header for each include that the tree's stage-2 headers do not serve."""
-    waiting = [tree / name for name in KERNEL_FILES] + [HERE / "runtime/glue.c"]
+    waiting = [tree / name for name in KERNEL_FILES] + [HERE / "glue/glue.c"]
     served = {name: tree / ARCH / "include" / name for name in REAL_HEADERS}
     waiting += served.values()
     seen: set[str] = set()
@@ -277,20 +229,6 @@ def _write_stubs(tree: Path, stubs: Path) -> None:
             elif name not in served:
                 (stubs / name).parent.mkdir(parents=True, exist_ok=True)
                 (stubs / name).touch()
-
-
-def _announces(command: str, flags: Iterable[str], symbol: str) -> bool:
-    """Whether the compiler, told so, calls ``symbol`` before a plain load."""
-    source = "long f(const long *p) { return p[0]; }\n"
-    done = _run([command, "-O2", "-x", "c", *flags, "-S", "-o", "-", "-"], source)
-    return done.returncode == 0 and symbol in done.stdout
-
-
-def _run(command: list[str], text: str = "") -> subprocess.CompletedProcess[str]:
-    environment = {**os.environ, "LC_ALL": "C"}
-    return subprocess.run(
-        command, input=text, capture_output=True, text=True, check=False, env=environment
-    )
 
 
 def _must(done: subprocess.CompletedProcess[str]) -> None:

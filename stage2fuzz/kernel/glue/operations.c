@@ -1,0 +1,144 @@
+/* The host's operations, as calls into the user's mmu.c. */
+
+static void commit(int number)
+{
+	struct kvm_memory_slot *slot = current_memslot[number];
+	struct kvm_memory_slot old = *slot;
+
+#if S2_HAS_COMMIT_REGION_POINTER
+	kvm_arch_commit_memory_region(&kvm, &old, slot, KVM_MR_FLAGS_ONLY);
+#else
+	struct kvm_userspace_memory_region region = { .slot = number, .flags = slot->flags };
+
+	kvm_arch_commit_memory_region(&kvm, &region, &old, slot, KVM_MR_FLAGS_ONLY);
+#endif
+}
+
+void s2_glue_commit_logging(int number)
+{
+	commit(number);
+}
+
+void s2_glue_logging_off(int number)
+{
+	commit(number);
+}
+
+void s2_glue_protect_masked(int number, s2_u64 first_page, unsigned long mask)
+{
+	kvm_arch_mmu_enable_log_dirty_pt_masked(&kvm, current_memslot[number], first_page, mask);
+}
+
+#if S2_HAS_ARCH_FLUSH_REMOTE
+/* virt/kvm's half: the architecture flushes, and says whether it could. */
+int kvm_arch_flush_remote_tlbs(struct kvm *);
+int kvm_arch_flush_remote_tlbs_range(struct kvm *, gfn_t, u64);
+
+void kvm_flush_remote_tlbs(struct kvm *vm)
+{
+	kvm_arch_flush_remote_tlbs(vm);
+}
+
+void kvm_flush_remote_tlbs_memslot(struct kvm *vm, const struct kvm_memory_slot *slot)
+{
+	kvm_arch_flush_remote_tlbs_range(vm, slot->base_gfn, slot->npages);
+}
+
+void s2_glue_flush_all(int number)
+{
+	kvm_flush_remote_tlbs_memslot(&kvm, last_memslot[number]);
+}
+#else
+void s2_glue_flush_all(int number)
+{
+	(void)number;
+	kvm_flush_remote_tlbs(&kvm);
+}
+#endif
+
+void s2_glue_flush_slot(int number)
+{
+	kvm_arch_flush_shadow_memslot(&kvm, last_memslot[number]);
+}
+
+#if S2_HAS_GFN_RANGE
+static struct kvm_gfn_range range_of(int number, u64 first, u64 size)
+{
+	struct kvm_gfn_range range = { .slot = last_memslot[number],
+				       .start = first >> PAGE_SHIFT,
+				       .end = (first + size) >> PAGE_SHIFT,
+				       .may_block = true };
+
+	return range;
+}
+#else
+static unsigned long hva_of(int number, u64 first)
+{
+	const struct kvm_memory_slot *slot = last_memslot[number];
+
+	return slot->userspace_addr + (first - (slot->base_gfn << PAGE_SHIFT));
+}
+#endif
+
+void s2_glue_invalidate(int number, s2_u64 first, s2_u64 size)
+{
+#if S2_HAS_GFN_RANGE
+	struct kvm_gfn_range range = range_of(number, first, size);
+	u64 end = last_memslot[number]->base_gfn + last_memslot[number]->npages;
+
+	range.end = min(range.end, end);
+	if (kvm_unmap_gfn_range(&kvm, &range))
+		s2_glue_flush_all(number);
+#else
+	if (kvm_unmap_hva_range(&kvm, hva_of(number, first), hva_of(number, first + size), 0))
+		s2_glue_flush_all(number);
+#endif
+}
+
+int s2_glue_age(int number, s2_u64 first, s2_u64 size)
+{
+#if S2_HAS_GFN_RANGE
+	struct kvm_gfn_range range = range_of(number, first, size);
+
+	return kvm_age_gfn(&kvm, &range);
+#else
+	return kvm_age_hva(&kvm, hva_of(number, first), hva_of(number, first + size));
+#endif
+}
+
+int s2_glue_test_young(int number, s2_u64 first)
+{
+#if S2_HAS_GFN_RANGE
+	struct kvm_gfn_range range = range_of(number, first, PAGE_SIZE);
+
+	return kvm_test_age_gfn(&kvm, &range);
+#else
+	return kvm_test_age_hva(&kvm, hva_of(number, first));
+#endif
+}
+
+int s2_glue_change_pte(int number, s2_u64 first, s2_u64 address)
+{
+	pte_t pte = __pte(address | 3 | (1UL << 10));
+
+#if S2_HAS_SET_SPTE_GFN
+	struct kvm_gfn_range range = range_of(number, first, PAGE_SIZE);
+
+	range.pte = pte;
+	return kvm_set_spte_gfn(&kvm, &range);
+#elif !S2_HAS_GFN_RANGE
+	return kvm_set_spte_hva(&kvm, hva_of(number, first), pte);
+#else
+	(void)number, (void)first, (void)pte;
+	return 0;
+#endif
+}
+
+void s2_glue_teardown(void)
+{
+#if S2_HAS_FLUSH_SHADOW_ALL
+	kvm_arch_flush_shadow_all(&kvm);
+#else
+	kvm_free_stage2_pgd(&kvm.arch.mmu);
+#endif
+}

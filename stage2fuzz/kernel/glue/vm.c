@@ -1,0 +1,63 @@
+/* One virtual machine, and the fault of one of its vCPUs. */
+
+static u64 make_vtcr(void)
+{
+#if S2_HAS_GET_VTCR
+	return kvm_get_vtcr(ID_AA64MMFR0_EL1_PARANGE_48, 2 << 4, s2_options.ipa_bits);
+#else
+	int levels = stage2_pgtable_levels(s2_options.ipa_bits);
+
+	return VTCR_EL2_FLAGS | VTCR_EL2_T0SZ(s2_options.ipa_bits) | VTCR_EL2_LVLS_TO_SL0(levels);
+#endif
+}
+
+int s2_glue_begin(void)
+{
+	static bool tables_built;
+
+	if (!tables_built)
+		build_user_tables();
+	tables_built = true;
+	kvm.mmu_lock.name = S2_LOCK_MMU;
+	kvm.mm = &mm;
+	kvm.mmu_notifier_seq = kvm.mmu_notifier_count = 0;
+	memset(&kvm.arch.mmu, 0, sizeof(kvm.arch.mmu));
+	kvm.arch.vtcr = kvm.arch.mmu.vtcr = make_vtcr();
+	kvm.arch.mmu.arch = &kvm.arch;
+	s2_watched_sequence = &kvm.mmu_notifier_seq;
+	for (int i = 0; i < S2_MAX_SLOTS; i++) {
+		current_memslot[i] = last_memslot[i] = NULL;
+		memslot_versions[i] = 0;
+	}
+	for (int i = 0; i < S2_MAX_VCPUS; i++) {
+		vcpus[i].kvm = &kvm;
+		vcpus[i].vcpu_id = i;
+		vcpus[i].arch.hw_mmu = &kvm.arch.mmu;
+		vcpus[i].arch.mmu_page_cache.nobjs = 0;
+	}
+#if S2_HAS_INIT_TYPE
+	return kvm_init_stage2_mmu(&kvm, &kvm.arch.mmu, s2_options.ipa_bits);
+#else
+	return kvm_init_stage2_mmu(&kvm, &kvm.arch.mmu);
+#endif
+}
+
+void s2_glue_sequence(s2_s64 sequence, s2_s64 count)
+{
+	kvm.mmu_notifier_seq = sequence;
+	kvm.mmu_notifier_count = count;
+}
+
+int s2_glue_fault(int thread, s2_u64 ipa, int kind, int status, int level, int table_walk)
+{
+	struct kvm_vcpu *vcpu = &vcpus[thread];
+	u64 fsc = (status == S2_TRANSLATION ? 0x04 : status == S2_ACCESS_FLAG ? 0x08 : 0x0c) | level;
+	u64 class = kind == S2_EXECUTE ? ESR_ELx_EC_IABT_LOW : ESR_ELx_EC_DABT_LOW;
+
+	vcpu->arch.fault.esr_el2 = (class << ESR_ELx_EC_SHIFT) | ESR_ELx_IL | fsc |
+				   (kind == S2_WRITE ? ESR_ELx_WNR : 0) |
+				   (table_walk ? ESR_ELx_S1PTW : 0);
+	vcpu->arch.fault.hpfar_el2 = ipa >> 8;
+	vcpu->arch.fault.far_el2 = ipa;
+	return kvm_handle_guest_abort(vcpu);
+}

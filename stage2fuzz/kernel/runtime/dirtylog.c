@@ -1,0 +1,102 @@
+/* Memslot changes and the dirty log: publish, enable, disable, get, clear. */
+#include "machine.h"
+
+static void publish_slot(const struct s2_slot *slot)
+{
+	struct s2_glue_slot what = { slot->first, slot->end - slot->first,
+				     USER_BASE - USER_BASE % (PAGE << 18) + (slot->first - S2_IPA_BASE) +
+				     (slot->skewed ? PAGE : 0),
+				     slot->flags, slot->backing, slot->skewed, slot->exists };
+
+	s2_glue_publish(number_of(slot), &what);
+}
+
+/* A new memslot array, then waiting until no fault handler uses the old one. */
+static void publish(struct s2_slot *slot, int flags, int exists)
+{
+	s2_point(S2_SLOT, number_of(slot));
+	slot->flags = flags;
+	slot->exists = exists;
+	publish_slot(slot);
+	s2_record(S2_SLOT, (int64_t)slot->first, exists ? (int64_t)(slot->end - slot->first) : 0,
+		  flags, number_of(slot));
+	s2_wait_for(S2_FOR_READERS, ++s2.slots_epoch, S2_SLOT, number_of(slot));
+}
+
+/* kvm_arch_prepare_memory_region refuses to log device memory. */
+static int log_enable(struct s2_slot *slot)
+{
+	if (slot->backing == BACKING_DEVICE)
+		return -S2_EINVAL;
+	s2_lock(S2_LOCK_SLOTS, 0);
+	if (slot->exists && !(slot->flags & S2_SLOT_LOGGING)) {
+		slot->dirty_count = 0;
+		publish(slot, slot->flags | S2_SLOT_LOGGING, 1);
+		s2_glue_commit_logging(number_of(slot));
+	}
+	s2_unlock(S2_LOCK_SLOTS, 0);
+	return 0;
+}
+
+static int log_disable(struct s2_slot *slot)
+{
+	s2_lock(S2_LOCK_SLOTS, 0);
+	if (slot->exists && slot->flags & S2_SLOT_LOGGING) {
+		publish(slot, slot->flags & ~S2_SLOT_LOGGING, 1);
+		s2_glue_logging_off(number_of(slot));
+	}
+	s2_unlock(S2_LOCK_SLOTS, 0);
+	return 0;
+}
+
+static void clear_bit(struct s2_slot *slot, s2_u64 ipa)
+{
+	int at = 0;
+
+	while (slot->dirty[at] != ipa)
+		at++;
+	s2_point(S2_CLEAR_DIRTY, (int64_t)ipa);
+	slot->dirty[at] = slot->dirty[--slot->dirty_count];
+	s2_record(S2_CLEAR_DIRTY, (int64_t)ipa, 0, 0, 0);
+}
+
+/* Clear bits and write-protect what they covered under the lock; unlock, flush, report. */
+static int harvest(struct s2_slot *slot, s2_u64 first, s2_u64 size, int by_clear)
+{
+	s2_u64 taken[64];
+	int count = 0;
+
+	s2_lock(S2_LOCK_SLOTS, 0);
+	if (!slot->exists || !(slot->flags & S2_SLOT_LOGGING)) {
+		s2_unlock(S2_LOCK_SLOTS, 0);
+		return -S2_ENOENT;
+	}
+	s2_lock(S2_LOCK_MMU, 0);
+	for (int i = 0; i < slot->dirty_count; i++) {
+		int at = count;
+
+		if (slot->dirty[i] < first || slot->dirty[i] >= first + size)
+			continue;
+		for (; at > 0 && taken[at - 1] > slot->dirty[i]; at--)
+			taken[at] = taken[at - 1];
+		taken[at] = slot->dirty[i];
+		count++;
+	}
+	for (int i = 0; i < count; i++)
+		clear_bit(slot, taken[i]);
+	for (int i = 0; i < count;) {
+		s2_u64 word = (taken[i] - slot->first) / (64 * PAGE);
+		unsigned long mask = 0;
+
+		for (; i < count && (taken[i] - slot->first) / (64 * PAGE) == word; i++)
+			mask |= 1UL << ((taken[i] - slot->first) / PAGE % 64);
+		s2_glue_protect_masked(number_of(slot), word * 64, mask);
+	}
+	s2_unlock(S2_LOCK_MMU, 0);
+	if (count)
+		s2_glue_flush_all(number_of(slot));
+	for (int i = 0; i < count; i++)
+		s2_record(S2_REPORT, (int64_t)taken[i], 0, 0, by_clear);
+	s2_unlock(S2_LOCK_SLOTS, 0);
+	return 0;
+}

@@ -1,0 +1,86 @@
+/* A host thread runs its operations one after another. */
+#include "machine.h"
+
+static int slot_delete(struct s2_slot *slot)
+{
+	s2_lock(S2_LOCK_SLOTS, 0);
+	if (slot->exists) {
+		publish(slot, slot->flags, 0);
+		s2_glue_flush_slot(number_of(slot));
+	}
+	s2_unlock(S2_LOCK_SLOTS, 0);
+	return 0;
+}
+
+/* The VM dies when nobody uses it any more: vCPUs have ended, no other operation is under way. */
+static int teardown(void)
+{
+	s2.thread[s2.current].busy = 0;
+	s2_wait_for(S2_FOR_SILENCE, 0, S2_THREAD_END, 0);
+	s2.mapped = 0;
+	s2_glue_teardown();
+	return 0;
+}
+
+static int hyp_map(s2_u64 first)
+{
+	int result;
+
+	s2_lock(S2_LOCK_HYP, 0);
+	s2_glue_hyp_map(first, 1);
+	result = s2_glue_hyp_map(first, 0);
+	s2_unlock(S2_LOCK_HYP, 0);
+	return result;
+}
+
+static int operate(int op, struct s2_slot *slot, s2_u64 first, s2_u64 size)
+{
+	switch (op) {
+	case S2_OP_LOG_ENABLE: return log_enable(slot);
+	case S2_OP_LOG_DISABLE: return log_disable(slot);
+	case S2_OP_LOG_GET: return harvest(slot, slot->first, slot->end - slot->first, 0);
+	case S2_OP_LOG_CLEAR: return harvest(slot, first, size, 1);
+	case S2_OP_MOVE: return move(slot, first, size);
+	case S2_OP_PROTECT: return protect(slot, first, size);
+	case S2_OP_UNPROTECT: return unprotect(slot, first, size);
+	case S2_OP_AGE: return age(slot, first, size);
+	case S2_OP_TEST_YOUNG: return test_young(slot, first);
+	case S2_OP_CHANGE_PTE: return change_pte(slot, first);
+	case S2_OP_SLOT_DELETE: return slot_delete(slot);
+	case S2_OP_TEARDOWN: return teardown();
+	case S2_OP_HYP_MAP: return hyp_map(first);
+	}
+	return 0;
+}
+
+void s2_host_body(void)
+{
+	static const int calls[] = {
+		[S2_OP_LOG_ENABLE] = S2_CALL_LOG_ENABLE, [S2_OP_LOG_DISABLE] = S2_CALL_LOG_DISABLE,
+		[S2_OP_LOG_GET] = S2_CALL_LOG_GET, [S2_OP_LOG_CLEAR] = S2_CALL_LOG_CLEAR,
+		[S2_OP_AGE] = S2_CALL_AGE, [S2_OP_TEST_YOUNG] = S2_CALL_TEST_YOUNG,
+		[S2_OP_SLOT_DELETE] = S2_CALL_SLOT_DELETE, [S2_OP_TEARDOWN] = S2_CALL_TEARDOWN,
+		[S2_OP_HYP_MAP] = 0,
+	};
+	int index = s2.current - s2.scenario.vcpus;
+
+	for (int i = 0; i < s2.scenario.host[index].ops; i++) {
+		const struct s2_host_op *op = &s2.scenario.host[index].op[i];
+		int number = (int)(op->page / S2_SLOT_STRIDE), result;
+		struct s2_slot *slot = &s2.slot[number];
+		s2_u64 first = ipa_of(op->page), size = (s2_u64)op->pages * PAGE;
+		int call = calls[op->op];
+
+		if (!s2.mapped || number >= s2.scenario.slots || !slot->exists || first >= slot->end)
+			continue;
+		if (first + size > slot->end)
+			size = slot->end - first;
+		if (call)
+			s2_record(S2_CALL, (int64_t)first, (int64_t)size, 0, call);
+		s2.thread[s2.current].busy = 1;
+		result = operate(op->op, slot, first, size);
+		s2.thread[s2.current].busy = 0;
+		if (call)
+			s2_record(S2_RETURN, (int64_t)first, (int64_t)size, result, call);
+	}
+}

@@ -1,0 +1,152 @@
+/* MMU notifiers: the host moves, protects and ages pages, and stage 2 must follow. */
+#include "machine.h"
+
+static void publish_sequence(void)
+{
+	s2_glue_sequence(s2.sequence, s2.invalidations);
+}
+
+static void invalidate_start(struct s2_slot *slot, s2_u64 first, s2_u64 size)
+{
+	s2_record(S2_CALL, (int64_t)first, (int64_t)size, 0, S2_CALL_INVALIDATE_START);
+	s2_lock(S2_LOCK_MMU, 0);
+	s2.invalidations++;
+	publish_sequence();
+	s2_record(S2_INVALIDATE_BEGIN, (int64_t)first, (int64_t)size, s2.invalidations, 0);
+	s2_glue_invalidate(number_of(slot), first, size);
+	s2_unlock(S2_LOCK_MMU, 0);
+	s2_record(S2_RETURN, (int64_t)first, (int64_t)size, 0, S2_CALL_INVALIDATE_START);
+}
+
+static void invalidate_end(s2_u64 first, s2_u64 size)
+{
+	s2_record(S2_CALL, (int64_t)first, (int64_t)size, 0, S2_CALL_INVALIDATE_FINISH);
+	s2_lock(S2_LOCK_MMU, 0);
+	s2.sequence++;
+	s2.invalidations--;
+	publish_sequence();
+	s2_record(S2_INVALIDATE_END, (int64_t)first, (int64_t)size, s2.sequence, 0);
+	s2_unlock(S2_LOCK_MMU, 0);
+	s2_record(S2_RETURN, (int64_t)first, (int64_t)size, 0, S2_CALL_INVALIDATE_FINISH);
+}
+
+static void relocate(struct s2_slot *slot, s2_u64 unit, int host)
+{
+	struct s2_host_page *page = host_page(slot, unit);
+
+	s2.generation++;
+	page->address = home(number_of(slot), unit) +
+			(s2_u64)s2.generation * S2_GENERATION_STRIDE;
+	if (host >= 0)
+		page->host = host;
+	announce(slot, page);
+}
+
+/* The host mappings that the range touches: the first of them, their size, the length. */
+static s2_u64 host_range(struct s2_slot *slot, s2_u64 first, s2_u64 size, s2_u64 *step,
+			 s2_u64 *length)
+{
+	s2_u64 start = unit_of(slot, first);
+
+	*step = backing_size(slot->backing);
+	*length = (first + size - start + *step - 1) / *step * *step;
+	return start;
+}
+
+static int move(struct s2_slot *slot, s2_u64 first, s2_u64 size)
+{
+	s2_u64 step, length, start = host_range(slot, first, size, &step, &length);
+
+	invalidate_start(slot, start, length);
+	for (s2_u64 i = 0; i < MAX_CHANGED && i * step < length; i++) {
+		s2_point(S2_BACKING, (int64_t)(start + i * step));
+		relocate(slot, start + i * step, -1);
+	}
+	invalidate_end(start, length);
+	return 0;
+}
+
+static void change_host(struct s2_slot *slot, s2_u64 unit, int host)
+{
+	struct s2_host_page *page = host_page(slot, unit);
+
+	s2_point(S2_BACKING, (int64_t)unit);
+	page->host = host;
+	announce(slot, page);
+}
+
+static int protect(struct s2_slot *slot, s2_u64 first, s2_u64 size)
+{
+	s2_u64 step, length, start = host_range(slot, first, size, &step, &length);
+
+	s2_lock(S2_LOCK_MMAP, 0);
+	invalidate_start(slot, start, length);
+	for (s2_u64 i = 0; i < MAX_CHANGED && i * step < length; i++) {
+		int host = host_page(slot, start + i * step)->host;
+
+		if (host == RW || host == LAZY)
+			change_host(slot, start + i * step, R_ONLY);
+	}
+	invalidate_end(start, length);
+	s2_unlock(S2_LOCK_MMAP, 0);
+	return 0;
+}
+
+static int unprotect(struct s2_slot *slot, s2_u64 first, s2_u64 size)
+{
+	s2_u64 step, length, start = host_range(slot, first, size, &step, &length);
+
+	s2_lock(S2_LOCK_MMAP, 0);
+	for (s2_u64 i = 0; i < MAX_CHANGED && i * step < length; i++)
+		if (host_page(slot, start + i * step)->host == R_ONLY)
+			change_host(slot, start + i * step, RW);
+	s2_unlock(S2_LOCK_MMAP, 0);
+	return 0;
+}
+
+static int change_pte(struct s2_slot *slot, s2_u64 first)
+{
+	s2_u64 unit = unit_of(slot, first), address;
+
+	if (slot->backing != BACKING_PAGE)
+		return 0;
+	invalidate_start(slot, unit, PAGE);
+	s2_point(S2_BACKING, (int64_t)unit);
+	relocate(slot, unit, LAZY);
+	address = host_page(slot, unit)->address;
+	s2_record(S2_CALL, (int64_t)unit, (int64_t)PAGE, (int64_t)address, S2_CALL_CHANGE_PTE);
+	s2_lock(S2_LOCK_MMU, 0);
+	s2.sequence++;
+	publish_sequence();
+	if (slot->exists)
+		s2_glue_change_pte(number_of(slot), unit, address);
+	s2_unlock(S2_LOCK_MMU, 0);
+	s2_record(S2_RETURN, (int64_t)unit, (int64_t)PAGE, 0, S2_CALL_CHANGE_PTE);
+	invalidate_end(unit, PAGE);
+	return 0;
+}
+
+/* The core ages one host mapping a call; a longer range is a few such calls. */
+static int age(struct s2_slot *slot, s2_u64 first, s2_u64 size)
+{
+	int young = 0;
+
+	s2_lock(S2_LOCK_MMU, 0);
+	if (size == PAGE << 9 || size == PAGE << 18)
+		young = s2_glue_age(number_of(slot), first, size);
+	else
+		for (s2_u64 i = 0; i < MAX_CHANGED && i * PAGE < size; i++)
+			young |= s2_glue_age(number_of(slot), first + i * PAGE, PAGE);
+	s2_unlock(S2_LOCK_MMU, 0);
+	return young;
+}
+
+static int test_young(struct s2_slot *slot, s2_u64 first)
+{
+	int young;
+
+	s2_lock(S2_LOCK_MMU, 0);
+	young = s2_glue_test_young(number_of(slot), first);
+	s2_unlock(S2_LOCK_MMU, 0);
+	return young;
+}

@@ -1,0 +1,87 @@
+/* The hardware's walk for one guest access, and the TLB entry that it uses instead. */
+#include "machine.h"
+
+static int denied(s2_u64 entry, int kind)
+{
+	if (kind == S2_READ)
+		return !(entry & READ_BIT);
+	if (kind == S2_EXECUTE)
+		return (entry & XN) || !(entry & READ_BIT);
+	return !(entry & WRITE_BIT);
+}
+
+/* What the walker reads; memory that holds no tables reads as zero. */
+static s2_u64 *descriptor(s2_u64 address)
+{
+	static s2_u64 nothing;
+
+	return address - S2_TABLE_BASE < S2_ARENA_SIZE ? s2_va(address) : &nothing;
+}
+
+/* One hardware walk, one descriptor load a step: 0 or the fault, the level, the address. The last
+ * load and the access are one step, as a completed TLBI waits for accesses under way. */
+int s2_translate(s2_u64 ipa, int kind, int *level_out, s2_u64 *address)
+{
+	int me = s2.current, level = s2.start_level, fault;
+	s2_u64 table = s2.root, entry, mask = ~0ULL;
+	const struct s2_tlb_entry *hit = s2.scenario.tlb ? cached_leaf(me, ipa) : NULL;
+
+	if (hit) {
+		*level_out = hit->level;
+		*address = (hit->leaf & ADDRESS) + (ipa & (granule(hit->level) - 1));
+		s2_record(S2_HIT, (int64_t)ipa, 0, (int64_t)hit->leaf, hit->level);
+		return denied(hit->leaf, kind) ? S2_PERMISSION : 0;
+	}
+	s2.walking[me] = ipa;
+	for (;;) {
+		s2_u64 at = table + ((ipa >> (12 + 9 * (3 - level))) & mask) * 8;
+
+		s2_point(S2_WALK, (int64_t)at);
+		if (s2.walking[me] == ~0ULL) {
+			s2.walking[me] = ipa;
+			level = s2.start_level;
+			table = s2.root;
+			mask = ~0ULL;
+			continue;
+		}
+		entry = *(volatile s2_u64 *)descriptor(at);
+		s2_record(S2_WALK, (int64_t)at, 0, (int64_t)entry, level);
+		if (!(entry & VALID)) {
+			fault = S2_TRANSLATION;
+			break;
+		}
+		if ((entry & TYPE) && level < 3) {
+			level++;
+			table = entry & ADDRESS;
+			mask = 511;
+			continue;
+		}
+		if (!(entry & AF)) {
+			volatile s2_u64 *memory = descriptor(at);
+
+			if (!s2.scenario.hardware_af) {
+				fault = S2_ACCESS_FLAG;
+				break;
+			}
+			s2_point(S2_HARDWARE_AF, (int64_t)at);
+			if (*memory == entry) {
+				*memory = entry | AF;
+				s2_record(S2_HARDWARE_AF, (int64_t)at, (int64_t)entry,
+					  (int64_t)(entry | AF), level);
+			}
+			level = s2.start_level;
+			table = s2.root;
+			mask = ~0ULL;
+			continue;
+		}
+		s2.walking[me] = 0;
+		remember_leaf(me, ipa, entry, level);
+		*level_out = level;
+		*address = (entry & ADDRESS) + (ipa & (granule(level) - 1));
+		return denied(entry, kind) ? S2_PERMISSION : 0;
+	}
+	s2.walking[me] = 0;
+	*level_out = level;
+	*address = 0;
+	return fault;
+}

@@ -1,0 +1,90 @@
+/* Shared memory and locks: entries become events, everything else is plain memory. */
+
+#define S2_IS_ENTRY(p) (sizeof(*(p)) == 8 && s2_is_entry(p))
+#define READ_ONCE(x) \
+	(S2_IS_ENTRY(&(x)) ? (typeof(x))s2_entry_load(&(x)) : *(const volatile typeof(x) *)&(x))
+#define WRITE_ONCE(x, value) \
+	do { \
+		if (S2_IS_ENTRY(&(x))) \
+			s2_entry_store(&(x), (s2_u64)(value), S2_ORDER_PLAIN); \
+		else \
+			*(volatile typeof(x) *)&(x) = (value); \
+	} while (0)
+#define smp_store_release(p, value) \
+	do { \
+		if (S2_IS_ENTRY(p)) \
+			s2_entry_store((p), (s2_u64)(value), S2_ORDER_RELEASE); \
+		else \
+			*(volatile typeof(*(p)) *)(p) = (value); \
+	} while (0)
+#define smp_load_acquire(p) READ_ONCE(*(p))
+#define cmpxchg(p, old, new) \
+	((typeof(*(p)))(S2_IS_ENTRY(p) ? s2_entry_cmpxchg((p), (s2_u64)(old), (s2_u64)(new)) : \
+					 s2_plain_cmpxchg((p), (s2_u64)(old), (s2_u64)(new))))
+#define cmpxchg_relaxed cmpxchg
+#define cmpxchg64 cmpxchg
+static inline s2_u64 s2_plain_cmpxchg(volatile void *p, s2_u64 old, s2_u64 new)
+{
+	s2_u64 seen = *(volatile s2_u64 *)p;
+
+	if (seen == old)
+		*(volatile s2_u64 *)p = new;
+	return seen;
+}
+#define xchg(p, value) ({ typeof(*(p)) s2_old = READ_ONCE(*(p)); WRITE_ONCE(*(p), value); s2_old; })
+#define S2_BARRIER_ish S2_DSB_ISH
+#define S2_BARRIER_ishst S2_DSB_ISHST
+#define S2_BARRIER_nsh S2_DSB_NSH
+#define S2_BARRIER_nshst S2_DSB_NSHST
+#define dsb(domain) s2_barrier(S2_BARRIER_##domain)
+#define isb() s2_isb()
+#define smp_mb() barrier()
+#define smp_rmb() barrier()
+#define smp_wmb() barrier()
+
+struct s2_named_lock { int name; };
+typedef struct s2_named_lock spinlock_t, rwlock_t, hyp_spinlock_t;
+struct mutex { int unused; };
+#define DEFINE_MUTEX(x) struct mutex x
+#define mutex_lock(m) ((void)(m))
+#define mutex_unlock(m) ((void)(m))
+#define mutex_is_locked(m) 1
+#define spin_lock(l) s2_lock((l)->name, 0)
+#define spin_unlock(l) s2_unlock((l)->name, 0)
+#define write_lock(l) s2_lock((l)->name, 0)
+#define write_unlock(l) s2_unlock((l)->name, 0)
+#define read_lock(l) s2_lock((l)->name, 1)
+#define read_unlock(l) s2_unlock((l)->name, 1)
+#define lockdep_assert_held(l) ((void)(l))
+#define lockdep_assert_held_write(l) ((void)(l))
+#define lockdep_assert_held_read(l) ((void)(l))
+#define assert_spin_locked(l) ((void)(l))
+#define need_resched() 0
+#define spin_needbreak(l) s2_lock_contended((l)->name)
+#define rwlock_needbreak(l) s2_lock_contended((l)->name)
+#define cond_resched() ((void)0)
+#define s2_break_lock(l) \
+	({ bool s2_broken = s2_lock_contended((l)->name); \
+	   if (s2_broken) { s2_unlock((l)->name, 0); s2_lock((l)->name, 0); } s2_broken; })
+#define cond_resched_lock(l) s2_break_lock(l)
+#define cond_resched_rwlock_write(l) s2_break_lock(l)
+#define local_irq_save(flags) ((void)(flags = 0))
+#define local_irq_restore(flags) ((void)(flags))
+#define preempt_disable() ((void)0)
+#define preempt_enable() ((void)0)
+#define rcu_read_lock() s2_rcu_lock()
+#define rcu_read_unlock() s2_rcu_unlock()
+#define rcu_read_lock_held() 1
+#define rcu_dereference_check(p, c) (p)
+#define rcu_dereference_raw(p) (p)
+#define rcu_dereference(p) (p)
+struct rcu_head { void *next; void (*func)(struct rcu_head *); };
+#define call_rcu(head, callback) s2_defer((head), (void (*)(void *))(callback))
+struct srcu_struct { int unused; };
+#define srcu_read_lock(s) ({ (void)(s); s2_slots_read_lock(); 0; })
+#define srcu_read_unlock(s, i) do { (void)(s); (void)(i); s2_slots_read_unlock(); } while (0)
+struct work_struct { int unused; };
+typedef struct { long counter; } atomic_long_t, atomic64_t;
+typedef struct { int counter; } atomic_t;
+#define atomic_read(v) ((v)->counter)
+#define atomic64_read(v) ((v)->counter)

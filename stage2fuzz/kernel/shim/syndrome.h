@@ -1,0 +1,39 @@
+/* One fault, as its syndrome describes it. */
+
+#define kvm_vcpu_get_esr(v) ((v)->arch.fault.esr_el2)
+#define kvm_vcpu_get_hsr(v) kvm_vcpu_get_esr(v)
+#define kvm_vcpu_get_hfar(v) ((v)->arch.fault.far_el2)
+#define kvm_vcpu_get_fault_ipa(v) (((phys_addr_t)(v)->arch.fault.hpfar_el2 & GENMASK_ULL(43, 4)) << 8)
+#define kvm_vcpu_trap_get_class(v) ((kvm_vcpu_get_esr(v) >> 26) & 0x3f)
+#define kvm_vcpu_trap_is_iabt(v) (kvm_vcpu_trap_get_class(v) == 0x20)
+#define kvm_vcpu_trap_get_fault(v) (kvm_vcpu_get_esr(v) & 0x3f)
+#define kvm_vcpu_trap_get_fault_type(v) (kvm_vcpu_get_esr(v) & 0x3c)
+#define kvm_vcpu_trap_get_fault_level(v) ((u8)(kvm_vcpu_get_esr(v) & 3))
+#define kvm_vcpu_trap_is_translation_fault(v) (kvm_vcpu_trap_get_fault_type(v) == 4)
+#define kvm_vcpu_trap_is_permission_fault(v) (kvm_vcpu_trap_get_fault_type(v) == 0xc)
+#define kvm_vcpu_trap_get_perm_fault_granule(v) \
+	(1UL << (12 + 9 * (3 - (int)kvm_vcpu_trap_get_fault_level(v))))
+#define kvm_vcpu_abt_iss1tw(v) (!kvm_vcpu_trap_is_iabt(v) && (kvm_vcpu_get_esr(v) >> 7 & 1))
+#define kvm_vcpu_dabt_iss1tw(v) kvm_vcpu_abt_iss1tw(v)
+#define kvm_vcpu_dabt_is_cm(v) 0
+#define kvm_vcpu_trap_is_exec_fault(v) (kvm_vcpu_trap_is_iabt(v) && !kvm_vcpu_abt_iss1tw(v))
+#define kvm_vcpu_abt_issea(v) 0
+#define kvm_vcpu_dabt_iswrite(v) (!!(kvm_vcpu_get_esr(v) & (1 << 6)))
+#define kvm_is_write_fault(v) \
+	(kvm_vcpu_abt_iss1tw(v) || (!kvm_vcpu_trap_is_iabt(v) && kvm_vcpu_dabt_iswrite(v)))
+#define kvm_vcpu_dabt_isvalid(v) 0
+#define kvm_handle_guest_sea(ipa, esr) 0
+#define vcpu_pc(v) (&(v)->arch.pc)
+#define vcpu_hcr(v) (&(v)->arch.hcr_el2)
+#define vcpu_has_cache_enabled(v) 1
+#define vcpu_is_protected(v) 0
+#define vcpu_has_nv(v) 0
+#define is_nested_ctxt(v) 0
+#define io_mem_abort(v, ipa) 0
+#define kvm_inject_pabt(v, a) s2_inject(-S2_ENOEXEC)
+#define kvm_inject_dabt(v, a) s2_inject(-S2_EFAULT)
+#define kvm_inject_undefined(v) s2_inject(-S2_EFAULT)
+#define kvm_inject_vabt(v) s2_inject(-S2_EFAULT)
+#define kvm_inject_size_fault(v) s2_inject(-S2_EFAULT)
+#define kvm_incr_pc(v) ((void)(v))
+#define kvm_skip_instr(v, wide) ((void)(v))

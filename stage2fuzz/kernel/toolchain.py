@@ -1,0 +1,86 @@
+"""The compiler: which one there is, its flags, and how it is told to announce plain accesses."""
+
+import os
+import shutil
+import subprocess
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Final
+
+from stage2fuzz.errors import InputError
+
+DIALECT: Final = (
+    "-std=gnu11",
+    "-O2",
+    "-g",
+    "-fPIC",
+    "-ffreestanding",
+    "-nostdinc",
+    "-fno-strict-aliasing",
+    "-fwrapv",
+    "-fno-delete-null-pointer-checks",
+    "-fno-stack-protector",
+    "-fno-builtin-memset",
+    "-w",
+    "-Wno-int-conversion",  # an error by default from GCC 14 on
+    "-Wno-incompatible-pointer-types",
+    "-fvisibility=hidden",
+)
+RUNTIME_FLAGS: Final = (
+    "-std=gnu11",
+    "-O2",
+    "-g",
+    "-fPIC",
+    "-fvisibility=hidden",
+    "-fno-stack-protector",
+    "-Wall",
+    "-Wextra",
+    "-Werror",
+    "-D_GNU_SOURCE",
+    "-U_FORTIFY_SOURCE",
+)
+STRICT: Final = (
+    "-Werror=implicit-function-declaration",
+    "-Werror=implicit-int",
+)
+
+
+@dataclass(slots=True)
+class Toolchain:
+    """A compiler and how it is told to announce plain loads and stores."""
+
+    command: str
+    version: str
+    instrument: tuple[str, ...]
+
+
+def find_toolchain() -> Toolchain:
+    """Clang where there is one (it also counts edges), gcc otherwise; InputError if neither."""
+    for command in ("clang", "gcc", "cc"):
+        if shutil.which(command) is None:
+            continue
+        version = run_command([command, "--version"]).stdout.splitlines()[0]
+        if "clang" in version:
+            for coverage in ("inline-8bit-counters,pc-table,", "edge,"):
+                flags = (f"-fsanitize-coverage={coverage}trace-loads,trace-stores",)
+                if _announces(command, flags, "__sanitizer_cov_load8"):
+                    return Toolchain(command, version, flags)
+        flags = ("-fsanitize=thread",)
+        if _announces(command, flags, "__tsan_read8"):
+            return Toolchain(command, version, flags)
+    raise InputError("kernel build", "no usable C compiler", "clang 14 or gcc 12, or later")
+
+
+def _announces(command: str, flags: Iterable[str], symbol: str) -> bool:
+    """Whether the compiler, told so, calls ``symbol`` before a plain load."""
+    source = "long f(const long *p) { return p[0]; }\n"
+    done = run_command([command, "-O2", "-x", "c", *flags, "-S", "-o", "-", "-"], source)
+    return done.returncode == 0 and symbol in done.stdout
+
+
+def run_command(command: list[str], text: str = "") -> subprocess.CompletedProcess[str]:
+    """Run a compiler in the C locale, since its complaints are read; who calls looks at its code."""
+    environment = {**os.environ, "LC_ALL": "C"}
+    return subprocess.run(
+        command, input=text, capture_output=True, text=True, check=False, env=environment
+    )
