@@ -33,7 +33,7 @@ def main(target: str, engine: str = "model:v5.10") -> None:
     try:
         harness = Harness(ours.engine, target, ours.outbox)
         harness.one_input(b"")
-        seeds = seed_inputs(target)
+        seeds = [] if ours.no_seeds else seed_inputs(target)
     except InputError as error:
         sys.exit(_refuse(str(error)))
     if ours.own_loop or importlib.util.find_spec("atheris") is None:
@@ -58,6 +58,7 @@ def _arguments(target: str, engine: str) -> tuple[argparse.Namespace, list[str]]
     parser.add_argument("--engine", default=engine, help="model:REVISION or kernel:TREE")
     parser.add_argument("--outbox", type=Path, help="folder for findings and statistics")
     parser.add_argument("--own-loop", action="store_true", help="fuzz without Atheris")
+    parser.add_argument("--no-seeds", action="store_true", help="start from an empty corpus")
     return parser.parse_known_args()
 
 

@@ -64,13 +64,14 @@ class Session:
         seconds: float,
         jobs: int,
         seed: int = 1,
-        own_loop: bool = False,
+        options: tuple[str, ...] = (),
     ) -> None:
+        """``options`` go to the targets as they are: ``--own-loop``, ``--no-seeds``."""
         if not SCRIPTS.is_dir():
             raise InputError("fuzz", "the fuzz targets are not here", "run it from a checkout")
         self.store, self.engine, self.targets = store, engine, targets
         self.seconds, self.jobs = seconds, [Job(number) for number in range(jobs)]
-        self.seed, self.own_loop = seed, own_loop
+        self.seed, self.options = seed, options
         self.totals = Totals()
         self.findings: dict[int, str] = {}
         """Finding number -> verdict, in the order in which they came."""
@@ -136,7 +137,7 @@ class Session:
         command = [
             sys.executable,
             str(SCRIPTS / f"{job.target}.py"),
-            *(["--own-loop"] if self.own_loop else []),
+            *self.options,
             f"--engine={self.engine}",
             f"--outbox={job.outbox}",
             f"-max_total_time={seconds}",

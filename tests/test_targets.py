@@ -59,6 +59,17 @@ def test_the_canary_finds_its_planted_bug_under_atheris(tmp_path: Path) -> None:
     assert {"A2", "B1"} & {each["oracle"] for each in findings(tmp_path)}
 
 
+def test_without_seeds_a_target_starts_from_nothing(tmp_path: Path) -> None:
+    corpora = {}
+    for option in ("--own-loop", "--no-seeds"):
+        folder = tmp_path / option
+        arguments = {"--own-loop", option}
+        target("map_race", tmp_path / "out", *sorted(arguments), "-runs=1", str(folder))
+        corpora[option] = len(list(folder.iterdir()))
+    assert corpora["--no-seeds"] == 1
+    assert corpora["--own-loop"] > 3
+
+
 def test_a_target_is_a_script_of_its_own() -> None:
     for name in (*TARGETS, "canary"):
         script = SCRIPTS / f"{name}.py"

@@ -34,6 +34,9 @@ def fuzz(
     own_loop: Annotated[
         bool, typer.Option("--own-loop", help="Fuzz with our own loop instead of Atheris.")
     ] = False,
+    no_seeds: Annotated[
+        bool, typer.Option("--no-seeds", help="Start from an empty corpus, not from ours.")
+    ] = False,
     database: Database = DEFAULT_DATABASE,
     as_json: Json = False,
 ) -> None:
@@ -42,7 +45,9 @@ def fuzz(
     store = Store.open(database)
     cores = jobs or os.cpu_count() or 1
     out = console()
-    with Session(store, engine, names, seconds, cores, seed, own_loop) as session:
+    asked = {"--own-loop": own_loop, "--no-seeds": no_seeds}
+    options = tuple(option for option, wanted in asked.items() if wanted)
+    with Session(store, engine, names, seconds, cores, seed, options) as session:
         if not as_json:
             out.print(f"fuzzing {engine} for {seconds} s, {cores} at once, findings in {database}")
         with _interruptible(session):
