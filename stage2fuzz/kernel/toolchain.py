@@ -79,7 +79,7 @@ def _announces(command: str, flags: Iterable[str], symbol: str) -> bool:
 
 
 def run_command(command: list[str], text: str = "") -> subprocess.CompletedProcess[str]:
-    """Run a compiler in the C locale, since its complaints are read; who calls looks at its code."""
+    """Run a compiler in the C locale, since its complaints are read; its caller checks its code."""
     environment = {**os.environ, "LC_ALL": "C"}
     return subprocess.run(
         command, input=text, capture_output=True, text=True, check=False, env=environment
