@@ -88,6 +88,7 @@ class Native:
         if found != ABI:
             raise InputError(str(path), f"interface {found}", f"interface {ABI}: build it again")
         self._library.s2_bare.restype = ctypes.c_int64
+        self._library.s2_class.restype = ctypes.c_uint64
         for name in ("s2_events", "s2_runs", "s2_choices"):
             getattr(self._library, name).restype = ctypes.c_void_p
         self._count = ctypes.c_int()
@@ -164,6 +165,11 @@ class Native:
         """Run the C side's own random strategy of ``seed``; an index of ``ENDED``."""
         ended: int = self._library.s2_run_seed(ctypes.c_uint64(seed))
         return ended
+
+    def run_class(self) -> int:
+        """The last run's class: runs of one class mean the same to the oracles."""
+        folded: int = self._library.s2_class()
+        return folded
 
     def bare(self, seed: int, count: int) -> int:
         """Run ``count`` seeds and keep nothing; the points that they passed."""

@@ -45,7 +45,7 @@ RUNTIME_FILES: Final = (
     *("coroutine", "strategy", "decide", "locks", "execute", "guard"),
     *("entries", "pages", "rcu", "tlb", "walk"),
     *("hostpages", "calls", "dirtylog", "notifier", "hostthread", "guest", "setup"),
-    *("places", "tripwires", "fold", "explore", "coverage", "interface"),
+    *("places", "tripwires", "lasso", "fold", "explore", "coverage", "interface"),
 )
 """One translation unit in this order: what decides, memory, the host, who chooses runs."""
 WRAPPED: Final = tuple(

@@ -70,10 +70,9 @@ S2_PUBLIC int s2_run_seed(uint64_t seed)
 	return s2.ended;
 }
 
-/* Class and tripwires of the last run. */
-S2_PUBLIC uint64_t s2_class(int *trips)
+S2_PUBLIC uint64_t s2_class(void)
 {
-	return fold(trips);
+	return fold();
 }
 
 /* Run seeds `seed` .. `seed + count - 1`; write (seed, class, trips) of those worth judging, those
@@ -89,19 +88,19 @@ S2_PUBLIC int s2_explore(uint64_t seed, int64_t count, uint64_t *kept, int room,
 	estimate_length();
 	for (run = 0; run < count; run++) {
 		uint64_t class;
-		int trips, fresh;
+		int trips;
 
 		if (run && s2.crashed)
 			break;
 		run_seed(seed + (uint64_t)run);
-		class = fold(&trips);
-		fresh = remember(class);
-		figures[1] += fresh;
-		figures[2] += trips != 0;
+		class = fold();
 		figures[3] += s2.steps;
 		figures[4] += s2.preemptions;
-		if (!fresh)
+		if (!remember(class))
 			continue;
+		trips = tripped_wires();
+		figures[1]++;
+		figures[2] += trips != 0;
 		if (used == room && trips && tripped < room)
 			used--;
 		if (used == room)

@@ -1,95 +1,223 @@
-/* A run's Mazurkiewicz class: what is left of it when independent steps have no order.
+/* A run's class: what an oracle could tell apart of it.
  *
- * Two runs that differ only in the order of independent steps are one trace, so the hash sums one
- * term an event, made of what the event is, of its thread's previous event and of the last event
- * it depends on.
+ * Two runs that differ only in the order of independent steps are one Mazurkiewicz trace, so the
+ * hash sums one term an event, made of what the event is, of its thread's previous event and of
+ * the events that it depends on. Dependence is what the oracles ask of the events before: which
+ * value an entry had, what TLBs may hold, what the host has. Loads and walks are heard of where
+ * they touch a freed table (stage2fuzz/oracles/judge.py), and everything is where states may be
+ * compared for a lasso. Table pages go by who took them, as their addresses depend on who came
+ * first.
  */
 #include <string.h>
 #include "machine.h"
 
-/* What an event touches: its place, whether it writes it, and the table page of an entry. */
-static uint64_t touched(const struct s2_event *event, int *writes, uint64_t *page)
+#define FIRST_HOST_CALL S2_CALL_LOG_ENABLE
+
+
+/* What fold() keeps of each thread. */
+struct fold_thread {
+	uint64_t hash, walked;
+	int taken;
+};
+
+struct meeting {
+	struct place *place;
+	int side;
+};
+
+/* What fold() keeps of each table page. */
+static struct { uint64_t name; int freed, linked; } fold_page[S2_PAGES];
+
+static inline int is_table(uint64_t address)
 {
-	*writes = 1;
-	*page = 0;
-	switch (event->kind) {
-	case S2_LOAD: case S2_WALK: case S2_CAS_FAIL:
-		*writes = 0;
-		/* fall through */
-	case S2_STORE: case S2_HARDWARE_AF:
-		*page = (uint64_t)event->where & ~4095ULL;
-		return (uint64_t)event->where | 1;
-	case S2_ALLOC: case S2_ZERO: case S2_FREE: case S2_FREE_DEFERRED: case S2_GET: case S2_PUT:
-		return (uint64_t)event->where;
-	case S2_LOCK: case S2_UNLOCK:
-		*writes = !event->aux;
-		return OF_LOCKS + (uint64_t)event->where;
-	case S2_SEQ_READ: case S2_RETRY:
-		*writes = 0;
-		return OF_SEQUENCE;
-	case S2_INVALIDATE_BEGIN: case S2_INVALIDATE_END:
-		return OF_SEQUENCE;
-	case S2_PIN:
-		*writes = 0;
-		return OF_BACKING;
-	case S2_BACKING:
-		return OF_BACKING;
-	case S2_FAULT:
-		*writes = 0;
-		return OF_SLOTS;
-	case S2_SLOT:
-		return OF_SLOTS;
-	case S2_MARK_DIRTY: case S2_CLEAR_DIRTY: case S2_REPORT:
-		return OF_DIRTY;
-	case S2_ACCESS:
-		*writes = 0;
-		return OF_TLB;
-	case S2_TLBI:
-		return OF_TLB;
-	case S2_DSB:
-		*writes = event->aux == S2_DSB_ISH || event->aux == S2_DSB_NSH;
-		return OF_TLB;
-	case S2_RETURN:
-		*writes = event->aux == S2_CALL_UNMAP || event->aux >= S2_CALL_LOG_ENABLE;
-		return *writes ? OF_TLB : 0;
-	}
-	return 0;
+	return address - S2_TABLE_BASE < S2_ARENA_SIZE;
 }
 
-/* The class of the last run, and its tripwires. */
-static uint64_t fold(int *trips)
+static inline uint64_t page_number(uint64_t address)
 {
-	struct thread_state threads[S2_THREADS + 1];
+	return (address - S2_TABLE_BASE) >> 12;
+}
+
+/* An address or a descriptor, with the name of the table page in place of where it lies. */
+static inline uint64_t by_name(uint64_t value)
+{
+	uint64_t address = value & TABLE_ADDRESS;
+
+	if (!is_table(address))
+		return value;
+	return fold_page[page_number(address)].name ^ (value & ~TABLE_ADDRESS);
+}
+
+/* Whether an oracle hears of the event. */
+static inline int is_heard(const struct s2_event *event)
+{
+	switch (event->kind) {
+	case S2_LOAD: case S2_WALK: case S2_CAS_FAIL:
+		return is_table((uint64_t)event->where) &&
+		       fold_page[page_number((uint64_t)event->where)].freed;
+	case S2_HIT: case S2_ISB: case S2_PFN_DIRTY: case S2_DCACHE_CLEAN:
+		return 0;
+	}
+	return 1;
+}
+
+#define MEET(key, how) (to->place = place_of(key), to->side = (how), to++)
+
+/* A call's return: what it promised is looked up in the tree, and in what TLBs may hold. Where
+ * faults share the lock nobody can tell what another walker does meanwhile, so nobody looks. */
+static struct meeting *meet_return(int call, struct meeting *to)
+{
+	int removes = call >= FIRST_HOST_CALL || call == S2_CALL_UNMAP || call == S2_CALL_WRPROTECT;
+
+	if (removes)
+		MEET(OF_TLB, WRITES);
+	if (removes || !s2_shared_faults)
+		MEET(OF_TREE, OTHER);
+	if (call >= FIRST_HOST_CALL)
+		MEET(OF_HOST, WRITES);
+	return to;
+}
+
+/* The places that an event comes to; one after the last. */
+static struct meeting *meet(const struct s2_event *event, const struct fold_thread *me,
+			    struct meeting *to)
+{
+	uint64_t where = (uint64_t)event->where;
+	int call = event->aux & S2_CALL_CODE;
+
+	switch (event->kind) {
+	case S2_STORE: case S2_HARDWARE_AF:
+		MEET(where | 1, WRITES);
+		MEET(where & ~4095ULL, READS);
+		MEET(OF_TLB, ONE);
+		MEET(OF_TREE, ONE);
+		if (event->new_ & 1)
+			MEET(OF_HOST, READS);
+		break;
+	case S2_LOAD: case S2_WALK: case S2_CAS_FAIL:
+		MEET(where | 1, READS);
+		MEET(where & ~4095ULL, READS);
+		break;
+	case S2_FREE: case S2_FREE_DEFERRED:
+		if (fold_page[page_number(where)].linked) {
+			MEET(OF_TLB, WRITES);
+			MEET(OF_READERS, OTHER);
+		}
+		/* fall through */
+	case S2_ALLOC: case S2_ZERO:
+		MEET(where, WRITES);
+		break;
+	case S2_GET: case S2_PUT:
+		MEET(where, READS);
+		MEET(OF_TREE, ONE);
+		break;
+	case S2_RCU_LOCK: case S2_RCU_UNLOCK:
+		MEET(OF_READERS, ONE);
+		break;
+	case S2_SEQ_READ: case S2_RETRY:
+		MEET(OF_SEQUENCE, READS);
+		break;
+	case S2_INVALIDATE_BEGIN: case S2_INVALIDATE_END:
+		MEET(OF_SEQUENCE, WRITES);
+		/* fall through */
+	case S2_BACKING:
+		MEET(OF_TLB, WRITES);
+		/* fall through */
+	case S2_SLOT: case S2_CLEAR_DIRTY: case S2_REPORT:
+		MEET(OF_HOST, WRITES);
+		break;
+	case S2_FAULT:
+		MEET(me->walked, READS);
+		/* fall through */
+	case S2_PIN: case S2_RESUME: case S2_ACCESS:
+		MEET(OF_HOST, READS);
+		break;
+	case S2_MARK_DIRTY:
+		MEET(OF_HOST, READS);
+		/* fall through */
+	case S2_ICACHE_INVALIDATE:
+		MEET(OF_TREE, OTHER);
+		break;
+	case S2_TLBI:
+		MEET(OF_TLB, OTHER);
+		break;
+	case S2_DSB:
+		if (event->aux == S2_DSB_ISH || event->aux == S2_DSB_NSH)
+			MEET(OF_TLB, OTHER);
+		break;
+	case S2_CALL:
+		if (call >= FIRST_HOST_CALL)
+			MEET(OF_HOST, WRITES);
+		else if (call == S2_CALL_IS_YOUNG || call == S2_CALL_MKOLD)
+			MEET(OF_TREE, OTHER);
+		break;
+	case S2_RETURN:
+		return meet_return(call, to);
+	}
+	return to;
+}
+
+/* Note what the event says of its thread and of table pages. */
+static inline void note(const struct s2_event *event, struct fold_thread *me)
+{
+	uint64_t page = page_number((uint64_t)event->where);
+	uint64_t table = (uint64_t)event->new_ & TABLE_ADDRESS;
+
+	switch (event->kind) {
+	case S2_WALK:
+		me->walked = (uint64_t)event->where | 1;
+		break;
+	case S2_ALLOC:
+		fold_page[page].name = (uint64_t)(event->thread + 2) << 40 | (uint64_t)++me->taken << 20;
+		fold_page[page].freed = fold_page[page].linked = 0;
+		break;
+	case S2_FREE:
+		fold_page[page].freed = 1;
+		break;
+	case S2_STORE:
+		if ((event->new_ & 1) && is_table(table))
+			fold_page[page_number(table)].linked = 1;
+	}
+}
+
+static uint64_t term(const struct s2_event *event, const struct fold_thread *me)
+{
+	uint64_t hash = mix(me->hash, (uint64_t)event->kind << 32 | (uint32_t)event->aux);
+
+	hash = mix(hash, by_name((uint64_t)event->where) * 31 + by_name((uint64_t)event->old));
+	/* What a count was when it moved depends on who else moved it; where it ends does not. */
+	if (event->kind == S2_GET || event->kind == S2_PUT)
+		return mix(hash, (uint64_t)event->thread);
+	return mix(hash, by_name((uint64_t)event->new_) * 31 + (uint64_t)event->thread);
+}
+
+/* The class of the last run, never 0. */
+static uint64_t fold(void)
+{
+	struct fold_thread threads[S2_THREADS + 1];
+	struct meeting met[8], *end;
+	int all = may_be_lasso();
 	uint64_t sum = 0;
 
 	memset(threads, 0, sizeof(threads));
+	memset(fold_page, 0, sizeof(fold_page[0]) * (size_t)s2.next_page);
 	stamp++;
-	*trips = 0;
 	for (int i = 0; i < s2.events_count; i++) {
 		const struct s2_event *event = &s2.events[i];
-		struct thread_state *me = &threads[event->thread + 1];
-		uint64_t page, hash, key;
-		int writes;
+		struct fold_thread *me = &threads[event->thread + 1];
+		uint64_t hash;
 
-		*trips |= trip(event, me);
-		key = touched(event, &writes, &page);
-		hash = mix(me->hash, (uint64_t)event->kind << 32 | (uint32_t)event->aux);
-		hash = mix(hash, (uint64_t)event->where * 31 + (uint64_t)event->old);
-		hash = mix(hash, (uint64_t)event->new_ * 31 + (uint64_t)event->thread);
-		if (key)
-			hash = follow(hash, key, writes);
-		if (page)
-			hash = follow(hash, page, 0);
-		if (key)
-			leave_mark(key, writes, hash);
-		if (page)
-			leave_mark(page, 0, hash);
+		note(event, me);
+		if (!all && !is_heard(event))
+			continue;
+		hash = term(event, me);
+		end = meet(event, me, met);
+		for (const struct meeting *at = met; at < end; at++)
+			hash = mix(hash, seen_from(at->place, at->side));
+		for (const struct meeting *at = met; at < end; at++)
+			leave_mark(at->place, at->side, hash);
 		me->hash = hash;
 		sum += hash;
 	}
-	if (s2.scenario.teardown && s2.ended == S2_END_FINISHED)
-		for (int i = s2.roots; i < s2.next_page; i++)
-			if (s2_page_table[i].live)
-				*trips |= TRIP_LEAK;
 	return sum ? sum : 1;
 }

@@ -1,10 +1,10 @@
-/* Tripwires: crude and cheap signs that a run is worth judging; they never judge it. */
+/* Tripwires: crude and cheap signs that a run is worth judging first; they never judge it. */
+#include <string.h>
 #include "machine.h"
 
 #define IN_PLACE (1ULL << 6 | 1ULL << 7 | 1ULL << 10 | 1ULL << 51 | 0x1FULL << 54)
 #define PERMISSIONS (1ULL << 6 | 1ULL << 7 | 1ULL << 54)
 #define XN (1ULL << 54)
-#define OUTPUT 0x0000FFFFFFFFF000ULL
 #define MANY_FAULTS 10
 
 enum {
@@ -12,10 +12,13 @@ enum {
 	TRIP_FLUSH = 32, TRIP_STUCK = 64,
 };
 
-static int is_leaf(uint64_t entry, uint64_t at)
+struct trip_thread {
+	int call, faults, cleared, flushed;
+};
+
+/* At the last level a leaf looks like a table; a leaf has R, W or AF, a table never. */
+static int is_leaf(uint64_t entry)
 {
-	/* At the last level a leaf looks like a table; a leaf has R, W or AF, a table never. */
-	(void)at;
 	return (entry & 1) && (!(entry & 2) || (entry & (PERMISSIONS | 1ULL << 10)));
 }
 
@@ -24,7 +27,7 @@ static int lost_permission(uint64_t before, uint64_t after)
 	return (((before ^ XN) & ~(after ^ XN)) & PERMISSIONS) != 0;
 }
 
-static int trip_store(const struct s2_event *event, struct thread_state *me)
+static int trip_store(const struct s2_event *event, struct trip_thread *me)
 {
 	struct place *place = place_of((uint64_t)event->where | 1);
 	uint64_t old = (uint64_t)event->old, new_ = (uint64_t)event->new_;
@@ -35,23 +38,23 @@ static int trip_store(const struct s2_event *event, struct thread_state *me)
 	if ((old & 1) && !(new_ & 1)) {
 		me->cleared = 1;
 		me->flushed = 0;
-		if (is_leaf(old, 0))
+		if (is_leaf(old))
 			place->leaf = old;
 	}
-	if (is_leaf(new_, 0) && me->call == S2_CALL_MAP) {
-		uint64_t before = is_leaf(old, 0) ? old : place->leaf;
+	if (is_leaf(new_) && me->call == S2_CALL_MAP) {
+		uint64_t before = is_leaf(old) ? old : place->leaf;
 
-		if (before && !((before ^ new_) & OUTPUT) && lost_permission(before, new_))
+		if (before && !((before ^ new_) & TABLE_ADDRESS) && lost_permission(before, new_))
 			trips |= TRIP_DOWNGRADE;
 	}
-	if (is_leaf(new_, 0) && me->call == S2_CALL_RELAX && lost_permission(old, new_))
+	if (is_leaf(new_) && me->call == S2_CALL_RELAX && lost_permission(old, new_))
 		trips |= TRIP_DOWNGRADE;
-	if (is_leaf(new_, 0) || me->call == S2_CALL_UNMAP || me->call == S2_CALL_WRPROTECT)
+	if (is_leaf(new_) || me->call == S2_CALL_UNMAP || me->call == S2_CALL_WRPROTECT)
 		place->leaf = new_ & 1 ? new_ : 0;
 	return trips;
 }
 
-static int trip(const struct s2_event *event, struct thread_state *me)
+static int trip(const struct s2_event *event, struct trip_thread *me)
 {
 	switch (event->kind) {
 	case S2_STORE:
@@ -79,4 +82,21 @@ static int trip(const struct s2_event *event, struct thread_state *me)
 		return TRIP_END;
 	}
 	return 0;
+}
+
+/* The tripwires of the last run. */
+static int tripped_wires(void)
+{
+	struct trip_thread threads[S2_THREADS + 1];
+	int trips = 0;
+
+	memset(threads, 0, sizeof(threads));
+	stamp++;
+	for (int i = 0; i < s2.events_count; i++)
+		trips |= trip(&s2.events[i], &threads[s2.events[i].thread + 1]);
+	if (s2.scenario.teardown && s2.ended == S2_END_FINISHED)
+		for (int i = s2.roots; i < s2.next_page; i++)
+			if (s2_page_table[i].live)
+				trips |= TRIP_LEAK;
+	return trips;
 }

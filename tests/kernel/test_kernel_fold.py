@@ -1,0 +1,55 @@
+"""Runs of one class mean the same to the oracles, or folding would hide what they would say."""
+
+from collections import defaultdict
+from collections.abc import Iterator
+from random import Random
+
+import pytest
+
+from stage2fuzz.codec import decode
+from stage2fuzz.kernel.adapter import REFERENCE, KernelEngine
+from stage2fuzz.kernel.mutants import PROVING_GROUND
+from stage2fuzz.oracles.judge import judge
+from stage2fuzz.profile import PROFILES, profile_named
+from stage2fuzz.scenario import Scenario
+
+pytestmark = pytest.mark.kernel
+
+RUNS = 150
+
+
+def scenarios() -> Iterator[Scenario]:
+    yield REFERENCE
+    yield from PROVING_GROUND
+    for profile in PROFILES:
+        for seed in range(4):
+            yield decode(Random(seed).randbytes(97), "", profile_named(profile)).scenario
+
+
+def verdicts_by_class(kernel: KernelEngine, scenario: Scenario) -> dict[int, set[frozenset[str]]]:
+    native, found = kernel.native, defaultdict(set)
+    native.load(scenario)
+    for seed in range(1, RUNS + 1):
+        native.run_seed(seed)
+        said = judge(native.events(), kernel.rules, len(scenario.vcpus), scenario.threads)
+        found[native.run_class()].add(frozenset(each.signature for each in said))
+    return found
+
+
+def test_runs_of_one_class_get_the_same_verdict(kernel: KernelEngine) -> None:
+    shared = 0
+    for scenario in scenarios():
+        for verdicts in verdicts_by_class(kernel, scenario).values():
+            shared += 1
+            assert len(verdicts) == 1, (scenario, verdicts)
+    assert shared < RUNS * len(list(scenarios())), "no class had two runs"
+
+
+def test_a_run_and_its_replay_are_of_one_class(kernel: KernelEngine) -> None:
+    native = kernel.native
+    for scenario in scenarios():
+        native.load(scenario)
+        native.run_seed(7)
+        before, schedule = native.run_class(), native.schedule()
+        native.run_schedule(schedule)
+        assert native.run_class() == before
