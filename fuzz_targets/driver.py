@@ -18,7 +18,7 @@ from zlib import crc32
 from stage2fuzz.casetext import read_case
 from stage2fuzz.codec import encode
 from stage2fuzz.errors import InputError
-from stage2fuzz.features import COUNTERS, feature_set
+from stage2fuzz.features import COUNTERS
 from stage2fuzz.greybox import MAX_SIZE, Greybox
 from stage2fuzz.harness import Harness
 from stage2fuzz.mutate import cross, mutate
@@ -72,10 +72,7 @@ def _atheris(harness: Harness, seeds: list[bytes], rest: list[str]) -> None:
 
     def one_input(data: bytes) -> None:
         harness.one_input(data)
-        found = feature_set(harness.counters) - seen
-        if found:
-            seen.update(found)
-            harness.note_kept(len(found))
+        harness.note_features()
 
     def mutator(data: bytes, limit: int, seed: int) -> bytes:
         if seed & 3 == 0:
@@ -85,7 +82,6 @@ def _atheris(harness: Harness, seeds: list[bytes], rest: list[str]) -> None:
     def crossover(one: bytes, other: bytes, limit: int, seed: int) -> bytes:
         return cross(one, other, harness.engine, harness.profile, seed, limit)
 
-    seen: set[int] = set()
     folders = [argument for argument in rest if not argument.startswith("-")]
     flags = [argument for argument in rest if argument.startswith("-")]
     given = {flag.partition("=")[0] for flag in flags}

@@ -47,6 +47,7 @@ class Greybox:
         counters = self.harness.counters
         counters[:] = bytes(COUNTERS)
         self.harness.one_input(data)
+        self.harness.note_features()
         found = sorted(feature_set(counters))
         seen = self.seen
         fresh = tuple(feature for feature in found if feature not in seen)
@@ -55,7 +56,6 @@ class Greybox:
         if not fresh:
             return False
         self.corpus.append((data, fresh))
-        self.harness.note_kept(len(fresh))
         if self.folder is not None:
             write_whole_bytes(self.folder / f"{crc32(data):08x}{len(data):04x}", data)
         return True

@@ -1,9 +1,7 @@
 """One fuzz input: decode, run, judge, record a new signature. Knows no Atheris and no database.
 
-Every byte string is a case. Besides the schedule that the bytes spell, each input's scenario is
-run once more under a strategy that the input's checksum picks, because no single way of choosing
-schedules finds every kind of fault (uniform ones almost never stall a vCPU). What is recorded is
-the schedule that was executed, so a finding replays the same whichever way it came.
+Every byte string is a case. What is run of it is the portfolio's matter; what is recorded is the
+schedule that was executed, so a finding replays the same whichever way it came.
 """
 
 import json
@@ -17,15 +15,12 @@ from zlib import crc32
 from stage2fuzz.case import Case
 from stage2fuzz.casetext import format_case
 from stage2fuzz.codec import decode
-from stage2fuzz.features import COUNTERS, count_features, feature_set
+from stage2fuzz.features import COUNTERS, feature_set
 from stage2fuzz.oracles.violation import Violation
+from stage2fuzz.portfolio import portfolio_of
 from stage2fuzz.profile import profile_named
-from stage2fuzz.run import Outcome, run, run_scheduled
-from stage2fuzz.schedule import strategy
-from stage2fuzz.verdicts import Verdicts
+from stage2fuzz.run import Outcome
 
-STRATEGIES: Final = ("breaker", "random", "pct", "surw")
-"""The portfolio beside the bytes' own schedule."""
 STATS_EVERY: Final = 0.5
 """Seconds between two writes of ``stats.json``."""
 FINDING_FORMAT: Final = 1
@@ -40,7 +35,7 @@ class Harness:
         self.profile = profile_named(target)
         self.counters = bytearray(COUNTERS)
         """Filled by each input; whoever feeds back clears it (libFuzzer does so itself)."""
-        self.verdicts = Verdicts()
+        self.portfolio = portfolio_of(engine)
         self.signatures: set[str] = set()
         self.schedules = 0
         self.kept = 0
@@ -49,31 +44,27 @@ class Harness:
         if outbox is not None:
             outbox.mkdir(parents=True, exist_ok=True)
 
-    def one_input(self, data: bytes) -> tuple[Outcome, ...]:
-        """Run one input both ways; new signatures go to the outbox."""
+    def one_input(self, data: bytes) -> list[Outcome]:
+        """Run one input; new signatures go to the outbox. What was judged comes back."""
         case = decode(data, self.engine, self.profile)
-        first = run(case, self.verdicts)
-        check = crc32(data)
-        seed, pick = divmod(check, len(STRATEGIES))
-        chosen = strategy(STRATEGIES[pick], seed)
-        second = run_scheduled(self.engine, case.scenario, chosen, self.verdicts)
-        for outcome in (first, second):
-            count_features(outcome.events, self.counters)
+        schedules, outcomes = self.portfolio.run(case, crc32(data), self.counters)
+        for outcome in outcomes:
             for violation in outcome.violations:
                 if violation.signature not in self.signatures:
                     self.signatures.add(violation.signature)
                     self._record(outcome.case, violation)
-        self.schedules += 2
+        self.schedules += schedules
         now = time.monotonic()
         if self.outbox is not None and now - self._written > STATS_EVERY:
             self._written = now
             self.write_stats()
-        return first, second
+        return outcomes
 
-    def note_kept(self, new_features: int) -> None:
-        """An input was kept for this many features that none showed before."""
-        self.kept += 1
-        self.features += new_features
+    def note_features(self) -> None:
+        """Count the last input if it showed features that none showed before."""
+        new = self.portfolio.new_features(self.counters)
+        self.kept += new > 0
+        self.features += new
 
     def write_stats(self) -> None:
         """Write ``stats.json``, whole or not at all."""
@@ -81,6 +72,7 @@ class Harness:
             return
         stats = {
             "schedules": self.schedules,
+            "judged": self.portfolio.judged,
             "seconds": round(time.monotonic() - self._started, 3),
             "features": self.features,
             "findings": len(self.signatures),

@@ -86,7 +86,17 @@ def run_scheduled(
     With ``verdicts`` (one engine's) a schedule that was executed before is not judged again.
     """
     engine = engine_of(name)
-    trace = engine.run(scenario, scheduler)
+    return outcome_of(name, engine, scenario, engine.run(scenario, scheduler), verdicts)
+
+
+def outcome_of(
+    name: str,
+    engine: Engine,
+    scenario: Scenario,
+    trace: Trace,
+    verdicts: Verdicts | None = None,
+) -> Outcome:
+    """What the oracles say of a run of ``engine``, and the case that replays it."""
 
     def judged() -> tuple[Violation, ...]:
         return judge(trace.events, engine.rules, len(scenario.vcpus), scenario.threads)

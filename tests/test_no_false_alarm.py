@@ -35,7 +35,7 @@ REAL = (
 class Listening(Harness):
     """A harness that looks at every outcome."""
 
-    def one_input(self, data: bytes) -> tuple[Outcome, ...]:
+    def one_input(self, data: bytes) -> list[Outcome]:
         """Run it and check it."""
         outcomes = super().one_input(data)
         for outcome in outcomes:

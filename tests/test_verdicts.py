@@ -15,9 +15,9 @@ def test_a_remembered_verdict_is_what_a_new_judgement_says() -> None:
     loop = Greybox(harness, 3)
     loop.fuzz((), 0, 60)
     for data, _fresh in loop.corpus:
-        before = harness.verdicts.remembered
+        before = harness.portfolio.judged
         outcomes = harness.one_input(data)
-        assert harness.verdicts.remembered == before + 2
+        assert harness.portfolio.judged == before
         for outcome in outcomes:
             assert run(outcome.case).violations == outcome.violations
     assert harness.signatures

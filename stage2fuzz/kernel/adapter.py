@@ -19,6 +19,7 @@ from stage2fuzz.kernel.build import Library, build
 from stage2fuzz.rules import Rules
 from stage2fuzz.scenario import SLOT_STRIDE, Access, Backing, Scenario, Slot
 from stage2fuzz.schedule.base import Schedule, Scheduler, View
+from stage2fuzz.schedule.replay import Replay
 from stage2fuzz.trace import Trace
 
 ABI: Final = 1
@@ -68,6 +69,17 @@ def encode(scenario: Scenario) -> "array[int]":
 
 
 @dataclass(frozen=True, slots=True)
+class Burst:
+    """What one fuzz input's runs showed: 0 is its own schedule, n the n-th seed after it."""
+
+    runs: int
+    features: int
+    """Interleaving features that no burst before showed."""
+    fresh: tuple[int, ...]
+    """The runs of classes that were not seen before, those with a tripwire first."""
+
+
+@dataclass(frozen=True, slots=True)
 class Figures:
     """What the C side counted in the last run."""
 
@@ -107,12 +119,30 @@ class Native:
 
     def run_schedule(self, schedule: Schedule) -> int:
         """Follow ``schedule``, then end fairly; an index of ``ENDED``."""
-        runs = array("i", [number for run in schedule.runs for number in run])
-        choices = array("i", schedule.choices)
+        runs, choices = _flat(schedule)
         ended: int = self._library.s2_run_schedule(
             _pointer(runs), len(schedule.runs), _pointer(choices), len(choices)
         )
         return ended
+
+    def fuzz(self, schedule: Schedule, seed: int, burst: int, counters: bytearray) -> Burst:
+        """Run ``schedule`` and ``burst`` seeds from ``seed`` on, add their features to ``counters``
+        (``features.COUNTERS`` bytes)."""
+        runs, choices = _flat(schedule)
+        kept, figures = (ctypes.c_uint64 * (3 * (burst + 1)))(), (ctypes.c_int64 * 2)()
+        used = self._library.s2_fuzz(
+            _pointer(runs),
+            len(schedule.runs),
+            _pointer(choices),
+            len(choices),
+            ctypes.c_uint64(seed),
+            burst,
+            (ctypes.c_uint8 * len(counters)).from_buffer(counters),
+            kept,
+            figures,
+        )
+        rows = sorted((not kept[3 * row + 2], kept[3 * row]) for row in range(used))
+        return Burst(figures[0], figures[1], tuple(number for _, number in rows))
 
     def run_scheduler(self, scheduler: Scheduler, threads: int) -> int:
         """Ask ``scheduler`` at every decision; an index of ``ENDED``."""
@@ -161,10 +191,18 @@ class Native:
         preemptions, steps, loads, live, crashed, diverged = self._figures[:6]
         return Figures(preemptions, steps, loads, live, bool(crashed), bool(diverged))
 
+    def trace(self, ended: int) -> Trace:
+        """The last run, which ended so."""
+        return Trace(self.events(), self.schedule(), self.figures().preemptions, ENDED[ended])
+
     def run_seed(self, seed: int) -> int:
         """Run the C side's own random strategy of ``seed``; an index of ``ENDED``."""
         ended: int = self._library.s2_run_seed(ctypes.c_uint64(seed))
         return ended
+
+    def count_features(self, counters: bytearray) -> None:
+        """Add the last run's features to ``counters``, as ``features.count_features`` does."""
+        self._library.s2_count_features((ctypes.c_uint8 * len(counters)).from_buffer(counters))
 
     def run_class(self) -> int:
         """The last run's class: runs of one class mean the same to the oracles."""
@@ -226,16 +264,18 @@ class KernelEngine:
             found = f"{done} of {wanted} accesses finished, the run {trace.ended}"
             raise InputError(where, f"the smoke program makes no progress: {found}")
 
-    def run(self, scenario: Scenario, scheduler: Scheduler | Schedule) -> Trace:
-        """Run ``scenario`` to its end, under a schedule or asking a scheduler."""
+    def run(self, scenario: Scenario, how: Scheduler | Schedule | int) -> Trace:
+        """Run ``scenario`` to its end: under a schedule or a seed of the C side's strategies, which
+        it follows by itself, or asking a scheduler at each decision."""
         native = self.native
         native.load(scenario)
-        if isinstance(scheduler, Schedule):
-            status = native.run_schedule(scheduler)
+        if isinstance(how, int):
+            ended = native.run_seed(how)
+        elif isinstance(how, Schedule | Replay):
+            ended = native.run_schedule(how if isinstance(how, Schedule) else how.schedule)
         else:
-            status = native.run_scheduler(scheduler, scenario.threads)
-        preemptions = native.figures().preemptions
-        return Trace(native.events(), native.schedule(), preemptions, ENDED[status])
+            ended = native.run_scheduler(how, scenario.threads)
+        return native.trace(ended)
 
 
 def rules_of(has: frozenset[str]) -> Rules:
@@ -257,6 +297,12 @@ def engine(tree: str | Path) -> KernelEngine:
     made = KernelEngine(build(Path(tree)))
     made.prove()
     return made
+
+
+def _flat(schedule: Schedule) -> "tuple[array[int], array[int]]":
+    """Runs as thread, points, thread, points ..., and the choices."""
+    runs = array("i", [number for run in schedule.runs for number in run])
+    return runs, array("i", schedule.choices)
 
 
 def _pointer(numbers: "array[int]") -> ctypes.c_void_p:

@@ -42,10 +42,11 @@ REAL_HEADERS: Final = (
 )
 """Headers that the tree itself serves, so that entry bits and syndrome codes are its own."""
 RUNTIME_FILES: Final = (
-    *("coroutine", "strategy", "decide", "locks", "execute", "guard"),
+    *("coroutine", "breaker", "strategy", "decide", "locks", "execute", "guard"),
     *("entries", "pages", "rcu", "tlb", "walk"),
     *("hostpages", "calls", "dirtylog", "notifier", "hostthread", "guest", "setup"),
-    *("places", "tripwires", "lasso", "fold", "explore", "coverage", "interface"),
+    *("places", "tripwires", "lasso", "fold", "explore", "features", "fuzz"),
+    *("coverage", "interface"),
 )
 """One translation unit in this order: what decides, memory, the host, who chooses runs."""
 WRAPPED: Final = tuple(

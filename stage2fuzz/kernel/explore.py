@@ -20,7 +20,7 @@ from typing import BinaryIO, Final
 
 from stage2fuzz.errors import ModelError
 from stage2fuzz.events import CRASH, Event
-from stage2fuzz.kernel.adapter import ENDED, Native
+from stage2fuzz.kernel.adapter import Native
 from stage2fuzz.scenario import Scenario
 from stage2fuzz.schedule.base import Schedule
 from stage2fuzz.trace import Trace
@@ -64,9 +64,7 @@ def explore(native: Native, scenario: Scenario, seed: int, count: int, room: int
     kept = []
     for at in range(used):
         own_seed, trips = rows[3 * at], rows[3 * at + 2]
-        ended = ENDED[native.run_seed(own_seed)]
-        preemptions = native.figures().preemptions
-        trace = Trace(native.events(), native.schedule(), preemptions, ended)
+        trace = native.trace(native.run_seed(own_seed))
         names = tuple(name for bit, name in enumerate(TRIPS) if trips >> bit & 1)
         kept.append(Kept(own_seed, names, trace))
     return Batch(figures[0], figures[1], figures[2], figures[3], tuple(kept))

@@ -28,6 +28,7 @@ class Replay:
     """
 
     def __init__(self, schedule: Schedule) -> None:
+        self.schedule = schedule
         self._runs, self._choices = schedule.runs, schedule.choices
         self._at = self._chosen = 0
         self._following = True

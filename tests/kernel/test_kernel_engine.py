@@ -127,7 +127,7 @@ def test_classes_fold_most_schedules_of_a_small_race(kernel: KernelEngine) -> No
     kernel.native.library.s2_forget_classes()
     batch = explore(kernel.native, RACE, 1, 20_000)
     assert batch.runs == 20_000
-    assert 10 < batch.classes < batch.runs / 2
+    assert 1 < batch.classes < batch.runs / 20
     assert len({tuple(kept.trace.events) for kept in batch.kept}) == len(batch.kept)
 
 

@@ -105,7 +105,7 @@ def main() -> None:
     measure("engine alone", engine_alone, asked.rounds)
     measure("engine and all oracles", judged, asked.rounds)
     measure("fuzz input (decode, two runs, features)", fuzzed, asked.rounds, fresh_inputs)
-    remembered = harness.verdicts.remembered / harness.verdicts.asked
+    remembered = 1 - harness.portfolio.judged / harness.schedules
     print(f"verdicts remembered while fuzzing: {remembered:.0%}")
     if asked.profile:
         profile = cProfile.Profile()

@@ -86,6 +86,8 @@ static int decide(void)
 		choose_random();
 	else if (s2.strategy == S2_REPLAY)
 		choose_replay();
+	else if (s2.strategy == S2_BREAKER)
+		choose_breaker();
 	else
 		choose_priority();
 	return apply_answer();

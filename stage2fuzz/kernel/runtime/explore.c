@@ -38,12 +38,22 @@ S2_PUBLIC void s2_forget_classes(void)
 	classes_count = 0;
 }
 
-/* The fair run says how long runs are; priority change points are drawn from that. */
-static void estimate_length(void)
+static void follow_schedule(const int32_t *runs, int count, const int32_t *choices, int chosen)
 {
 	s2.strategy = S2_REPLAY;
-	s2.replay_runs_count = s2.replay_choices_count = 0;
+	s2.replay_runs = runs;
+	s2.replay_runs_count = count;
+	s2.replay_choices = choices;
+	s2.replay_choices_count = chosen;
 	s2_execute();
+}
+
+/* The fair run says how long a scenario's runs are; priority change points are drawn from that. */
+static void estimate_length(void)
+{
+	if (s2.length_estimate)
+		return;
+	follow_schedule(NULL, 0, NULL, 0);
 	s2.length_estimate = s2.steps > 8 ? s2.steps : 8;
 }
 

@@ -59,19 +59,15 @@ S2_PUBLIC int s2_load_scenario(const int64_t *numbers)
 		to->host_page[i].page = *at++;
 		to->host_page[i].host = (int)*at++;
 	}
+	s2.length_estimate = 0;
 	return (int)(at - numbers);
 }
 
 /* Follow a schedule of (thread, points) pairs as far as it goes, then end fairly. */
 S2_PUBLIC int s2_run_schedule(const int32_t *runs, int count, const int32_t *choices, int chosen)
 {
-	s2.strategy = S2_REPLAY;
-	s2.replay_runs = runs;
-	s2.replay_runs_count = count;
-	s2.replay_choices = choices;
-	s2.replay_choices_count = chosen;
 	s2_guard_begin();
-	s2_execute();
+	follow_schedule(runs, count, choices, chosen);
 	s2_guard_end();
 	return s2.ended;
 }

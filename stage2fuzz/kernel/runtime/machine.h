@@ -13,6 +13,7 @@
 #define S2_MAX_STEPS 20000
 #define S2_FOREVER (1 << 30)
 #define S2_LOCKS 8
+#define S2_CHANGES 4
 #define S2_ISSUED 64
 #define S2_TLB 16
 #define S2_PUBLIC __attribute__((visibility("default")))
@@ -52,7 +53,12 @@ struct s2_lock {
 enum s2_ended { S2_END_FINISHED, S2_END_DEADLOCK, S2_END_LIMIT, S2_END_CRASH, S2_ASK, S2_ASK_CHOICE };
 
 /* How the next thread is chosen. */
-enum s2_strategy { S2_REPLAY, S2_EXTERNAL, S2_RANDOM, S2_PRIORITY };
+enum s2_strategy { S2_REPLAY, S2_EXTERNAL, S2_RANDOM, S2_PRIORITY, S2_BREAKER };
+
+/* Where PCT lowers the running thread's priority, and to what. */
+struct s2_change {
+	int step, priority;
+};
 
 struct s2_slot {
 	s2_u64 first, end;
@@ -112,7 +118,9 @@ struct s2_machine {
 	int replay_runs_count, replay_choices_count, replay_at, chosen_at, following;
 	int replay_diverged;
 	s2_u64 random;
-	int longest, priority[S2_THREADS], change_points[8], changes, lowest, length_estimate;
+	int longest, priority[S2_THREADS], changes, lowest, length_estimate;
+	struct s2_change change[S2_CHANGES];
+	uint32_t enabled_before, intruders;
 	/* A question to whoever drives the run from outside. */
 	uint32_t enabled;
 	int asked_current, asked_options, answer_thread, answer_points;

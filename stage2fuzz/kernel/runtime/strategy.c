@@ -1,16 +1,5 @@
-/* How the C side itself chooses schedules: replay, a random walk, PCT. */
+/* How the C side itself chooses schedules: replay, a random walk, PCT, the breaker. */
 #include "machine.h"
-
-static uint32_t next_random(void)
-{
-	s2_u64 x = s2.random;
-
-	x ^= x << 13;
-	x ^= x >> 7;
-	x ^= x << 17;
-	s2.random = x;
-	return (uint32_t)(x >> 24);
-}
 
 static int next_in_turn(void)
 {
@@ -18,11 +7,6 @@ static int next_in_turn(void)
 		if (s2.enabled >> i & 1)
 			return i;
 	return __builtin_ctz(s2.enabled);
-}
-
-static int current_enabled(void)
-{
-	return s2.current >= 0 && (s2.enabled >> s2.current & 1);
 }
 
 /* The rest of this run, the next run whose thread is enabled, or the fair end (Replay.next). */
@@ -56,23 +40,20 @@ static void choose_replay(void)
 
 static void choose_random(void)
 {
-	int pick = (int)(next_random() % (uint32_t)__builtin_popcount(s2.enabled));
-	uint32_t rest = s2.enabled;
-
-	while (pick--)
-		rest &= rest - 1;
-	s2.answer_thread = __builtin_ctz(rest);
+	s2.answer_thread = any_of(s2.enabled);
 	s2.answer_points = 1 + (int)(next_random() % (uint32_t)s2.longest);
 }
 
-/* PCT: the highest priority runs; at a change point, and at a yield, it becomes the lowest. */
+/* PCT (Burckhardt et al., ASPLOS 2010): the highest priority runs; at change point i the running
+ * thread's becomes i, below all that were drawn. Beyond the paper, a thread that yields without
+ * progress becomes the lowest of all, or it would spin for ever. */
 static void choose_priority(void)
 {
 	int best = -1;
 
-	while (s2.changes && s2.steps >= s2.change_points[s2.changes - 1]) {
+	while (s2.changes && s2.steps >= s2.change[s2.changes - 1].step) {
 		if (s2.current >= 0)
-			s2.priority[s2.current] = --s2.lowest;
+			s2.priority[s2.current] = s2.change[s2.changes - 1].priority;
 		s2.changes--;
 	}
 	if (s2.yielded)
@@ -81,31 +62,45 @@ static void choose_priority(void)
 		if ((s2.enabled >> i & 1) && (best < 0 || s2.priority[i] > s2.priority[best]))
 			best = i;
 	s2.answer_thread = best;
-	s2.answer_points = s2.changes ? s2.change_points[s2.changes - 1] - s2.steps : S2_FOREVER;
+	s2.answer_points = s2.changes ? s2.change[s2.changes - 1].step - s2.steps : S2_FOREVER;
 }
 
+static void draw_priorities(void)
+{
+	s2.lowest = 0;
+	for (int i = 0; i < S2_THREADS; i++)
+		s2.priority[i] = S2_CHANGES + 1 + (int)(next_random() & 0xFFFFF);
+	s2.changes = 1 + (int)(next_random() % S2_CHANGES);
+	for (int i = 0; i < s2.changes; i++) {
+		struct s2_change drawn = { 1 + (int)(next_random() % (uint32_t)s2.length_estimate),
+					   i + 1 };
+		int at = i;
+
+		/* Kept in descending order of steps, so that the last one is the next to come. */
+		for (; at > 0 && s2.change[at - 1].step < drawn.step; at--)
+			s2.change[at] = s2.change[at - 1];
+		s2.change[at] = drawn;
+	}
+}
+
+/* Half of the runs are a random walk, a quarter PCT, a quarter the breaker. */
 void s2_strategy_random(s2_u64 seed)
 {
 	s2.random = seed * 0x9E3779B97F4A7C15ULL + 0xD1B54A32D192ED03ULL;
 	for (int i = 0; i < 3; i++)
 		next_random();
-	if (next_random() & 3) {
+	switch (next_random() & 3) {
+	case 0:
+		s2.strategy = S2_PRIORITY;
+		draw_priorities();
+		break;
+	case 1:
+		s2.strategy = S2_BREAKER;
+		begin_breaker();
+		break;
+	default:
 		s2.strategy = S2_RANDOM;
 		s2.longest = 2 << (next_random() % 6);
-		return;
-	}
-	s2.strategy = S2_PRIORITY;
-	s2.lowest = 0;
-	for (int i = 0; i < S2_THREADS; i++)
-		s2.priority[i] = 1 + (int)(next_random() & 0xFFFFF);
-	s2.changes = 1 + (int)(next_random() & 3);
-	for (int i = 0; i < s2.changes; i++) {
-		int point = 1 + (int)(next_random() % (uint32_t)s2.length_estimate), at = i;
-
-		/* Kept in descending order, so that the last one is the next to come. */
-		for (; at > 0 && s2.change_points[at - 1] < point; at--)
-			s2.change_points[at] = s2.change_points[at - 1];
-		s2.change_points[at] = point;
 	}
 }
 
@@ -125,7 +120,7 @@ int s2_choose(int options)
 			chosen = s2.replay_choices[s2.chosen_at++];
 		if (chosen >= options)
 			chosen = options - 1;
-	} else {
+	} else if (s2.strategy != S2_BREAKER || (next_random() & 1)) {
 		chosen = (int)(next_random() % (uint32_t)options);
 	}
 	if (s2.choices_count < S2_RUNS)

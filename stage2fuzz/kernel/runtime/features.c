@@ -1,0 +1,152 @@
+/* Interleaving features of a run, the same as stage2fuzz/features.py counts, number for number.
+ *
+ * The events stay where they are, so a run costs a tenth of what the Python side would take.
+ */
+#include <string.h>
+#include "machine.h"
+
+#define COUNTERS (1 << 14)
+#define AF (1ULL << 10)
+#define BUCKETS 8
+
+/* Places of features that are no address. */
+#define AT_SEQUENCE (-1LL)
+#define AT_TLB (-2LL)
+
+static uint8_t seen_features[COUNTERS];
+
+static int value_class(uint64_t pte)
+{
+	if (!(pte & 1))
+		return pte != 0;
+	if ((pte & 3) == 3 && !(pte & AF) && !(pte & 1 << 6))
+		return 2;
+	return 4 + (!!(pte & 1 << 7) | !!(pte & XN) << 1 | !!(pte & AF) << 2 | !!(pte & 2) << 3);
+}
+
+static void bump(uint8_t *counters, uint64_t number)
+{
+	uint8_t *counter = &counters[(number ^ number >> 15) & (COUNTERS - 1)];
+
+	*counter += *counter < 255;
+}
+
+/* The code of an event that touches a place, 0 for the others; `where` is that place. */
+static uint64_t located(const struct s2_event *event, int64_t *where)
+{
+	static const uint8_t entry[] = {
+		[S2_LOAD] = 1, [S2_STORE] = 2, [S2_CAS_FAIL] = 3, [S2_DRAIN] = 4, [S2_WALK] = 5,
+		[S2_HARDWARE_AF] = 6,
+	};
+	static const uint8_t other[] = {
+		[S2_LOCK] = 7, [S2_UNLOCK] = 8, [S2_MARK_DIRTY] = 9, [S2_CLEAR_DIRTY] = 10,
+		[S2_SLOT] = 11, [S2_PIN] = 12, [S2_SEQ_READ] = 13, [S2_RETRY] = 14,
+		[S2_INVALIDATE_BEGIN] = 15, [S2_INVALIDATE_END] = 16, [S2_TLBI] = 17,
+		[S2_ACCESS] = 18,
+	};
+	int kind = event->kind;
+
+	*where = event->where;
+	if (kind < (int)sizeof(entry) && entry[kind])
+		return entry[kind] | (uint64_t)value_class((uint64_t)event->new_) << 5;
+	if (kind >= (int)sizeof(other) || !other[kind])
+		return 0;
+	if (other[kind] >= 17)
+		*where = AT_TLB;
+	else if (other[kind] >= 13)
+		*where = AT_SEQUENCE;
+	return other[kind];
+}
+
+struct feature_thread {
+	uint64_t doing;
+	int faults;
+};
+
+/* How the thread's fault or call goes: what no place shows. */
+static void count_progress(const struct s2_event *event, struct feature_thread *me,
+			   uint8_t *counters)
+{
+	uint64_t aux = (uint64_t)event->aux;
+
+	switch (event->kind) {
+	case S2_FAULT:
+		me->faults++;
+		me->doing = (uint64_t)event->old | (uint64_t)event->new_ << 3 | aux << 5;
+		bump(counters, 0x3A7 + me->doing * 0x61 + (me->faults < 8 ? me->faults : 8) * 0x1F3ULL);
+		break;
+	case S2_CALL:
+		me->doing = 0x80 + (aux & S2_CALL_CODE) + (aux >> 8 << 6);
+		break;
+	case S2_RETURN: case S2_RESUME:
+		bump(counters, 0x5D1 + ((uint64_t)event->new_ & 0x7F) * 0x95 + me->doing * 0x2B);
+		break;
+	case S2_DEADLOCK: case S2_LIMIT:
+		bump(counters, 0x7F1 + (uint64_t)event->kind * 0x107 + aux);
+		break;
+	}
+}
+
+/* Add the last run's features to `counters`. */
+static void count_features(uint8_t *counters)
+{
+	struct feature_thread threads[S2_THREADS + 1];
+
+	memset(threads, 0, sizeof(threads));
+	stamp++;
+	for (int i = 0; i < s2.events_count; i++) {
+		const struct s2_event *event = &s2.events[i];
+		struct feature_thread *me = &threads[event->thread + 1];
+		uint64_t label, thread = (uint64_t)event->thread + 2;
+		struct place *place;
+		int64_t where;
+
+		label = located(event, &where);
+		if (!label) {
+			count_progress(event, me, counters);
+			continue;
+		}
+		label |= me->doing << 10;
+		place = place_of((uint64_t)where);
+		if (place->one && place->one != thread)
+			bump(counters, place->other * 0x9E3B + label * 0x85EB);
+		place->one = thread;
+		place->other = label;
+	}
+}
+
+static int bucket_of(int count)
+{
+	static const int edges[] = { 2, 3, 4, 8, 16, 32, 128 };
+	int bucket = 0;
+
+	while (bucket < BUCKETS - 1 && count >= edges[bucket])
+		bucket++;
+	return bucket;
+}
+
+/* How many features `counters` show that no call showed before (feature_set() says which). */
+static int new_features(const uint8_t *counters)
+{
+	int found = 0;
+
+	for (int i = 0; i < COUNTERS; i += 8) {
+		uint64_t eight;
+
+		memcpy(&eight, counters + i, 8);
+		for (int j = i; eight; j++, eight >>= 8) {
+			uint8_t bit = (uint8_t)(1u << bucket_of((int)(eight & 255)));
+
+			if (!(eight & 255) || seen_features[j] & bit)
+				continue;
+			seen_features[j] |= bit;
+			found++;
+		}
+	}
+	return found;
+}
+
+S2_PUBLIC void s2_count_features(uint8_t *counters)
+{
+	count_features(counters);
+}
