@@ -23,7 +23,6 @@ class ModelEngine:
         self.revision = revision
         shared = revision.shared_faults
         self.rules = Rules(
-            dirty_marked_under_lock=not shared,
             shared_faults=shared,
             counts_any_nonzero=shared,
             local_relax_flush=shared,

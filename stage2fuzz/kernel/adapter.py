@@ -282,7 +282,6 @@ def rules_of(has: frozenset[str]) -> Rules:
     """What is right in a tree's era, decided by what the probes found."""
     shared = "S2_HAS_SHARED_WALK" in has
     return Rules(
-        dirty_marked_under_lock=not shared,
         shared_faults=shared,
         shared_relax="S2_HAS_RWLOCK" in has and not shared,
         counts_any_nonzero="S2_HAS_COUNTED_ENTRIES" in has,

@@ -21,7 +21,7 @@ ONE_STEP = 1 << 18
 
 def revision_of(has: frozenset[str]) -> str | None:
     """The model of the tree's era, by what the probes found; None where there is none."""
-    if "S2_HAS_LOCAL_FLUSH" in has and "S2_HAS_RELAX_FLAGS" not in has:
+    if "S2_HAS_LOCAL_FLUSH" in has and "S2_HAS_SET_SPTE_GFN" not in has:
         return "v6.12"
     if "S2_HAS_MM_OPS" in has:
         return None
