@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Final
 
 from stage2fuzz.errors import InputError
+from stage2fuzz.kernel import registers
 from stage2fuzz.kernel.diagnostics import complaint
 from stage2fuzz.kernel.numbers import header
 from stage2fuzz.kernel.probes import Probe, probe
@@ -61,6 +62,8 @@ WRAPPED: Final = tuple(
         "stage2_test_clear_young",
         "stage2_split",
         "stage2_destroy",
+        "stage2_destroy_range",
+        "stage2_destroy_pgd",
         "hyp_map",
     )
 )
@@ -137,7 +140,7 @@ def build(tree: Path, cache: Path | None = None) -> Library:
 def _sources(tree: Path) -> dict[str, str]:
     """Each file of the tree that goes in, with its SHA-256."""
     names = [*KERNEL_FILES, *(ARCH / "include" / name for name in REAL_HEADERS)]
-    names.append(ARCH / "kvm/trace.h")
+    names += [ARCH / "kvm/trace.h", *registers.sources(tree)]
     return {
         str(name): hashlib.sha256((tree / name).read_bytes()).hexdigest()
         for name in names
@@ -161,6 +164,7 @@ def _compile(tree: Path, tools: Toolchain, work: Path) -> dict[str, bool]:
     stubs = work / "include"
     _write_stubs(tree, stubs)
     (stubs / "numbers.h").write_text(header())
+    (stubs / registers.HEADER).write_text(registers.generate(tree))
     text = "".join((tree / name).read_text(errors="replace") for name in KERNEL_FILES)
     traces = "".join(
         f"#define {name}(...) ((void)0)\n" for name in sorted(set(TRACE.findall(text)))

@@ -104,8 +104,9 @@ class Result:
 
 def copy_tree(tree: Path, to: Path) -> None:
     """Copy what a build needs of a tree."""
-    for folder in (ARCH / "kvm", ARCH / "include"):
-        shutil.copytree(tree / folder, to / folder, symlinks=True)
+    for folder in (ARCH / "kvm", ARCH / "include", ARCH / "tools"):
+        if (tree / folder).is_dir():
+            shutil.copytree(tree / folder, to / folder, symlinks=True)
 
 
 def plant(tree: Path, fault: Fault) -> bool:
