@@ -30,6 +30,7 @@ from stage2fuzz.events import (
     CALL_TEARDOWN,
     CALL_TEST_YOUNG,
     CLEAR_DIRTY,
+    EINVAL,
     ENOENT,
     INVALIDATE_BEGIN,
     INVALIDATE_END,
@@ -113,7 +114,9 @@ def log_enable(vm: Vm, slot: MemorySlot, _start: int, _size: int) -> int:
     """KVM_MEM_LOG_DIRTY_PAGES on: publish, write-protect the slot, unlock, then flush."""
     vm.lock(LOCK_SLOTS)
     old = _current(vm, slot)
-    if old is not None and not old.flags & SLOT_LOGGING:
+    # kvm_arch_prepare_memory_region refuses to log device memory.
+    device = slot.backing is Backing.DEVICE
+    if old is not None and not device and not old.flags & SLOT_LOGGING:
         new = copy(old)
         new.flags |= SLOT_LOGGING
         new.dirty = {}
@@ -125,7 +128,7 @@ def log_enable(vm: Vm, slot: MemorySlot, _start: int, _size: int) -> int:
             vm.era.flush_slot(vm, new)
         vm.era.split_slot(vm)
     vm.unlock(LOCK_SLOTS)
-    return 0
+    return -EINVAL if device else 0
 
 
 def log_disable(vm: Vm, slot: MemorySlot, _start: int, _size: int) -> int:

@@ -61,7 +61,7 @@ class MemorySlot:
         self.start = ipa_of(number * SLOT_STRIDE)
         self.end = self.start + slot.pages * PAGE_SIZE
         self.flags = SLOT_READONLY if slot.readonly else 0
-        if slot.logging:
+        if slot.logging and slot.backing is not Backing.DEVICE:
             self.flags |= SLOT_LOGGING
         self.backing = slot.backing
         self.skewed = slot.skewed
