@@ -13,7 +13,7 @@ from stage2fuzz.arch import PAGE_SIZE
 from stage2fuzz.engine.hyp import kvm_pgtable_hyp_map
 from stage2fuzz.engine.leaf import PROT_R, PROT_W
 from stage2fuzz.engine.unmapping import kvm_free_stage2_pgd
-from stage2fuzz.engine.vm import HostPageState, MemorySlot, Vm
+from stage2fuzz.engine.vm import SPLIT_CACHE, HostPageState, MemorySlot, Vm
 from stage2fuzz.engine.walk import GRANULES
 from stage2fuzz.events import (
     BACKING,
@@ -129,7 +129,7 @@ def log_enable(vm: Vm, slot: MemorySlot, _start: int, _size: int) -> int:
         vm.unlock(LOCK_MMU)
         if not vm.planted.wrprotect_without_flush:
             vm.era.flush_slot(vm, new)
-        vm.era.split_slot(vm)
+        vm.era.split_slot(vm, new)
     vm.unlock(LOCK_SLOTS)
     return -EINVAL if device else 0
 
@@ -142,6 +142,7 @@ def log_disable(vm: Vm, slot: MemorySlot, _start: int, _size: int) -> int:
         new = copy(old)
         new.flags &= ~SLOT_LOGGING
         publish(vm, new)
+        vm.caches[SPLIT_CACHE] = 0
     vm.unlock(LOCK_SLOTS)
     return 0
 
