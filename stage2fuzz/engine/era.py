@@ -27,7 +27,7 @@ class Era:
     is_young: "Callable[[Vm, int], bool]"
     set_spte: "Callable[[Vm, int, int], int]"
     """(vm, IPA, host address): change_pte maps the new page; gone in v6.10."""
-    split_slot: "Callable[[Vm], None]"
+    split_slot: "Callable[[Vm, MemorySlot], None]"
     """What follows the write protection of a slot whose log was switched on."""
     flush_slot: "Callable[[Vm, MemorySlot], None]"
     """kvm_flush_remote_tlbs for a slot."""

@@ -15,9 +15,9 @@ from stage2fuzz.engine import (
 from stage2fuzz.engine.era import Era
 from stage2fuzz.engine.leaf import PROT_R
 from stage2fuzz.engine.revision import Revision
+from stage2fuzz.engine.shared_split import kvm_mmu_split_memory_region
 from stage2fuzz.engine.tlb import kvm_tlb_flush_vmid_range, tlb_flush_vmid
 from stage2fuzz.engine.vm import MemorySlot, Vm
-from stage2fuzz.events import LOCK_MMU
 
 
 def era_of(revision: Revision) -> Era:
@@ -50,14 +50,8 @@ def is_young(vm: Vm, addr: int) -> bool:
     return shared_attributes.kvm_pgtable_stage2_test_clear_young(vm, addr, PAGE_SIZE, mkold=False)
 
 
-def no_split(_vm: Vm) -> None:
+def no_split(_vm: Vm, _slot: MemorySlot) -> None:
     """Blocks are split by faults only."""
-
-
-def kvm_mmu_split_memory_region(vm: Vm) -> None:
-    """Eager splitting that nobody asked for (a chunk size of 0) still takes the lock."""
-    vm.lock(LOCK_MMU)
-    vm.unlock(LOCK_MMU)
 
 
 def flush_vm(vm: Vm, _slot: MemorySlot) -> None:

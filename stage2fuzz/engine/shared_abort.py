@@ -14,7 +14,7 @@ from stage2fuzz.engine.abort import (
     mark_page_dirty_in_slot,
     pin,
     read_sequence,
-    topup,
+    topup_for_fault,
     transparent_hugepage_adjust,
     vma_pagesize,
 )
@@ -55,7 +55,7 @@ def user_mem_abort(vm: Vm, slot: MemorySlot, fault: Fault) -> int:
     write = fault.kind == WRITE
     if permission and fault.kind not in (WRITE, EXECUTE):
         return -EFAULT
-    if (not permission or (logging and write)) and not topup(vm):
+    if (not permission or (logging and write)) and not topup_for_fault(vm):
         return -ENOMEM
     vm.lock(LOCK_MMAP, 1)
     page = vm.host_page(slot, fault.ipa)

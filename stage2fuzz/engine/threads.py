@@ -144,6 +144,11 @@ class Threads:
             del self._writer[name]
         self.record((UNLOCK, self.current, name, 0, 0, shared))
 
+    def contended(self, name: int) -> bool:
+        """Whether another thread stands at the lock ``name`` (spin_needbreak, rwlock_needbreak)."""
+        pending, me = self._view.pending, self.current
+        return any(each != me and pending[each] == (LOCK, name) for each in self._waiting)
+
     def execute(
         self,
         bodies: list[Body],

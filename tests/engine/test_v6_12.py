@@ -6,15 +6,18 @@ import pytest
 
 from stage2fuzz import events as ev
 from stage2fuzz.arch import EXECUTE, PTE_LOCKED, READ, WRITE
+from stage2fuzz.compare import final_leaves
 from stage2fuzz.engine.model import ModelEngine
 from stage2fuzz.engine.planted import IN_BOTH_ERAS
 from stage2fuzz.engine.revision import parse_revision
 from stage2fuzz.errors import InputError
 from stage2fuzz.events import Event
 from stage2fuzz.run import run_scheduled
-from stage2fuzz.scenario import Access, Backing, HostOp, Op, Scenario, Slot
+from stage2fuzz.scenario import Access, Backing, HostOp, Op, Options, Scenario, Slot
 from stage2fuzz.schedule import STRATEGIES, strategy
+from stage2fuzz.schedule.base import FOREVER, Schedule
 from stage2fuzz.schedule.random_walk import RandomWalk
+from stage2fuzz.schedule.replay import Replay
 from tests.engine.scenarios import any_scenario, events_of
 
 ENGINE = ModelEngine(parse_revision("v6.12"))
@@ -103,6 +106,36 @@ def test_the_sequence_is_read_under_the_mmap_lock() -> None:
     kinds = [(event[0], event[2]) for event in events]
     locked, left = kinds.index((ev.LOCK, ev.LOCK_MMAP)), kinds.index((ev.UNLOCK, ev.LOCK_MMAP))
     assert locked < kinds.index((ev.SEQ_READ, 0)) < left
+
+
+def test_switching_the_log_on_splits_a_block_where_nobody_sees_it() -> None:
+    scenario = Scenario(
+        slots=(Slot(pages=512, backing=Backing.PMD),),
+        vcpus=((Access(WRITE, 0), Access(WRITE, 1)),),
+        hosts=((HostOp(Op.LOG_ENABLE),),),
+        options=Options(ipa_bits=48),
+    )
+    splits = 0
+    for events in runs(scenario, 30):
+        leaves = list(final_leaves(events))
+        split = [event[4] for event in events_of(ev.RETURN, events) if event[5] == ev.CALL_SPLIT]
+        assert split == [0]
+        assert {level for _ipa, level, _pte in leaves} <= {3}
+        splits += len(leaves) == 512
+    assert splits
+
+
+def test_a_split_that_finds_no_page_leaves_the_block() -> None:
+    scenario = Scenario(
+        slots=(Slot(pages=512, backing=Backing.PMD),),
+        vcpus=((Access(WRITE, 0),),),
+        hosts=((HostOp(Op.LOG_ENABLE),),),
+        options=Options(ipa_bits=48, failing_topup=2),
+    )
+    whole = Replay(Schedule(((0, FOREVER), (1, FOREVER))))
+    events = ENGINE.run(scenario, whole).events
+    assert [level for _ipa, level, _pte in final_leaves(events)] == [2]
+    assert events_of(ev.RETURN, events)[-1][4] == 0
 
 
 def test_any_scenario_under_any_strategy_shows_only_the_known_fault() -> None:

@@ -44,11 +44,14 @@ struct kvm_mmu_memory_cache {
 	void *kmem_cache;
 	void *objects[KVM_ARCH_NR_OBJS_PER_MEMORY_CACHE];
 };
+/* What virt/kvm fills a cache to, whatever its caller needs at least. */
+#define S2_CACHE_CAPACITY 40
 static inline int kvm_mmu_topup_memory_cache(struct kvm_mmu_memory_cache *mc, int wanted)
 {
-	return s2_topup(&mc->nobjs, wanted);
+	return s2_topup(&mc->nobjs, wanted, S2_CACHE_CAPACITY);
 }
-#define __kvm_mmu_topup_memory_cache(mc, capacity, wanted) s2_topup(&(mc)->nobjs, (wanted))
+#define __kvm_mmu_topup_memory_cache(mc, capacity, wanted) \
+	s2_topup(&(mc)->nobjs, (wanted), (capacity))
 #define kvm_mmu_memory_cache_alloc(mc) s2_cache_alloc(&(mc)->nobjs)
 #define kvm_mmu_memory_cache_nr_free_objects(mc) ((mc)->nobjs)
 #define kvm_mmu_free_memory_cache(mc) ((mc)->nobjs = 0)
