@@ -22,6 +22,7 @@ from stage2fuzz.errors import InputError
 from stage2fuzz.harness import features
 from stage2fuzz.minimise import Replayed, minimise
 from stage2fuzz.report import event_log
+from stage2fuzz.reproduce import signed
 from stage2fuzz.run import Outcome, run, run_scheduled
 from stage2fuzz.schedule import STRATEGIES, strategy
 
@@ -64,7 +65,7 @@ def minimised(request: Answer) -> Iterator[Answer]:
         return Replayed(outcome.schedule, outcome.preemptions)
 
     smaller = minimise(parse(request["case"], "case"), same)
-    yield {"case": format_case(smaller.case), "runs": smaller.tries}
+    yield {"case": format_case(signed(smaller.case)), "runs": smaller.tries}
 
 
 def regress(request: Answer) -> Iterator[Answer]:

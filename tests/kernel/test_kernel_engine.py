@@ -3,10 +3,12 @@
 import subprocess
 import sys
 from pathlib import Path
+from random import Random
 
 import pytest
 
 from stage2fuzz.arch import EXECUTE, READ, WRITE
+from stage2fuzz.codec import decode
 from stage2fuzz.errors import ModelError
 from stage2fuzz.events import ACCESS, CRASH, EAGAIN, FIELDS, RETURN
 from stage2fuzz.kernel.adapter import REFERENCE, SMOKE, KernelEngine
@@ -15,6 +17,7 @@ from stage2fuzz.kernel.explore import Child, explore
 from stage2fuzz.kernel.faults import FAULTS
 from stage2fuzz.kernel.mutants import PROVING_GROUND, copy_tree, plant
 from stage2fuzz.oracles.judge import judge
+from stage2fuzz.profile import profile_named
 from stage2fuzz.scenario import Access, Backing, HostOp, Op, Scenario, Slot
 from stage2fuzz.schedule import strategy
 from stage2fuzz.schedule.base import Schedule, View
@@ -48,6 +51,21 @@ def test_c_and_python_follow_a_schedule_alike(kernel: KernelEngine) -> None:
         made = kernel.run(SMOKE, RandomWalk(seed))
         assert kernel.run(SMOKE, made.schedule) == made
         assert kernel.run(SMOKE, Replay(made.schedule)) == made
+
+
+def test_c_and_python_name_the_same_place_where_a_schedule_is_left(kernel: KernelEngine) -> None:
+    for seed in range(60):
+        draw = Random(seed)
+        scenario = decode(draw.randbytes(97), "", profile_named("notifier")).scenario
+        made = kernel.run(scenario, RandomWalk(seed)).schedule
+        runs = [(thread, points + draw.choice((0, 0, 0, 7))) for thread, points in made.runs]
+        choices = [choice + draw.choice((0, 0, 3)) for choice in made.choices]
+        other = Schedule((*runs, (0, 5)) if seed % 2 else tuple(runs), (*choices, 1))
+        followed = Replay(other)
+        assert kernel.run(scenario, followed) == kernel.run(scenario, other)
+        assert kernel.native.figures().diverged == followed.divergence() != ""
+        kernel.run(scenario, made)
+        assert kernel.native.figures().diverged == ""
 
 
 def test_another_process_sees_the_same_events(kernel: KernelEngine, cache: Path) -> None:

@@ -21,7 +21,8 @@ static void prepare_threads(void)
 	s2.current = -1;
 	s2.left = s2.granted = s2.steps = s2.yielded = s2.preemptions = s2.overflow = 0;
 	s2.runs_count = s2.choices_count = 0;
-	s2.replay_at = s2.chosen_at = s2.replay_diverged = 0;
+	s2.replay_at = s2.chosen_at = 0;
+	s2.diverged.how = S2_FOLLOWED;
 	s2.following = 1;
 	s2.threads = s2.scenario.vcpus + s2.scenario.hosts;
 	for (int i = 0; i < S2_LOCKS; i++) {

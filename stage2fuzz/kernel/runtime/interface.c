@@ -69,6 +69,7 @@ S2_PUBLIC int s2_run_schedule(const int32_t *runs, int count, const int32_t *cho
 	s2_guard_begin();
 	follow_schedule(runs, count, choices, chosen);
 	s2_guard_end();
+	note_unused();
 	return s2.ended;
 }
 
@@ -126,8 +127,8 @@ S2_PUBLIC const int32_t *s2_choices(int *count)
 	return s2.choices;
 }
 
-/* preemptions, steps, plain loads seen, pages still live, whether a signal ended the run,
- * whether the schedule could not be followed. */
+/* preemptions, steps, plain loads seen, pages still live, whether a signal ended the run, how and
+ * where the run left its schedule. */
 S2_PUBLIC void s2_figures(int64_t *out)
 {
 	int live = 0;
@@ -139,7 +140,10 @@ S2_PUBLIC void s2_figures(int64_t *out)
 	out[2] = s2.plain_loads;
 	out[3] = live;
 	out[4] = s2.crashed;
-	out[5] = s2.replay_diverged;
+	out[5] = s2.diverged.how;
+	out[6] = s2.diverged.at;
+	out[7] = s2.diverged.number;
+	out[8] = s2.diverged.limit;
 }
 
 /* How many of three plain loads of an entry the instrumentation announced. */

@@ -60,6 +60,16 @@ struct s2_change {
 	int step, priority;
 };
 
+/* How a run left the schedule that it was told to follow; the order of replay.py's MISMATCHES. */
+enum s2_mismatch { S2_FOLLOWED, S2_STOPPED_EARLY, S2_COULD_NOT_RUN, S2_NO_SUCH_CHOICE,
+		   S2_RUN_UNUSED, S2_CHOICE_UNUSED };
+
+/* The first mismatch: which run or choice it was, and the numbers that tell what happened. */
+struct s2_divergence {
+	enum s2_mismatch how;
+	int at, number, limit;
+};
+
 struct s2_slot {
 	s2_u64 first, end;
 	int pages, backing, flags, skewed, exists;
@@ -116,7 +126,7 @@ struct s2_machine {
 	enum s2_strategy strategy;
 	const int32_t *replay_runs, *replay_choices;
 	int replay_runs_count, replay_choices_count, replay_at, chosen_at, following;
-	int replay_diverged;
+	struct s2_divergence diverged;
 	s2_u64 random;
 	int longest, priority[S2_THREADS], changes, lowest, length_estimate;
 	struct s2_change change[S2_CHANGES];
