@@ -42,13 +42,14 @@ def measure(request: Answer) -> Iterator[Answer]:
 
 
 def judge(request: Answer) -> Iterator[Answer]:
-    """The signatures that a case shows, and the log and hash of its events."""
+    """The signatures that a case shows, the log and hash of its events, and who ran it."""
     outcome = run(parse(request["case"], "case"))
     log = event_log(outcome.events)
     yield {
         "signatures": sorted(signatures(outcome)),
         "events": hashlib.sha256(log.encode()).hexdigest(),
         "log": log,
+        "build": outcome.case.build,
     }
 
 
