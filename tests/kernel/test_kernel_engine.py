@@ -1,7 +1,5 @@
 """The engine: deterministic, replayable, asked like the model, and alive after wild code."""
 
-import subprocess
-import sys
 from pathlib import Path
 from random import Random
 
@@ -66,34 +64,6 @@ def test_c_and_python_name_the_same_place_where_a_schedule_is_left(kernel: Kerne
         assert kernel.native.figures().diverged == followed.divergence() != ""
         kernel.run(scenario, made)
         assert kernel.native.figures().diverged == ""
-
-
-def test_another_process_sees_the_same_events(kernel: KernelEngine, cache: Path) -> None:
-    program = (
-        "import sys, pathlib\n"
-        "from stage2fuzz.kernel.adapter import REFERENCE, KernelEngine\n"
-        "from stage2fuzz.kernel.build import build\n"
-        "tree, cache = map(pathlib.Path, sys.argv[1:])\n"
-        "native = KernelEngine(build(tree, cache)).native\n"
-        "native.load(REFERENCE)\n"
-        "for seed in range(20):\n"
-        "    native.run_seed(seed)\n"
-        "    print(native.events())\n"
-    )
-    command = [sys.executable, "-c", program, str(kernel.library.tree), str(cache)]
-    root = str(Path(__file__).parents[2])
-    runs = {
-        subprocess.run(
-            command,
-            check=True,
-            capture_output=True,
-            text=True,
-            env={"PYTHONPATH": root, "PYTHONHASHSEED": seed, "PATH": "/usr/bin:/bin"},
-        ).stdout
-        for seed in ("1", "2")
-    }
-    assert len(runs) == 1
-    assert runs.pop().count("\n") == 20
 
 
 def test_a_clean_race_shows_nothing_or_the_era_s_own_fault(kernel: KernelEngine) -> None:
