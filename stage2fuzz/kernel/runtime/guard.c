@@ -29,14 +29,22 @@ static int64_t plain_address(const void *address)
 	return at < 65536 ? (int64_t)at : 0;
 }
 
+/* No kernel code runs: a tick while whoever drives us thinks, or a fault that is not ours. */
+static void pass_on(int number)
+{
+	if (number == SIGVTALRM)
+		return;
+	s2_guard_end();
+	raise(number);
+}
+
 static void on_signal(int number, siginfo_t *info, void *context)
 {
 	int64_t where = 0;
 
 	(void)context;
-	if (!in_run || s2.current < 0) {
-		signal(number, SIG_DFL);
-		raise(number);
+	if (!s2.inside) {
+		pass_on(number);
 		return;
 	}
 	if (number == SIGVTALRM) {
@@ -50,11 +58,11 @@ static void on_signal(int number, siginfo_t *info, void *context)
 		where = plain_address(info->si_addr);
 	}
 	s2.plain_entry = NULL;
+	s2.silent = 0;
 	s2_record(S2_CRASH, where, 0, 0, number);
 	close_run();
 	s2.ended = S2_END_CRASH;
 	s2.crashed = 1;
-	s2.silent = 0;
 	s2_coroutine_switch(&s2.thread[s2.current].coroutine, &s2.hub);
 }
 

@@ -5,7 +5,7 @@
 #define S2_ABI 1
 
 s2_u64 s2_witness(const s2_u64 *entry);
-void s2_begin(void);
+int s2_begin(void);
 int s2_resume(int answer_thread, int answer_points);
 int s2_start_external(void);
 void s2_guard_progress(void);
@@ -78,7 +78,9 @@ S2_PUBLIC int s2_run_schedule(const int32_t *runs, int count, const int32_t *cho
 S2_PUBLIC int s2_start(void)
 {
 	s2_guard_begin();
-	return s2_start_external();
+	if (s2_start_external() != S2_ASK)
+		s2_guard_end();
+	return s2.ended;
 }
 
 S2_PUBLIC int s2_continue(int answer_thread, int answer_points)
@@ -151,7 +153,8 @@ S2_PUBLIC int s2_self_test(void)
 {
 	int before;
 
-	s2_begin();
+	if (!s2_begin())
+		return 0;
 	before = s2.plain_loads;
 	s2.current = 0;
 	s2.left = S2_FOREVER;

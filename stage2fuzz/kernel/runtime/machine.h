@@ -157,6 +157,8 @@ struct s2_machine {
 	s2_u64 walking[S2_THREADS];
 	struct s2_tlb_entry tlb[S2_MAX_VCPUS][S2_TLB];
 	int tlb_count[S2_MAX_VCPUS];
+	/* A thread's stack is in use, so that kernel code runs. */
+	volatile int inside;
 	volatile int crashed;
 };
 
