@@ -154,8 +154,8 @@ def _merge_report(store: Store, book: Books, report: Report, tally: _Tally) -> N
         case ConfirmOrder() as order, ConfirmResult() as result:
             if not result.same_events:
                 LOG.error("finding %d: its events differ from run to run", order.finding)
-            store.confirm(order.finding, result.hits, result.attempts, within)
-            book.keep_log(order.finding, result.log)
+            store.confirm(order.finding, result.hits, result.attempts, within, result.build)
+            book.keep_log(order.finding, result.log, result.build)
         case MinimiseOrder() as order, MinimiseResult() as result:
             smaller = parse(result.case, f"finding {order.finding}")
             store.attach_minimised(order.finding, smaller, within)
@@ -204,6 +204,7 @@ def _plan(
             each.id,
             each.signature,
             each.reproducer,
+            each.build,
             confirmed=each.state != State.NEW,
             minimised=bool(each.minimised),
             regressed=bool(each.regressions),

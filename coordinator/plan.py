@@ -43,6 +43,8 @@ class Finding:
     number: int
     signature: str
     case: str
+    build: str = ""
+    """The build its case belongs to: what another build confirmed is confirmed anew."""
     confirmed: bool = False
     minimised: bool = False
     regressed: bool = False
@@ -131,13 +133,14 @@ def _follow_ups(view: View) -> dict[str, Order]:
             suspects = stream.suspects[:SEEDS_PER_ORDER]
             orders[name] = PruneOrder(stream.engine, stream.target, suspects)
     for each in view.waiting:
+        name = f"{each.number}:{each.build}" if each.build else f"{each.number}"
         if not each.confirmed:
             order: Order = ConfirmOrder(each.number, each.signature, each.case, CONFIRM_TIMES)
-            orders[f"confirm:{each.number}"] = order
+            orders[f"confirm:{name}"] = order
         elif not each.minimised:
             order = MinimiseOrder(each.number, each.signature, each.case)
-            orders[f"minimise:{each.number}"] = order
+            orders[f"minimise:{name}"] = order
         elif not each.regressed and view.spec.regress:
             order = RegressOrder(each.number, each.signature, each.case, view.spec.regress)
-            orders[f"regress:{each.number}"] = order
+            orders[f"regress:{name}"] = order
     return orders

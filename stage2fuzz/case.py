@@ -15,3 +15,6 @@ class Case:
     engine: str = DEFAULT_ENGINE
     scenario: Scenario = field(default_factory=Scenario)
     schedule: Schedule = field(default_factory=Schedule)
+    build: str = ""
+    """The build of a kernel engine that executed this very schedule (``Engine.build``); empty for
+    a model, and for a case that nobody has run yet."""

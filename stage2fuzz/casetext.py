@@ -8,9 +8,10 @@ schedule is in normal form.
 
 import re
 from collections.abc import Callable, Iterable
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Final, TypeVar
+from zlib import crc32
 
 from stage2fuzz.arch import ACCESS_NAMES
 from stage2fuzz.case import Case
@@ -63,6 +64,7 @@ _OPS: Final = {_word(one.name): one for one in Op}
 _TLBS: Final = {_word(one.name): one for one in Tlb}
 _OPTIONS: Final = {_word(one.name): one.name for one in fields(Options)}
 _NUMBERS: Final = ("ipa-bits", "cache-pages", "failing-topup")
+_BUILD: Final = re.compile("[0-9a-f]{24}( [0-9a-f]{8})?")
 _SLOT_FLAGS: Final = ("readonly", "logging", "skewed")
 
 
@@ -95,10 +97,18 @@ def parse(text: str, name: str) -> Case:
 def format_case(case: Case, notes: Iterable[str] = ()) -> str:
     """The text of a case, its schedule in normal form; ``notes`` are comments below the header."""
     check_case(case, "case")
-    scenario, schedule = case.scenario, normal(case.schedule)
     lines = [HEADER, *(f"# {line}".rstrip() for note in notes for line in note.splitlines())]
     lines.append(f"engine {case.engine}")
-    lines += _option_lines(scenario.options)
+    body = _body(case)
+    if case.build:
+        lines.append(f"build {case.build} {_checksum(body)}")
+    return "\n".join([*lines, *body, END, ""])
+
+
+def _body(case: Case) -> list[str]:
+    """The lines of scenario and schedule, the schedule in normal form."""
+    scenario, schedule = case.scenario, normal(case.schedule)
+    lines = _option_lines(scenario.options)
     lines += [f"slot {i}: {_slot_text(slot)}" for i, slot in enumerate(scenario.slots)]
     for exception in scenario.host_pages:
         lines.append(f"host-page {page_text(exception.page)}: {_word(exception.host.name)}")
@@ -107,8 +117,13 @@ def format_case(case: Case, notes: Iterable[str] = ()) -> str:
     for i, operations in enumerate(scenario.hosts):
         lines.append(f"host {i}: " + ", ".join(map(host_op_text, operations)))
     lines += _wrap("schedule", (_run_text(run) for run in schedule.runs))
-    lines += _wrap("choices", (str(choice) for choice in schedule.choices))
-    return "\n".join([*lines, END, ""])
+    return lines + _wrap("choices", (str(choice) for choice in schedule.choices))
+
+
+def _checksum(body: list[str]) -> str:
+    """What tells a case that was edited by hand from the one that a build executed."""
+    text = "\n".join(body)
+    return f"{crc32(text.encode()):08x}"
 
 
 def page_text(page: int) -> str:
@@ -176,6 +191,7 @@ class _Reader:
     def __init__(self) -> None:
         self.ended = False
         self.engine = ""
+        self.build: list[str] = []
         self.options: dict[str, int | Tlb] = {}
         self.slots: list[Slot] = []
         self.vcpus: list[tuple[Access, ...]] = []
@@ -185,6 +201,7 @@ class _Reader:
         self.choices: list[int] = []
         self.handlers: dict[str, Callable[[list[str], str], None]] = {
             "engine": self.take_engine,
+            "build": self.take_build,
             "option": self.take_option,
             "slot": self.take_slot,
             "vcpu": self.take_vcpu,
@@ -229,7 +246,12 @@ class _Reader:
         runs = tuple(run for _, some in self.runs for run in some)
         schedule = Schedule(runs, tuple(self.choices))
         check_schedule(schedule, threads, name)
-        return Case(self.engine, scenario, normal(schedule))
+        return self.vouched(Case(self.engine, scenario, normal(schedule)))
+
+    def vouched(self, case: Case) -> Case:
+        """The case with its build, unless it was edited since that build executed it."""
+        edited = self.build[1:] not in ([], [_checksum(_body(case))])
+        return case if edited or not self.build else replace(case, build=self.build[0])
 
     def take_engine(self, words: list[str], where: str) -> None:
         """``engine model:v5.10``."""
@@ -237,6 +259,13 @@ class _Reader:
             raise InputError(where, "not one engine", "a single line 'engine NAME'")
         check_engine(words[0], where)
         self.engine = words[0]
+
+    def take_build(self, words: list[str], where: str) -> None:
+        """``build 32b4f4411955222c15a59d2c 0e7d5a91``: who executed it, and a checksum."""
+        if not _BUILD.fullmatch(" ".join(words)) or self.build:
+            right = "a single line 'build KEY CHECKSUM', 24 and 8 hexadecimal digits"
+            raise InputError(where, "not one build", right)
+        self.build = words
 
     def take_option(self, words: list[str], where: str) -> None:
         """``option tlb sticky``, ``option ipa-bits 48``, ``option pending-stores``."""

@@ -51,11 +51,11 @@ class Difference:
 
     def cases(self, engines: tuple[str, str]) -> tuple[Case, Case]:
         """The run of each engine as a case."""
-        first, second = self.schedules
-        return (
-            Case(engines[0], self.scenario, first),
-            Case(engines[1], self.scenario, second),
+        first, second = (
+            Case(name, self.scenario, schedule, engine_of(name).build)
+            for name, schedule in zip(engines, self.schedules, strict=True)
         )
+        return first, second
 
 
 def compare(one: str, other: str, scenario: Scenario, seed: int) -> Difference | None:

@@ -93,6 +93,7 @@ def finding_record(case: Case, violation: Violation) -> dict[str, object]:
     return {
         "format": FINDING_FORMAT,
         "engine": case.engine,
+        "build": case.build,
         "oracle": violation.oracle,
         "rule": violation.rule,
         "category": str(violation.category),

@@ -182,12 +182,15 @@ class ConfirmResult:
     same_events: bool
     log: str = ""
     """The event log of one run."""
+    build: str = ""
+    """The build of the kernel engine that ran it, which need not be the one of the case."""
 
     def check(self) -> None:
         """Raise an InputError where a field is out of its range."""
         _range("attempts", self.attempts, 1, MAX_REPEATS)
         _range("hits", self.hits, 0, self.attempts)
         _text("log", self.log)
+        _line("build", self.build)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,5 +1,6 @@
 """Reproduce and minimise: the glue between ``run`` and the minimiser, which knows no engine."""
 
+from dataclasses import replace
 from typing import Final
 
 from stage2fuzz.case import Case
@@ -52,7 +53,19 @@ def minimise_finding(case: Case, signature: str = "", budget: int = BUDGET) -> M
     if signature and signature not in shown:
         raise InputError(case.engine, f"the case shows {shown[0]!r}", f"one with {signature!r}")
     fault = signature or shown[0]
-    return minimise(find_again(case, fault), same_signature(fault), budget)
+    smallest = minimise(find_again(case, fault), same_signature(fault), budget)
+    return replace(smallest, case=signed(smallest.case))
+
+
+def signed(case: Case) -> Case:
+    """``case`` with the build that runs it now, and with a schedule that this build can follow.
+
+    The minimiser may keep a schedule that replay only reads leniently, which names no build's run.
+    """
+    outcome = run(case)
+    if outcome.case.build and outcome.diverged:
+        return outcome.case
+    return replace(case, build=outcome.case.build)
 
 
 def find_again(case: Case, signature: str) -> Case:

@@ -1,6 +1,6 @@
 """run(case): the one door through which a case becomes events and verdicts, on any engine."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Protocol
 
@@ -25,6 +25,10 @@ class Engine(Protocol):
     def rules(self) -> Rules:
         """The era whose rules the oracles apply."""
 
+    @property
+    def build(self) -> str:
+        """What its schedules belong to: a key of 24 hexadecimal digits, empty for a model."""
+
     def run(self, scenario: Scenario, scheduler: Scheduler) -> Trace:
         """Run one scenario under one scheduler."""
 
@@ -39,7 +43,9 @@ class Outcome:
     violations: tuple[Violation, ...]
     preemptions: int
     ended: str
-    """``finished``, ``deadlock`` or ``limit`` (inconclusive, never a verdict by itself)."""
+    """``finished``, ``deadlock``, ``crash``, or ``limit`` (inconclusive: no verdict by itself)."""
+    diverged: str = ""
+    """Where a replay first left its schedule; empty where it could be followed."""
 
     @property
     def schedule(self) -> Schedule:
@@ -75,7 +81,9 @@ def native_coverage(name: str) -> tuple[int, int, int, int] | None:
 
 def run(case: Case, verdicts: Verdicts | None = None) -> Outcome:
     """Replay ``case`` as far as its schedule goes, then end fairly; judge the events."""
-    return run_scheduled(case.engine, case.scenario, Replay(case.schedule), verdicts)
+    followed = Replay(case.schedule)
+    outcome = run_scheduled(case.engine, case.scenario, followed, verdicts)
+    return replace(outcome, diverged=followed.divergence())
 
 
 def run_scheduled(
@@ -102,5 +110,5 @@ def outcome_of(
         return judge(trace.events, engine.rules, len(scenario.vcpus), scenario.threads)
 
     violations = verdicts.of(scenario, trace.schedule, judged) if verdicts is not None else judged()
-    case = Case(name, scenario, trace.schedule)
+    case = Case(name, scenario, trace.schedule, engine.build)
     return Outcome(case, trace.events, violations, trace.preemptions, trace.ended)

@@ -1,5 +1,6 @@
 """Text <-> Case: exact for what is right, one clear line for what is wrong."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -65,8 +66,12 @@ def test_what_a_person_writes_is_what_the_case_is() -> None:
     )
 
 
-@given(cases())
-def test_text_and_case_are_one_to_one(case: Case) -> None:
+BUILD = "32b4f4411955222c15a59d2c"
+
+
+@given(cases(), st.sampled_from(("", BUILD)))
+def test_text_and_case_are_one_to_one(plain: Case, build: str) -> None:
+    case = replace(plain, build=build)
     text = format_case(case, ["found by map_race\nC6 and more"])
     assert parse(text, "case") == case
     assert format_case(parse(text, "case")) == format_case(case)
@@ -118,6 +123,31 @@ def test_an_error_names_file_line_fault_and_remedy(old: str, new: str, message: 
     with pytest.raises(InputError) as caught:
         parse(BY_HAND.replace(old, new, 1), "x.case")
     assert str(caught.value).startswith(message)
+
+
+RACE = Scenario(vcpus=((Access(WRITE, 0),), (Access(READ, 0),)))
+EXECUTED = Case("kernel:linux", RACE, Schedule(((0, 3), (1, 2))), BUILD)
+
+
+def test_a_case_that_a_build_executed_names_it_until_somebody_edits_the_case() -> None:
+    text = format_case(EXECUTED)
+    assert parse(text, "x.case").build == EXECUTED.build
+    assert parse(text.replace("0*3", "0*4"), "x.case").build == ""
+    assert parse(text.replace("write 0", "execute 0"), "x.case").build == ""
+    assert parse(text.replace("kernel:linux", "kernel:/moved"), "x.case").build == EXECUTED.build
+
+
+def test_a_build_without_a_checksum_is_taken_at_its_word() -> None:
+    checksum = format_case(EXECUTED).partition(EXECUTED.build)[2].partition("\n")[0]
+    text = format_case(EXECUTED).replace(checksum, "").replace("0*3", "0*4")
+    assert parse(text, "x.case").build == EXECUTED.build
+
+
+@pytest.mark.parametrize("line", ["build", "build v5.10", "build 32b4f4411955222c15a59d2c 7"])
+def test_a_build_that_is_no_key_is_refused(line: str) -> None:
+    text = BY_HAND.replace("option pending-stores", line)
+    with pytest.raises(InputError, match=r"x.case:7: not one build; a single line 'build KEY"):
+        parse(text, "x.case")
 
 
 def test_files_that_are_no_cases_are_refused(tmp_path: Path) -> None:

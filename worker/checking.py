@@ -31,7 +31,7 @@ PROCESS: Final = "process/"
 def confirm(job: Job, order: ConfirmOrder) -> None:
     """Run the case in several clean processes, each with another hash seed."""
     hits = answered = 0
-    log = ""
+    log = build = ""
     events = set()
     for attempt in range(order.times):
         request = {"do": "judge", "case": order.case}
@@ -44,10 +44,10 @@ def confirm(job: Job, order: ConfirmOrder) -> None:
             answered += 1
             hits += order.signature in line["signatures"]
             events.add(line["events"])
-            log = line["log"][:MAX_CASE_TEXT]
+            log, build = line["log"][:MAX_CASE_TEXT], line["build"]
     if not answered:
         raise process.DiedError("the case ends the clean process")
-    job.commit(ConfirmResult(hits, order.times, len(events) <= 1, log))
+    job.commit(ConfirmResult(hits, order.times, len(events) <= 1, log, build))
 
 
 def minimise(job: Job, order: MinimiseOrder) -> None:

@@ -22,6 +22,7 @@ from stage2fuzz.errors import InputError
 from stage2fuzz.harness import features
 from stage2fuzz.minimise import Replayed, minimise
 from stage2fuzz.report import event_log
+from stage2fuzz.reproduce import signed
 from stage2fuzz.run import Outcome, run, run_scheduled
 from stage2fuzz.schedule import STRATEGIES, strategy
 
@@ -41,13 +42,14 @@ def measure(request: Answer) -> Iterator[Answer]:
 
 
 def judge(request: Answer) -> Iterator[Answer]:
-    """The signatures that a case shows, and the log and hash of its events."""
+    """The signatures that a case shows, the log and hash of its events, and who ran it."""
     outcome = run(parse(request["case"], "case"))
     log = event_log(outcome.events)
     yield {
         "signatures": sorted(signatures(outcome)),
         "events": hashlib.sha256(log.encode()).hexdigest(),
         "log": log,
+        "build": outcome.case.build,
     }
 
 
@@ -64,7 +66,7 @@ def minimised(request: Answer) -> Iterator[Answer]:
         return Replayed(outcome.schedule, outcome.preemptions)
 
     smaller = minimise(parse(request["case"], "case"), same)
-    yield {"case": format_case(smaller.case), "runs": smaller.tries}
+    yield {"case": format_case(signed(smaller.case)), "runs": smaller.tries}
 
 
 def regress(request: Answer) -> Iterator[Answer]:

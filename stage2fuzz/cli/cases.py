@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from stage2fuzz.casetext import format_case
+from stage2fuzz.cli.builds import check_build, warn_of_build
 from stage2fuzz.cli.common import (
     DEFAULT_DATABASE,
     CaseName,
@@ -14,8 +15,8 @@ from stage2fuzz.cli.common import (
     Json,
     console,
     emit,
-    finding_number,
     load,
+    stored,
     write,
 )
 from stage2fuzz.errors import InputError
@@ -68,10 +69,13 @@ def _run(
     svg: Path | None,
     as_json: bool,
 ) -> None:
-    case = load(name, database)
+    finding = stored(name, database)
+    case = load(name, finding)
     if engine:
         case = replace(case, engine=engine)
+    warn_of_build(_what(name), case)
     outcome = run(case)
+    check_build(_what(name), case, outcome, finding)
     shown = (outcome.case, outcome.events, outcome.violations)
     if svg is not None:
         write(svg, sequence_svg(*shown))
@@ -92,12 +96,15 @@ def _run(
 
 def _title(name: str, outcome: Outcome) -> str:
     """What was run, and how much of it there is to read."""
-    what = f"finding {name}" if name.isdecimal() else name
     threads, preemptions = outcome.case.scenario.threads, outcome.preemptions
     return (
-        f"{what}: {threads} thread{'s' * (threads != 1)}, {len(outcome.events)} events, "
+        f"{_what(name)}: {threads} thread{'s' * (threads != 1)}, {len(outcome.events)} events, "
         f"{preemptions} preemption{'s' * (preemptions != 1)}"
     )
+
+
+def _what(name: str) -> str:
+    return f"finding {name}" if name.isdecimal() else name
 
 
 def _record(outcome: Outcome) -> dict[str, object]:
@@ -131,15 +138,14 @@ def minimise_case(
     """Find the simplest case with the same fault; a finding keeps it in the database."""
     if not 1 <= budget <= 10_000_000:
         raise InputError("--budget", f"{budget} is out of range", "1 to 10000000")
-    if case.isdecimal():
-        number = finding_number(case)
+    finding = stored(case, database)
+    loaded = load(case, finding)
+    warn_of_build(_what(case), loaded)
+    smallest = minimise_finding(loaded, finding.signature if finding else "", budget)
+    if finding is not None:
         store = Store.open(database)
-        signature = store.get(number).signature
-        smallest = minimise_finding(load(case, database), signature, budget)
-        store.attach_minimised(number, smallest.case)
+        store.attach_minimised(finding.id, smallest.case)
         store.close()
-    else:
-        smallest = minimise_finding(load(case, database), "", budget)
     written = format_case(smallest.case)
     if output is not None:
         write(output, written)

@@ -13,6 +13,7 @@ from rich.table import Table
 from stage2fuzz.case import Case
 from stage2fuzz.casetext import parse, read_case
 from stage2fuzz.errors import InputError
+from stage2fuzz.findings.models import Finding
 from stage2fuzz.findings.store import Store
 from stage2fuzz.harness import write_whole
 
@@ -67,15 +68,22 @@ def finding_number(name: str) -> int:
     return int(name)
 
 
-def load(name: str, database: str) -> Case:
-    """The reproducer of a finding, or the case in a file."""
-    if name.isdecimal():
-        number = finding_number(name)
-        store = Store.open(database)
-        try:
-            return parse(store.get(number).reproducer, f"finding {number}")
-        finally:
-            store.close()
+def stored(name: str, database: str) -> Finding | None:
+    """The finding of that number; None where ``name`` is a file's."""
+    if not name.isdecimal():
+        return None
+    number = finding_number(name)
+    store = Store.open(database)
+    try:
+        return store.get(number)
+    finally:
+        store.close()
+
+
+def load(name: str, finding: Finding | None) -> Case:
+    """The reproducer of the finding that ``stored`` found, or the case in the file ``name``."""
+    if finding is not None:
+        return parse(finding.reproducer, f"finding {finding.id}")
     try:
         return read_case(Path(name))
     except ValueError:  # a NUL in the name

@@ -21,6 +21,7 @@ from stage2fuzz.cli.common import (
     console,
     emit,
     load,
+    stored,
     write,
 )
 from stage2fuzz.errors import InputError
@@ -90,7 +91,7 @@ def explore(
         raise InputError("--preemptions", f"{preemptions} is out of range", "0 to 100")
     if not 1 <= executions <= MOST_EXECUTIONS:
         raise InputError("--executions", f"{executions} is out of range", f"1 to {MOST_EXECUTIONS}")
-    given = load(case, database)
+    given = load(case, stored(case, database))
     if engine:
         given = replace(given, engine=engine)
     whole = unreduced(given.engine, given.scenario, preemptions)

@@ -26,6 +26,7 @@ app = typer.Typer(help="Read and triage what was found.", no_args_is_help=True)
 COLUMNS = (
     "id",
     "engine",
+    "build",
     "oracle",
     "rule",
     "category",
@@ -103,6 +104,7 @@ def show(
     out.print(f"[bold]#{found.id}[/] {found.verdict}")
     rows = {
         "engine": found.engine,
+        "build": found.build,
         "oracle": f"{found.oracle} {found.rule} ({found.category})",
         "signature": found.signature,
         "state": found.state,

@@ -1,6 +1,7 @@
 """The model engine's door: one scenario, one revision, one scheduler -> a trace."""
 
 from functools import partial
+from typing import Final
 
 from stage2fuzz.engine.eras import era_of
 from stage2fuzz.engine.host import host_thread
@@ -18,6 +19,9 @@ from stage2fuzz.trace import Trace
 
 class ModelEngine:
     """One reusable virtual machine of the model; not to be shared between OS threads."""
+
+    build: Final = ""
+    """Its revision says all: schedules of a model belong to no build."""
 
     def __init__(self, revision: Revision) -> None:
         self.revision = revision

@@ -214,11 +214,10 @@ class Books:
                 )
             )
 
-    def keep_log(self, number: int, log: str) -> None:
-        """Keep the event log of a finding's first case, where none is kept yet."""
-        self.connection.execute(
-            update(Finding).where(Finding.id == number, Finding.events == "").values(events=log)
-        )
+    def keep_log(self, number: int, log: str, build: str) -> None:
+        """Keep the event log that ``build`` made of a finding's case, where none is kept yet."""
+        lacking = (Finding.id == number, Finding.events == "", Finding.build == build)
+        self.connection.execute(update(Finding).where(*lacking).values(events=log))
 
     def slots(self) -> int:
         """Slots of all workers alive."""

@@ -74,7 +74,9 @@ class Finding(Base):
     category: Mapped[str] = mapped_column(String(16))
     verdict: Mapped[str] = mapped_column(Text)
     case_text: Mapped[str] = mapped_column(Text)
-    """The first case that showed it, as text."""
+    """The first case that showed it, as text; of the build that showed it last."""
+    build: Mapped[str] = mapped_column(String(24), default="")
+    """The build of a kernel engine whose schedules its cases hold; empty for a model."""
     events: Mapped[str] = mapped_column(Text)
     """The event log of that case."""
     minimised: Mapped[str] = mapped_column(Text, default="")

@@ -62,8 +62,10 @@ class Store:
     ) -> Recorded:
         """Note that ``found`` showed ``violation`` ``seen`` times; ``events`` is its event log.
 
-        The first case stays the finding's case. Transactions that record several findings do so
-        in the order of their signatures, or two of them could wait for one another.
+        The first case stays the finding's case, until another build of the engine shows the fault:
+        whoever reads the finding then has that build and not the old one. Transactions that record
+        several findings do so in the order of their signatures, or two of them could wait for one
+        another.
         """
         signature = violation.signature
         if not 1 <= len(signature) <= MAX_SIGNATURE or seen < 1:
@@ -76,6 +78,7 @@ class Store:
             "category": str(violation.category),
             "verdict": violation.verdict,
             "case_text": format_case(found),
+            "build": found.build,
             "events": events,
             "state": State.NEW,
             "count": seen,
@@ -88,17 +91,34 @@ class Store:
                 index_elements=[Finding.engine, Finding.signature],
                 set_={"count": Finding.count + seen, "last_seen": now()},
             )
-            number, count = connection.execute(statement.returning(Finding.id, Finding.count)).one()
-            reopened = _reopen(connection, found.engine, signature)
+            returned = statement.returning(Finding.id, Finding.count, Finding.build)
+            number, count, build = connection.execute(returned).one()
+            if found.build not in (build, ""):
+                _replace_case(connection, number, found, events)
+            reopened = _reopen(connection, found, signature)
             return Recorded(number, count == seen, reopened)
 
     def confirm(
-        self, number: int, hits: int, attempts: int, within: Connection | None = None
+        self,
+        number: int,
+        hits: int,
+        attempts: int,
+        within: Connection | None = None,
+        build: str = "",
     ) -> None:
-        """Add runs from scratch in a clean process, ``hits`` of which showed the same signature."""
+        """Add runs from scratch in a clean process, ``hits`` of which showed the same signature.
+
+        Runs of another build than the case's own prove nothing about the case: it follows another
+        schedule there, in code that may no longer have the fault. They are noted and not counted.
+        """
         if not 0 <= hits <= attempts:
             raise InputError(f"finding {number}", f"{hits} hits of {attempts} attempts")
         with self._transaction(within) as connection:
+            own = select(Finding.id, Finding.build).where(Finding.id == number)
+            if expect(connection.execute(own).one_or_none(), number).build not in (build, ""):
+                seen = "seen" if hits else "not seen"
+                add_note(connection, number, f"{seen} with {_named(build)}")
+                return
             changed = update(Finding).where(Finding.id == number)
             changed = changed.values(
                 attempts=Finding.attempts + attempts, confirmations=Finding.confirmations + hits
@@ -116,12 +136,14 @@ class Store:
         text = format_case(smaller)
         with self._transaction(within) as connection:
             row = connection.execute(
-                select(Finding.engine, Finding.minimised).where(Finding.id == number)
+                select(Finding.engine, Finding.build, Finding.minimised).where(Finding.id == number)
             ).one_or_none()
             row = expect(row, number)
             if row.engine != smaller.engine:
                 raise InputError(f"finding {number}", f"a case of {smaller.engine}", row.engine)
-            if row.minimised and len(row.minimised) <= len(text):
+            if row.build != smaller.build:
+                _replace_case(connection, number, smaller, "")
+            elif row.minimised and len(row.minimised) <= len(text):
                 return
             connection.execute(update(Finding).where(Finding.id == number).values(minimised=text))
             if move(connection, number, State.MINIMISED, (State.NEW, State.CONFIRMED)):
@@ -251,22 +273,43 @@ def _insert(connection: Connection, table: type[Base]) -> postgresql.Insert | sq
     return sqlite.insert(table)
 
 
-def _reopen(connection: Connection, engine: str, signature: str) -> tuple[int, ...]:
+def _replace_case(connection: Connection, number: int, found: Case, events: str) -> None:
+    """Another build shows the fault: its case takes the place of the old build's cases.
+
+    What was earned by running those has to be earned again; what a person decided stays.
+    """
+    where = Finding.id == number
+    before = connection.execute(select(Finding.build).where(where)).scalar_one()
+    values = {"build": found.build, "case_text": format_case(found), "events": events}
+    fresh = {"minimised": "", "attempts": 0, "confirmations": 0}
+    connection.execute(update(Finding).where(where).values(values | fresh))
+    move(connection, number, State.NEW, (State.CONFIRMED, State.MINIMISED))
+    add_note(connection, number, f"seen with {_named(found.build)}, before with {_named(before)}")
+
+
+def _named(build: str) -> str:
+    return f"build {build}" if build else "a build that nobody noted"
+
+
+def _reopen(connection: Connection, found: Case, signature: str) -> tuple[int, ...]:
     """Open what was called fixed in this engine and is seen there again.
 
-    A finding of v5.10 that is fixed in v5.12 stays fixed however often v5.10 shows it.
+    A finding of v5.10 that is fixed in v5.12 stays fixed however often v5.10 shows it. A tree keeps
+    its name when it changes, so the note says which build it was: the one without the fix, if
+    somebody still runs that, is for a person to tell.
     """
     rows = connection.execute(
         update(Finding)
         .where(
             Finding.signature == signature,
             Finding.state == State.FIXED,
-            Finding.fixed_in == engine,
+            Finding.fixed_in == found.engine,
         )
         .values(state=State.NEW, reopened=Finding.reopened + 1, fixed_in="")
         .returning(Finding.id)
     )
     numbers = tuple(sorted(row.id for row in rows))
+    build = f" ({_named(found.build)})" if found.build else ""
     for number in numbers:
-        add_note(connection, number, f"seen again in {engine}, where it was fixed")
+        add_note(connection, number, f"seen again in {found.engine}{build}, where it was fixed")
     return numbers

@@ -19,7 +19,7 @@ from stage2fuzz.kernel.build import Library, build
 from stage2fuzz.rules import Rules
 from stage2fuzz.scenario import SLOT_STRIDE, Access, Backing, Scenario, Slot
 from stage2fuzz.schedule.base import Schedule, Scheduler, View
-from stage2fuzz.schedule.replay import Replay
+from stage2fuzz.schedule.replay import Replay, mismatch
 from stage2fuzz.trace import Trace
 
 ABI: Final = 1
@@ -88,7 +88,8 @@ class Figures:
     plain_loads: int
     live_pages: int
     crashed: bool
-    diverged: bool
+    diverged: str
+    """Where the run left the schedule that it was told to follow; empty if nowhere."""
 
 
 class Native:
@@ -106,7 +107,7 @@ class Native:
         self._count = ctypes.c_int()
         self._loaded: Scenario | None = None
         self._view = (ctypes.c_int64 * 64)()
-        self._figures = (ctypes.c_int64 * 8)()
+        self._figures = (ctypes.c_int64 * 9)()
 
     def load(self, scenario: Scenario) -> None:
         """Make ``scenario`` the one that the next runs execute."""
@@ -148,12 +149,8 @@ class Native:
         """Ask ``scheduler`` at every decision; an index of ``ENDED``."""
         scheduler.begin(threads)
         status: int = self._library.s2_start()
-        try:
-            while status in (ASK, ASK_CHOICE):
-                status = self._library.s2_continue(*self._answer(scheduler, status, threads))
-        finally:
-            if status in (ASK, ASK_CHOICE):
-                self._library.s2_abandon()
+        while status in (ASK, ASK_CHOICE):
+            status = self._library.s2_continue(*self._answer(scheduler, status, threads))
         return status
 
     def _answer(self, scheduler: Scheduler, status: int, threads: int) -> tuple[int, int]:
@@ -188,8 +185,8 @@ class Native:
     def figures(self) -> Figures:
         """The last run's figures."""
         self._library.s2_figures(self._figures)
-        preemptions, steps, loads, live, crashed, diverged = self._figures[:6]
-        return Figures(preemptions, steps, loads, live, bool(crashed), bool(diverged))
+        preemptions, steps, loads, live, crashed, *diverged = self._figures
+        return Figures(preemptions, steps, loads, live, bool(crashed), mismatch(*diverged))
 
     def trace(self, ended: int) -> Trace:
         """The last run, which ended so."""
@@ -242,6 +239,11 @@ class KernelEngine:
         self.library = library
         self.rules = rules_of(library.has)
 
+    @property
+    def build(self) -> str:
+        """What a schedule belongs to: tree, shim, compiler and flags by their contents."""
+        return self.library.key
+
     @cached_property
     def native(self) -> Native:
         """The loaded library; loaded when first used."""
@@ -271,8 +273,11 @@ class KernelEngine:
         native.load(scenario)
         if isinstance(how, int):
             ended = native.run_seed(how)
-        elif isinstance(how, Schedule | Replay):
-            ended = native.run_schedule(how if isinstance(how, Schedule) else how.schedule)
+        elif isinstance(how, Schedule):
+            ended = native.run_schedule(how)
+        elif isinstance(how, Replay):
+            ended = native.run_schedule(how.schedule)
+            how.followed(native.figures().diverged)
         else:
             ended = native.run_scheduler(how, scenario.threads)
         return native.trace(ended)

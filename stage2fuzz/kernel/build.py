@@ -151,7 +151,12 @@ def _sources(tree: Path) -> dict[str, str]:
 
 def _key(sources: dict[str, str], tools: Toolchain) -> str:
     digest = hashlib.sha256()
-    parts = [*sources.items(), ("compiler", tools.version), ("numbers", header())]
+    parts = [
+        *sources.items(),
+        ("compiler", tools.version),
+        ("machine", tools.machine),
+        ("numbers", header()),
+    ]
     parts += [("flags", " ".join((*DIALECT, *RUNTIME_FLAGS, *tools.instrument)))]
     ours = [*sorted(HERE.glob("*/*.[ch]")), HERE / "build.py", HERE / "probes.py"]
     parts += [(path.name, path.read_text()) for path in ours]

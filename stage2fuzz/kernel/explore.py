@@ -50,6 +50,8 @@ class Batch:
     tripped: int
     steps: int
     kept: tuple[Kept, ...]
+    crashed: bool = False
+    """The last run ended with a signal: the process that ran it is not to be trusted further."""
 
 
 def explore(native: Native, scenario: Scenario, seed: int, count: int, room: int = ROOM) -> Batch:
@@ -57,17 +59,21 @@ def explore(native: Native, scenario: Scenario, seed: int, count: int, room: int
     the scenario and its seed."""
     native.load(scenario)
     library = native.library
-    rows, figures = (ctypes.c_uint64 * (3 * room))(), (ctypes.c_int64 * 5)()
+    rows, figures = (ctypes.c_uint64 * (3 * room))(), (ctypes.c_int64 * 6)()
     used = library.s2_explore(
         ctypes.c_uint64(seed), ctypes.c_int64(count), rows, ctypes.c_int(room), figures
     )
-    kept = []
-    for at in range(used):
-        own_seed, trips = rows[3 * at], rows[3 * at + 2]
-        trace = native.trace(native.run_seed(own_seed))
-        names = tuple(name for bit, name in enumerate(TRIPS) if trips >> bit & 1)
-        kept.append(Kept(own_seed, names, trace))
-    return Batch(figures[0], figures[1], figures[2], figures[3], tuple(kept))
+    seeds, trips = rows[: 3 * used : 3], rows[2 : 3 * used : 3]
+    # In their order, since one that crashed is the last, and memory may be damaged after it.
+    traces = {each: native.trace(native.run_seed(each)) for each in sorted(seeds)}
+    kept = tuple(
+        Kept(
+            each, tuple(name for bit, name in enumerate(TRIPS) if tripped >> bit & 1), traces[each]
+        )
+        for each, tripped in zip(seeds, trips, strict=True)
+    )
+    runs, classes, tripped, steps, _preemptions, crashed = figures
+    return Batch(runs, classes, tripped, steps, kept, bool(crashed))
 
 
 class Child:
@@ -96,10 +102,17 @@ class Child:
             return self._bury(process)
         if not isinstance(answer, Batch):
             raise ModelError(f"the child answered {answer!r}")
+        if answer.crashed:
+            self._end()
         return answer
 
     def close(self) -> None:
         """End the child."""
+        self._end()
+        self._running.close()
+        os.close(self._place)
+
+    def _end(self) -> None:
         if self._process is not None:
             for stream in (self._process.stdin, self._process.stdout):
                 if stream is not None:
@@ -107,8 +120,6 @@ class Child:
                         stream.close()
             self._process.wait()
             self._process = None
-        self._running.close()
-        os.close(self._place)
 
     def _alive(self) -> "subprocess.Popen[bytes]":
         if self._process is None:
@@ -125,15 +136,11 @@ class Child:
 
     def _bury(self, process: "subprocess.Popen[bytes]") -> Batch:
         code = process.wait()
-        for stream in (process.stdin, process.stdout):
-            if stream is not None:
-                with suppress(BrokenPipeError):
-                    stream.close()
-        self._process = None
+        self._end()
         seed = int.from_bytes(self._running[:8], sys.byteorder)
         died: Event = (CRASH, 0, 0, 0, 0, -code if code < 0 else 0)
         trace = Trace([died], Schedule(), 0, "crash")
-        return Batch(0, 0, 1, 0, (Kept(seed, ("end",), trace),))
+        return Batch(0, 0, 1, 0, (Kept(seed, ("end",), trace),), crashed=True)
 
 
 def serve(library: Path, place: int, orders: BinaryIO, answers: BinaryIO) -> None:

@@ -51,6 +51,8 @@ class Toolchain:
 
     command: str
     version: str
+    machine: str
+    """What it compiles for: a cache may be shared by machines of several kinds."""
     instrument: tuple[str, ...]
 
 
@@ -60,14 +62,15 @@ def find_toolchain() -> Toolchain:
         if shutil.which(command) is None:
             continue
         version = run_command([command, "--version"]).stdout.splitlines()[0]
+        machine = run_command([command, "-dumpmachine"]).stdout.strip()
         if "clang" in version:
             for coverage in ("inline-8bit-counters,pc-table,", "edge,"):
                 flags = (f"-fsanitize-coverage={coverage}trace-loads,trace-stores",)
                 if _announces(command, flags, "__sanitizer_cov_load8"):
-                    return Toolchain(command, version, flags)
+                    return Toolchain(command, version, machine, flags)
         flags = ("-fsanitize=thread",)
         if _announces(command, flags, "__tsan_read8"):
-            return Toolchain(command, version, flags)
+            return Toolchain(command, version, machine, flags)
     raise InputError("kernel build", "no usable C compiler", "clang 14 or gcc 12, or later")
 
 

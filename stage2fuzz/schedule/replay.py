@@ -6,7 +6,25 @@ on is skipped, a choice too high is lowered to the last alternative. Nothing of 
 ``diverged`` names the first run or choice that could not be followed.
 """
 
+from typing import Final
+
 from stage2fuzz.schedule.base import FOREVER, Run, Schedule, View
+
+MISMATCHES: Final = (
+    "",
+    "run {}: stopped {} points early",
+    "run {}: thread {} could not run",
+    "choice {}: {} of {}",
+    "run {}: the run was over before",
+    "choice {}: never asked for",
+)
+"""How a run leaves a schedule, in words; the C side counts them in the same order."""
+_FOLLOWED, _STOPPED_EARLY, _COULD_NOT_RUN, _NO_SUCH_CHOICE, _RUN_UNUSED, _CHOICE_UNUSED = range(6)
+
+
+def mismatch(how: int, *numbers: int) -> str:
+    """One of ``MISMATCHES`` with its numbers: which run or choice, and what was met there."""
+    return MISMATCHES[how].format(*numbers)
 
 
 def next_in_turn(view: View) -> int:
@@ -48,8 +66,8 @@ class Replay:
             if view.left:
                 if view.yielded:
                     return view.current, view.left
-                if not self.diverged:
-                    self.diverged = f"run {self._at - 1}: stopped {view.left} points early"
+                if not self.diverged and self._runs[self._at - 1][1] != FOREVER:
+                    self.diverged = mismatch(_STOPPED_EARLY, self._at - 1, view.left)
             runs, at = self._runs, self._at
             while at < len(runs):
                 run = runs[at]
@@ -58,7 +76,7 @@ class Replay:
                     self._at = at
                     return run
                 if not self.diverged:
-                    self.diverged = f"run {at - 1}: thread {run[0]} could not run"
+                    self.diverged = mismatch(_COULD_NOT_RUN, at - 1, run[0])
             self._at, self._following = at, False
         current = view.current
         if not view.yielded and current in enabled:
@@ -75,9 +93,18 @@ class Replay:
         if choice < options:
             return choice
         if not self.diverged:
-            self.diverged = f"choice {at}: {choice} of {options}"
+            self.diverged = mismatch(_NO_SUCH_CHOICE, at, choice, options)
         return options - 1
 
-    def unused(self) -> tuple[int, int]:
-        """Runs and choices that were never asked for, once the run is over."""
-        return len(self._runs) - self._at, len(self._choices) - self._chosen
+    def followed(self, diverged: str) -> None:
+        """An engine has followed the schedule by itself, and says where it left it."""
+        self._at, self._chosen = len(self._runs), len(self._choices)
+        self.diverged = diverged
+
+    def divergence(self) -> str:
+        """Once the run is over: where it first left the schedule; empty if nowhere."""
+        if not self.diverged and self._at < len(self._runs):
+            return mismatch(_RUN_UNUSED, self._at)
+        if not self.diverged and self._chosen < len(self._choices):
+            return mismatch(_CHOICE_UNUSED, self._chosen)
+        return self.diverged

@@ -48,6 +48,25 @@ def test_migrations_go_down_and_up_again(url: str) -> None:
     engine.dispose()
 
 
+def test_findings_of_an_older_schema_are_kept_and_belong_to_no_build(url: str) -> None:
+    engine = open_database(url)
+    migrate(engine, "base")
+    migrate(engine, "0002")
+    row = dict.fromkeys(("engine", "signature", "oracle", "rule", "category"), "x")
+    row |= dict.fromkeys(("verdict", "case_text", "events", "minimised", "label"), "")
+    row |= {"state": "new", "owner": "", "first_seen_in": "", "fixed_in": ""}
+    numbers = ("count", "first_seen", "last_seen", "attempts", "confirmations", "reopened")
+    names = [*row, *numbers]
+    with engine.begin() as connection:
+        places = ", ".join(f":{name}" for name in names)
+        insert = text(f"INSERT INTO finding ({', '.join(names)}) VALUES ({places})")
+        connection.execute(insert, row | dict.fromkeys(numbers, 1))
+    engine.dispose()
+    store = Store.open(url)
+    assert [(each.engine, each.build) for each in store.list()] == [("x", "")]
+    store.close()
+
+
 def test_opening_again_finds_what_was_there(url: str) -> None:
     for _ in range(2):
         store = Store.open(url)

@@ -72,6 +72,63 @@ def test_the_same_fault_of_another_engine_is_another_finding(store: Store) -> No
     assert [finding.engine for finding in store.list()] == ["model:v5.10", "model:series-v1"]
 
 
+OLD, NEW = "0" * 24, "1" * 24
+BUILT = replace(CASE, engine="kernel:linux", build=OLD)
+REBUILT = replace(BUILT, schedule=Schedule(((0, 8), (1, 30))), build=NEW)
+
+
+def test_another_build_s_case_takes_the_place_of_the_old_build_s(store: Store) -> None:
+    number = store.record(BUILT, violation(), "old log").number
+    store.confirm(number, 3, 3, build=OLD)
+    store.attach_minimised(number, replace(SMALL, engine="kernel:linux", build=OLD))
+    store.record(BUILT, violation(), "again")
+    assert store.get(number).state == State.MINIMISED
+    store.record(REBUILT, violation(), "new log")
+    [finding] = store.list()
+    assert (finding.id, finding.count, finding.state) == (number, 3, State.NEW)
+    assert (finding.build, finding.events, finding.minimised) == (NEW, "new log", "")
+    assert parse(finding.case_text, "finding") == REBUILT
+    assert (finding.attempts, finding.confirmations) == (0, 0)
+    assert finding.notes[-1].text == f"seen with build {NEW}, before with build {OLD}"
+
+
+def test_a_person_s_word_outlives_a_build(store: Store) -> None:
+    number = store.record(BUILT, violation(), "").number
+    store.triage(number, note="known")
+    store.record(REBUILT, violation(), "")
+    assert store.get(number).state == State.TRIAGED
+
+
+def test_runs_of_another_build_are_noted_and_prove_nothing(store: Store) -> None:
+    number = store.record(BUILT, violation(), "").number
+    store.confirm(number, 0, 3, build=NEW)
+    store.confirm(number, 2, 3, build=NEW)
+    finding = store.get(number)
+    assert (finding.state, finding.attempts) == (State.NEW, 0)
+    assert [note.text for note in finding.notes] == [
+        f"not seen with build {NEW}",
+        f"seen with build {NEW}",
+    ]
+    store.confirm(number, 0, 3, build=OLD)
+    assert store.get(number).notes[-1].text == "did not reproduce in 3 clean runs"
+
+
+def test_a_smaller_case_of_another_build_brings_its_build_along(store: Store) -> None:
+    number = store.record(BUILT, violation(), "old log").number
+    store.attach_minimised(number, replace(SMALL, engine="kernel:linux", build=NEW))
+    finding = store.get(number)
+    assert (finding.state, finding.build, finding.events) == (State.MINIMISED, NEW, "")
+    assert parse(finding.reproducer, "finding").build == NEW
+
+
+def test_a_fixed_tree_that_shows_the_fault_again_says_with_which_build(store: Store) -> None:
+    number = store.record(BUILT, violation(), "").number
+    store.triage(number, fixed_in="kernel:linux")
+    assert store.record(REBUILT, violation(), "").reopened == (number,)
+    text = f"seen again in kernel:linux (build {NEW}), where it was fixed"
+    assert store.get(number).notes[-1].text == text
+
+
 def test_a_case_that_is_no_case_is_never_recorded(store: Store) -> None:
     with pytest.raises(InputError, match="page 3 of a slot"):
         store.record(replace(CASE, scenario=Scenario(vcpus=((Access(READ, 3),),))), violation(), "")

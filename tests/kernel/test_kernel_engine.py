@@ -1,12 +1,12 @@
 """The engine: deterministic, replayable, asked like the model, and alive after wild code."""
 
-import subprocess
-import sys
 from pathlib import Path
+from random import Random
 
 import pytest
 
 from stage2fuzz.arch import EXECUTE, READ, WRITE
+from stage2fuzz.codec import decode
 from stage2fuzz.errors import ModelError
 from stage2fuzz.events import ACCESS, CRASH, EAGAIN, FIELDS, RETURN
 from stage2fuzz.kernel.adapter import REFERENCE, SMOKE, KernelEngine
@@ -15,6 +15,7 @@ from stage2fuzz.kernel.explore import Child, explore
 from stage2fuzz.kernel.faults import FAULTS
 from stage2fuzz.kernel.mutants import PROVING_GROUND, copy_tree, plant
 from stage2fuzz.oracles.judge import judge
+from stage2fuzz.profile import profile_named
 from stage2fuzz.scenario import Access, Backing, HostOp, Op, Scenario, Slot
 from stage2fuzz.schedule import strategy
 from stage2fuzz.schedule.base import Schedule, View
@@ -50,32 +51,19 @@ def test_c_and_python_follow_a_schedule_alike(kernel: KernelEngine) -> None:
         assert kernel.run(SMOKE, Replay(made.schedule)) == made
 
 
-def test_another_process_sees_the_same_events(kernel: KernelEngine, cache: Path) -> None:
-    program = (
-        "import sys, pathlib\n"
-        "from stage2fuzz.kernel.adapter import REFERENCE, KernelEngine\n"
-        "from stage2fuzz.kernel.build import build\n"
-        "tree, cache = map(pathlib.Path, sys.argv[1:])\n"
-        "native = KernelEngine(build(tree, cache)).native\n"
-        "native.load(REFERENCE)\n"
-        "for seed in range(20):\n"
-        "    native.run_seed(seed)\n"
-        "    print(native.events())\n"
-    )
-    command = [sys.executable, "-c", program, str(kernel.library.tree), str(cache)]
-    root = str(Path(__file__).parents[2])
-    runs = {
-        subprocess.run(
-            command,
-            check=True,
-            capture_output=True,
-            text=True,
-            env={"PYTHONPATH": root, "PYTHONHASHSEED": seed, "PATH": "/usr/bin:/bin"},
-        ).stdout
-        for seed in ("1", "2")
-    }
-    assert len(runs) == 1
-    assert runs.pop().count("\n") == 20
+def test_c_and_python_name_the_same_place_where_a_schedule_is_left(kernel: KernelEngine) -> None:
+    for seed in range(60):
+        draw = Random(seed)
+        scenario = decode(draw.randbytes(97), "", profile_named("notifier")).scenario
+        made = kernel.run(scenario, RandomWalk(seed)).schedule
+        runs = [(thread, points + draw.choice((0, 0, 0, 7))) for thread, points in made.runs]
+        choices = [choice + draw.choice((0, 0, 3)) for choice in made.choices]
+        other = Schedule((*runs, (0, 5)) if seed % 2 else tuple(runs), (*choices, 1))
+        followed = Replay(other)
+        assert kernel.run(scenario, followed) == kernel.run(scenario, other)
+        assert kernel.native.figures().diverged == followed.divergence() != ""
+        kernel.run(scenario, made)
+        assert kernel.native.figures().diverged == ""
 
 
 def test_a_clean_race_shows_nothing_or_the_era_s_own_fault(kernel: KernelEngine) -> None:

@@ -4,7 +4,7 @@ import pytest
 
 from stage2fuzz.events import LOCK, STORE, UNLOCK
 from stage2fuzz.schedule import STRATEGIES, strategy
-from stage2fuzz.schedule.base import Schedule
+from stage2fuzz.schedule.base import FOREVER, Schedule
 from stage2fuzz.schedule.replay import Replay
 from tests.schedule.programs import X, abba, lost_update, straight, three_orders, window
 from tests.schedule.toy import YIELD, Program, Thread, World, run
@@ -49,8 +49,7 @@ def test_what_was_executed_replays_step_for_step(name: str, program: Program) ->
         assert second.trace == first.trace
         assert second.schedule == first.schedule
         assert second.preemptions == first.preemptions
-        assert not again.diverged
-        assert again.unused() == (0, 0)
+        assert not again.divergence()
 
 
 def test_a_run_whose_thread_cannot_go_is_skipped_and_named() -> None:
@@ -79,6 +78,21 @@ def test_a_choice_too_high_becomes_the_last_and_is_named() -> None:
     result = run(picky, replay)
     assert [chosen for _, chosen in result.trace] == [1, 1, 0, 0]
     assert replay.diverged == "choice 1: 5 of 2"
+
+
+def test_a_run_without_a_limit_is_followed_whenever_it_stops() -> None:
+    replay = Replay(Schedule(((0, FOREVER), (1, FOREVER))))
+    run(straight(2, 2), replay)
+    assert replay.divergence() == ""
+
+
+def test_what_the_list_still_holds_at_the_end_is_named() -> None:
+    replay = Replay(Schedule(((0, 2), (1, 2), (0, 1))))
+    run(straight(2, 2), replay)
+    assert replay.divergence() == "run 2: the run was over before"
+    replay = Replay(Schedule((), (1, 1, 1, 1, 1)))
+    run(picky, replay)
+    assert replay.divergence() == "choice 4: never asked for"
 
 
 def test_nothing_asked_for_means_one_thread_after_the_other() -> None:

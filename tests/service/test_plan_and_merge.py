@@ -33,6 +33,7 @@ SPEC = CampaignSpec(
     regress=("model:v5.10", "model:v5.12"),
 )
 FINDING = Finding(7, "C6/page", "case\n")
+BUILT = Finding(8, "C6/page", "case\n", "32b4f4411955222c15a59d2c")
 CANDIDATES = st.lists(
     st.builds(
         Candidate,
@@ -117,6 +118,12 @@ def test_a_finding_is_confirmed_then_minimised_then_tried_elsewhere_each_once() 
         assert plan(replace(view, waiting=(finding,), labels=frozenset((label,)))) == {}
     done = replace(FINDING, confirmed=True, minimised=True, regressed=True)
     assert plan(replace(view, waiting=(done,))) == {}
+
+
+def test_what_another_build_confirmed_is_confirmed_anew() -> None:
+    labels = frozenset({"confirm:8:" + "0" * 24})
+    orders = plan(View(SPEC, draining=True, waiting=(BUILT,), labels=labels))
+    assert list(orders) == [f"confirm:8:{BUILT.build}"]
 
 
 def test_suspects_are_looked_at_one_by_one() -> None:

@@ -21,7 +21,8 @@ static void prepare_threads(void)
 	s2.current = -1;
 	s2.left = s2.granted = s2.steps = s2.yielded = s2.preemptions = s2.overflow = 0;
 	s2.runs_count = s2.choices_count = 0;
-	s2.replay_at = s2.chosen_at = s2.replay_diverged = 0;
+	s2.replay_at = s2.chosen_at = 0;
+	s2.diverged.how = S2_FOLLOWED;
 	s2.following = 1;
 	s2.threads = s2.scenario.vcpus + s2.scenario.hosts;
 	for (int i = 0; i < S2_LOCKS; i++) {
@@ -44,6 +45,29 @@ static void prepare_threads(void)
 	}
 }
 
+/* Go from the hub's stack to a thread's. Only then are signals the kernel code's own. */
+static void run_thread(struct s2_thread *thread)
+{
+	s2.inside = 1;
+	s2_coroutine_switch(&s2.hub, &thread->coroutine);
+	s2.inside = 0;
+}
+
+/* Set-up and teardown run kernel code outside any thread of the scenario: on the first one's stack,
+ * since the hub's belongs to the caller and has no guard of ours. */
+static void run_alone(void (*body)(void))
+{
+	s2.current = 0;
+	s2_coroutine_prepare(&s2.thread[0].coroutine, body);
+	run_thread(&s2.thread[0]);
+}
+
+static void set_up(void)
+{
+	s2_vm_reset();
+	s2_coroutine_switch(&s2.thread[0].coroutine, &s2.hub);
+}
+
 static void finish(void)
 {
 	if (s2.plain_entry)
@@ -54,14 +78,12 @@ static void finish(void)
 	s2_record(S2_QUIESCENT, 0, 0, 0, 0);
 	s2.alone = 1;
 	s2.left = S2_FOREVER;
-	/* On a thread's stack: the hub's belongs to the caller and has no guard of ours. */
-	s2_coroutine_prepare(&s2.thread[0].coroutine, s2_run_teardown);
-	s2_coroutine_switch(&s2.hub, &s2.thread[0].coroutine);
+	run_alone(s2_run_teardown);
 	s2.alone = 0;
 }
 
-/* Set the machine up and stop before the first decision. */
-void s2_begin(void)
+/* Set the machine up and stop before the first decision; 0 where not even that could be done. */
+int s2_begin(void)
 {
 	prepare_threads();
 	s2.events_count = s2.crashed = 0;
@@ -69,12 +91,16 @@ void s2_begin(void)
 	s2.plain_entry = NULL;
 	s2.left = S2_FOREVER;
 	s2.silent = 1;
-	s2.current = 0;
-	s2_vm_reset();
+	s2.ended = S2_END_FINISHED;
+	run_alone(set_up);
 	s2.silent = 0;
 	s2.current = -1;
 	s2.left = 0;
+	if (s2.ended != S2_END_FINISHED)
+		return 0;
+	s2_coroutine_prepare(&s2.thread[0].coroutine, body);
 	s2_describe();
+	return 1;
 }
 
 /* Run to the end with a strategy of our own. */
@@ -82,13 +108,14 @@ void s2_execute(void)
 {
 	int chosen;
 
-	s2_begin();
+	if (!s2_begin())
+		return;
 	chosen = decide();
 	if (chosen < 0) {
 		record_end();
 	} else {
 		s2.current = chosen;
-		s2_coroutine_switch(&s2.hub, &s2.thread[chosen].coroutine);
+		run_thread(&s2.thread[chosen]);
 	}
 	finish();
 }
@@ -102,7 +129,7 @@ int s2_resume(int answer_thread, int answer_points)
 	s2.answer_points = answer_points;
 	if (!was_choice)
 		s2.current = apply_answer();
-	s2_coroutine_switch(&s2.hub, &s2.thread[s2.current].coroutine);
+	run_thread(&s2.thread[s2.current]);
 	if (s2.ended == S2_ASK) {
 		close_run();
 		s2.enabled = enabled_threads();
@@ -118,7 +145,8 @@ int s2_resume(int answer_thread, int answer_points)
 int s2_start_external(void)
 {
 	s2.strategy = S2_EXTERNAL;
-	s2_begin();
+	if (!s2_begin())
+		return s2.ended;
 	s2.enabled = enabled_threads();
 	s2.asked_current = -1;
 	s2.ended = S2_ASK;

@@ -76,7 +76,6 @@ S2_PUBLIC int s2_run_seed(uint64_t seed)
 	s2_guard_begin();
 	estimate_length();
 	run_seed(seed);
-	s2_guard_end();
 	return s2.ended;
 }
 
@@ -86,14 +85,14 @@ S2_PUBLIC uint64_t s2_class(void)
 }
 
 /* Run seeds `seed` .. `seed + count - 1`; write (seed, class, trips) of those worth judging, those
- * with a tripwire before those of a new class. `figures`: runs, new classes, tripped, steps. Ends
- * early after a crash, since memory may be damaged. */
+ * with a tripwire before those of a new class. `figures`: runs, new classes, tripped, steps,
+ * preemptions, whether the last run crashed. Ends early after that, since memory may be damaged. */
 S2_PUBLIC int s2_explore(uint64_t seed, int64_t count, uint64_t *kept, int room, int64_t *figures)
 {
 	int used = 0, tripped = 0;
 	int64_t run;
 
-	memset(figures, 0, 5 * sizeof(*figures));
+	memset(figures, 0, 6 * sizeof(*figures));
 	s2_guard_begin();
 	estimate_length();
 	for (run = 0; run < count; run++) {
@@ -129,8 +128,8 @@ S2_PUBLIC int s2_explore(uint64_t seed, int64_t count, uint64_t *kept, int room,
 		tripped += trips != 0;
 		used++;
 	}
-	s2_guard_end();
 	figures[0] = run;
+	figures[5] = s2.crashed;
 	return used;
 }
 
@@ -145,6 +144,5 @@ S2_PUBLIC int64_t s2_bare(uint64_t seed, int64_t count)
 		run_seed(seed + (uint64_t)run);
 		steps += s2.steps;
 	}
-	s2_guard_end();
 	return steps;
 }

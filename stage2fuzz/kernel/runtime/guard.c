@@ -9,7 +9,6 @@ static const int guarded[] = { SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT, SIGVTAL
 static struct sigaction before[GUARDED];
 static char signal_stack[64 * 1024];
 static unsigned long last_seen, progress;
-static int in_run;
 
 /* A signal that is none of ours goes to whoever had it before; two engines that were each before
  * the other would hand it to and fro, so the second time it ends the process. */
@@ -46,13 +45,13 @@ static void on_signal(int number, siginfo_t *info, void *context)
 	int64_t where = 0;
 
 	(void)context;
-	if (number != SIGVTALRM && (!in_run || s2.current < 0)) {
-		pass_on(number);
+	if (!s2.inside) {
+		/* A tick while whoever drives us thinks, or a fault that is not ours. */
+		if (number != SIGVTALRM)
+			pass_on(number);
 		return;
 	}
 	if (number == SIGVTALRM) {
-		if (!in_run)
-			return;
 		unsigned long seen = progress + (unsigned long)s2.events_count;
 
 		if (seen != last_seen) {
@@ -63,11 +62,11 @@ static void on_signal(int number, siginfo_t *info, void *context)
 		where = plain_address(info->si_addr);
 	}
 	s2.plain_entry = NULL;
+	s2.silent = 0;
 	s2_record(S2_CRASH, where, 0, 0, number);
 	close_run();
 	s2.ended = S2_END_CRASH;
 	s2.crashed = 1;
-	s2.silent = 0;
 	s2_coroutine_switch(&s2.thread[s2.current].coroutine, &s2.hub);
 }
 
@@ -86,9 +85,9 @@ static void install(void)
 	setitimer(ITIMER_VIRTUAL, &timer, NULL);
 }
 
-/* Catch what a wild pointer or an endless loop does, until s2_guard_end(). The handlers stay, as
- * the system calls that set them would cost more than a run; where libFuzzer or another engine
- * has set its own meanwhile, they are set again. */
+/* Catch what a wild pointer or an endless loop does. The handlers stay from then on, as the system
+ * calls that set them would cost more than a run; where libFuzzer or another engine has set its
+ * own meanwhile, they are set again. */
 void s2_guard_begin(void)
 {
 	struct sigaction now;
@@ -97,15 +96,9 @@ void s2_guard_begin(void)
 	if (!(now.sa_flags & SA_SIGINFO) || now.sa_sigaction != on_signal)
 		install();
 	last_seen = ~0UL;
-	in_run = 1;
 }
 
 void s2_guard_progress(void)
 {
 	progress += S2_EVENTS;
-}
-
-void s2_guard_end(void)
-{
-	in_run = 0;
 }

@@ -5,7 +5,7 @@
 #define S2_ABI 1
 
 s2_u64 s2_witness(const s2_u64 *entry);
-void s2_begin(void);
+int s2_begin(void);
 int s2_resume(int answer_thread, int answer_points);
 int s2_start_external(void);
 void s2_guard_progress(void);
@@ -68,12 +68,11 @@ S2_PUBLIC int s2_run_schedule(const int32_t *runs, int count, const int32_t *cho
 {
 	s2_guard_begin();
 	follow_schedule(runs, count, choices, chosen);
-	s2_guard_end();
+	note_unused();
 	return s2.ended;
 }
 
-/* Drive a run from outside: S2_ASK wants a thread and its points, S2_ASK_CHOICE one of n. The
- * guard stays up until the run is over, or given up between two questions. */
+/* Drive a run from outside: S2_ASK wants a thread and its points, S2_ASK_CHOICE one of n. */
 S2_PUBLIC int s2_start(void)
 {
 	s2_guard_begin();
@@ -84,14 +83,7 @@ S2_PUBLIC int s2_continue(int answer_thread, int answer_points)
 {
 	s2_guard_progress();
 	s2_resume(answer_thread, answer_points);
-	if (s2.ended != S2_ASK && s2.ended != S2_ASK_CHOICE)
-		s2_guard_end();
 	return s2.ended;
-}
-
-S2_PUBLIC void s2_abandon(void)
-{
-	s2_guard_end();
 }
 
 /* What may be looked at when asked: enabled, current, left, yielded, options, then pairs. */
@@ -126,8 +118,8 @@ S2_PUBLIC const int32_t *s2_choices(int *count)
 	return s2.choices;
 }
 
-/* preemptions, steps, plain loads seen, pages still live, whether a signal ended the run,
- * whether the schedule could not be followed. */
+/* preemptions, steps, plain loads seen, pages still live, whether a signal ended the run, how and
+ * where the run left its schedule. */
 S2_PUBLIC void s2_figures(int64_t *out)
 {
 	int live = 0;
@@ -139,7 +131,10 @@ S2_PUBLIC void s2_figures(int64_t *out)
 	out[2] = s2.plain_loads;
 	out[3] = live;
 	out[4] = s2.crashed;
-	out[5] = s2.replay_diverged;
+	out[5] = s2.diverged.how;
+	out[6] = s2.diverged.at;
+	out[7] = s2.diverged.number;
+	out[8] = s2.diverged.limit;
 }
 
 /* How many of three plain loads of an entry the instrumentation announced. */
@@ -147,7 +142,8 @@ S2_PUBLIC int s2_self_test(void)
 {
 	int before;
 
-	s2_begin();
+	if (!s2_begin())
+		return 0;
 	before = s2.plain_loads;
 	s2.current = 0;
 	s2.left = S2_FOREVER;

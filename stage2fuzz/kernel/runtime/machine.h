@@ -62,6 +62,16 @@ struct s2_change {
 	int step, priority;
 };
 
+/* How a run left the schedule that it was told to follow; the order of replay.py's MISMATCHES. */
+enum s2_mismatch { S2_FOLLOWED, S2_STOPPED_EARLY, S2_COULD_NOT_RUN, S2_NO_SUCH_CHOICE,
+		   S2_RUN_UNUSED, S2_CHOICE_UNUSED };
+
+/* The first mismatch: which run or choice it was, and the numbers that tell what happened. */
+struct s2_divergence {
+	enum s2_mismatch how;
+	int at, number, limit;
+};
+
 struct s2_slot {
 	s2_u64 first, end;
 	int pages, backing, flags, skewed, exists;
@@ -118,7 +128,7 @@ struct s2_machine {
 	enum s2_strategy strategy;
 	const int32_t *replay_runs, *replay_choices;
 	int replay_runs_count, replay_choices_count, replay_at, chosen_at, following;
-	int replay_diverged;
+	struct s2_divergence diverged;
 	s2_u64 random;
 	int longest, priority[S2_THREADS], changes, lowest, length_estimate;
 	struct s2_change change[S2_CHANGES];
@@ -149,6 +159,8 @@ struct s2_machine {
 	s2_u64 walking[S2_THREADS];
 	struct s2_tlb_entry tlb[S2_MAX_VCPUS][S2_TLB];
 	int tlb_count[S2_MAX_VCPUS];
+	/* A thread's stack is in use, so that kernel code runs. */
+	volatile int inside;
 	volatile int crashed;
 };
 
@@ -227,6 +239,5 @@ void s2_rcu_flush(void);
 /* schedule.c */
 void s2_execute(void);
 void s2_guard_begin(void);
-void s2_guard_end(void);
 
 #endif

@@ -9,6 +9,14 @@ static int next_in_turn(void)
 	return __builtin_ctz(s2.enabled);
 }
 
+static void diverge(enum s2_mismatch how, int at, int number, int limit)
+{
+	struct s2_divergence first = { how, at, number, limit };
+
+	if (s2.diverged.how == S2_FOLLOWED)
+		s2.diverged = first;
+}
+
 /* The rest of this run, the next run whose thread is enabled, or the fair end (Replay.next). */
 static void choose_replay(void)
 {
@@ -19,7 +27,8 @@ static void choose_replay(void)
 				s2.answer_points = s2.left;
 				return;
 			}
-			s2.replay_diverged = 1;
+			if (s2.replay_runs[2 * s2.replay_at - 1] != S2_FOREVER)
+				diverge(S2_STOPPED_EARLY, s2.replay_at - 1, s2.left, 0);
 		}
 		while (s2.replay_at < s2.replay_runs_count) {
 			int thread = s2.replay_runs[2 * s2.replay_at];
@@ -30,12 +39,21 @@ static void choose_replay(void)
 				s2.answer_points = points;
 				return;
 			}
-			s2.replay_diverged = 1;
+			diverge(S2_COULD_NOT_RUN, s2.replay_at - 1, thread, 0);
 		}
 		s2.following = 0;
 	}
 	s2.answer_thread = !s2.yielded && current_enabled() ? s2.current : next_in_turn();
 	s2.answer_points = S2_FOREVER;
+}
+
+/* What the list still held when the run was over. */
+static void note_unused(void)
+{
+	if (s2.replay_at < s2.replay_runs_count)
+		diverge(S2_RUN_UNUSED, s2.replay_at, 0, 0);
+	else if (s2.chosen_at < s2.replay_choices_count)
+		diverge(S2_CHOICE_UNUSED, s2.chosen_at, 0, 0);
 }
 
 static void choose_random(void)
@@ -118,8 +136,10 @@ int s2_choose(int options)
 	} else if (s2.strategy == S2_REPLAY) {
 		if (s2.chosen_at < s2.replay_choices_count)
 			chosen = s2.replay_choices[s2.chosen_at++];
-		if (chosen >= options)
+		if (chosen >= options) {
+			diverge(S2_NO_SUCH_CHOICE, s2.chosen_at - 1, chosen, options);
 			chosen = options - 1;
+		}
 	} else if (s2.strategy != S2_BREAKER || (next_random() & 1)) {
 		chosen = (int)(next_random() % (uint32_t)options);
 	}
