@@ -12,8 +12,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections import deque
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
@@ -22,9 +21,7 @@ import stage2fuzz
 from stage2fuzz.casetext import parse
 from stage2fuzz.errors import InputError, ModelError
 from stage2fuzz.findings import Store
-from stage2fuzz.report import event_log
-from stage2fuzz.reproduce import minimise_finding
-from stage2fuzz.run import run
+from stage2fuzz.intake import Intake
 
 TARGETS: Final = ("map_race", "permission_mix", "dirty_logging", "notifier", "block_split")
 SCRIPTS: Final = Path(stage2fuzz.__file__).resolve().parent.parent / "fuzz_targets"
@@ -49,8 +46,6 @@ class Totals:
 
     schedules: int = 0
     features: int = 0
-    failures: list[str] = field(default_factory=list)
-    """Target processes that ended badly, findings that do not reproduce: our own bugs."""
 
 
 class Session:
@@ -69,14 +64,10 @@ class Session:
         """``options`` go to the targets as they are: ``--own-loop``, ``--no-seeds``."""
         if not SCRIPTS.is_dir():
             raise InputError("fuzz", "the fuzz targets are not here", "run it from a checkout")
-        self.store, self.engine, self.targets = store, engine, targets
+        self.intake, self.engine, self.targets = Intake(store), engine, targets
         self.seconds, self.jobs = seconds, [Job(number) for number in range(jobs)]
         self.seed, self.options = seed, options
         self.totals = Totals()
-        self.findings: dict[int, str] = {}
-        """Finding number -> verdict, in the order in which they came."""
-        self.to_minimise: deque[int] = deque()
-        self.stopping = False
         self._turn = 0
         self._past = {"schedules": 0, "features": 0}
         self._read: set[Path] = set()
@@ -100,7 +91,7 @@ class Session:
     @property
     def left(self) -> float:
         """Seconds of fuzzing that are left."""
-        return 0.0 if self.stopping else max(0.0, self._end - time.monotonic())
+        return 0.0 if self.intake.stopping else max(0.0, self._end - time.monotonic())
 
     def step(self) -> bool:
         """Start, end and read what there is to; False when fuzzing is over and all is read."""
@@ -117,15 +108,9 @@ class Session:
         self._read_outboxes()
         return running or self.left > 1
 
-    def minimise_one(self) -> int | None:
-        """Minimise the oldest finding that waits for it; its number, or None if none waits."""
-        if not self.to_minimise:
-            return None
-        number = self.to_minimise.popleft()
-        finding = self.store.get(number)
-        case = parse(finding.case_text, f"finding {number}")
-        self.store.attach_minimised(number, minimise_finding(case, finding.signature).case)
-        return number
+    def pause(self) -> None:
+        """Wait a moment for the targets."""
+        time.sleep(0.1)
 
     def _start(self, job: Job) -> None:
         job.target = self.targets[self._turn % len(self.targets)]
@@ -181,7 +166,7 @@ class Session:
             self._past[name] += stats.get(name, 0)
         if code not in (0, -signal.SIGUSR1, -signal.SIGKILL):
             tail = (job.outbox / "log").read_text(errors="replace").strip().splitlines()[-12:]
-            self.totals.failures.append(f"{job.target} ended with {code}:\n" + "\n".join(tail))
+            self.intake.failures.append(f"{job.target} ended with {code}:\n" + "\n".join(tail))
 
     def _read_outboxes(self) -> None:
         live = dict(self._past)
@@ -197,22 +182,8 @@ class Session:
         for path in sorted(outbox.glob("*.finding.json")):
             if path not in self._read:
                 self._read.add(path)
-                self._take(json.loads(path.read_text()))
-
-    def _take(self, finding: dict[str, str]) -> None:
-        """Run a reported finding from scratch and record it; one that does not show is our bug."""
-        case = parse(finding["case"], "finding")
-        outcome = run(case)
-        same = [v for v in outcome.violations if v.signature == finding["signature"]]
-        if not same:
-            self.totals.failures.append(f"does not reproduce: {finding['signature']}")
-            return
-        number = self.store.record(case, same[0], event_log(outcome.events)).number
-        self.store.confirm(number, hits=1, attempts=1)
-        if number not in self.findings:
-            self.findings[number] = same[0].verdict
-            if not self.store.get(number).minimised:
-                self.to_minimise.append(number)
+                finding = json.loads(path.read_text())
+                self.intake.take(parse(finding["case"], "finding"), finding["signature"])
 
 
 def _stats(outbox: Path) -> dict[str, int]:

@@ -46,7 +46,7 @@ RUNTIME_FILES: Final = (
     *("coroutine", "breaker", "strategy", "decide", "locks", "execute", "guard"),
     *("entries", "pages", "rcu", "tlb", "walk"),
     *("hostpages", "calls", "dirtylog", "notifier", "hostthread", "guest", "setup"),
-    *("places", "tripwires", "lasso", "fold", "explore", "features", "fuzz"),
+    *("places", "tripwires", "lasso", "fold", "classes", "explore", "features", "fuzz"),
     *("coverage", "interface"),
 )
 """One translation unit in this order: what decides, memory, the host, who chooses runs."""
