@@ -149,16 +149,20 @@ void s2_yield(void)
 	s2_dispatch();
 }
 
+/* To wake is a step, so that a schedule says when it was, whatever the thread does next. */
 void s2_wait_for(enum s2_wait what, int name, int kind, int64_t where)
 {
 	struct s2_thread *me = &s2.thread[s2.current];
 
 	me->wait = what;
 	me->wait_name = name;
-	while (!ready(me)) {
-		me->pending_kind = kind;
-		me->pending_where = where;
-		s2_dispatch();
+	if (!ready(me)) {
+		while (!ready(me)) {
+			me->pending_kind = kind;
+			me->pending_where = where;
+			s2_dispatch();
+		}
+		s2.left--;
 	}
 	me->wait = S2_RUNNABLE;
 }

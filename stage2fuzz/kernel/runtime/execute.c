@@ -16,6 +16,12 @@ static void body(void)
 	__builtin_unreachable();
 }
 
+static void give_stack(struct s2_coroutine *coroutine)
+{
+	if (!coroutine->stack && s2_coroutine_allocate(coroutine))
+		__builtin_trap();
+}
+
 static void prepare_threads(void)
 {
 	s2.current = -1;
@@ -32,8 +38,7 @@ static void prepare_threads(void)
 	for (int i = 0; i < s2.threads; i++) {
 		struct s2_thread *thread = &s2.thread[i];
 
-		if (!thread->coroutine.stack && s2_coroutine_allocate(&thread->coroutine))
-			__builtin_trap();
+		give_stack(&thread->coroutine);
 		thread->ended = thread->pending_kind = thread->rcu_depth = 0;
 		thread->sparse = thread->leaving = thread->call = 0;
 		thread->injected = thread->signalled = 0;
@@ -58,6 +63,7 @@ static void run_thread(struct s2_thread *thread)
 static void run_alone(void (*body)(void))
 {
 	s2.current = 0;
+	give_stack(&s2.thread[0].coroutine);
 	s2_coroutine_prepare(&s2.thread[0].coroutine, body);
 	run_thread(&s2.thread[0]);
 }
