@@ -32,7 +32,7 @@ PROVING_GROUND: Final = (
     Scenario(
         (Slot(4, logging=True),), _vcpus("rw", "w"), ((HostOp(Op.LOG_GET), HostOp(Op.LOG_GET)),)
     ),
-    Scenario((Slot(4),), _vcpus("ww", "w"), ((HostOp(Op.LOG_ENABLE), HostOp(Op.LOG_GET)),)),
+    Scenario((Slot(4),), _vcpus("ww", "w", page=1), ((HostOp(Op.LOG_ENABLE), HostOp(Op.LOG_GET)),)),
     Scenario((Slot(4),), _vcpus("w", "rr"), ((HostOp(Op.MOVE),),), options=_TEARDOWN),
     Scenario((Slot(4),), _vcpus("ww", "r"), ((HostOp(Op.PROTECT), HostOp(Op.UNPROTECT)),)),
     Scenario(
@@ -46,6 +46,11 @@ PROVING_GROUND: Final = (
         ((Access(_W, 0), Access(_R, 1)), (Access(_X, 511), Access(_W, 511))),
         ((HostOp(Op.LOG_DISABLE), HostOp(Op.MOVE, 0, 512)),),
         options=_TEARDOWN,
+    ),
+    Scenario(
+        (Slot(512, Backing.PMD, logging=True),),
+        _vcpus("r", "x"),
+        ((HostOp(Op.LOG_DISABLE), HostOp(Op.MOVE)),),
     ),
     Scenario((Slot(1 << 18, Backing.PUD),), _vcpus("w", "x", page=513), ((HostOp(Op.MOVE, 513),),)),
     Scenario((Slot(4),), _vcpus("w", "r"), ((HostOp(Op.SLOT_DELETE),),), options=_TEARDOWN),
