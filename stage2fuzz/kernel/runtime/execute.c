@@ -16,6 +16,13 @@ static void body(void)
 	__builtin_unreachable();
 }
 
+static void prepare(struct s2_coroutine *one, void (*with)(void))
+{
+	if (!one->stack && s2_coroutine_allocate(one))
+		__builtin_trap();
+	s2_coroutine_prepare(one, with);
+}
+
 static void prepare_threads(void)
 {
 	s2.current = -1;
@@ -32,8 +39,6 @@ static void prepare_threads(void)
 	for (int i = 0; i < s2.threads; i++) {
 		struct s2_thread *thread = &s2.thread[i];
 
-		if (!thread->coroutine.stack && s2_coroutine_allocate(&thread->coroutine))
-			__builtin_trap();
 		thread->ended = thread->pending_kind = thread->rcu_depth = 0;
 		thread->sparse = thread->busy = thread->call = 0;
 		thread->injected = thread->signalled = 0;
@@ -41,7 +46,7 @@ static void prepare_threads(void)
 		thread->pending_where = 0;
 		thread->wait = S2_RUNNABLE;
 		thread->reader_epoch = -1;
-		s2_coroutine_prepare(&thread->coroutine, body);
+		prepare(&thread->coroutine, body);
 	}
 }
 
@@ -55,10 +60,10 @@ static void run_thread(struct s2_thread *thread)
 
 /* Set-up and teardown run kernel code outside any thread of the scenario: on the first one's stack,
  * since the hub's belongs to the caller and has no guard of ours. */
-static void run_alone(void (*body)(void))
+static void run_alone(void (*what)(void))
 {
 	s2.current = 0;
-	s2_coroutine_prepare(&s2.thread[0].coroutine, body);
+	prepare(&s2.thread[0].coroutine, what);
 	run_thread(&s2.thread[0]);
 }
 
