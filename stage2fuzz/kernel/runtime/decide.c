@@ -48,7 +48,7 @@ static void close_run(void)
 {
 	int done = s2.granted - s2.left;
 
-	if (s2.current < 0)
+	if (s2.current < 0 || s2.alone || s2.silent) /* set-up and teardown follow no schedule */
 		return;
 	s2.steps += done;
 	if (done) {

@@ -16,10 +16,11 @@ static void body(void)
 	__builtin_unreachable();
 }
 
-static void give_stack(struct s2_coroutine *coroutine)
+static void prepare(struct s2_coroutine *one, void (*with)(void))
 {
-	if (!coroutine->stack && s2_coroutine_allocate(coroutine))
+	if (!one->stack && s2_coroutine_allocate(one))
 		__builtin_trap();
+	s2_coroutine_prepare(one, with);
 }
 
 static void prepare_threads(void)
@@ -38,7 +39,6 @@ static void prepare_threads(void)
 	for (int i = 0; i < s2.threads; i++) {
 		struct s2_thread *thread = &s2.thread[i];
 
-		give_stack(&thread->coroutine);
 		thread->ended = thread->pending_kind = thread->rcu_depth = 0;
 		thread->sparse = thread->leaving = thread->call = 0;
 		thread->injected = thread->signalled = 0;
@@ -46,7 +46,7 @@ static void prepare_threads(void)
 		thread->pending_where = 0;
 		thread->wait = S2_RUNNABLE;
 		thread->reader_epoch = -1;
-		s2_coroutine_prepare(&thread->coroutine, body);
+		prepare(&thread->coroutine, body);
 	}
 }
 
@@ -60,11 +60,10 @@ static void run_thread(struct s2_thread *thread)
 
 /* Set-up and teardown run kernel code outside any thread of the scenario: on the first one's stack,
  * since the hub's belongs to the caller and has no guard of ours. */
-static void run_alone(void (*body)(void))
+static void run_alone(void (*what)(void))
 {
 	s2.current = 0;
-	give_stack(&s2.thread[0].coroutine);
-	s2_coroutine_prepare(&s2.thread[0].coroutine, body);
+	prepare(&s2.thread[0].coroutine, what);
 	run_thread(&s2.thread[0]);
 }
 

@@ -62,9 +62,9 @@ static void on_signal(int number, siginfo_t *info, void *context)
 		where = plain_address(info->si_addr);
 	}
 	s2.plain_entry = NULL;
+	close_run();
 	s2.silent = 0;
 	s2_record(S2_CRASH, where, 0, 0, number);
-	close_run();
 	s2.ended = S2_END_CRASH;
 	s2.crashed = 1;
 	s2_coroutine_switch(&s2.thread[s2.current].coroutine, &s2.hub);
