@@ -11,7 +11,7 @@ from stage2fuzz.engine.shared_walk import (
     Visit,
     kvm_pgtable_walk,
 )
-from stage2fuzz.engine.tlb import tlb_flush_vmid_ipa_nsh
+from stage2fuzz.engine.tlb import NO_HINT, tlb_flush_vmid_ipa_nsh
 from stage2fuzz.engine.vm import Vm
 from stage2fuzz.engine.walk import GRANULES, LEAF
 from stage2fuzz.events import (
@@ -25,8 +25,6 @@ from stage2fuzz.events import (
     EAGAIN,
     RETURN,
 )
-
-NO_HINT = -1
 
 
 class SharedAttributeWalk(SharedWalk):
