@@ -1,4 +1,4 @@
-"""The eras: one exclusive lock (v5.10 to v5.12; v6.1), and faults that share it (v6.12)."""
+"""The eras: one exclusive lock (v5.10 to v5.12; v6.1), and faults that share it (v6.6, v6.12)."""
 
 from dataclasses import replace
 from typing import Final
@@ -42,9 +42,11 @@ def kvm_set_spte(vm: Vm, ipa: int, address: int) -> int:
     return mapping.kvm_pgtable_stage2_map(vm, ipa, PAGE_SIZE, address, PROT_R)
 
 
-def no_set_spte(_vm: Vm, _ipa: int, _address: int) -> int:
-    """From v6.10 the page comes back by a fault."""
-    return 0
+def kvm_set_spte_gfn(vm: Vm, ipa: int, address: int) -> int:
+    """The same until v6.10, under the write lock and for no fault."""
+    if vm.revision.no_change_pte:
+        return 0
+    return shared_mapping.kvm_pgtable_stage2_map(vm, ipa, PAGE_SIZE, address, PROT_R, -1, 0)
 
 
 def mkold_of_the_first_leaf(vm: Vm, addr: int, _size: int) -> bool:
@@ -100,7 +102,7 @@ SHARED: Final = Era(
     unmap=shared_unmapping.kvm_pgtable_stage2_unmap,
     mkold=mkold_of_the_range,
     is_young=is_young,
-    set_spte=no_set_spte,
+    set_spte=kvm_set_spte_gfn,
     split_slot=kvm_mmu_split_memory_region,
     flush_slot=flush_slot,
     widest_step=1,

@@ -41,7 +41,11 @@ class Revision:
     unhinted_tables: bool = False
     """From v6.1 the TLBI for a removed table carries no level hint."""
     shared_faults: bool = False
-    """v6.12: faults share mmu_lock and meet in the entries; an era of its own (``eras``)."""
+    """From v6.6: faults share mmu_lock and meet in the entries; an era of its own (``eras``)."""
+    no_change_pte: bool = False
+    """From v6.10 a page that KSM replaced comes back by a fault."""
+    lost_relax_flushes: bool = False
+    """v6.12: whoever lost the race to relax a leaf flushes it all the same."""
     planted: Planted = NONE
 
 
@@ -58,6 +62,8 @@ _SERIES: Final[dict[str, object]] = {
 }
 _V5_15: Final = _SERIES | {"cleared_entries": True}
 _V6_1: Final = _V5_15 | {"hyp_remap_fails": True, "unhinted_tables": True}
+_V6_6: Final = _V6_1 | {"shared_faults": True}
+_V6_12: Final = _V6_6 | {"no_change_pte": True, "lost_relax_flushes": True}
 NAMED: Final[dict[str, Revision]] = {
     "v5.10": BASE,
     "series-v1": Revision("series-v1", True, PermissionOnly.GREATER),
@@ -66,7 +72,8 @@ NAMED: Final[dict[str, Revision]] = {
     "v5.12": replace(BASE, name="v5.12", **_SERIES),  # type: ignore[arg-type]
     "v5.15": replace(BASE, name="v5.15", **_V5_15),  # type: ignore[arg-type]
     "v6.1": replace(BASE, name="v6.1", shared_relax=True, **_V6_1),  # type: ignore[arg-type]
-    "v6.12": replace(BASE, name="v6.12", shared_faults=True, **_V6_1),  # type: ignore[arg-type]
+    "v6.6": replace(BASE, name="v6.6", **_V6_6),  # type: ignore[arg-type]
+    "v6.12": replace(BASE, name="v6.12", **_V6_12),  # type: ignore[arg-type]
 }
 
 

@@ -19,8 +19,9 @@ SCHEDULES = 150
 def revision_of(has: frozenset[str]) -> str | None:
     """The model of the tree's era, by what the probes found; None where there is none."""
     if "S2_HAS_SHARED_WALK" in has:
-        settled = "S2_HAS_LOCAL_FLUSH" in has and "S2_HAS_SET_SPTE_GFN" not in has
-        return "v6.12" if settled else None
+        if "S2_HAS_LOCAL_FLUSH" not in has:
+            return None
+        return "v6.6" if "S2_HAS_SET_SPTE_GFN" in has else "v6.12"
     if "S2_HAS_MM_OPS" in has:
         return "v6.1" if "S2_HAS_RWLOCK" in has else "v5.15"
     return "v5.12" if "S2_HAS_PERMISSION_ONLY_RULE" in has else "v5.10"
