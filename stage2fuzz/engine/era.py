@@ -20,6 +20,10 @@ class Era:
 
     user_mem_abort: "Callable[[Vm, MemorySlot, Fault], int]"
     handle_access_fault: "Callable[[Vm, int], None]"
+    map: "Callable[[Vm, int, int, int, int, int], int]"
+    """(vm, IPA, bytes, host address, PROT_*, whose cache): kvm_pgtable_stage2_map."""
+    relax: "Callable[[Vm, int, int, int], int]"
+    """(vm, IPA, bytes, PROT_*): kvm_pgtable_stage2_relax_perms."""
     wrprotect: "Callable[[Vm, int, int], int]"
     unmap: "Callable[[Vm, int, int], int]"
     mkold: "Callable[[Vm, int, int], bool]"

@@ -28,7 +28,8 @@ class ModelEngine:
         shared = revision.shared_faults
         self.rules = Rules(
             shared_faults=shared,
-            counts_any_nonzero=shared,
+            shared_relax=revision.shared_relax,
+            counts_any_nonzero=revision.cleared_entries,
             local_relax_flush=shared,
             rcu=shared,
         )
