@@ -27,7 +27,7 @@ def mutants(
             results.append(result)
             status.update(f"{len(results)} faults done")
             if not as_json:
-                out.print(_line(result), markup=False)
+                out.print(_line(result), markup=False, soft_wrap=True)
     planted = [result for result in results if result.planted]
     missed = [result for result in planted if not result.found_by]
     if as_json:

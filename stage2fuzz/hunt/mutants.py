@@ -22,6 +22,8 @@ from stage2fuzz.kernel.mutants import copy_tree, plant
 from stage2fuzz.kernel.proving_ground import PROVING_GROUND
 
 BATCH: Final = 1000
+JUDGED: Final = 250
+"""Of a batch at most, which ends when that many were of a new class."""
 ROUNDS: Final = 8
 """Batches a scenario gets before a fault counts as not found."""
 BUDGET: Final = BATCH * ROUNDS * len(PROVING_GROUND)
@@ -89,5 +91,5 @@ def _batches(library: Library) -> Iterator[Done]:
     with closing(Process(library.path)) as process:
         for round_ in range(ROUNDS):
             for number, scenario in enumerate(PROVING_GROUND):
-                process.ask(Turn(number, scenario, 1 + round_ * BATCH, BATCH, BATCH, rules))
+                process.ask(Turn(number, scenario, 1 + round_ * BATCH, BATCH, JUDGED, rules))
                 yield process.answer()
