@@ -32,6 +32,7 @@ COMPILED: Final[dict[str, str]] = {
     "S2_HAS_SPLIT": "void *f = kvm_pgtable_stage2_split;",
     "S2_HAS_DESTROY_RANGE": "void *f = kvm_pgtable_stage2_destroy_range;",
     "S2_HAS_GET_VTCR": "void *f = kvm_get_vtcr;",
+    "S2_HAS_HANDLE_FAULT": "int flag = KVM_PGTABLE_WALK_HANDLE_FAULT;",
     "S2_HAS_SHARED_WALK": "int flag = KVM_PGTABLE_WALK_SHARED;",
     "S2_HAS_FREE_UNLINKED": (
         "void *f(struct kvm_pgtable_mm_ops *ops) { return ops->free_unlinked_table; }"
