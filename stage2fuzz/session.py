@@ -1,8 +1,9 @@
 """A local fuzzing session: targets as subprocesses, their findings confirmed, kept, minimised.
 
 No server is needed. Each job runs one target after another, each in a process of its own with its
-own corpus and outbox; this process reads the outboxes, runs every finding again from its text (it
-did not make it, so that is a reproduction from scratch), records it, and minimises it meanwhile.
+own corpus and outbox; this process reads the outboxes, has every finding run again from its text in
+a process apart (that did not make it, so it is a reproduction from scratch), records it, and has it
+minimised there meanwhile. What crashes an engine's code ends another process than this one.
 """
 
 import json
@@ -19,17 +20,26 @@ from types import TracebackType
 from typing import Final, Self
 
 import stage2fuzz
+from stage2fuzz.apart import Apart, DiedError
+from stage2fuzz.case import Case
 from stage2fuzz.casetext import parse
+from stage2fuzz.codec import decode
 from stage2fuzz.errors import InputError, ModelError
 from stage2fuzz.findings import Store
+from stage2fuzz.harness import killer, killers, reported
+from stage2fuzz.oracles.violation import Violation
+from stage2fuzz.profile import profile_named
 from stage2fuzz.report import event_log
-from stage2fuzz.reproduce import minimise_finding
-from stage2fuzz.run import run
+from stage2fuzz.reproduce import minimise_finding, signatures
+from stage2fuzz.run import Outcome, run
 
 TARGETS: Final = ("map_race", "permission_mix", "dirty_logging", "notifier", "block_split")
 SCRIPTS: Final = Path(stage2fuzz.__file__).resolve().parent.parent / "fuzz_targets"
 GRACE: Final = 5.0
 """Seconds a target gets to end after it was asked to."""
+RUN_SECONDS: Final = 60.0
+"""For one case in the process apart, which may have to build its engine first."""
+MINIMISE_SECONDS: Final = 30.0
 
 
 @dataclass(slots=True)
@@ -80,6 +90,7 @@ class Session:
         self._turn = 0
         self._past = {"schedules": 0, "features": 0}
         self._read: set[Path] = set()
+        self._apart = Apart()
         self._folder = tempfile.TemporaryDirectory(prefix="stage2fuzz-")
         self._end = time.monotonic() + seconds
         self._slice = max(2.0, seconds * jobs / max(jobs, len(targets)))
@@ -95,6 +106,7 @@ class Session:
     ) -> None:
         for job in self.jobs:
             self._stop(job)
+        self._apart.renew()
         self._folder.cleanup()
 
     @property
@@ -124,8 +136,28 @@ class Session:
         number = self.to_minimise.popleft()
         finding = self.store.get(number)
         case = parse(finding.case_text, f"finding {number}")
-        self.store.attach_minimised(number, minimise_finding(case, finding.signature).case)
+        try:
+            smaller = self._apart.ask(
+                MINIMISE_SECONDS + RUN_SECONDS,
+                minimise_finding,
+                case,
+                finding.signature,
+                seconds=MINIMISE_SECONDS,
+            ).case
+            if finding.oracle == "CRASH":
+                self._apart.renew()  # it has crashed so often that nothing it says is sure
+            if finding.signature in signatures(self._run(smaller)):
+                self.store.attach_minimised(number, smaller)
+        except DiedError:
+            pass  # the case stays as it was found
         return number
+
+    def _run(self, case: Case) -> Outcome:
+        """Run a case in the process apart. Raises DiedError."""
+        outcome = self._apart.ask(RUN_SECONDS, run, case)
+        if outcome.ended == "crash":
+            self._apart.renew()
+        return outcome
 
     def _start(self, job: Job) -> None:
         job.target = self.targets[self._turn % len(self.targets)]
@@ -179,7 +211,7 @@ class Session:
         stats = _stats(job.outbox)
         for name in self._past:
             self._past[name] += stats.get(name, 0)
-        if code not in (0, -signal.SIGUSR1, -signal.SIGKILL):
+        if code not in (0, -signal.SIGUSR1, -signal.SIGKILL) and not self._take_killers(job, code):
             tail = (job.outbox / "log").read_text(errors="replace").strip().splitlines()[-12:]
             self.totals.failures.append(f"{job.target} ended with {code}:\n" + "\n".join(tail))
 
@@ -202,17 +234,39 @@ class Session:
     def _take(self, finding: dict[str, str]) -> None:
         """Run a reported finding from scratch and record it; one that does not show is our bug."""
         case = parse(finding["case"], "finding")
-        outcome = run(case)
+        try:
+            outcome = self._run(case)
+        except DiedError:
+            self._keep(case, reported(finding))
+            return
+        if outcome.case.build != case.build:
+            what = f"the tree changed while it was fuzzed ({case.build}, {outcome.case.build})"
+            raise InputError(self.engine, what, "start again")
         same = [v for v in outcome.violations if v.signature == finding["signature"]]
         if not same:
             self.totals.failures.append(f"does not reproduce: {finding['signature']}")
             return
-        number = self.store.record(case, same[0], event_log(outcome.events)).number
-        self.store.confirm(number, hits=1, attempts=1)
-        if number not in self.findings:
-            self.findings[number] = same[0].verdict
-            if not self.store.get(number).minimised:
-                self.to_minimise.append(number)
+        before = len(self.findings)
+        number = self._keep(case, same[0], event_log(outcome.events))
+        self.store.confirm(number, hits=1, attempts=1, build=case.build)
+        if len(self.findings) > before and not self.store.get(number).minimised:
+            self.to_minimise.append(number)
+
+    def _take_killers(self, job: Job, code: int) -> bool:
+        """Record the input that a target's process died of, where compiled code ran in it."""
+        if not self.engine.startswith("kernel:"):
+            return False
+        found = killers(job.outbox, job.outbox, code)
+        for how, data in found:
+            case = decode(data, self.engine, profile_named(job.target))
+            self._keep(case, killer(how, job.target))
+        return bool(found)
+
+    def _keep(self, case: Case, violation: Violation, log: str = "") -> int:
+        """Record a finding; its number."""
+        number = self.store.record(case, violation, log).number
+        self.findings.setdefault(number, violation.verdict)
+        return number
 
 
 def _stats(outbox: Path) -> dict[str, int]:

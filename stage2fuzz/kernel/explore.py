@@ -28,7 +28,7 @@ from stage2fuzz.trace import Trace
 ROOM: Final = 1000
 """Runs of one batch that come back at most; those with a tripped wire before the others."""
 PATIENCE: Final = 60.0
-"""Seconds a batch may take; the library itself ends an endless loop after about two."""
+"""Seconds a batch may take; the library itself ends an endless loop in less than one."""
 TRIPS: Final = ("break", "downgrade", "warning", "end", "leak", "flush", "stuck")
 
 
