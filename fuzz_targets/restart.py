@@ -49,8 +49,9 @@ class Restart:
         arguments = self._left()
         if arguments is None:
             os._exit(0)
-        # A timer outlives exec, and libFuzzer's would end the new process before it has a handler.
-        signal.setitimer(signal.ITIMER_REAL, 0)
+        # Timers outlive exec: libFuzzer's and the engine's would end a process without handlers.
+        for timer in (signal.ITIMER_REAL, signal.ITIMER_VIRTUAL):
+            signal.setitimer(timer, 0)
         os.execv(sys.executable, [sys.executable, sys.argv[0], *arguments])
 
     def _left(self) -> list[str] | None:

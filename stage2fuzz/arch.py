@@ -36,6 +36,8 @@ PTE_IN_PLACE: Final = PTE_PERMISSIONS | PTE_AF | PTE_DBM | PTE_SOFTWARE
 """What may change in a valid entry without break-before-make (rule RWHZWS)."""
 PTE_LOCKED: Final = 1 << 10
 """KVM_INVALID_PTE_LOCKED of v6.2 and later: an invalid entry owned by one walker."""
+PTE_LOCKED_TYPE: Final = 1 << 60
+"""The same where invalid entries have a type in bits 63 to 60 (v7.0 and later)."""
 
 READ: Final = 1
 WRITE: Final = 2
@@ -60,6 +62,11 @@ def granule(level: int) -> int:
 def entry_index(ipa: int, level: int) -> int:
     """Index of ``ipa`` in a (not concatenated) table page of ``level``."""
     return (ipa >> (PAGE_SHIFT + 9 * (LAST_LEVEL - level))) & (ENTRIES - 1)
+
+
+def is_locked(pte: int) -> bool:
+    """Whether this is the marker of a walker that breaks the entry, in either encoding."""
+    return pte in (PTE_LOCKED, PTE_LOCKED_TYPE)
 
 
 def is_valid(pte: int) -> bool:
@@ -106,7 +113,7 @@ def describe(pte: int, level: int) -> str:
     Cached, since a fuzzer meets the same few entries in the verdicts of most of its runs.
     """
     if not pte & PTE_VALID:
-        return "invalid" if pte == 0 else ("locked" if pte == PTE_LOCKED else f"invalid ({pte:#x})")
+        return "invalid" if pte == 0 else ("locked" if is_locked(pte) else f"invalid ({pte:#x})")
     if is_table(pte, level):
         return f"table {address_of(pte):#x}"
     kind = "page" if level == LAST_LEVEL else f"block {('512G', '1G', '2M')[level]}"

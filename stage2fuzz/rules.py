@@ -7,8 +7,6 @@ from dataclasses import dataclass
 class Rules:
     """What is right depends on the kernel's era; the engine says which era it models."""
 
-    dirty_marked_under_lock: bool = True
-    """v5.12 to v6.1 mark under mmu_lock; from v6.2 the mark follows after the unlock."""
     shared_faults: bool = False
     """From v6.2 faults walk under the read lock and change entries by cmpxchg only."""
     shared_relax: bool = False

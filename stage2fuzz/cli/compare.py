@@ -16,10 +16,9 @@ from stage2fuzz.codec import CHOICES_AT, decode
 from stage2fuzz.compare import Difference, compare
 from stage2fuzz.errors import InputError
 from stage2fuzz.harness import write_whole
-from stage2fuzz.profile import profile_named
+from stage2fuzz.profile import PROFILES
 from stage2fuzz.run import engine_of
 from stage2fuzz.scenario import Scenario
-from stage2fuzz.session import TARGETS
 
 MAX_SECONDS = 24 * 3600
 SCHEDULES_A_CASE = 50
@@ -75,12 +74,12 @@ def _of_cases(paths: list[Path], seed: int) -> Iterator[tuple[Scenario, int]]:
 
 
 def _random(engine: str, seconds: int, seed: int) -> Iterator[tuple[Scenario, int]]:
-    end = time.monotonic() + seconds
+    end, names = time.monotonic() + seconds, tuple(PROFILES)
     for number in count(seed):
         if time.monotonic() > end:
             return
         data = Random(number).randbytes(CHOICES_AT)
-        profile = profile_named(TARGETS[number % len(TARGETS)])
+        profile = PROFILES[names[number % len(names)]]
         yield decode(data, engine, profile).scenario, number
 
 

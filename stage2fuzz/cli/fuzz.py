@@ -1,18 +1,14 @@
 """stage2fuzz fuzz: one command, no server, all cores, everything kept."""
 
 import os
-import signal
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from types import FrameType
 from typing import Annotated
 
 import typer
-from rich.live import Live
 from rich.table import Table
 
 from stage2fuzz.cli.common import DEFAULT_DATABASE, Database, Json, console, emit
+from stage2fuzz.cli.live import drive
 from stage2fuzz.errors import InputError
 from stage2fuzz.findings.store import Store
 from stage2fuzz.harness import Harness
@@ -50,13 +46,13 @@ def fuzz(
     with Session(store, engine, names, seconds, cores, seed, options) as session:
         if not as_json:
             out.print(f"fuzzing {engine} for {seconds} s, {cores} at once, findings in {database}")
-        with _interruptible(session):
-            _drive(session, quiet=as_json)
+        started = time.monotonic()
+        drive(session, lambda: _lines(session, started), quiet=as_json)
     _report(session, store, as_json)
     store.close()
-    if session.totals.failures:
-        raise RuntimeError("\n".join(session.totals.failures))
-    raise typer.Exit(1 if session.findings else 0)
+    if failures := session.intake.failures:
+        raise RuntimeError("\n".join(failures))
+    raise typer.Exit(1 if session.intake.findings else 0)
 
 
 def _checked(engine: str, names: tuple[str, ...], seconds: int, jobs: int) -> tuple[str, ...]:
@@ -72,67 +68,20 @@ def _checked(engine: str, names: tuple[str, ...], seconds: int, jobs: int) -> tu
     return names
 
 
-@contextmanager
-def _interruptible(session: Session) -> Iterator[None]:
-    """Ctrl-C ends the fuzzing and keeps what was found; a second one gives up minimising too."""
-
-    def stop(_number: int, _frame: FrameType | None) -> None:
-        if session.stopping:
-            session.to_minimise.clear()
-        session.stopping = True
-
-    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
-def _drive(session: Session, quiet: bool) -> None:
-    out = console()
-    started = time.monotonic()
-    live = Live(console=out, auto_refresh=False, transient=True)
-    shown = not quiet and out.is_terminal
-    next_line = started + 10
-    with live if shown else _nothing():
-        while session.step() or session.to_minimise:
-            if session.minimise_one() is None:
-                time.sleep(0.1)
-            if shown:
-                live.update(_progress(session, started), refresh=True)
-            elif not quiet and time.monotonic() > next_line:
-                next_line += 10
-                out.print(_line(session, started))
-
-
-@contextmanager
-def _nothing() -> Iterator[None]:
-    yield
-
-
-def _line(session: Session, started: float) -> str:
+def _lines(session: Session, started: float) -> list[str]:
     totals, spent = session.totals, max(0.001, time.monotonic() - started)
-    return (
-        f"{spent:5.0f} s  {totals.schedules:>9,} schedules  {totals.schedules / spent:>7,.0f}/s  "
-        f"{totals.features:>6,} features  {len(session.findings):>3} findings"
-    )
-
-
-def _progress(session: Session, started: float) -> Table:
-    table = Table.grid(padding=(0, 1))
-    table.add_row(_line(session, started))
     running = ", ".join(job.target for job in session.jobs if job.process is not None)
-    waiting = len(session.to_minimise)
+    waiting = len(session.intake.to_minimise)
     work = f"running {running}" if running else "all targets ended"
-    table.add_row(f"        {work}" + (f"; {waiting} to minimise" if waiting else ""))
-    for number, verdict in list(session.findings.items())[-8:]:
-        table.add_row(f"  [bold]#{number}[/] {verdict}")
-    return table
+    return [
+        f"{spent:5.0f} s  {totals.schedules:>9,} schedules  {totals.schedules / spent:>7,.0f}/s  "
+        f"{totals.features:>6,} features  {len(session.intake.findings):>3} findings",
+        f"        {work}" + (f"; {waiting} to minimise" if waiting else ""),
+    ]
 
 
 def _report(session: Session, store: Store, as_json: bool) -> None:
-    found = [store.get(number) for number in session.findings]
+    found = [store.get(number) for number in session.intake.findings]
     totals = session.totals
     if as_json:
         emit(
@@ -140,7 +89,7 @@ def _report(session: Session, store: Store, as_json: bool) -> None:
                 "engine": session.engine,
                 "schedules": totals.schedules,
                 "features": totals.features,
-                "failures": totals.failures,
+                "failures": session.intake.failures,
                 "findings": [
                     {
                         "id": each.id,

@@ -104,7 +104,8 @@ def user_mem_abort(vm: Vm, slot: MemorySlot, fault: Fault) -> int:
     if absent:
         return -EFAULT
     ipa = fault.ipa & -size
-    if (fault.status != PERMISSION or (logging and fault.kind == WRITE)) and not topup(vm):
+    may_link = fault.status != PERMISSION or (logging and fault.kind == WRITE)
+    if may_link and not topup_for_fault(vm):
         return -ENOMEM
     if not planted.sequence_after_lookup:
         sequence = read_sequence(vm)
@@ -198,20 +199,23 @@ def transparent_hugepage_adjust(vm: Vm, slot: MemorySlot, mapping: Mapping) -> N
         mapping.size = size
 
 
-def topup(vm: Vm) -> bool:
-    """kvm_mmu_topup_memory_cache: fill the thread's cache before the lock; False is -ENOMEM."""
+def topup_for_fault(vm: Vm) -> bool:
+    """Fill the thread's cache before the lock; False is -ENOMEM."""
     if vm.planted.no_topup:
         return True
-    wanted = 3 - vm.start_level
-    cache, me = vm.caches, vm.current
-    if cache[me] >= wanted:
+    return topup(vm, vm.current, 3 - vm.start_level, CACHE_CAPACITY)
+
+
+def topup(vm: Vm, cache: int, wanted: int, capacity: int) -> bool:
+    """kvm_mmu_topup_memory_cache of ``vm.caches[cache]``; False is -ENOMEM."""
+    if vm.caches[cache] >= wanted:
         return True
     vm.topups += 1
     vm.point(TOPUP, 0)
     failed = vm.topups == vm.options.failing_topup
-    vm.record((TOPUP, me, 0, wanted, -ENOMEM if failed else 0, 0))
+    vm.record((TOPUP, vm.current, 0, wanted, -ENOMEM if failed else 0, 0))
     if not failed:
-        cache[me] = vm.options.cache_pages or CACHE_CAPACITY
+        vm.caches[cache] = min(vm.options.cache_pages or capacity, capacity)
     return not failed
 
 

@@ -1,10 +1,11 @@
 """The attribute walker: relax, write-protect, access flag; leaves only, one store each."""
 
-from stage2fuzz.arch import PTE_AF, PTE_READ, PTE_VALID, PTE_WRITE, PTE_XN
+from stage2fuzz.arch import PTE_ADDRESS, PTE_AF, PTE_READ, PTE_VALID, PTE_WRITE, PTE_XN
 from stage2fuzz.engine.leaf import PROT_R, PROT_W, PROT_X
+from stage2fuzz.engine.maintenance import invalidate_icache_guest_page
 from stage2fuzz.engine.tlb import tlb_flush_vmid_ipa
 from stage2fuzz.engine.vm import Vm
-from stage2fuzz.engine.walk import LEAF, Walk, kvm_pgtable_walk
+from stage2fuzz.engine.walk import GRANULES, LEAF, Walk, kvm_pgtable_walk
 from stage2fuzz.events import (
     CALL,
     CALL_IS_YOUNG,
@@ -38,6 +39,8 @@ def stage2_attr_walker(vm: Vm, walk: AttributeWalk, ptep: int, level: int, _flag
     walk.found, walk.level = pte, level
     changed = (pte & ~walk.clear) | walk.set
     if changed != pte:
+        if pte & ~changed & PTE_XN and vm.revision.cleared_entries:
+            invalidate_icache_guest_page(vm, pte & PTE_ADDRESS, GRANULES[level])
         vm.store(ptep, changed)
     return 0
 
@@ -54,7 +57,7 @@ def kvm_pgtable_stage2_relax_perms(vm: Vm, addr: int, size: int, prot: int) -> i
     An entry that is invalid by now is skipped, flushed all the same, and 0 returned, as v5.10
     does (the level hint is then 0).
     """
-    vm.record((CALL, vm.current, addr, size, 0, CALL_RELAX | prot << 8))
+    vm.record((CALL, vm.current, addr & -size, size, 0, CALL_RELAX | prot << 8))
     planted = vm.planted
     set_ = (PTE_READ if prot & PROT_R else 0) | (PTE_WRITE if prot & PROT_W else 0)
     clear = PTE_XN if prot & PROT_X else 0
@@ -64,7 +67,7 @@ def kvm_pgtable_stage2_relax_perms(vm: Vm, addr: int, size: int, prot: int) -> i
     walk = _update(vm, addr, 1, set_, clear)
     if not planted.relax_without_tlbi:
         tlb_flush_vmid_ipa(vm, addr, walk.level)
-    vm.record((RETURN, vm.current, addr, size, 0, CALL_RELAX))
+    vm.record((RETURN, vm.current, addr & -size, size, 0, CALL_RELAX))
     return 0
 
 

@@ -1,20 +1,23 @@
-"""The two eras: one exclusive lock (v5.10 to v5.12), and faults that share it (v6.12)."""
+"""The eras: one exclusive lock (v5.10 to v5.12; v6.1), and faults that share it (v6.6, v6.12)."""
 
+from dataclasses import replace
 from typing import Final
 
 from stage2fuzz.arch import PAGE_SIZE
 from stage2fuzz.engine import (
     abort,
     attributes,
+    later_abort,
     mapping,
-    shared_abort,
     shared_attributes,
+    shared_mapping,
     shared_unmapping,
     unmapping,
 )
 from stage2fuzz.engine.era import Era
 from stage2fuzz.engine.leaf import PROT_R
 from stage2fuzz.engine.revision import Revision
+from stage2fuzz.engine.shared_split import kvm_mmu_split_memory_region
 from stage2fuzz.engine.tlb import kvm_tlb_flush_vmid_range, tlb_flush_vmid
 from stage2fuzz.engine.vm import MemorySlot, Vm
 from stage2fuzz.events import LOCK_MMU
@@ -22,7 +25,16 @@ from stage2fuzz.events import LOCK_MMU
 
 def era_of(revision: Revision) -> Era:
     """The functions that ``revision`` consists of."""
-    return SHARED if revision.shared_faults else EXCLUSIVE
+    if revision.shared_faults:
+        return SHARED
+    return CLEARED if revision.cleared_entries else EXCLUSIVE
+
+
+def handle_access_fault(vm: Vm, ipa: int) -> None:
+    """Set the access flag of the leaf, if it is still there, beside other faults."""
+    vm.lock(LOCK_MMU, 1)
+    shared_attributes.kvm_pgtable_stage2_mkyoung(vm, ipa)
+    vm.unlock(LOCK_MMU, 1)
 
 
 def kvm_set_spte(vm: Vm, ipa: int, address: int) -> int:
@@ -30,9 +42,11 @@ def kvm_set_spte(vm: Vm, ipa: int, address: int) -> int:
     return mapping.kvm_pgtable_stage2_map(vm, ipa, PAGE_SIZE, address, PROT_R)
 
 
-def no_set_spte(_vm: Vm, _ipa: int, _address: int) -> int:
-    """From v6.10 the page comes back by a fault."""
-    return 0
+def kvm_set_spte_gfn(vm: Vm, ipa: int, address: int) -> int:
+    """The same until v6.10, under the write lock and for no fault."""
+    if vm.revision.no_change_pte:
+        return 0
+    return shared_mapping.kvm_pgtable_stage2_map(vm, ipa, PAGE_SIZE, address, PROT_R, -1, 0)
 
 
 def mkold_of_the_first_leaf(vm: Vm, addr: int, _size: int) -> bool:
@@ -50,14 +64,8 @@ def is_young(vm: Vm, addr: int) -> bool:
     return shared_attributes.kvm_pgtable_stage2_test_clear_young(vm, addr, PAGE_SIZE, mkold=False)
 
 
-def no_split(_vm: Vm) -> None:
+def no_split(_vm: Vm, _slot: MemorySlot) -> None:
     """Blocks are split by faults only."""
-
-
-def kvm_mmu_split_memory_region(vm: Vm) -> None:
-    """Eager splitting that nobody asked for (a chunk size of 0) still takes the lock."""
-    vm.lock(LOCK_MMU)
-    vm.unlock(LOCK_MMU)
 
 
 def flush_vm(vm: Vm, _slot: MemorySlot) -> None:
@@ -73,6 +81,8 @@ def flush_slot(vm: Vm, slot: MemorySlot) -> None:
 EXCLUSIVE: Final = Era(
     user_mem_abort=abort.user_mem_abort,
     handle_access_fault=abort.handle_access_fault,
+    map=mapping.kvm_pgtable_stage2_map,
+    relax=attributes.kvm_pgtable_stage2_relax_perms,
     wrprotect=attributes.kvm_pgtable_stage2_wrprotect,
     unmap=unmapping.kvm_pgtable_stage2_unmap,
     mkold=mkold_of_the_first_leaf,
@@ -82,14 +92,17 @@ EXCLUSIVE: Final = Era(
     flush_slot=flush_vm,
     widest_step=0,
 )
+CLEARED: Final = replace(EXCLUSIVE, user_mem_abort=later_abort.user_mem_abort, widest_step=1)
 SHARED: Final = Era(
-    user_mem_abort=shared_abort.user_mem_abort,
-    handle_access_fault=shared_abort.handle_access_fault,
+    user_mem_abort=later_abort.user_mem_abort,
+    handle_access_fault=handle_access_fault,
+    map=shared_mapping.kvm_pgtable_stage2_map,
+    relax=shared_attributes.kvm_pgtable_stage2_relax_perms,
     wrprotect=shared_attributes.kvm_pgtable_stage2_wrprotect,
     unmap=shared_unmapping.kvm_pgtable_stage2_unmap,
     mkold=mkold_of_the_range,
     is_young=is_young,
-    set_spte=no_set_spte,
+    set_spte=kvm_set_spte_gfn,
     split_slot=kvm_mmu_split_memory_region,
     flush_slot=flush_slot,
     widest_step=1,

@@ -13,7 +13,7 @@ from stage2fuzz.arch import PAGE_SIZE
 from stage2fuzz.engine.hyp import kvm_pgtable_hyp_map
 from stage2fuzz.engine.leaf import PROT_R, PROT_W
 from stage2fuzz.engine.unmapping import kvm_free_stage2_pgd
-from stage2fuzz.engine.vm import HostPageState, MemorySlot, Vm
+from stage2fuzz.engine.vm import SPLIT_CACHE, HostPageState, MemorySlot, Vm
 from stage2fuzz.engine.walk import GRANULES
 from stage2fuzz.events import (
     BACKING,
@@ -30,6 +30,7 @@ from stage2fuzz.events import (
     CALL_TEARDOWN,
     CALL_TEST_YOUNG,
     CLEAR_DIRTY,
+    EINVAL,
     ENOENT,
     INVALIDATE_BEGIN,
     INVALIDATE_END,
@@ -101,19 +102,24 @@ def stage2_apply_range(
     vm: Vm, start: int, size: int, function: Callable[[Vm, int, int], int]
 ) -> None:
     """Apply ``function`` to the range in parts that end where a root entry ends, or from v6.2 a
-    block of the largest size."""
+    block of the largest size; between two parts mmu_lock goes to whoever waits for it."""
     end, step = start + size, GRANULES[max(vm.start_level, vm.era.widest_step)]
     while start < end:
         following = min(end, (start & -step) + step)
         function(vm, start, following - start)
         start = following
+        if start < end and vm.contended(LOCK_MMU):
+            vm.unlock(LOCK_MMU)
+            vm.lock(LOCK_MMU)
 
 
 def log_enable(vm: Vm, slot: MemorySlot, _start: int, _size: int) -> int:
     """KVM_MEM_LOG_DIRTY_PAGES on: publish, write-protect the slot, unlock, then flush."""
     vm.lock(LOCK_SLOTS)
     old = _current(vm, slot)
-    if old is not None and not old.flags & SLOT_LOGGING:
+    # kvm_arch_prepare_memory_region refuses to log device memory.
+    device = slot.backing is Backing.DEVICE
+    if old is not None and not device and not old.flags & SLOT_LOGGING:
         new = copy(old)
         new.flags |= SLOT_LOGGING
         new.dirty = {}
@@ -123,9 +129,9 @@ def log_enable(vm: Vm, slot: MemorySlot, _start: int, _size: int) -> int:
         vm.unlock(LOCK_MMU)
         if not vm.planted.wrprotect_without_flush:
             vm.era.flush_slot(vm, new)
-        vm.era.split_slot(vm)
+        vm.era.split_slot(vm, new)
     vm.unlock(LOCK_SLOTS)
-    return 0
+    return -EINVAL if device else 0
 
 
 def log_disable(vm: Vm, slot: MemorySlot, _start: int, _size: int) -> int:
@@ -136,6 +142,7 @@ def log_disable(vm: Vm, slot: MemorySlot, _start: int, _size: int) -> int:
         new = copy(old)
         new.flags &= ~SLOT_LOGGING
         publish(vm, new)
+        vm.caches[SPLIT_CACHE] = 0
     vm.unlock(LOCK_SLOTS)
     return 0
 

@@ -63,8 +63,8 @@ def hyp_map_walker_try_leaf(vm: Vm, ptep: int, phys: int, prot: int) -> int:
             vm.store(ptep, new, ORDER_RELEASE)
     if not written:
         vm.record((WARN, vm.current, 0, 0, 0, WARN_HYP_REMAP))
-        if vm.revision.shared_faults:
+        if vm.revision.hyp_remap_fails:
             # The leaf writer warns, and so does its caller, who has no level left to descend to.
             vm.record((WARN, vm.current, 0, 0, 0, WARN_HYP_REMAP))
             return -EINVAL
-    return 0  # a refused remap is a warning here; by v6.1 it is an error too
+    return 0

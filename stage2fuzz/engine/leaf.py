@@ -61,8 +61,8 @@ def kvm_set_valid_leaf_pte(vm: Vm, ptep: int, old: int, phys: int, attr: int, le
 
 
 def kvm_set_invalid_pte(vm: Vm, ptep: int, pte: int) -> None:
-    """Clear VALID and nothing else: until v5.13 the other bits of ``pte`` stay."""
-    vm.store(ptep, pte & ~PTE_VALID)
+    """Clear the entry; until v5.13 VALID and nothing else, so that the other bits stay."""
+    vm.store(ptep, 0 if vm.revision.cleared_entries else pte & ~PTE_VALID)
 
 
 def kvm_set_table_pte(vm: Vm, ptep: int, child: int) -> None:

@@ -13,6 +13,7 @@ from stage2fuzz.engine.leaf import (
     kvm_set_valid_leaf_pte,
     stage2_set_prot_attr,
 )
+from stage2fuzz.engine.maintenance import clean_dcache_guest_page, invalidate_icache_guest_page
 from stage2fuzz.engine.revision import PermissionOnly
 from stage2fuzz.engine.tlb import tlb_flush_vmid, tlb_flush_vmid_ipa
 from stage2fuzz.engine.vm import Vm
@@ -35,13 +36,13 @@ from stage2fuzz.events import (
 class MapWalk(Walk):
     """struct stage2_map_data beside the walk: where the next leaf points, and the anchor."""
 
-    __slots__ = ("anchor", "attr", "phys", "thread")
+    __slots__ = ("anchor", "attr", "child", "phys", "thread")
 
     def __init__(self, addr: int, size: int, phys: int, attr: int, thread: int) -> None:
         super().__init__(addr, size, stage2_map_walker, LEAF | TABLE_PRE | TABLE_POST)
         self.phys = phys
         self.attr = attr
-        self.anchor = 0
+        self.anchor = self.child = 0
         self.thread = thread
         """Whose memory cache the pages come from; -1: the caller has none."""
 
@@ -73,6 +74,7 @@ def stage2_map_walk_table_pre(vm: Vm, walk: MapWalk, ptep: int, level: int) -> i
         return 0
     if not kvm_block_mapping_supported(walk.addr, walk.end, walk.phys, level):
         return 0
+    walk.child = walk.loaded & PTE_ADDRESS
     kvm_set_invalid_pte(vm, ptep, walk.loaded)
     if vm.planted.collapse_flushes_by_ipa:
         tlb_flush_vmid_ipa(vm, walk.addr, level)
@@ -86,6 +88,8 @@ def stage2_map_walk_table_post(vm: Vm, walk: MapWalk, ptep: int, level: int) -> 
     """Below the anchor free each child; at the anchor itself write the block."""
     if not walk.anchor:
         return 0
+    if vm.revision.cleared_entries and walk.anchor == ptep:
+        return block_before_child(vm, walk, ptep, level)
     child = vm.load(ptep) & PTE_ADDRESS
     if not vm.planted.collapse_leaks_the_child:
         vm.free_page(child)
@@ -97,6 +101,16 @@ def stage2_map_walk_table_post(vm: Vm, walk: MapWalk, ptep: int, level: int) -> 
     walk.anchor, walk.sparse = 0, False
     walk.loaded = vm.load(ptep)
     return stage2_map_walk_leaf(vm, walk, ptep, level)
+
+
+def block_before_child(vm: Vm, walk: MapWalk, ptep: int, level: int) -> int:
+    """At the anchor from v5.15 on: the block is written, then the table that it replaced goes."""
+    walk.anchor, walk.sparse = 0, False
+    walk.loaded = vm.load(ptep)
+    ret = stage2_map_walk_leaf(vm, walk, ptep, level)
+    vm.put_page(walk.child)
+    vm.put_page(ptep)
+    return ret
 
 
 def stage2_map_walk_leaf(vm: Vm, walk: MapWalk, ptep: int, level: int) -> int:
@@ -146,6 +160,10 @@ def stage2_map_walker_try_leaf(vm: Vm, walk: MapWalk, ptep: int, level: int) -> 
             walk.phys += GRANULES[level]
             return 0
         _break(vm, walk, ptep, level)
+    if vm.revision.cleared_entries:
+        clean_dcache_guest_page(vm, new, level)
+        if not new & PTE_XN:
+            invalidate_icache_guest_page(vm, walk.phys, GRANULES[level])
     vm.store(ptep, new, ORDER_RELEASE)
     vm.get_page(ptep)
     walk.phys += GRANULES[level]

@@ -27,9 +27,9 @@ class ModelEngine:
         self.revision = revision
         shared = revision.shared_faults
         self.rules = Rules(
-            dirty_marked_under_lock=not shared,
             shared_faults=shared,
-            counts_any_nonzero=shared,
+            shared_relax=revision.shared_relax,
+            counts_any_nonzero=revision.cleared_entries,
             local_relax_flush=shared,
             rcu=shared,
         )

@@ -31,8 +31,21 @@ class Revision:
     permission_only: PermissionOnly = PermissionOnly.REWRITE
     dirty_after_success: bool = False
     """Patch 3: mark only after map or relax succeeded, and re-enter the guest on -EAGAIN."""
+    cleared_entries: bool = False
+    """From v5.15: what is broken is zero, the walkers see to the caches, and what a fault saw at
+    its start decides; an era of its own (``eras``)."""
+    shared_relax: bool = False
+    """v6.1: while logging, a write permission fault of a page holds the read lock."""
+    hyp_remap_fails: bool = False
+    """From v6.1 a refused hyp remap is an error too."""
+    unhinted_tables: bool = False
+    """From v6.1 the TLBI for a removed table carries no level hint."""
     shared_faults: bool = False
-    """v6.12: faults share mmu_lock and meet in the entries; an era of its own (``eras``)."""
+    """From v6.6: faults share mmu_lock and meet in the entries; an era of its own (``eras``)."""
+    no_change_pte: bool = False
+    """From v6.10 a page that KSM replaced comes back by a fault."""
+    lost_relax_flushes: bool = False
+    """v6.12: whoever lost the race to relax a leaf flushes it all the same."""
     planted: Planted = NONE
 
 
@@ -47,13 +60,20 @@ _SERIES: Final[dict[str, object]] = {
     "permission_only": PermissionOnly.SKIP,
     "dirty_after_success": True,
 }
+_V5_15: Final = _SERIES | {"cleared_entries": True}
+_V6_1: Final = _V5_15 | {"hyp_remap_fails": True, "unhinted_tables": True}
+_V6_6: Final = _V6_1 | {"shared_faults": True}
+_V6_12: Final = _V6_6 | {"no_change_pte": True, "lost_relax_flushes": True}
 NAMED: Final[dict[str, Revision]] = {
     "v5.10": BASE,
     "series-v1": Revision("series-v1", True, PermissionOnly.GREATER),
     "series-v2": replace(BASE, name="series-v2", **_SERIES),  # type: ignore[arg-type]
     "series-v4": Revision("series-v4", True, PermissionOnly.UNION),
     "v5.12": replace(BASE, name="v5.12", **_SERIES),  # type: ignore[arg-type]
-    "v6.12": replace(BASE, name="v6.12", shared_faults=True, **_SERIES),  # type: ignore[arg-type]
+    "v5.15": replace(BASE, name="v5.15", **_V5_15),  # type: ignore[arg-type]
+    "v6.1": replace(BASE, name="v6.1", shared_relax=True, **_V6_1),  # type: ignore[arg-type]
+    "v6.6": replace(BASE, name="v6.6", **_V6_6),  # type: ignore[arg-type]
+    "v6.12": replace(BASE, name="v6.12", **_V6_12),  # type: ignore[arg-type]
 }
 
 
@@ -72,7 +92,9 @@ def parse_revision(text: str) -> Revision:
             raise InputError(f"model:{text}", f"unknown patch {patch!r}", "known: p1, p2, p3")
         changes |= PATCHES[patch]
     switches: dict[str, bool] = {}
-    right = (*IN_BOTH_ERAS, *SHARED_ONLY) if revision.shared_faults else EXCLUSIVE_NAMES
+    right = IN_BOTH_ERAS if revision.cleared_entries else EXCLUSIVE_NAMES
+    if revision.shared_faults:
+        right = (*right, *SHARED_ONLY)
     for bug in bugs:
         name = bug.replace("-", "_")
         if name not in right:

@@ -11,7 +11,7 @@ from stage2fuzz.engine.shared_walk import (
     Visit,
     kvm_pgtable_walk,
 )
-from stage2fuzz.engine.tlb import tlb_flush_vmid_ipa_nsh
+from stage2fuzz.engine.tlb import NO_HINT, tlb_flush_vmid_ipa_nsh
 from stage2fuzz.engine.vm import Vm
 from stage2fuzz.engine.walk import GRANULES, LEAF
 from stage2fuzz.events import (
@@ -25,8 +25,6 @@ from stage2fuzz.events import (
     EAGAIN,
     RETURN,
 )
-
-NO_HINT = -1
 
 
 class SharedAttributeWalk(SharedWalk):
@@ -59,8 +57,8 @@ def stage2_attr_walker(vm: Vm, walk: SharedAttributeWalk, visit: Visit, _flag: i
 def kvm_pgtable_stage2_relax_perms(vm: Vm, addr: int, size: int, prot: int) -> int:
     """Grant more on the leaf of ``addr``: 0 or -EAGAIN.
 
-    The flush is local and follows in either case: whoever lost to another vCPU's grant may hold
-    the narrower entry still, and nobody else will flush it for him.
+    The flush is local. In v6.12 it follows in either case: whoever lost to another vCPU's grant may
+    hold the narrower entry still, and nobody else will flush it for him.
     """
     vm.record((CALL, vm.current, addr & -size, size, 0, CALL_RELAX | prot << 8))
     set_ = (PTE_READ if prot & PROT_R else 0) | (PTE_WRITE if prot & PROT_W else 0)
@@ -68,7 +66,8 @@ def kvm_pgtable_stage2_relax_perms(vm: Vm, addr: int, size: int, prot: int) -> i
     walk = SharedAttributeWalk(addr, 1, set_, clear, HANDLE_FAULT | SHARED)
     ret = kvm_pgtable_walk(vm, walk)
     lost = ret == -EAGAIN
-    if (lost or not ret) and not vm.planted.relax_without_tlbi:
+    flushes = not ret or (lost and vm.revision.lost_relax_flushes)
+    if flushes and not vm.planted.relax_without_tlbi:
         tlb_flush_vmid_ipa_nsh(vm, addr, NO_HINT if lost else walk.level)
     vm.record((RETURN, vm.current, addr & -size, size, ret, CALL_RELAX))
     return ret

@@ -44,21 +44,28 @@ class SharedMapWalk(SharedWalk):
 
     __slots__ = ("attr", "phys", "thread")
 
-    def __init__(self, addr: int, size: int, phys: int, attr: int, thread: int) -> None:
-        flags = LEAF | TABLE_PRE | HANDLE_FAULT | SHARED
-        super().__init__(addr, size, stage2_map_walker, flags)
+    def __init__(self, addr: int, size: int, phys: int, attr: int, thread: int, flags: int) -> None:
+        super().__init__(addr, size, stage2_map_walker, LEAF | TABLE_PRE | flags)
         self.phys = phys & -4096
         self.attr = attr
         self.thread = thread
-        """Whose memory cache the pages come from."""
+        """Whose memory cache the pages come from; -1: the caller has none."""
 
 
-def kvm_pgtable_stage2_map(vm: Vm, addr: int, size: int, phys: int, prot: int, thread: int) -> int:
-    """Map [addr, addr + size) to ``phys`` with PROT_*, handling a fault: 0, -EAGAIN (somebody
-    else was there first, or only permissions differ), -ENOMEM, -EINVAL or -ERANGE."""
+def kvm_pgtable_stage2_map(
+    vm: Vm,
+    addr: int,
+    size: int,
+    phys: int,
+    prot: int,
+    thread: int,
+    flags: int = HANDLE_FAULT | SHARED,
+) -> int:
+    """Map [addr, addr + size) to ``phys`` with PROT_*: 0, or where a fault is handled -EAGAIN
+    (somebody else was there first, or only permissions differ), -ENOMEM, -EINVAL or -ERANGE."""
     vm.record((CALL, vm.current, addr, size, phys, CALL_MAP | prot << 8))
     attr = stage2_set_prot_attr(prot, vm.options.fwb)
-    ret = kvm_pgtable_walk(vm, SharedMapWalk(addr, size, phys, attr, thread))
+    ret = kvm_pgtable_walk(vm, SharedMapWalk(addr, size, phys, attr, thread, flags))
     vm.dsb(DSB_ISHST)
     vm.record((RETURN, vm.current, addr, size, ret, CALL_MAP))
     return ret
@@ -92,7 +99,7 @@ def stage2_map_walk_leaf(vm: Vm, walk: SharedMapWalk, visit: Visit) -> int:
     if visit.level == LAST_LEVEL:
         vm.record((WARN, vm.current, 0, 0, 0, WARN_LEAF_AT_LAST_LEVEL))
         return -EINVAL
-    if vm.caches[walk.thread] == 0:
+    if walk.thread < 0 or vm.caches[walk.thread] == 0:
         return -ENOMEM
     vm.caches[walk.thread] -= 1
     child = vm.alloc_page()

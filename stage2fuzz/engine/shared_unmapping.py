@@ -3,14 +3,11 @@
 from stage2fuzz.arch import PTE_ADDRESS, PTE_VALID, is_table
 from stage2fuzz.engine.maintenance import clean_dcache_guest_page
 from stage2fuzz.engine.shared_walk import SharedWalk, Visit, kvm_pgtable_walk
-from stage2fuzz.engine.tlb import kvm_tlb_flush_vmid_range, tlb_flush_vmid_ipa
+from stage2fuzz.engine.tlb import NO_HINT, kvm_tlb_flush_vmid_range, tlb_flush_vmid_ipa
 from stage2fuzz.engine.unmapping import stage2_free_walker
 from stage2fuzz.engine.vm import Vm
 from stage2fuzz.engine.walk import GRANULES, LEAF, TABLE_POST, Walk, walk_table
 from stage2fuzz.events import CALL, CALL_UNMAP, RETURN, WARN, WARN_REFCOUNT
-
-NO_HINT = -1
-"""TLBI_TTL_UNKNOWN: entries of any level go."""
 
 
 def kvm_pgtable_stage2_unmap(vm: Vm, addr: int, size: int) -> int:

@@ -84,8 +84,8 @@ def _walk_table(vm: Vm, walk: SharedWalk, table: int, level: int) -> int:
 def _visit(vm: Vm, walk: SharedWalk, ptep: int, level: int) -> int:
     """__kvm_pgtable_visit: one entry; -EAGAIN counts only while a fault is handled."""
     flags = walk.flags
-    if not flags & SHARED and ptep not in vm.entries:
-        # Exclusive visitors ignore empty entries: those of a whole slot cost no step each.
+    if not flags & (SHARED | TABLE_PRE) and ptep not in vm.entries:
+        # All but map ignores empty entries, which cost no step each where nobody shares the walk.
         walk.addr = (walk.addr & -GRANULES[level]) + GRANULES[level]
         return 0
     visit = Visit(ptep, vm.load(ptep), walk.addr, level, flags & SHARED)

@@ -106,12 +106,18 @@ class Threads:
         self._dispatch()
 
     def wait(self, kind: int, where: int, ready: Callable[[], bool]) -> None:
-        """Block the running thread until ``ready()``; it is not enabled meanwhile."""
+        """Block the running thread until ``ready()``; it is not enabled meanwhile.
+
+        To wake is a step, so that a schedule says when it was, whatever the thread does next.
+        """
+        if ready():
+            return
         while not ready():
             self._waiting[self.current] = ready
             self._view.pending[self.current] = (kind, where)
             self._dispatch()
-        self._waiting.pop(self.current, None)
+        del self._waiting[self.current]
+        self.left -= 1
 
     def lock(self, name: int, shared: int = 0) -> None:
         """Take a lock, exclusive or shared; a blocked taker is disabled, it does not spin.
@@ -143,6 +149,11 @@ class Threads:
         else:
             del self._writer[name]
         self.record((UNLOCK, self.current, name, 0, 0, shared))
+
+    def contended(self, name: int) -> bool:
+        """Whether another thread stands at the lock ``name`` (spin_needbreak, rwlock_needbreak)."""
+        pending, me = self._view.pending, self.current
+        return any(each != me and pending[each] == (LOCK, name) for each in self._waiting)
 
     def execute(
         self,

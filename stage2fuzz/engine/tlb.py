@@ -4,6 +4,8 @@ Each part of an invalidation is a step of its own: between the stage-2 TLBI and 
 other PEs still hold combined entries, and nothing is done before the DSB that completes it.
 """
 
+from typing import Final
+
 from stage2fuzz.arch import (
     ACCESS_FLAG,
     ENTRIES,
@@ -42,12 +44,17 @@ from stage2fuzz.events import (
 )
 from stage2fuzz.scenario import Tlb
 
+NO_HINT: Final = -1
+"""TLBI_TTL_UNKNOWN: entries of any level go."""
 EVERYTHING = 1 << 48
 """More than any IPA space: what a TLBI by VMID covers."""
 
 
 def tlb_flush_vmid_ipa(vm: Vm, ipa: int, level: int) -> None:
-    """__kvm_tlb_flush_vmid_ipa: DSB, stage 2 by IPA, DSB, stage 1, DSB; broadcast."""
+    """__kvm_tlb_flush_vmid_ipa: DSB, stage 2 by IPA, DSB, stage 1, DSB; broadcast.
+
+    Level 0 gives no hint, since there are no leaves.
+    """
     planted = vm.planted
     if planted.missing_tlbi:
         return
@@ -60,7 +67,7 @@ def tlb_flush_vmid_ipa(vm: Vm, ipa: int, level: int) -> None:
     if not planted.missing_dsb_before_tlbi:
         vm.dsb(DSB_ISHST)
     _enter_context(vm)
-    _tlbi(vm, ipa & -4096, tlbi_aux(TLBI_IPAS2E1, broadcast, hint))
+    _tlbi(vm, ipa & -4096, tlbi_aux(TLBI_IPAS2E1, broadcast, hint or NO_HINT))
     if not planted.missing_dsb_after_tlbi:
         dsb_ish(vm)
     if not planted.missing_stage1_tlbi:

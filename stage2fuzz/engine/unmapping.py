@@ -2,7 +2,8 @@
 
 from stage2fuzz.arch import LAST_LEVEL, PTE_ADDRESS, PTE_MEMATTR, PTE_MEMATTR_NORMAL, PTE_VALID
 from stage2fuzz.arch import is_table as pte_is_table
-from stage2fuzz.engine.tlb import tlb_flush_vmid_ipa
+from stage2fuzz.engine.leaf import kvm_set_invalid_pte
+from stage2fuzz.engine.tlb import NO_HINT, tlb_flush_vmid_ipa
 from stage2fuzz.engine.vm import Vm
 from stage2fuzz.engine.walk import GRANULES, LEAF, TABLE_POST, Walk, kvm_pgtable_walk
 from stage2fuzz.events import (
@@ -37,9 +38,10 @@ def stage2_unmap_walker(vm: Vm, walk: Walk, ptep: int, level: int, flag: int) ->
         child = pte & PTE_ADDRESS
         if vm.page_count(child) != 1:
             return 0
-    vm.store(ptep, pte & ~PTE_VALID)
+    kvm_set_invalid_pte(vm, ptep, pte)
     if not vm.planted.unmap_without_tlbi:
-        tlb_flush_vmid_ipa(vm, walk.addr, level)
+        hinted = not child or not vm.revision.unhinted_tables
+        tlb_flush_vmid_ipa(vm, walk.addr, level if hinted else NO_HINT)
     vm.put_page(ptep)
     if child:
         vm.free_page(child)

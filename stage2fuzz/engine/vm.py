@@ -41,6 +41,7 @@ VMID: Final = 1
 HOST_VMID: Final = 0
 HYP_VMID: Final = -1
 HYP_BITS: Final = 39
+SPLIT_CACHE: Final = -1
 HYP_ROOT: Final = TABLE_BASE - (1 << 20)
 HOST_FLAGS: Final[dict[Host, int]] = {
     Host.RW: HOST_READ | HOST_WRITE,
@@ -61,7 +62,7 @@ class MemorySlot:
         self.start = ipa_of(number * SLOT_STRIDE)
         self.end = self.start + slot.pages * PAGE_SIZE
         self.flags = SLOT_READONLY if slot.readonly else 0
-        if slot.logging:
+        if slot.logging and slot.backing is not Backing.DEVICE:
             self.flags |= SLOT_LOGGING
         self.backing = slot.backing
         self.skewed = slot.skewed
@@ -140,6 +141,7 @@ class Vm(Memory):
         self.host: dict[int, HostPageState] = {}
         self.generation = 0
         self.caches: list[int] = []
+        """Pages in each thread's memory cache; the last one is what eager splitting has."""
         self.topups = 0
         self.readers: list[int] = []
         self.slots_epoch = 0
@@ -171,7 +173,7 @@ class Vm(Memory):
             slot_of_page = self.slots[page.page // SLOT_STRIDE]
             unit = slot_of_page.unit(ipa_of(page.page))
             self.host[unit] = HostPageState(self._home(slot_of_page, unit), page.host)
-        self.caches = [0] * threads
+        self.caches = [0] * (threads + 1)
         self.readers = [-1] * threads
         self.issued = [[] for _ in range(threads)]
         self.walking = [0] * threads

@@ -152,12 +152,8 @@ class Native:
         """Ask ``scheduler`` at every decision; an index of ``ENDED``."""
         scheduler.begin(threads)
         status: int = self._library.s2_start()
-        try:
-            while status in (ASK, ASK_CHOICE):
-                status = self._library.s2_continue(*self._answer(scheduler, status, threads))
-        finally:
-            if status in (ASK, ASK_CHOICE):
-                self._library.s2_abandon()
+        while status in (ASK, ASK_CHOICE):
+            status = self._library.s2_continue(*self._answer(scheduler, status, threads))
         return status
 
     def _answer(self, scheduler: Scheduler, status: int, threads: int) -> tuple[int, int]:
@@ -294,7 +290,6 @@ def rules_of(has: frozenset[str]) -> Rules:
     """What is right in a tree's era, decided by what the probes found."""
     shared = "S2_HAS_SHARED_WALK" in has
     return Rules(
-        dirty_marked_under_lock=not shared,
         shared_faults=shared,
         shared_relax="S2_HAS_RWLOCK" in has and not shared,
         counts_any_nonzero="S2_HAS_COUNTED_ENTRIES" in has,

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Final
 
 from stage2fuzz.errors import InputError
+from stage2fuzz.kernel import registers
 from stage2fuzz.kernel.diagnostics import complaint
 from stage2fuzz.kernel.numbers import header
 from stage2fuzz.kernel.probes import Probe, probe
@@ -45,7 +46,7 @@ RUNTIME_FILES: Final = (
     *("coroutine", "breaker", "strategy", "decide", "locks", "execute", "guard"),
     *("entries", "pages", "rcu", "tlb", "walk"),
     *("hostpages", "calls", "dirtylog", "notifier", "hostthread", "guest", "setup"),
-    *("places", "tripwires", "lasso", "fold", "explore", "features", "fuzz"),
+    *("places", "tripwires", "lasso", "fold", "classes", "explore", "features", "fuzz"),
     *("coverage", "interface"),
 )
 """One translation unit in this order: what decides, memory, the host, who chooses runs."""
@@ -62,6 +63,8 @@ WRAPPED: Final = tuple(
         "stage2_test_clear_young",
         "stage2_split",
         "stage2_destroy",
+        "stage2_destroy_range",
+        "stage2_destroy_pgd",
         "hyp_map",
     )
 )
@@ -138,7 +141,7 @@ def build(tree: Path, cache: Path | None = None) -> Library:
 def _sources(tree: Path) -> dict[str, str]:
     """Each file of the tree that goes in, with its SHA-256."""
     names = [*KERNEL_FILES, *(ARCH / "include" / name for name in REAL_HEADERS)]
-    names.append(ARCH / "kvm/trace.h")
+    names += [ARCH / "kvm/trace.h", *registers.sources(tree)]
     return {
         str(name): hashlib.sha256((tree / name).read_bytes()).hexdigest()
         for name in names
@@ -167,6 +170,7 @@ def _compile(tree: Path, tools: Toolchain, work: Path) -> dict[str, bool]:
     stubs = work / "include"
     _write_stubs(tree, stubs)
     (stubs / "numbers.h").write_text(header())
+    (stubs / registers.HEADER).write_text(registers.generate(tree))
     text = "".join((tree / name).read_text(errors="replace") for name in KERNEL_FILES)
     traces = "".join(
         f"#define {name}(...) ((void)0)\n" for name in sorted(set(TRACE.findall(text)))

@@ -30,6 +30,7 @@ COMPILED: Final[dict[str, str]] = {
     ),
     "S2_HAS_TEST_CLEAR_YOUNG": "void *f = kvm_pgtable_stage2_test_clear_young;",
     "S2_HAS_SPLIT": "void *f = kvm_pgtable_stage2_split;",
+    "S2_HAS_DESTROY_RANGE": "void *f = kvm_pgtable_stage2_destroy_range;",
     "S2_HAS_GET_VTCR": "void *f = kvm_get_vtcr;",
     "S2_HAS_SHARED_WALK": "int flag = KVM_PGTABLE_WALK_SHARED;",
     "S2_HAS_FREE_UNLINKED": (
@@ -48,6 +49,7 @@ WRITTEN: Final[dict[str, str]] = {
     "S2_HAS_FLUSH_REMOTE": r"void kvm_flush_remote_tlbs\(",
     "S2_HAS_ARCH_FLUSH_REMOTE": r"int kvm_arch_flush_remote_tlbs\(",
     "S2_HAS_FLUSH_SHADOW_ALL": r"void kvm_arch_flush_shadow_all\(",
+    "S2_HAS_GUEST_SEA": r"int kvm_handle_guest_sea\(struct kvm_vcpu",
     "S2_HAS_LOCAL_FLUSH": r"__kvm_tlb_flush_vmid_ipa_nsh",
     "S2_HAS_RWLOCK": r"write_lock\(&(?:vcpu->)?kvm->mmu_lock\)",
     "S2_HAS_PERMISSION_ONLY_RULE": r"KVM_PTE_LEAF_ATTR_S2_PERMS",

@@ -1,6 +1,6 @@
 """C12: the locked marker belongs to the walker that set it, and does not stay."""
 
-from stage2fuzz.arch import PTE_LOCKED
+from stage2fuzz.arch import is_locked
 from stage2fuzz.oracles.base import Oracle
 from stage2fuzz.rules import Rules
 
@@ -26,7 +26,7 @@ class LockedMarker(Oracle):
 
     def store(self, index: int, thread: int, where: int, old: int, new: int, _aux: int) -> None:
         """The marker comes or goes."""
-        if old == PTE_LOCKED:
+        if is_locked(old):
             owner = self.owners.pop(where, None)
             if owner is not None and owner[0] != thread:
                 self.violation(
@@ -36,7 +36,7 @@ class LockedMarker(Oracle):
                     owner[1],
                     index,
                 )
-        if new == PTE_LOCKED:
+        if is_locked(new):
             self.owners[where] = (thread, index)
 
     def quiescent(

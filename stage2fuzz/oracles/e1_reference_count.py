@@ -1,7 +1,11 @@
 """E1: a table page is counted once for itself and once for each entry."""
 
-from stage2fuzz.arch import PTE_LOCKED, PTE_VALID
+from typing import Final
+
+from stage2fuzz.arch import PTE_LOCKED, PTE_LOCKED_TYPE, PTE_VALID
 from stage2fuzz.oracles.base import Oracle
+
+UNCOUNTED: Final = (0, PTE_LOCKED, PTE_LOCKED_TYPE)
 
 
 class ReferenceCount(Oracle):
@@ -53,7 +57,7 @@ class ReferenceCount(Oracle):
             if count is None or page not in world.pages:
                 continue
             if world.rules.counts_any_nonzero:
-                used = sum([v not in (0, PTE_LOCKED) for v in world.tables[page].values()])
+                used = sum([v not in UNCOUNTED for v in world.tables[page].values()])
             else:
                 used = sum([v & PTE_VALID for v in world.tables[page].values()])
             if count != 1 + used:

@@ -1,6 +1,6 @@
 """F2: under the shared lock entries change by cmpxchg, or by the owner of the locked marker."""
 
-from stage2fuzz.arch import PAGE_SIZE, PTE_LOCKED
+from stage2fuzz.arch import PAGE_SIZE, is_locked
 from stage2fuzz.events import LOCK_MMU, ORDER_CAS, PENDING
 from stage2fuzz.oracles.base import Oracle
 from stage2fuzz.rules import Rules
@@ -20,7 +20,7 @@ class EntryRaces(Oracle):
 
     def store(self, index: int, thread: int, where: int, old: int, _new: int, aux: int) -> None:
         """A store that is not a cmpxchg, under a lock that others hold too."""
-        if aux & ~PENDING == ORDER_CAS or old == PTE_LOCKED:
+        if aux & ~PENDING == ORDER_CAS or is_locked(old):
             return
         held = self.world.held.get(thread, ())
         if LOCK_MMU | 1 << 8 in held and where & -PAGE_SIZE in self.world.pages:

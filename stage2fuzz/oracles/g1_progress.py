@@ -13,7 +13,7 @@ return. What the events do not tell (a top-up that is to fail one day) is not pa
 
 from typing import Any, Final
 
-from stage2fuzz.arch import FAULT_NAMES, PAGE_SIZE, PTE_ADDRESS, PTE_LOCKED, PTE_VALID
+from stage2fuzz.arch import FAULT_NAMES, PAGE_SIZE, PTE_ADDRESS, PTE_VALID, is_locked
 from stage2fuzz.events import (
     ACCESS,
     ALLOC,
@@ -217,7 +217,7 @@ class PageNames:
     def value(self, value: int) -> int:
         """A descriptor: what an invalid entry still spells means nothing; tables by name."""
         if not value & PTE_VALID:
-            return value if value == PTE_LOCKED else 0
+            return value if is_locked(value) else 0
         page = value & PTE_ADDRESS
         return -1 - self._names[page] if value & 3 == 3 and page in self._names else value
 

@@ -13,12 +13,12 @@ from stage2fuzz.arch import (
     LAST_LEVEL,
     PAGE_SIZE,
     PTE_AF,
-    PTE_LOCKED,
     PTE_VALID,
     address_of,
     describe,
     granule,
     is_leaf,
+    is_locked,
     is_table,
     rights,
     rights_text,
@@ -133,7 +133,7 @@ class Words:
 
     def _pte(self, where: int, pte: int) -> str:
         """A value in words; what an invalid entry still holds is nobody's concern."""
-        if not pte & PTE_VALID and pte != PTE_LOCKED:
+        if not pte & PTE_VALID and not is_locked(pte):
             return "invalid"
         found = self._where(where)
         return describe(pte, found[0]) if found else f"{pte:#x}"

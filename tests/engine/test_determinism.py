@@ -11,7 +11,7 @@ from stage2fuzz.engine.revision import parse_revision
 from stage2fuzz.schedule.replay import Replay
 from tests.engine.scenarios import any_scenario, any_schedule
 
-REVISIONS = ("v5.10", "v5.12", "series-v1", "series-v4")
+REVISIONS = ("v5.10", "v5.12", "v5.15", "v6.1", "v6.6", "v6.12", "series-v1", "series-v4")
 
 
 def digest(runs: int = 120) -> str:

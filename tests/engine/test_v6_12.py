@@ -1,35 +1,30 @@
 """v6.12 against v5.12: what changes when faults share the lock."""
 
-from random import Random
-
 import pytest
 
 from stage2fuzz import events as ev
 from stage2fuzz.arch import EXECUTE, PTE_LOCKED, READ, WRITE
+from stage2fuzz.compare import final_leaves
 from stage2fuzz.engine.model import ModelEngine
 from stage2fuzz.engine.planted import IN_BOTH_ERAS
 from stage2fuzz.engine.revision import parse_revision
 from stage2fuzz.errors import InputError
 from stage2fuzz.events import Event
-from stage2fuzz.run import run_scheduled
-from stage2fuzz.scenario import Access, Backing, HostOp, Op, Scenario, Slot
-from stage2fuzz.schedule import STRATEGIES, strategy
+from stage2fuzz.scenario import Access, Backing, HostOp, Op, Options, Scenario, Slot
+from stage2fuzz.schedule.base import FOREVER, Schedule
 from stage2fuzz.schedule.random_walk import RandomWalk
-from tests.engine.scenarios import any_scenario, events_of
+from stage2fuzz.schedule.replay import Replay
+from tests.engine.scenarios import events_of
 
 ENGINE = ModelEngine(parse_revision("v6.12"))
 SAME_PAGE = Scenario(vcpus=((Access(WRITE, 0),), (Access(READ, 0),), (Access(EXECUTE, 0),)))
 RELAXED = Scenario(vcpus=((Access(READ, 0), Access(EXECUTE, 0)), (Access(READ, 0),)))
+RELAXERS = Scenario(vcpus=((Access(READ, 0), Access(EXECUTE, 0)),) * 2)
 COLLAPSE = Scenario(
     slots=(Slot(pages=512, backing=Backing.PMD, logging=True),),
     vcpus=((Access(READ, 0), Access(READ, 1)), (Access(READ, 2), Access(READ, 0))),
     hosts=((HostOp(Op.LOG_DISABLE, 0),),),
 )
-KNOWN = (
-    "E5 allocation fits the context: no top-up, execute permission fault",
-    "G5 right exit: execute inside a memslot exited with -ENOMEM",
-)
-"""The one real fault that v6.12 keeps from v5.12; docs/model.md has it."""
 
 
 def runs(scenario: Scenario, count: int = 150) -> list[list[Event]]:
@@ -105,16 +100,59 @@ def test_the_sequence_is_read_under_the_mmap_lock() -> None:
     assert locked < kinds.index((ev.SEQ_READ, 0)) < left
 
 
-def test_any_scenario_under_any_strategy_shows_only_the_known_fault() -> None:
-    draw = Random(12)
-    for _ in range(60):
-        scenario = any_scenario(draw)
-        for name in STRATEGIES:
-            outcome = run_scheduled(
-                "model:v6.12", scenario, strategy(name, draw.randrange(1 << 30))
-            )
-            told = [violation.signature for violation in outcome.violations]
-            assert not [each for each in told if each not in KNOWN], told
+def test_switching_the_log_on_splits_a_block_where_nobody_sees_it() -> None:
+    scenario = Scenario(
+        slots=(Slot(pages=512, backing=Backing.PMD),),
+        vcpus=((Access(WRITE, 0), Access(WRITE, 1)),),
+        hosts=((HostOp(Op.LOG_ENABLE),),),
+        options=Options(ipa_bits=48),
+    )
+    splits = 0
+    for events in runs(scenario, 30):
+        leaves = list(final_leaves(events))
+        split = [event[4] for event in events_of(ev.RETURN, events) if event[5] == ev.CALL_SPLIT]
+        assert split == [0]
+        assert {level for _ipa, level, _pte in leaves} <= {3}
+        splits += len(leaves) == 512
+    assert splits
+
+
+def test_a_split_that_finds_no_page_leaves_the_block() -> None:
+    scenario = Scenario(
+        slots=(Slot(pages=512, backing=Backing.PMD),),
+        vcpus=((Access(WRITE, 0),),),
+        hosts=((HostOp(Op.LOG_ENABLE),),),
+        options=Options(ipa_bits=48, failing_topup=2),
+    )
+    whole = Replay(Schedule(((0, FOREVER), (1, FOREVER))))
+    events = ENGINE.run(scenario, whole).events
+    assert [level for _ipa, level, _pte in final_leaves(events)] == [2]
+    assert events_of(ev.RETURN, events)[-1][4] == 0
+
+
+@pytest.mark.parametrize(("revision", "calls"), [("v6.6", 1), ("v6.12", 0)])
+def test_until_v6_10_change_pte_maps_the_new_page(revision: str, calls: int) -> None:
+    scenario = Scenario(vcpus=((Access(READ, 0),),), hosts=((HostOp(Op.CHANGE_PTE),),))
+    whole = Replay(Schedule(((0, FOREVER), (1, FOREVER))))
+    events = ModelEngine(parse_revision(revision)).run(scenario, whole).events
+    mapped = [e[1] for e in events_of(ev.CALL, events) if e[5] & ev.CALL_CODE == ev.CALL_MAP]
+    assert mapped == [0] + [1] * calls
+
+
+@pytest.mark.parametrize(("revision", "flushes"), [("v6.6", False), ("v6.12", True)])
+def test_who_lost_the_race_to_relax_flushes_in_v6_12_alone(revision: str, flushes: bool) -> None:
+    engine, lost = ModelEngine(parse_revision(revision)), 0
+    for seed in range(150):
+        flushed = {}
+        for kind, thread, _where, _old, new, aux in engine.run(RELAXERS, RandomWalk(seed)).events:
+            if kind == ev.CALL:
+                flushed[thread] = False
+            elif kind == ev.TLBI:
+                flushed[thread] = True
+            elif kind == ev.RETURN and aux == ev.CALL_RELAX and new == -ev.EAGAIN:
+                lost += 1
+                assert flushed[thread] == flushes
+    assert lost
 
 
 def test_a_planted_bug_that_this_code_has_no_place_for_is_refused() -> None:

@@ -10,7 +10,8 @@ from stage2fuzz.casetext import format_case, parse
 from stage2fuzz.findings import State, Store
 from stage2fuzz.kernel import adapter
 from stage2fuzz.kernel.build import ARCH
-from stage2fuzz.kernel.faults import FAULTS, MMU
+from stage2fuzz.kernel.faults import FAULTS
+from stage2fuzz.kernel.faults.edit import MMU
 from stage2fuzz.kernel.mutants import copy_tree, plant
 from stage2fuzz.report import event_log
 from stage2fuzz.run import Outcome, engine_of, run, run_scheduled

@@ -11,9 +11,10 @@ from stage2fuzz.errors import ModelError
 from stage2fuzz.events import ACCESS, CRASH, EAGAIN, FIELDS, RETURN
 from stage2fuzz.kernel.adapter import REFERENCE, SMOKE, KernelEngine
 from stage2fuzz.kernel.build import build
-from stage2fuzz.kernel.explore import Child, explore
+from stage2fuzz.kernel.explore import Told, explore
 from stage2fuzz.kernel.faults import FAULTS
-from stage2fuzz.kernel.mutants import PROVING_GROUND, copy_tree, plant
+from stage2fuzz.kernel.mutants import copy_tree, plant
+from stage2fuzz.kernel.proving_ground import PROVING_GROUND
 from stage2fuzz.oracles.judge import judge
 from stage2fuzz.profile import profile_named
 from stage2fuzz.scenario import Access, Backing, HostOp, Op, Scenario, Slot
@@ -67,15 +68,15 @@ def test_c_and_python_name_the_same_place_where_a_schedule_is_left(kernel: Kerne
 
 
 def test_a_clean_race_shows_nothing_or_the_era_s_own_fault(kernel: KernelEngine) -> None:
-    batch = explore(kernel.native, RACE, 1, 20_000)
+    runs = list(explore(kernel.native, RACE, 1, 20_000, number=1))
     found = {
         violation.oracle
-        for kept in batch.kept
+        for kept in runs
         for violation in judge(kept.trace.events, kernel.rules, 2, 2)
     }
     if "S2_HAS_PERMISSION_ONLY_RULE" in kernel.library.has:
         assert not found
-        results = [e[4] for kept in batch.kept for e in kept.trace.events if e[0] == RETURN]
+        results = [e[4] for kept in runs for e in kept.trace.events if e[0] == RETURN]
         assert -EAGAIN in results
     else:
         assert {"C6", "G3"} <= found
@@ -112,36 +113,29 @@ def test_a_scheduler_that_breaks_its_rules_leaves_the_engine_usable(kernel: Kern
 
 
 def test_classes_fold_most_schedules_of_a_small_race(kernel: KernelEngine) -> None:
-    kernel.native.library.s2_forget_classes()
-    batch = explore(kernel.native, RACE, 1, 20_000)
-    assert batch.runs == 20_000
-    assert 1 < batch.classes < batch.runs / 20
-    assert len({tuple(kept.trace.events) for kept in batch.kept}) == len(batch.kept)
+    told = Told()
+    runs = list(explore(kernel.native, RACE, 1, 20_000, 2, told))
+    assert told.runs == 20_000
+    assert 1 < len(runs) < 1_000
+    assert len({tuple(kept.trace.events) for kept in runs}) == len(runs)
 
 
-def test_a_child_process_finds_what_this_process_finds(kernel: KernelEngine) -> None:
-    kernel.native.library.s2_forget_classes()
-    child = Child(kernel.library.path)
-    try:
-        assert child.explore(RACE, 1, 500, 20) == explore(kernel.native, RACE, 1, 500, 20)
-    finally:
-        child.close()
+def test_no_class_comes_twice_however_many_there_are(kernel: KernelEngine) -> None:
+    crowd = Scenario(
+        (Slot(4, logging=True),),
+        tuple((Access(kind, 0), Access(WRITE, 1)) for kind in (READ, WRITE, EXECUTE)),
+        ((HostOp(Op.LOG_GET), HostOp(Op.AGE)), (HostOp(Op.MOVE), HostOp(Op.UNPROTECT))),
+    )
+    seen = sum(1 for _ in explore(kernel.native, crowd, 1, 70_000, number=3))
+    assert seen > 3 << 14, "the table never had to grow"
+    assert not list(explore(kernel.native, crowd, 1, 70_000, number=3))
+    assert list(explore(kernel.native, crowd, 1, 1, number=4)), "a scenario of its own"
 
 
-def test_a_dead_child_is_a_finding_and_not_the_end(kernel: KernelEngine) -> None:
-    child = Child(kernel.library.path)
-    try:
-        child.explore(RACE, 1, 10)
-        process = child._process
-        assert process is not None
-        process.kill()
-        process.wait()
-        (kept,) = child.explore(RACE, 1, 10).kept
-        assert kept.trace.ended == "crash"
-        assert kept.trace.events[-1][0] == CRASH
-        assert child.explore(RACE, 1, 10).runs == 10
-    finally:
-        child.close()
+def test_a_run_of_a_class_is_the_run_of_its_seed(kernel: KernelEngine) -> None:
+    for kept in explore(kernel.native, RACE, 1, 2_000, number=5):
+        kernel.native.run_seed(kept.seed)
+        assert kernel.native.events() == kept.trace.events
 
 
 @pytest.mark.parametrize(("fault", "signal"), [("null-dereference", 11), ("endless-loop", 26)])
@@ -155,9 +149,8 @@ def test_wild_code_ends_as_a_crash_event_with_its_schedule(
     scenario = Scenario(
         vcpus=((Access(READ, 0), Access(READ, 0)),), hosts=((HostOp(Op.AGE), HostOp(Op.AGE)),)
     )
-    crashed = [kept for kept in explore(engine.native, scenario, 1, 300).kept if kept.trips]
-    assert crashed
-    trace = crashed[0].trace
+    *_, last = explore(engine.native, scenario, 1, 300)
+    trace = last.trace
     assert trace.ended == "crash"
     assert (trace.events[-1][0], trace.events[-1][5]) == (CRASH, signal)
     assert engine.run(scenario, trace.schedule).events == trace.events

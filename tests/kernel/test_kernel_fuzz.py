@@ -7,7 +7,7 @@ import pytest
 from stage2fuzz.codec import decode
 from stage2fuzz.features import COUNTERS, count_features
 from stage2fuzz.kernel.adapter import KernelEngine
-from stage2fuzz.kernel.mutants import PROVING_GROUND
+from stage2fuzz.kernel.proving_ground import PROVING_GROUND
 from stage2fuzz.profile import PROFILES, profile_named
 from stage2fuzz.scenario import Scenario
 

@@ -5,17 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from stage2fuzz.events import Event
+from stage2fuzz.hunt.mutants import run_mutants
 from stage2fuzz.kernel.faults import FAULTS
-from stage2fuzz.kernel.mutants import run_mutants
-from stage2fuzz.oracles.judge import judge
-from stage2fuzz.rules import Rules
-
-
-def signatures(
-    events: list[Event], rules: Rules, vcpus: int, threads: int
-) -> list[tuple[str, str]]:
-    return [(each.oracle, each.signature) for each in judge(events, rules, vcpus, threads)]
 
 
 def test_faults_have_names_of_their_own_and_patterns_that_compile() -> None:
@@ -28,7 +19,7 @@ def test_faults_have_names_of_their_own_and_patterns_that_compile() -> None:
 @pytest.mark.kernel
 def test_the_classic_faults_are_found(tree: Path, cache: Path) -> None:
     names = ("no-retry-check", "wrprotect-keeps-write", "unmap-without-tlbi", "no-dirty-mark")
-    results = list(run_mutants(tree, signatures, cache, names))
+    results = list(run_mutants(tree, cache, names))
     assert [result.fault for result in results if result.planted and result.found_by] == [
         fault.name for fault in FAULTS if fault.name in names
     ]
@@ -37,7 +28,7 @@ def test_the_classic_faults_are_found(tree: Path, cache: Path) -> None:
 @pytest.mark.kernel
 @pytest.mark.slow
 def test_every_fault_that_fits_the_tree_is_found(tree: Path, cache: Path) -> None:
-    results = list(run_mutants(tree, signatures, cache))
+    results = list(run_mutants(tree, cache))
     planted = [result for result in results if result.planted]
     assert len(planted) >= 25
     assert not [result.fault for result in planted if not result.found_by]

@@ -137,12 +137,28 @@ WRAP(int, kvm_pgtable_stage2_split, struct kvm_pgtable *pgt, u64 addr, u64 size,
 }
 #endif
 
+#if S2_HAS_DESTROY_RANGE
+/* Range after range, then the root: one call to the oracles. */
+WRAP(void, kvm_pgtable_stage2_destroy_range, struct kvm_pgtable *pgt, u64 addr, u64 size)
+{
+	if (!addr)
+		s2_call(S2_CALL_DESTROY, 0, 0, 0, 0);
+	__real_kvm_pgtable_stage2_destroy_range(pgt, addr, size);
+}
+
+WRAP(void, kvm_pgtable_stage2_destroy_pgd, struct kvm_pgtable *pgt)
+{
+	__real_kvm_pgtable_stage2_destroy_pgd(pgt);
+	s2_return(S2_CALL_DESTROY, 0, 0, 0);
+}
+#else
 WRAP(void, kvm_pgtable_stage2_destroy, struct kvm_pgtable *pgt)
 {
 	s2_call(S2_CALL_DESTROY, 0, 0, 0, 0);
 	__real_kvm_pgtable_stage2_destroy(pgt);
 	s2_return(S2_CALL_DESTROY, 0, 0, 0);
 }
+#endif
 
 #undef kvm_pgtable_hyp_map
 WRAP(int, kvm_pgtable_hyp_map, struct kvm_pgtable *pgt, u64 addr, u64 size, u64 phys,

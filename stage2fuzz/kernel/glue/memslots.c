@@ -95,8 +95,13 @@ void s2_glue_publish(int number, const struct s2_glue_slot *what)
 	vma->vm_end = what->user_address + what->size;
 	vma->vm_flags = VM_READ | VM_WRITE;
 	vma->shift = PAGE_SHIFT;
-	if (what->backing == S2_BACKING_DEVICE)
+	vma->vm_page_prot = __pgprot(PTE_ATTRINDX(MT_NORMAL));
+	if (what->backing == S2_BACKING_DEVICE) {
 		vma->vm_flags |= VM_PFNMAP;
+		vma->vm_page_prot = __pgprot(PTE_ATTRINDX(MT_DEVICE_nGnRE));
+		/* Aligned with no block, since the host moves device memory page by page. */
+		vma->vm_pgoff = 2;
+	}
 	/* 1 GiB comes from hugetlbfs, 2 MiB is a transparent huge page: the two ways there are. */
 	if (what->backing == S2_BACKING_PUD) {
 		vma->vm_flags |= VM_HUGETLB;

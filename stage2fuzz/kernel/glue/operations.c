@@ -90,7 +90,8 @@ void s2_glue_invalidate(int number, s2_u64 first, s2_u64 size)
 	if (kvm_unmap_gfn_range(&kvm, &range))
 		s2_glue_flush_all(number);
 #else
-	if (kvm_unmap_hva_range(&kvm, hva_of(number, first), hva_of(number, first + size), 0))
+	if (kvm_unmap_hva_range(&kvm, hva_of(number, first), hva_of(number, first + size),
+				MMU_NOTIFIER_RANGE_BLOCKABLE))
 		s2_glue_flush_all(number);
 #endif
 }

@@ -14,6 +14,8 @@ static int ready(const struct s2_thread *thread)
 		return lock->writer < 0 && !lock->readers;
 	case S2_FOR_LOCK_SHARED:
 		return lock->writer < 0;
+	case S2_FOR_PAGE:
+		return !s2.host_page[thread->wait_name].locked;
 	case S2_FOR_READERS:
 		for (int i = 0; i < s2.threads; i++)
 			if (s2.thread[i].reader_epoch >= 0 &&
@@ -22,7 +24,7 @@ static int ready(const struct s2_thread *thread)
 		return 1;
 	case S2_FOR_SILENCE:
 		for (int i = 0; i < s2.threads; i++)
-			if (i < s2.scenario.vcpus ? !s2.thread[i].ended : s2.thread[i].busy)
+			if (!s2.thread[i].ended && !s2.thread[i].leaving)
 				return 0;
 		return 1;
 	}
@@ -147,16 +149,20 @@ void s2_yield(void)
 	s2_dispatch();
 }
 
+/* To wake is a step, so that a schedule says when it was, whatever the thread does next. */
 void s2_wait_for(enum s2_wait what, int name, int kind, int64_t where)
 {
 	struct s2_thread *me = &s2.thread[s2.current];
 
 	me->wait = what;
 	me->wait_name = name;
-	while (!ready(me)) {
-		me->pending_kind = kind;
-		me->pending_where = where;
-		s2_dispatch();
+	if (!ready(me)) {
+		while (!ready(me)) {
+			me->pending_kind = kind;
+			me->pending_where = where;
+			s2_dispatch();
+		}
+		s2.left--;
 	}
 	me->wait = S2_RUNNABLE;
 }

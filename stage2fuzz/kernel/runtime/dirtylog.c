@@ -26,16 +26,16 @@ static void publish(struct s2_slot *slot, int flags, int exists)
 /* kvm_arch_prepare_memory_region refuses to log device memory. */
 static int log_enable(struct s2_slot *slot)
 {
-	if (slot->backing == BACKING_DEVICE)
-		return -S2_EINVAL;
+	int result = slot->backing == BACKING_DEVICE ? -S2_EINVAL : 0;
+
 	s2_lock(S2_LOCK_SLOTS, 0);
-	if (slot->exists && !(slot->flags & S2_SLOT_LOGGING)) {
+	if (!result && slot->exists && !(slot->flags & S2_SLOT_LOGGING)) {
 		slot->dirty_count = 0;
 		publish(slot, slot->flags | S2_SLOT_LOGGING, 1);
 		s2_glue_commit_logging(number_of(slot));
 	}
 	s2_unlock(S2_LOCK_SLOTS, 0);
-	return 0;
+	return result;
 }
 
 static int log_disable(struct s2_slot *slot)

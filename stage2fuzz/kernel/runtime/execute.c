@@ -40,7 +40,7 @@ static void prepare_threads(void)
 		struct s2_thread *thread = &s2.thread[i];
 
 		thread->ended = thread->pending_kind = thread->rcu_depth = 0;
-		thread->sparse = thread->busy = thread->call = 0;
+		thread->sparse = thread->leaving = thread->call = 0;
 		thread->injected = thread->signalled = 0;
 		thread->pinned = thread->pins_host_page = 0;
 		thread->pending_where = 0;

@@ -28,7 +28,6 @@ S2_PUBLIC int s2_fuzz(const int32_t *runs, int count, const int32_t *choices, in
 		if (s2.crashed)
 			break;
 	}
-	s2_guard_end();
 	figures[0] = number <= burst ? number + 1 : number;
 	figures[1] = new_features(counters);
 	return used;

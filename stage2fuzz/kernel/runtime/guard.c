@@ -10,12 +10,23 @@
 
 static const int guarded[] = { SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT, SIGVTALRM };
 #define GUARDED (int)(sizeof(guarded) / sizeof(guarded[0]))
-static struct sigaction saved[GUARDED];
-static stack_t saved_stack;
+static struct sigaction before[GUARDED];
 static char signal_stack[64 * 1024];
-static struct itimerval saved_timer;
 static unsigned long last_seen, progress;
-static int in_run;
+
+/* A signal that is none of ours goes to whoever had it before; two engines that were each before
+ * the other would hand it to and fro, so the second time it ends the process. */
+static void pass_on(int number)
+{
+	static int passed;
+
+	for (int i = 0; i < GUARDED; i++)
+		if (guarded[i] == number)
+			sigaction(number, &before[i], NULL);
+	if (passed++)
+		signal(number, SIG_DFL);
+	raise(number);
+}
 
 /* Where a wild access went, without what address randomisation adds. */
 static int64_t plain_address(const void *address)
@@ -33,22 +44,15 @@ static int64_t plain_address(const void *address)
 	return at < 65536 ? (int64_t)at : 0;
 }
 
-/* No kernel code runs: a tick while whoever drives us thinks, or a fault that is not ours. */
-static void pass_on(int number)
-{
-	if (number == SIGVTALRM)
-		return;
-	s2_guard_end();
-	raise(number);
-}
-
 static void on_signal(int number, siginfo_t *info, void *context)
 {
 	int64_t where = 0;
 
 	(void)context;
 	if (!s2.inside) {
-		pass_on(number);
+		/* A tick while whoever drives us thinks, or a fault that is not ours. */
+		if (number != SIGVTALRM)
+			pass_on(number);
 		return;
 	}
 	if (number == SIGVTALRM) {
@@ -70,8 +74,7 @@ static void on_signal(int number, siginfo_t *info, void *context)
 	s2_coroutine_switch(&s2.thread[s2.current].coroutine, &s2.hub);
 }
 
-/* Catch what a wild pointer or an endless loop does, until s2_guard_end(). */
-void s2_guard_begin(void)
+static void install(void)
 {
 	struct sigaction action;
 	stack_t stack = { .ss_sp = signal_stack, .ss_size = sizeof(signal_stack) };
@@ -79,27 +82,27 @@ void s2_guard_begin(void)
 
 	memset(&action, 0, sizeof(action));
 	action.sa_sigaction = on_signal;
-	action.sa_flags = SA_SIGINFO | SA_ONSTACK | SA_NODEFER;
-	sigaltstack(&stack, &saved_stack);
+	action.sa_flags = SA_SIGINFO | SA_ONSTACK | SA_NODEFER | SA_RESTART;
+	sigaltstack(&stack, NULL);
 	for (int i = 0; i < GUARDED; i++)
-		sigaction(guarded[i], &action, &saved[i]);
+		sigaction(guarded[i], &action, &before[i]);
+	setitimer(ITIMER_VIRTUAL, &timer, NULL);
+}
+
+/* Catch what a wild pointer or an endless loop does. The handlers stay from then on, as the system
+ * calls that set them would cost more than a run; where libFuzzer or another engine has set its
+ * own meanwhile, they are set again. */
+void s2_guard_begin(void)
+{
+	struct sigaction now;
+
+	sigaction(SIGSEGV, NULL, &now);
+	if (!(now.sa_flags & SA_SIGINFO) || now.sa_sigaction != on_signal)
+		install();
 	last_seen = ~0UL;
-	in_run = 1;
-	setitimer(ITIMER_VIRTUAL, &timer, &saved_timer);
 }
 
 void s2_guard_progress(void)
 {
 	progress += S2_EVENTS;
-}
-
-void s2_guard_end(void)
-{
-	if (!in_run)
-		return;
-	setitimer(ITIMER_VIRTUAL, &saved_timer, NULL);
-	in_run = 0;
-	for (int i = 0; i < GUARDED; i++)
-		sigaction(guarded[i], &saved[i], NULL);
-	sigaltstack(&saved_stack, NULL);
 }

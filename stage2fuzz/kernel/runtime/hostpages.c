@@ -76,6 +76,7 @@ static struct s2_host_page *host_page(const struct s2_slot *slot, s2_u64 ipa)
 	page->address = home(number_of(slot), unit);
 	page->host = RW;
 	page->slot = number_of(slot);
+	page->locked = 0;
 	return page;
 }
 

@@ -12,10 +12,10 @@ static int slot_delete(struct s2_slot *slot)
 	return 0;
 }
 
-/* The VM dies when nobody uses it any more: vCPUs have ended, no other operation is under way. */
+/* The VM dies with its last file descriptor: nobody runs it and nobody calls it any more. */
 static int teardown(void)
 {
-	s2.thread[s2.current].busy = 0;
+	s2.thread[s2.current].leaving = 1;
 	s2_wait_for(S2_FOR_SILENCE, 0, S2_THREAD_END, 0);
 	s2.mapped = 0;
 	s2_glue_teardown();
@@ -77,9 +77,7 @@ void s2_host_body(void)
 			size = slot->end - first;
 		if (call)
 			s2_record(S2_CALL, (int64_t)first, (int64_t)size, 0, call);
-		s2.thread[s2.current].busy = 1;
 		result = operate(op->op, slot, first, size);
-		s2.thread[s2.current].busy = 0;
 		if (call)
 			s2_record(S2_RETURN, (int64_t)first, (int64_t)size, result, call);
 	}

@@ -68,33 +68,22 @@ S2_PUBLIC int s2_run_schedule(const int32_t *runs, int count, const int32_t *cho
 {
 	s2_guard_begin();
 	follow_schedule(runs, count, choices, chosen);
-	s2_guard_end();
 	note_unused();
 	return s2.ended;
 }
 
-/* Drive a run from outside: S2_ASK wants a thread and its points, S2_ASK_CHOICE one of n. The
- * guard stays up until the run is over, or given up between two questions. */
+/* Drive a run from outside: S2_ASK wants a thread and its points, S2_ASK_CHOICE one of n. */
 S2_PUBLIC int s2_start(void)
 {
 	s2_guard_begin();
-	if (s2_start_external() != S2_ASK)
-		s2_guard_end();
-	return s2.ended;
+	return s2_start_external();
 }
 
 S2_PUBLIC int s2_continue(int answer_thread, int answer_points)
 {
 	s2_guard_progress();
 	s2_resume(answer_thread, answer_points);
-	if (s2.ended != S2_ASK && s2.ended != S2_ASK_CHOICE)
-		s2_guard_end();
 	return s2.ended;
-}
-
-S2_PUBLIC void s2_abandon(void)
-{
-	s2_guard_end();
 }
 
 /* What may be looked at when asked: enabled, current, left, yielded, options, then pairs. */
@@ -155,7 +144,6 @@ S2_PUBLIC int s2_self_test(void)
 
 	s2_guard_begin();
 	s2_begin();
-	s2_guard_end();
 	before = s2.plain_loads;
 	s2.current = 0;
 	s2.left = S2_FOREVER;

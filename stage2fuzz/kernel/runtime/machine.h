@@ -29,7 +29,9 @@ struct s2_run {
 };
 
 /* What a blocked thread waits for; it is not enabled until that holds. */
-enum s2_wait { S2_RUNNABLE, S2_FOR_LOCK, S2_FOR_LOCK_SHARED, S2_FOR_READERS, S2_FOR_SILENCE };
+enum s2_wait {
+	S2_RUNNABLE, S2_FOR_LOCK, S2_FOR_LOCK_SHARED, S2_FOR_PAGE, S2_FOR_READERS, S2_FOR_SILENCE
+};
 
 struct s2_thread {
 	struct s2_coroutine coroutine;
@@ -39,7 +41,7 @@ struct s2_thread {
 	int pending_kind;
 	int64_t pending_where;
 	/* The one fault or host operation under way. */
-	int reader_epoch, rcu_depth, sparse, busy, call;
+	int reader_epoch, rcu_depth, sparse, leaving, call;
 	int injected, signalled;
 	s2_u64 fault_granule, fault_ipa;
 	s2_u64 pinned_ipa, pinned_address;
@@ -80,7 +82,7 @@ struct s2_slot {
 
 struct s2_host_page {
 	s2_u64 unit, address;
-	int host, slot;
+	int host, slot, locked;
 };
 
 struct s2_access {
@@ -237,6 +239,5 @@ void s2_rcu_flush(void);
 /* schedule.c */
 void s2_execute(void);
 void s2_guard_begin(void);
-void s2_guard_end(void);
 
 #endif

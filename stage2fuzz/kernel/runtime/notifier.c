@@ -53,16 +53,39 @@ static s2_u64 host_range(struct s2_slot *slot, s2_u64 first, s2_u64 size, s2_u64
 	return start;
 }
 
+/* lock_page: two threads of the host never replace the same page at once. */
+static void lock_pages(struct s2_slot *slot, s2_u64 start, s2_u64 step, s2_u64 length)
+{
+	if (s2.scenario.hosts < 2)
+		return;
+	for (s2_u64 i = 0; i < MAX_CHANGED && i * step < length; i++) {
+		struct s2_host_page *page = host_page(slot, start + i * step);
+
+		s2_point(S2_LOCK, (int64_t)page->unit);
+		s2_wait_for(S2_FOR_PAGE, (int)(page - s2.host_page), S2_LOCK,
+			    (int64_t)page->unit);
+		page->locked = 1;
+	}
+}
+
+static void unlock_pages(struct s2_slot *slot, s2_u64 start, s2_u64 step, s2_u64 length)
+{
+	for (s2_u64 i = 0; i < MAX_CHANGED && i * step < length; i++)
+		host_page(slot, start + i * step)->locked = 0;
+}
+
 static int move(struct s2_slot *slot, s2_u64 first, s2_u64 size)
 {
 	s2_u64 step, length, start = host_range(slot, first, size, &step, &length);
 
+	lock_pages(slot, start, step, length);
 	invalidate_start(slot, start, length);
 	for (s2_u64 i = 0; i < MAX_CHANGED && i * step < length; i++) {
 		s2_point(S2_BACKING, (int64_t)(start + i * step));
 		relocate(slot, start + i * step, -1);
 	}
 	invalidate_end(start, length);
+	unlock_pages(slot, start, step, length);
 	return 0;
 }
 
@@ -110,6 +133,7 @@ static int change_pte(struct s2_slot *slot, s2_u64 first)
 
 	if (slot->backing != BACKING_PAGE)
 		return 0;
+	lock_pages(slot, unit, PAGE, PAGE);
 	invalidate_start(slot, unit, PAGE);
 	s2_point(S2_BACKING, (int64_t)unit);
 	relocate(slot, unit, LAZY);
@@ -123,6 +147,7 @@ static int change_pte(struct s2_slot *slot, s2_u64 first)
 	s2_unlock(S2_LOCK_MMU, 0);
 	s2_record(S2_RETURN, (int64_t)unit, (int64_t)PAGE, 0, S2_CALL_CHANGE_PTE);
 	invalidate_end(unit, PAGE);
+	unlock_pages(slot, unit, PAGE, PAGE);
 	return 0;
 }
 

@@ -14,9 +14,6 @@ void s2_memory_reset(void)
 	s2.plain_entry = NULL;
 }
 
-/* What virt/kvm fills a cache to, whatever its caller needs at least. */
-#define CACHE_CAPACITY 40
-
 static inline int page_index(const struct s2_page *page)
 {
 	return (int)(page - s2_page_table);
@@ -103,9 +100,9 @@ int s2_page_count(struct s2_page *page)
 	return page->count;
 }
 
-int s2_topup(int *cached, int wanted)
+int s2_topup(int *cached, int wanted, int capacity)
 {
-	int failed;
+	int held = s2.scenario.cache_pages, failed;
 
 	if (*cached >= wanted)
 		return 0;
@@ -115,7 +112,7 @@ int s2_topup(int *cached, int wanted)
 	s2_record(S2_TOPUP, 0, wanted, failed ? -S2_ENOMEM : 0, 0);
 	if (failed)
 		return -S2_ENOMEM;
-	*cached = s2.scenario.cache_pages ? s2.scenario.cache_pages : CACHE_CAPACITY;
+	*cached = held && held < capacity ? held : capacity;
 	return 0;
 }
 

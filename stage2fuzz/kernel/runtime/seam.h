@@ -49,7 +49,7 @@ void s2_page_put(struct s2_page *page);
 void s2_page_free(struct s2_page *page);
 int s2_page_count(struct s2_page *page);
 void s2_defer(void *head, void (*callback)(void *));
-int s2_topup(int *cached, int wanted);
+int s2_topup(int *cached, int wanted, int capacity);
 void *s2_cache_alloc(int *cached);
 void *s2_scratch(unsigned long size);
 

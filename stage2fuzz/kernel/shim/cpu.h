@@ -1,4 +1,4 @@
-/* EL2 calls, what the CPU can do, and nested virtualisation, which is never there. */
+/* EL2 calls, and what the CPU can do. */
 
 /* ---- EL2 calls ---- */
 #define kvm_call_hyp(f, ...) f(__VA_ARGS__)
@@ -26,7 +26,7 @@
 enum { ARM64_HAS_STAGE2_FWB = 1, ARM64_HAS_CACHE_DIC, ARM64_HAS_CACHE_IDC, ARM64_HAS_TLB_RANGE,
        ARM64_WORKAROUND_AMPERE_AC03_CPU_38, ARM64_WORKAROUND_NVIDIA_CARMEL_CNP,
        ARM64_KVM_PROTECTED_MODE, ARM64_HAS_LPA2, ARM64_HAS_S1PIE,
-       ARM64_KVM_HVHE, ARM64_HAS_ARMv8_4_TTL };
+       ARM64_KVM_HVHE, ARM64_HAS_ARMv8_4_TTL, ARM64_HAS_XNX, ARM64_HAS_RAS_EXTN };
 static inline bool s2_cap(int cap)
 {
 	return cap == ARM64_HAS_STAGE2_FWB ? s2_options.fwb :
@@ -40,10 +40,13 @@ static inline bool s2_cap(int cap)
 #define system_supports_tlb_range() (!!s2_options.fwb)
 #define MT_NORMAL 0
 #define MT_NORMAL_NC 2
+#define MT_DEVICE_nGnRnE 3
 #define MT_DEVICE_nGnRE 4
 #define MT_S2_NORMAL 0xf
 #define MT_S2_NORMAL_NC 5
 #define MT_S2_DEVICE_nGnRE 1
+#define MT_S2_AS_S1 MT_S2_NORMAL
+#define MT_S2_FWB_AS_S1 7
 #define MT_S2_FWB_NORMAL 6
 #define MT_S2_FWB_NORMAL_NC 5
 #define MT_S2_FWB_DEVICE_nGnRE 1
@@ -52,12 +55,19 @@ static inline bool s2_cap(int cap)
 	((u64)(S2_SECOND(0, ##__VA_ARGS__, s2_options.fwb) ? MT_S2_FWB_##attr : MT_S2_##attr) << 2)
 #define ID_AA64MMFR0_PARANGE_SHIFT 0
 #define ID_AA64MMFR0_PARANGE_MAX 5
-#define ID_AA64MMFR0_EL1_PARANGE_SHIFT 0
 #define ID_AA64MMFR0_EL1_PARANGE_MAX 5
+/* The older trees; the newer have these from the table of registers. */
+#ifndef ID_AA64MMFR0_EL1_PARANGE_48
+#define ID_AA64MMFR0_EL1_PARANGE_SHIFT 0
 #define ID_AA64MMFR0_EL1_PARANGE_48 5
 #define ID_AA64MMFR0_EL1_PARANGE_52 6
 #define SYS_ID_AA64MMFR0_EL1 0
 #define SYS_ID_AA64MMFR1_EL1 1
+#endif
+#define sys_reg(...) 0
+#define SYS_FIELD_PREP_ENUM(reg, field, value) \
+	FIELD_PREP(reg##_##field##_MASK, SYS_FIELD_VALUE(reg, field, value))
+#define SYS_FIELD_VALUE(reg, field, value) reg##_##field##_##value
 #define cpuid_feature_extract_unsigned_field(reg, shift) (((reg) >> (shift)) & 15)
 #define id_aa64mmfr0_parange_to_phys_shift(x) 48
 #define read_sanitised_ftr_reg(reg) ((u64)ID_AA64MMFR0_EL1_PARANGE_48)
@@ -71,16 +81,19 @@ static inline bool s2_cap(int cap)
 #define kvm_phys_size(mmu) (1ULL << s2_options.ipa_bits)
 #define KVM_VM_TYPE_ARM_IPA_SIZE_MASK 0xffUL
 #define KVM_VM_TYPE_ARM_IPA_SIZE(type) ((type) & KVM_VM_TYPE_ARM_IPA_SIZE_MASK)
+#define kvm_supports_cacheable_pfnmap() (s2_options.fwb && s2_options.dic)
+#define kvm_has_ras(kvm) 0
 #define kvm_has_mte(kvm) 0
 #define system_supports_mte() 0
 #define system_supports_lpa2() 0
 #define system_supports_bti_kernel() 0
+#define PG_mte_tagged 0
 #define page_mte_tagged(page) 1
 #define mte_clear_page_tags(p) ((void)(p))
 #define set_page_mte_tagged(page) ((void)(page))
 #define try_page_mte_tagging(page) 0
-#define is_protected_kvm_enabled() 0
-#define kvm_vm_is_protected(kvm) 0
+#define folio_try_hugetlb_mte_tagging(folio) 0
+#define folio_set_hugetlb_mte_tagged(folio) ((void)(folio))
 #define is_kernel_in_hyp_mode() 0
 #define has_vhe() 0
 #define has_cpuid_feature(...) 0
@@ -92,22 +105,4 @@ static inline bool s2_cap(int cap)
 #define IDMAP_VA_BITS 48
 #define vabits_actual 48
 #define KVM_ARM_EAGER_SPLIT_CHUNK_SIZE_DEFAULT (s2_options.eager_split ? PMD_SIZE : 0)
-/* ---- nested virtualisation: never ---- */
-struct kvm_s2_trans { phys_addr_t output; };
-#define KVM_NV_GUEST_MAP_SZ 0
-#define kvm_is_nested_s2_mmu(kvm, mmu) 0
-#define kvm_walk_nested_s2(v, ipa, t) ((t)->output = 0, 0)
-#define kvm_s2_handle_perm_fault(v, t) ((void)(t), 0)
-#define kvm_s2_trans_esr(t) ((void)(t), 0)
-#define kvm_s2_trans_output(t) ((t)->output)
-#define kvm_s2_trans_size(t) ((void)(t), PAGE_SIZE)
-#define kvm_s2_trans_writable(t) ((void)(t), true)
-#define kvm_s2_trans_readable(t) ((void)(t), true)
-#define kvm_s2_trans_executable(t) ((void)(t), true)
-#define kvm_encode_nested_level(t) ((void)(t), 0)
-#define kvm_inject_s2_fault(v, esr) s2_inject(-S2_EFAULT)
-#define kvm_nested_s2_unmap(kvm, may_block) ((void)(kvm))
-#define kvm_nested_s2_wp(kvm) ((void)(kvm))
-#define kvm_nested_s2_flush(kvm) ((void)(kvm))
-#define kvm_init_nested_s2_mmu(mmu) ((void)(mmu))
 extern char __hyp_idmap_text_start[], __hyp_idmap_text_end[], __kvm_hyp_init[];

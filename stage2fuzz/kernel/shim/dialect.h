@@ -74,6 +74,7 @@ typedef int pid_t;
 #define PAGE_OFFSET 0xffff000000000000UL
 #define BITS_PER_LONG 64
 #define _AC(x, y) x##y
+#define _AT(type, x) ((type)(x))
 #define UL(x) (x##UL)
 #define ULL(x) (x##ULL)
 #define _UL(x) (x##UL)
@@ -114,6 +115,7 @@ typedef int pid_t;
 #define EPERM 1
 #define ENOENT 2
 #define EINTR 4
+#define EIO 5
 #define E2BIG 7
 #define ENOEXEC 8
 #define EAGAIN 11

@@ -14,6 +14,8 @@ typedef struct { pteval_t pgprot; } pgprot_t;
 #define PUD_MASK (~(PUD_SIZE - 1))
 #define S2_PMD_SIZE PMD_SIZE
 #define __pte(x) ((pte_t){ x })
+#define pgprot_val(x) ((x).pgprot)
+#define __pgprot(x) ((pgprot_t){ x })
 #define pte_val(x) ((x).pte)
 #define pte_valid(x) (!!((x).pte & 1))
 #define pte_young(x) (!!((x).pte & (1UL << 10)))
@@ -22,12 +24,14 @@ typedef struct { pteval_t pgprot; } pgprot_t;
 
 #define VM_SHARED 0x8UL
 #define VM_PFNMAP 0x400UL
+#define VM_MIXEDMAP 0x10000000UL
 #define VM_HUGETLB 0x400000UL
 #define VM_MTE_ALLOWED 0UL
 #define VM_ALLOW_ANY_UNCACHED 0UL
 #define VM_READ 1UL
 #define VM_WRITE 2UL
 #define VM_EXEC 4UL
+typedef unsigned long vm_flags_t;
 struct mm_struct { pgd_t *pgd; };
 struct vm_area_struct {
 	unsigned long vm_start, vm_end, vm_flags, vm_pgoff;
@@ -56,6 +60,8 @@ struct vm_area_struct *s2_vma_of(unsigned long hva, unsigned long end);
 #define is_zero_pfn(pfn) 0
 #define kvm_is_transparent_hugepage(pfn) s2_is_huge(__pfn_to_phys(pfn))
 #define kvm_get_pfn(pfn) ((void)(pfn), s2_pin_again())
+#define folio_test_swapbacked(folio) 1
+#define folio_test_hugetlb(folio) 0
 #define PageReserved(page) 0
 #define PageTransCompoundMap(page) 0
 #define PageTransCompound(page) 0

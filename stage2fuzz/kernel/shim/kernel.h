@@ -13,8 +13,12 @@
 #include "shared.h"
 #include "memory.h"
 #include <asm/brk-imm.h>
+#include <asm/sysreg-defs.h>
 #include "host_mm.h"
+#include "pkvm.h"
+#include "nested.h"
 #include "kvm.h"
+#include "guest_memfd.h"
 #include "cpu.h"
 #include "syndrome.h"
 

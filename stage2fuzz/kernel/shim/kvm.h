@@ -11,6 +11,10 @@ typedef hfn_t kvm_pfn_t;
 #define KVM_PFN_ERR_HWPOISON (KVM_PFN_ERR_MASK + 1)
 #define is_error_noslot_pfn(pfn) (!!((pfn) & KVM_PFN_ERR_MASK))
 #define is_error_pfn(pfn) is_error_noslot_pfn(pfn)
+#define INVALID_GPA (~(gpa_t)0)
+#define gfn_to_gpa(gfn) ((gpa_t)(gfn) << PAGE_SHIFT)
+#define gpa_to_gfn(gpa) ((gfn_t)((gpa) >> PAGE_SHIFT))
+#define KVM_BUG_ON(x, kvm) WARN_ON(x)
 #define KVM_HVA_ERR_BAD PAGE_OFFSET
 #define kvm_is_error_hva(hva) ((hva) >= PAGE_OFFSET)
 #define KVM_MEM_LOG_DIRTY_PAGES (1UL << 0)
@@ -40,8 +44,14 @@ struct kvm_mmu_memory_cache {
 	void *kmem_cache;
 	void *objects[KVM_ARCH_NR_OBJS_PER_MEMORY_CACHE];
 };
-#define kvm_mmu_topup_memory_cache(mc, wanted) s2_topup(&(mc)->nobjs, (wanted))
-#define __kvm_mmu_topup_memory_cache(mc, capacity, wanted) s2_topup(&(mc)->nobjs, (wanted))
+/* What virt/kvm fills a cache to, whatever its caller needs at least. */
+#define S2_CACHE_CAPACITY 40
+static inline int kvm_mmu_topup_memory_cache(struct kvm_mmu_memory_cache *mc, int wanted)
+{
+	return s2_topup(&mc->nobjs, wanted, S2_CACHE_CAPACITY);
+}
+#define __kvm_mmu_topup_memory_cache(mc, capacity, wanted) \
+	s2_topup(&(mc)->nobjs, (wanted), (capacity))
 #define kvm_mmu_memory_cache_alloc(mc) s2_cache_alloc(&(mc)->nobjs)
 #define kvm_mmu_memory_cache_nr_free_objects(mc) ((mc)->nobjs)
 #define kvm_mmu_free_memory_cache(mc) ((mc)->nobjs = 0)
@@ -86,6 +96,7 @@ struct kvm_vcpu_fault_info { u64 esr_el2, far_el2, hpfar_el2, disr_el1; };
 struct kvm_vcpu_arch {
 	struct kvm_s2_mmu *hw_mmu;
 	struct kvm_mmu_memory_cache mmu_page_cache;
+	struct kvm_hyp_memcache pkvm_memcache;
 	struct kvm_vcpu_fault_info fault;
 	u64 hcr_el2, pc;
 };
@@ -94,7 +105,7 @@ struct kvm_vcpu {
 	int vcpu_id;
 	struct kvm_vcpu_arch arch;
 	struct { u64 exits; } stat;
-	void *run;
+	struct kvm_run *run;
 };
 union kvm_mmu_notifier_arg { pte_t pte; unsigned long attributes; };
 struct kvm_gfn_range {
@@ -150,6 +161,8 @@ static inline kvm_pfn_t s2_lookup(struct kvm_memory_slot *slot, gfn_t gfn, bool 
 #define __gfn_to_pfn_memslot(...) \
 	S2_ARGUMENT_9(__VA_ARGS__, S2_LOOKUP_8, S2_LOOKUP_7, 0)(__VA_ARGS__)
 #define FOLL_WRITE 1u
+#define FOLL_HWPOISON 2u
+#define FOLL_LONGTERM 4u
 static inline kvm_pfn_t __kvm_faultin_pfn(const struct kvm_memory_slot *slot, gfn_t gfn,
 					  unsigned int flags, bool *writable, struct page **page)
 {
@@ -173,9 +186,18 @@ static inline void kvm_release_faultin_page(struct kvm *kvm, struct page *page, 
 		s2_pfn_dirty();
 	s2_unpin();
 }
+#define kvm_release_page_unused(page) kvm_release_faultin_page(NULL, (page), true, false)
 void s2_mark_dirty_slot(const struct kvm_memory_slot *slot, gfn_t gfn);
 #define mark_page_dirty(kvm, gfn) s2_mark_dirty_slot(s2_memslot_of(gfn), (gfn))
 #define mark_page_dirty_in_slot(kvm, slot, gfn) s2_mark_dirty_slot((slot), (gfn))
+static inline void kvm_fault_lock(struct kvm *kvm)
+{
+	read_lock(&kvm->mmu_lock);
+}
+static inline void kvm_fault_unlock(struct kvm *kvm)
+{
+	read_unlock(&kvm->mmu_lock);
+}
 #define mmu_notifier_retry(kvm, seq) s2_retry(seq)
 #define mmu_invalidate_retry(kvm, seq) s2_retry(seq)
 #define kvm_dirty_log_manual_protect_and_init_set(kvm) 0

@@ -16,7 +16,7 @@ struct rb_root_cached { struct rb_root rb_root; };
 #define __GFP_ACCOUNT 0u
 struct page {
 	int count, live;
-	unsigned long private_;
+	union { unsigned long private_, flags; };
 	struct rcu_head rcu_head;
 };
 struct folio { struct page page; };
@@ -98,6 +98,7 @@ static inline void free_pages_exact(void *p, size_t size)
 #define get_zeroed_page(gfp) ((unsigned long)s2_page_alloc(1, 1))
 #define __get_free_page(gfp) get_zeroed_page(gfp)
 #define kzalloc(size, gfp) s2_scratch(size)
+#define kzalloc_obj(what, ...) ((typeof(what) *)s2_scratch(sizeof(what)))
 #define kmalloc(size, gfp) s2_scratch(size)
 #define kfree(p) ((void)(p))
 #define vfree(p) ((void)(p))

@@ -68,6 +68,7 @@ struct mutex { int unused; };
 	   if (s2_broken) { s2_unlock((l)->name, 0); s2_lock((l)->name, 0); } s2_broken; })
 #define cond_resched_lock(l) s2_break_lock(l)
 #define cond_resched_rwlock_write(l) s2_break_lock(l)
+#define lockdep_assert_irqs_enabled() ((void)0)
 #define local_irq_save(flags) ((void)(flags = 0))
 #define local_irq_restore(flags) ((void)(flags))
 #define preempt_disable() ((void)0)
@@ -86,5 +87,7 @@ struct srcu_struct { int unused; };
 struct work_struct { int unused; };
 typedef struct { long counter; } atomic_long_t, atomic64_t;
 typedef struct { int counter; } atomic_t;
+#define test_bit(bit, word) (*(word) >> (bit) & 1)
+#define set_bit(bit, word) ((void)(*(word) |= 1UL << (bit)))
 #define atomic_read(v) ((v)->counter)
 #define atomic64_read(v) ((v)->counter)

@@ -22,18 +22,31 @@
 #define kvm_is_write_fault(v) \
 	(kvm_vcpu_abt_iss1tw(v) || (!kvm_vcpu_trap_is_iabt(v) && kvm_vcpu_dabt_iswrite(v)))
 #define kvm_vcpu_dabt_isvalid(v) 0
+#if !S2_HAS_GUEST_SEA
 #define kvm_handle_guest_sea(ipa, esr) 0
+#endif
+#define apei_claim_sea(regs) (-ENOENT)
 #define vcpu_pc(v) (&(v)->arch.pc)
 #define vcpu_hcr(v) (&(v)->arch.hcr_el2)
 #define vcpu_has_cache_enabled(v) 1
-#define vcpu_is_protected(v) 0
-#define vcpu_has_nv(v) 0
-#define is_nested_ctxt(v) 0
 #define io_mem_abort(v, ipa) 0
 #define kvm_inject_pabt(v, a) s2_inject(-S2_ENOEXEC)
 #define kvm_inject_dabt(v, a) s2_inject(-S2_EFAULT)
 #define kvm_inject_undefined(v) s2_inject(-S2_EFAULT)
 #define kvm_inject_vabt(v) s2_inject(-S2_EFAULT)
 #define kvm_inject_size_fault(v) s2_inject(-S2_EFAULT)
+/* The newer trees' answer to KVM_RUN comes from the injection itself. */
+#define kvm_inject_sea_iabt(v, a) (s2_inject(-S2_ENOEXEC), 1)
+#define kvm_inject_sea_dabt(v, a) (s2_inject(-S2_EFAULT), 1)
+#define kvm_inject_sea(v, iabt, a) (s2_inject((iabt) ? -S2_ENOEXEC : -S2_EFAULT), 1)
+#define kvm_inject_serror(v) (s2_inject(-S2_EFAULT), 1)
+#define kvm_inject_dabt_excl_atomic(v, a) s2_inject(-S2_EFAULT)
+#define KVM_EXIT_ARM_SEA 41
+#define KVM_EXIT_ARM_SEA_FLAG_GPA_VALID 1
+#define KVM_ARCH_FLAG_EXIT_SEA 11
+struct kvm_run {
+	u32 exit_reason;
+	struct { u64 flags, esr, gva, gpa; } arm_sea;
+};
 #define kvm_incr_pc(v) ((void)(v))
 #define kvm_skip_instr(v, wide) ((void)(v))

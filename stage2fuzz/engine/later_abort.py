@@ -1,11 +1,12 @@
-"""user_mem_abort of v6.12: the fault under a shared lock, the dirty bit after it.
+"""user_mem_abort from v5.15 on: what was seen at the start decides.
 
-Two faults of one page now run side by side and only meet in the entry. The sequence is read while
-the mmap lock still holds the mapping's size in place, and the page is marked when mmu_lock is gone
-already, through the slot that was seen at the start.
+The sequence is read while the mmap lock still holds the mapping's size in place, a permission fault
+of a block keeps its size, and the page is marked in the slot that was seen at the start. In v6.12
+the fault shares mmu_lock: two faults of one page run side by side and only meet in the entry, and
+the page is marked when the lock is gone already.
 """
 
-from stage2fuzz.arch import EXECUTE, PAGE_SIZE, PERMISSION, WRITE
+from stage2fuzz.arch import EXECUTE, LAST_LEVEL, PAGE_SIZE, PERMISSION, WRITE
 from stage2fuzz.engine.abort import (
     EXIT_TO_USER,
     RESUME_GUEST,
@@ -14,16 +15,11 @@ from stage2fuzz.engine.abort import (
     mark_page_dirty_in_slot,
     pin,
     read_sequence,
-    topup,
+    topup_for_fault,
     transparent_hugepage_adjust,
     vma_pagesize,
 )
 from stage2fuzz.engine.leaf import PROT_DEVICE, PROT_R, PROT_W, PROT_X
-from stage2fuzz.engine.shared_attributes import (
-    kvm_pgtable_stage2_mkyoung,
-    kvm_pgtable_stage2_relax_perms,
-)
-from stage2fuzz.engine.shared_mapping import kvm_pgtable_stage2_map
 from stage2fuzz.engine.vm import MemorySlot, Vm
 from stage2fuzz.engine.walk import GRANULES
 from stage2fuzz.events import (
@@ -42,20 +38,13 @@ from stage2fuzz.events import (
 from stage2fuzz.scenario import Backing, Host
 
 
-def handle_access_fault(vm: Vm, ipa: int) -> None:
-    """Set the access flag of the leaf, if it is still there."""
-    vm.lock(LOCK_MMU, 1)
-    kvm_pgtable_stage2_mkyoung(vm, ipa)
-    vm.unlock(LOCK_MMU, 1)
-
-
 def user_mem_abort(vm: Vm, slot: MemorySlot, fault: Fault) -> int:
     """Map or relax one page or block for a fault; see ``kvm_handle_guest_abort`` for the result."""
     logging, permission = slot.logging, fault.status == PERMISSION
     write = fault.kind == WRITE
     if permission and fault.kind not in (WRITE, EXECUTE):
         return -EFAULT
-    if (not permission or (logging and write)) and not topup(vm):
+    if (not permission or (logging and write)) and not topup_for_fault(vm):
         return -ENOMEM
     vm.lock(LOCK_MMAP, 1)
     page = vm.host_page(slot, fault.ipa)
@@ -77,19 +66,27 @@ def user_mem_abort(vm: Vm, slot: MemorySlot, fault: Fault) -> int:
     writable = flags & HOST_WRITE and not slot.flags & SLOT_READONLY and (write or not logging)
     mapping = Mapping(ipa, address, size, bool(writable), device)
     # hugetlbfs memory that the slot does not allow as a block is mapped by pages for good.
-    mapping.huge = size == PAGE_SIZE and not logging and slot.backing is not Backing.PUD
-    ret = map_or_relax(vm, slot, fault, mapping, sequence)
-    if writable and not ret and not vm.planted.no_dirty_mark:
-        mark_page_dirty_in_slot(vm, slot, mapping)
+    mapping.huge = size == PAGE_SIZE and slot.backing in (Backing.PAGE, Backing.PMD) and not logging
+    ret = map_or_relax(vm, slot, fault, mapping, sequence, lock_mode(vm, logging, fault))
     if not device and not vm.planted.page_not_released:
         vm.point(UNPIN, ipa)
         vm.record((UNPIN, vm.current, ipa, 0, address, 0))
     return RESUME_GUEST if ret in (0, -EAGAIN) else ret
 
 
-def map_or_relax(vm: Vm, slot: MemorySlot, fault: Fault, mapping: Mapping, sequence: int) -> int:
-    """The part of user_mem_abort under the read lock; 0, or what map or relax returned."""
-    vm.lock(LOCK_MMU, 1)
+def lock_mode(vm: Vm, logging: bool, fault: Fault) -> int:
+    """1 where the fault shares mmu_lock: each does, or in v6.1 one that only gives a page back."""
+    if vm.revision.shared_faults:
+        return 1
+    of_a_page = fault.status == PERMISSION and fault.level == LAST_LEVEL
+    return int(vm.revision.shared_relax and logging and fault.kind == WRITE and of_a_page)
+
+
+def map_or_relax(
+    vm: Vm, slot: MemorySlot, fault: Fault, mapping: Mapping, sequence: int, shared: int
+) -> int:
+    """The part of user_mem_abort under mmu_lock; 0, or what map or relax returned."""
+    vm.lock(LOCK_MMU, shared)
     ret = -EAGAIN
     retry = bool(vm.notifier_count) or vm.notifier_seq != sequence
     vm.record((RETRY, vm.current, 0, sequence, int(retry), 0))
@@ -97,7 +94,12 @@ def map_or_relax(vm: Vm, slot: MemorySlot, fault: Fault, mapping: Mapping, seque
         if mapping.huge:
             adjust_size(vm, slot, fault, mapping)
         ret = install(vm, fault, mapping)
-    vm.unlock(LOCK_MMU, 1)
+    marks = mapping.writable and not ret and not vm.planted.no_dirty_mark
+    if marks and not vm.revision.shared_faults:
+        mark_page_dirty_in_slot(vm, slot, mapping)
+    vm.unlock(LOCK_MMU, shared)
+    if marks and vm.revision.shared_faults:
+        mark_page_dirty_in_slot(vm, slot, mapping)
     return ret
 
 
@@ -117,5 +119,5 @@ def install(vm: Vm, fault: Fault, mapping: Mapping) -> int:
     if fault.kind == EXECUTE or (vm.options.dic and not device):
         prot |= PROT_X
     if fault.status == PERMISSION and size == GRANULES[fault.level]:
-        return kvm_pgtable_stage2_relax_perms(vm, ipa, size, prot)
-    return kvm_pgtable_stage2_map(vm, ipa, size, mapping.address, prot, vm.current)
+        return vm.era.relax(vm, ipa, size, prot)
+    return vm.era.map(vm, ipa, size, mapping.address, prot, vm.current)

@@ -1,0 +1,118 @@
+"""``stage2fuzz kernel explore``: millions of schedules of a tree, and what the oracles say."""
+
+import math
+import tempfile
+import time
+from dataclasses import asdict
+from typing import Annotated, Final
+
+import typer
+
+from stage2fuzz.cli.common import Json, console, emit, table
+from stage2fuzz.cli.live import drive
+from stage2fuzz.cli.trees import Cache, Jobs, Tree, cores, prepared
+from stage2fuzz.errors import InputError
+from stage2fuzz.findings import Store
+from stage2fuzz.hunt.hunt import Hunt
+from stage2fuzz.intake import Intake
+from stage2fuzz.validate import check_engine
+
+SECONDS: Final = 60
+MAX_SECONDS: Final = 30 * 24 * 3600
+MAX_SCHEDULES: Final = 10**15
+MAX_SEED: Final = 10**9
+
+
+def explore(
+    tree: Tree,
+    cache: Cache = None,
+    seconds: Annotated[
+        int | None, typer.Option(help=f"How long; {SECONDS} where --schedules is not given either.")
+    ] = None,
+    schedules: Annotated[int | None, typer.Option(help="How many schedules at most.")] = None,
+    jobs: Jobs = 0,
+    seed: Annotated[int, typer.Option(help="Of the random scenarios and the schedules.")] = 1,
+    database: Annotated[
+        str | None,
+        typer.Option(envvar="STAGE2FUZZ_DATABASE", help="Where findings are kept, if anywhere."),
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Run millions of random schedules of many scenarios in C, and judge each new class.
+
+    The scenarios are the series', those of the planted faults, the seeds' of a checkout, and
+    random ones of every profile.
+    """
+    _check(seconds, schedules, seed)
+    check_engine(f"kernel:{tree}", "TREE")
+    processes = cores(jobs)
+    library, _engine = prepared(tree, cache)
+    limit = math.inf if schedules and seconds is None else seconds or SECONDS
+    with tempfile.TemporaryDirectory() as folder:
+        store = Store.open(database or f"sqlite:///{folder}/findings.db")
+        runs = schedules or MAX_SCHEDULES
+        with Hunt(Intake(store), f"kernel:{tree}", library, processes, seed, limit, runs) as hunt:
+            started = time.monotonic()
+            drive(hunt, lambda: _lines(hunt, started), quiet=as_json)
+        _report(hunt, library.key, bool(database), as_json)
+        store.close()
+    if hunt.intake.failures:
+        raise RuntimeError("\n".join(hunt.intake.failures))
+    raise typer.Exit(1 if hunt.signatures else 0)
+
+
+def _check(seconds: int | None, schedules: int | None, seed: int) -> None:
+    for name, value, low, high in (
+        ("--seconds", seconds, 1, MAX_SECONDS),
+        ("--schedules", schedules, 1, MAX_SCHEDULES),
+        ("--seed", seed, 0, MAX_SEED),
+    ):
+        if value is not None and not low <= value <= high:
+            raise InputError(name, f"{value} is out of range", f"{low} to {high}")
+
+
+def _lines(hunt: Hunt, started: float) -> list[str]:
+    totals, spent = hunt.totals, max(0.001, time.monotonic() - started)
+    waiting = len(hunt.intake.to_minimise)
+    return [
+        f"{spent:5.0f} s  {totals.runs:>11,} schedules  {totals.runs / spent:>8,.0f}/s  "
+        f"{totals.classes:>9,} classes  {totals.judged:>9,} judged  "
+        f"{len(hunt.signatures):>3} signatures",
+        f"        {totals.scenarios:,} scenarios" + (f"; {waiting} to minimise" * bool(waiting)),
+    ]
+
+
+def _report(hunt: Hunt, key: str, kept: bool, as_json: bool) -> None:
+    """The figures, then each signature with a case that shows it."""
+    totals, store = hunt.totals, hunt.intake.store
+    figures = asdict(totals)
+    figures["folded"] = totals.runs - totals.classes
+    figures["unjudged"] = totals.classes - totals.judged
+    shown = sorted(hunt.signatures.items(), key=lambda item: -item[1].times)
+    cases = {
+        signature: "" if each.number is None else store.get(each.number).reproducer
+        for signature, each in shown
+    }
+    if as_json:
+        found = [
+            {**asdict(each), "signature": signature, "case": cases[signature]}
+            for signature, each in shown
+        ]
+        emit({"engine": hunt.engine, "key": key, **figures, "signatures": found})
+        return
+    out = console()
+    for name, figure in figures.items():
+        out.print(f"{name:14}{figure:>14,}")
+    drawn = table("classes", "oracle", "verdict", "case" if kept else "", fold="verdict")
+    for number, (_signature, each) in enumerate(shown, 1):
+        name = f"#{each.number}" if kept else f"case {number}"
+        drawn.add_row(f"{each.times:,}", each.oracle, each.verdict, name)
+    if shown:
+        out.print(drawn)
+    for number, (signature, _each) in enumerate(shown, 1):
+        if kept:
+            break
+        out.print(f"\n# case {number}: {signature}", markup=False)
+        out.print(cases[signature].rstrip(), markup=False)
+    if shown and kept:
+        out.print(f"next: stage2fuzz replay {shown[0][1].number}")

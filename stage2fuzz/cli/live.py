@@ -1,0 +1,80 @@
+"""What a long command shows while it works, and how an interrupt ends it with nothing lost."""
+
+import signal
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
+from types import FrameType
+from typing import Final, Protocol
+
+from rich.live import Live
+from rich.table import Table
+
+from stage2fuzz.cli.common import console
+from stage2fuzz.intake import Intake
+
+LINE_SECONDS: Final = 10
+"""Between two lines where the output is no terminal."""
+SHOWN: Final = 8
+"""Findings under the line where it is one."""
+
+
+class Work(Protocol):
+    """A session that is driven step by step."""
+
+    @property
+    def intake(self) -> Intake:
+        """Where its findings go."""
+
+    def step(self) -> bool:
+        """Do what there is to; False when there will be no more."""
+
+    def pause(self) -> None:
+        """Wait a moment for the processes that do the work."""
+
+
+def drive(work: Work, lines: Callable[[], list[str]], quiet: bool) -> None:
+    """Do the work to its end and minimise what it finds meanwhile.
+
+    A terminal shows ``lines`` all the time, anything else the first of them now and then, and
+    ``quiet`` nothing.
+    """
+    out = console()
+    live = Live(console=out, auto_refresh=False, transient=True)
+    shown = not quiet and out.is_terminal
+    next_line = time.monotonic() + LINE_SECONDS
+    with _interruptible(work.intake), live if shown else nullcontext():
+        while work.step() or work.intake.to_minimise:
+            if work.intake.minimise_one() is None:
+                work.pause()
+            if shown:
+                live.update(_view(lines(), work.intake), refresh=True)
+            elif not quiet and time.monotonic() > next_line:
+                next_line += LINE_SECONDS
+                out.print(lines()[0])
+
+
+def _view(lines: list[str], intake: Intake) -> Table:
+    table = Table.grid(padding=(0, 1))
+    for text in lines:
+        table.add_row(text)
+    for number, verdict in list(intake.findings.items())[-SHOWN:]:
+        table.add_row(f"  [bold]#{number}[/] {verdict}")
+    return table
+
+
+@contextmanager
+def _interruptible(intake: Intake) -> Iterator[None]:
+    """Ctrl-C ends the work and keeps what was found; a second one gives up minimising too."""
+
+    def stop(_number: int, _frame: FrameType | None) -> None:
+        if intake.stopping:
+            intake.to_minimise.clear()
+        intake.stopping = True
+
+    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

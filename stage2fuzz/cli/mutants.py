@@ -1,0 +1,47 @@
+"""``stage2fuzz kernel mutants``: which oracle sees each planted fault, after how many schedules."""
+
+from dataclasses import asdict
+from typing import Annotated
+
+import typer
+
+from stage2fuzz.cli.common import Json, console, emit
+from stage2fuzz.cli.trees import Cache, Jobs, Tree, cores
+from stage2fuzz.hunt.mutants import BUDGET, Result, run_mutants
+from stage2fuzz.kernel.faults import FAULTS
+
+WIDTH = max(len(fault.name) for fault in FAULTS)
+
+
+def mutants(
+    tree: Tree,
+    cache: Cache = None,
+    only: Annotated[list[str] | None, typer.Option(help="Plant only these faults.")] = None,
+    jobs: Jobs = 0,
+    as_json: Json = False,
+) -> None:
+    """Plant faults in a copy of TREE and say which oracle found each, after how many schedules."""
+    out, results = console(), []
+    with out.status("what the clean tree shows") as status:
+        for result in run_mutants(tree, cache, only or (), cores(jobs)):
+            results.append(result)
+            status.update(f"{len(results)} faults done")
+            if not as_json:
+                out.print(_line(result), markup=False, soft_wrap=True)
+    planted = [result for result in results if result.planted]
+    missed = [result for result in planted if not result.found_by]
+    if as_json:
+        emit([asdict(result) for result in results])
+    else:
+        most = max((result.schedules for result in planted), default=0)
+        out.print(
+            f"{len(planted) - len(missed)} of {len(planted)} found, the last after {most:,} "
+            f"schedules; budget {BUDGET:,} each"
+        )
+    raise typer.Exit(1 if missed else 0)
+
+
+def _line(result: Result) -> str:
+    if not result.planted:
+        return f"{result.fault:{WIDTH}} {'-':>8}  not for this tree"
+    return f"{result.fault:{WIDTH}} {result.schedules:>8,}  {result.found_by or 'NOTHING'}"

@@ -1,0 +1,31 @@
+"""What the commands on a kernel tree share: how one is named, built and proved."""
+
+import os
+from pathlib import Path
+from typing import Annotated, Final
+
+import typer
+
+from stage2fuzz.errors import InputError
+from stage2fuzz.kernel.adapter import KernelEngine
+from stage2fuzz.kernel.build import Library, build
+
+Tree = Annotated[Path, typer.Argument(help="A Linux tree, or a folder with its arch/arm64.")]
+Cache = Annotated[Path | None, typer.Option(help="Where built libraries are kept.")]
+Jobs = Annotated[int, typer.Option(help="Processes at once; 0: one a core.")]
+MAX_JOBS: Final = 1024
+
+
+def prepared(tree: Path, cache: Path | None) -> tuple[Library, KernelEngine]:
+    """The engine of a tree, built and proved; InputError where it does not fit or makes no way."""
+    library = build(tree, cache)
+    engine = KernelEngine(library)
+    engine.prove()
+    return library, engine
+
+
+def cores(jobs: int) -> int:
+    """How many processes ``--jobs`` means."""
+    if not 0 <= jobs <= MAX_JOBS:
+        raise InputError("--jobs", f"{jobs} is out of range", f"0 (one a core) to {MAX_JOBS}")
+    return jobs or os.cpu_count() or 1

@@ -1,0 +1,15 @@
+"""Faults to plant in a copy of a tree, by the file that they are planted in.
+
+Each fault lists alternatives, because the same step is written in other words from version to
+version; the first whose patterns all match is applied. A fault with none is not for this tree.
+"""
+
+from typing import Final
+
+from stage2fuzz.kernel.faults.edit import Edit, Fault
+from stage2fuzz.kernel.faults.mmu import IN_MMU
+from stage2fuzz.kernel.faults.pgtable import IN_PGTABLE
+
+__all__ = ["FAULTS", "Edit", "Fault"]
+
+FAULTS: Final = (*IN_PGTABLE, *IN_MMU)

@@ -1,0 +1,34 @@
+"""A fault to plant: a short pattern, what replaces it, in which function of which file."""
+
+from dataclasses import dataclass
+from typing import Final
+
+PGTABLE: Final = "hyp/pgtable.c"
+MMU: Final = "mmu.c"
+EVERYWHERE: Final = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Edit:
+    """Replace ``pattern`` (a regular expression) in one function of one file."""
+
+    file: str
+    function: str
+    pattern: str
+    replacement: str
+    count: int = 1
+    """How many matches are replaced; 0: all."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """A named fault and the ways to write it."""
+
+    name: str
+    what: str
+    ways: tuple[tuple[Edit, ...], ...]
+
+
+def one(name: str, what: str, *edits: Edit) -> Fault:
+    """A fault whose every edit is a way of its own."""
+    return Fault(name, what, tuple((edit,) for edit in edits))

@@ -1,0 +1,69 @@
+"""The proving ground: the scenarios in which each planted fault must show."""
+
+from typing import Final
+
+from stage2fuzz.arch import EXECUTE, READ, WRITE
+from stage2fuzz.scenario import (
+    Access,
+    Backing,
+    Host,
+    HostOp,
+    HostPage,
+    Op,
+    Options,
+    Scenario,
+    Slot,
+    Tlb,
+)
+
+_R, _W, _X = READ, WRITE, EXECUTE
+
+
+def _vcpus(*programs: str, page: int = 0) -> tuple[tuple[Access, ...], ...]:
+    kinds = {"r": _R, "w": _W, "x": _X}
+    return tuple(tuple(Access(kinds[c], page) for c in program) for program in programs)
+
+
+_STICKY = Options(tlb=Tlb.STICKY)
+_TEARDOWN = Options(teardown=True)
+
+PROVING_GROUND: Final = (
+    Scenario((Slot(4),), _vcpus("ww", "rr", "xr"), options=_TEARDOWN),
+    Scenario(
+        (Slot(4, logging=True),), _vcpus("rw", "w"), ((HostOp(Op.LOG_GET), HostOp(Op.LOG_GET)),)
+    ),
+    Scenario((Slot(4),), _vcpus("ww", "w", page=1), ((HostOp(Op.LOG_ENABLE), HostOp(Op.LOG_GET)),)),
+    Scenario((Slot(4),), _vcpus("w", "rr"), ((HostOp(Op.MOVE),),), options=_TEARDOWN),
+    Scenario((Slot(4),), _vcpus("ww", "r"), ((HostOp(Op.PROTECT), HostOp(Op.UNPROTECT)),)),
+    Scenario(
+        (Slot(512, Backing.PMD),),
+        _vcpus("ww", "rx", page=1),
+        ((HostOp(Op.LOG_ENABLE), HostOp(Op.LOG_DISABLE)),),
+        options=_TEARDOWN,
+    ),
+    Scenario(
+        (Slot(512, Backing.PMD, logging=True),),
+        ((Access(_W, 0), Access(_R, 1)), (Access(_X, 511), Access(_W, 511))),
+        ((HostOp(Op.LOG_DISABLE), HostOp(Op.MOVE, 0, 512)),),
+        options=_TEARDOWN,
+    ),
+    Scenario(
+        (Slot(512, Backing.PMD, logging=True),),
+        _vcpus("r", "x"),
+        ((HostOp(Op.LOG_DISABLE), HostOp(Op.MOVE)),),
+    ),
+    Scenario((Slot(1 << 18, Backing.PUD),), _vcpus("w", "x", page=513), ((HostOp(Op.MOVE, 513),),)),
+    Scenario((Slot(4),), _vcpus("w", "r"), ((HostOp(Op.SLOT_DELETE),),), options=_TEARDOWN),
+    Scenario((Slot(4),), _vcpus("wr", "x"), ((HostOp(Op.AGE), HostOp(Op.AGE)),)),
+    Scenario((Slot(4, Backing.DEVICE),), _vcpus("w", "r")),
+    Scenario((Slot(4),), _vcpus("rw", "x"), host_pages=(HostPage(0, Host.LAZY),)),
+    Scenario((Slot(4),), _vcpus("rw", "wr"), options=_STICKY),
+    Scenario((Slot(4),), _vcpus("ww", "r"), ((HostOp(Op.LOG_ENABLE),),), options=_STICKY),
+    Scenario(
+        (Slot(2),),
+        ((Access(_W, 0), Access(_R, 1)), (Access(_W, 1),)),
+        ((HostOp(Op.MOVE, 0, 2),), (HostOp(Op.MOVE, 1),)),
+        options=Options(fwb=True, teardown=True),
+    ),
+)
+"""Every operation of the host, every size."""

@@ -1,0 +1,46 @@
+"""The host's operations: what they refuse, and when they let others in."""
+
+import pytest
+
+from stage2fuzz import events as ev
+from stage2fuzz.arch import READ, WRITE
+from stage2fuzz.engine.model import ModelEngine
+from stage2fuzz.engine.revision import parse_revision
+from stage2fuzz.scenario import Access, Backing, HostOp, Op, Scenario, Slot
+from stage2fuzz.schedule.base import FOREVER
+from stage2fuzz.schedule.random_walk import RandomWalk
+from tests.engine.scenarios import events_of, trace
+
+
+@pytest.mark.parametrize("revision", ["v5.10", "v6.12"])
+def test_device_memory_is_never_logged(revision: str) -> None:
+    scenario = Scenario(
+        slots=(Slot(backing=Backing.DEVICE, logging=True),),
+        vcpus=((Access(WRITE, 0),),),
+        hosts=((HostOp(Op.LOG_ENABLE), HostOp(Op.LOG_GET)),),
+    )
+    events = trace(revision, scenario, (1, FOREVER), (0, FOREVER)).events
+    assert [event[4] for event in events_of(ev.RETURN, events)][:2] == [-ev.EINVAL, -ev.ENOENT]
+    assert not events_of(ev.MARK_DIRTY, events)
+
+
+@pytest.mark.parametrize("revision", ["v5.10", "v6.12"])
+@pytest.mark.parametrize(("first", "broken"), [(0, False), (1, True)])
+def test_an_unmap_beyond_a_gib_lets_whoever_waits_in(
+    revision: str, first: int, broken: bool
+) -> None:
+    scenario = Scenario(
+        slots=(Slot(1 << 19),),
+        vcpus=((Access(READ, 0),),),
+        hosts=((HostOp(Op.MOVE, first, 1 << 18),),),
+    )
+    engine = ModelEngine(parse_revision(revision))
+    let_in = 0
+    for seed in range(400):
+        holders = []
+        for kind, thread, where, _old, _new, aux in engine.run(scenario, RandomWalk(seed)).events:
+            if (kind, where) == (ev.LOCK, ev.LOCK_MMU):
+                holders.append(thread)
+            elif kind == ev.RETURN and aux == ev.CALL_INVALIDATE_START:
+                let_in += holders[-3:] == [1, 0, 1]
+    assert bool(let_in) == broken
