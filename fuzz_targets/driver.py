@@ -15,6 +15,7 @@ import tempfile
 from pathlib import Path
 from zlib import crc32
 
+from fuzz_targets.restart import CONTINUED, Restart
 from stage2fuzz.casetext import read_case
 from stage2fuzz.codec import encode
 from stage2fuzz.errors import InputError
@@ -32,6 +33,7 @@ def main(target: str, engine: str = "model:v5.10") -> None:
     ours, rest = _arguments(target, engine)
     try:
         harness = Harness(ours.engine, target, ours.outbox)
+        Restart(harness, sys.argv[1:], ours.continued)
         harness.one_input(b"")
         seeds = [] if ours.no_seeds else seed_inputs(target)
     except InputError as error:
@@ -59,6 +61,7 @@ def _arguments(target: str, engine: str) -> tuple[argparse.Namespace, list[str]]
     parser.add_argument("--outbox", type=Path, help="folder for findings and statistics")
     parser.add_argument("--own-loop", action="store_true", help="fuzz without Atheris")
     parser.add_argument("--no-seeds", action="store_true", help="start from an empty corpus")
+    parser.add_argument(CONTINUED, action="store_true", help=argparse.SUPPRESS)
     return parser.parse_known_args()
 
 

@@ -16,3 +16,7 @@ class InputError(Exception):
         """``where`` names the file or option, ``what`` the fault, ``right`` what would be right."""
         self.where, self.what, self.right = where, what, right
         super().__init__(f"{where}: {what}" + (f"; {right}" if right else ""))
+
+    def __reduce__(self) -> tuple[type["InputError"], tuple[str, str, str]]:
+        """Its three parts, so that it gets through to another process."""
+        return type(self), (self.where, self.what, self.right)

@@ -1,6 +1,8 @@
 """Reproduce and minimise: the glue between ``run`` and the minimiser, which knows no engine."""
 
+import time
 from dataclasses import replace
+from math import inf
 from typing import Final
 
 from stage2fuzz.case import Case
@@ -21,10 +23,15 @@ SEARCHES: Final = 24
 """Runs of each strategy in a smaller scenario before it is given up."""
 
 
-def same_signature(signature: str) -> Same:
-    """The predicate of the minimiser: replay, and ask for the very same fault."""
+def same_signature(signature: str, end: float = inf) -> Same:
+    """The predicate of the minimiser: replay, and ask for the very same fault, until ``end``."""
+    begun = False
 
     def same(case: Case) -> Replayed | None:
+        nonlocal begun
+        if begun and time.monotonic() > end:
+            return None
+        begun = True
         try:
             check_scenario(case.scenario, "candidate")
         except InputError:
@@ -42,19 +49,24 @@ def signatures(outcome: Outcome) -> tuple[str, ...]:
     return tuple(violation.signature for violation in outcome.violations)
 
 
-def minimise_finding(case: Case, signature: str = "", budget: int = BUDGET) -> Minimised:
+def minimise_finding(
+    case: Case, signature: str = "", budget: int = BUDGET, seconds: float = inf
+) -> Minimised:
     """The simplest case with the same fault; without a signature, the first one the case shows.
 
-    InputError where the case does not show it.
+    After ``seconds`` no other candidate is tried: one that never ends costs seconds each time.
+    InputError where the case does not show the fault.
     """
+    end = time.monotonic() + seconds
     shown = signatures(run(case))
     if not shown:
         raise InputError(case.engine, "the case shows no violation", "one that does")
     if signature and signature not in shown:
         raise InputError(case.engine, f"the case shows {shown[0]!r}", f"one with {signature!r}")
     fault = signature or shown[0]
-    smallest = minimise(find_again(case, fault), same_signature(fault), budget)
-    return replace(smallest, case=signed(smallest.case))
+    smallest = minimise(find_again(case, fault, end), same_signature(fault, end), budget)
+    finished = smallest.finished and time.monotonic() <= end
+    return replace(smallest, case=signed(smallest.case), finished=finished)
 
 
 def signed(case: Case) -> Case:
@@ -68,7 +80,7 @@ def signed(case: Case) -> Case:
     return replace(case, build=outcome.case.build)
 
 
-def find_again(case: Case, signature: str) -> Case:
+def find_again(case: Case, signature: str, end: float = inf) -> Case:
     """The same fault with fewer threads and operations, found anew, or ``case`` itself.
 
     A schedule that needs three vCPUs seldom becomes one of two by leaving runs out, above all not
@@ -80,16 +92,20 @@ def find_again(case: Case, signature: str) -> Case:
         while smaller is not None:
             best = smaller
             candidates = fewer(best, Schedule())
-            smaller = next(filter(None, (_found(each, signature) for each in candidates)), None)
-    plainer = _found(best, signature)
+            smaller = next(
+                filter(None, (_found(each, signature, end) for each in candidates)), None
+            )
+    plainer = _found(best, signature, end)
     return best if plainer is None or _length(run(best)) <= _length(run(plainer)) else plainer
 
 
-def _found(case: Case, signature: str) -> Case | None:
+def _found(case: Case, signature: str, end: float) -> Case | None:
     """The shortest of some runs of this scenario that show the fault."""
     shown = []
     for name in STRATEGIES:
         for number in range(SEARCHES):
+            if time.monotonic() > end:
+                break
             outcome = run_scheduled(case.engine, case.scenario, strategy(name, number))
             if signature in signatures(outcome):
                 shown.append(outcome)

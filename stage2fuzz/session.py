@@ -1,8 +1,8 @@
 """A local fuzzing session: targets as subprocesses, their findings confirmed, kept, minimised.
 
 No server is needed. Each job runs one target after another, each in a process of its own with its
-own corpus and outbox; this process reads the outboxes, runs every finding again from its text (it
-did not make it, so that is a reproduction from scratch), records it, and minimises it meanwhile.
+own corpus and outbox; this process reads the outboxes and hands each finding to the intake, which
+has it run again from its text, keeps it, and has it minimised meanwhile.
 """
 
 import json
@@ -19,9 +19,12 @@ from typing import Final, Self
 
 import stage2fuzz
 from stage2fuzz.casetext import parse
+from stage2fuzz.codec import decode
 from stage2fuzz.errors import InputError, ModelError
 from stage2fuzz.findings import Store
+from stage2fuzz.harness import killer, killers, reported
 from stage2fuzz.intake import Intake
+from stage2fuzz.profile import profile_named
 
 TARGETS: Final = ("map_race", "permission_mix", "dirty_logging", "notifier", "block_split")
 SCRIPTS: Final = Path(stage2fuzz.__file__).resolve().parent.parent / "fuzz_targets"
@@ -86,6 +89,7 @@ class Session:
     ) -> None:
         for job in self.jobs:
             self._stop(job)
+        self.intake.close()
         self._folder.cleanup()
 
     @property
@@ -164,7 +168,7 @@ class Session:
         stats = _stats(job.outbox)
         for name in self._past:
             self._past[name] += stats.get(name, 0)
-        if code not in (0, -signal.SIGUSR1, -signal.SIGKILL):
+        if code not in (0, -signal.SIGUSR1, -signal.SIGKILL) and not self._take_killers(job, code):
             tail = (job.outbox / "log").read_text(errors="replace").strip().splitlines()[-12:]
             self.intake.failures.append(f"{job.target} ended with {code}:\n" + "\n".join(tail))
 
@@ -183,7 +187,17 @@ class Session:
             if path not in self._read:
                 self._read.add(path)
                 finding = json.loads(path.read_text())
-                self.intake.take(parse(finding["case"], "finding"), finding["signature"])
+                self.intake.take(parse(finding["case"], "finding"), reported(finding))
+
+    def _take_killers(self, job: Job, code: int) -> bool:
+        """Record the input that a target's process died of, where compiled code ran in it."""
+        if not self.engine.startswith("kernel:"):
+            return False
+        found = killers(job.outbox, job.outbox, code)
+        for how, data in found:
+            case = decode(data, self.engine, profile_named(job.target))
+            self.intake.keep(case, killer(how, job.target))
+        return bool(found)
 
 
 def _stats(outbox: Path) -> dict[str, int]:

@@ -51,7 +51,11 @@ def confirm(job: Job, order: ConfirmOrder) -> None:
 
 
 def minimise(job: Job, order: MinimiseOrder) -> None:
-    """Make the case smaller; where that does not work out, the case stays as it is."""
+    """Make the case smaller; where that does not work out, the case stays as it is.
+
+    Code that crashed once may have damaged the process in which it was minimised, so the smaller
+    case has to show the same in a clean one.
+    """
     request = {
         "do": "minimise",
         "case": order.case,
@@ -66,7 +70,9 @@ def minimise(job: Job, order: MinimiseOrder) -> None:
         raise process.DiedError(f"minimising ended with {answers.ended.code}")
     line = answers.lines[0]
     parse(line["case"], "the minimised case")
-    job.commit(MinimiseResult(line["case"], line["runs"]))
+    again = clean.ask(job.folder, {"do": "judge", "case": line["case"]}, CASE_SECONDS, job.beat)
+    shown = any(order.signature in each["signatures"] for each in again.lines)
+    job.commit(MinimiseResult(line["case"] if shown else order.case, line["runs"]))
 
 
 def regress(job: Job, order: RegressOrder) -> None:

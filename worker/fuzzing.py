@@ -19,7 +19,8 @@ from stage2fuzz.errors import InputError
 from stage2fuzz.findings import leases
 from stage2fuzz.findings.coverage import pack
 from stage2fuzz.findings.leases import MAX_INPUT_BYTES, MAX_INPUTS, Input
-from stage2fuzz.oracles.violation import Category, Violation
+from stage2fuzz.harness import killer, killers, reported
+from stage2fuzz.oracles.violation import Violation
 from stage2fuzz.orders import MAX_SEEDS, FuzzOrder, FuzzResult
 from stage2fuzz.profile import profile_named
 from worker import clean, process
@@ -33,8 +34,6 @@ INPUT_SECONDS: Final = 10
 MEMORY_MEBIBYTES: Final = 1024
 MAX_FINDING: Final = 1 << 20
 MAX_FINDINGS: Final = 1000
-ARTIFACTS: Final = {"crash": "crash", "timeout": "timeout", "oom": "memory"}
-"""libFuzzer's name of an input that it died of, and ours."""
 
 
 @dataclass(slots=True)
@@ -80,8 +79,8 @@ def fuzz(job: Job, order: FuzzOrder) -> None:
     limit = order.seconds + GRACE_SECONDS
     ended = process.run(program(job, order), job.folder, limit, beat)
     found.collect()
-    killers = _report_artifacts(job, order, artifacts)
-    if ended.how != "ok" and not killers:
+    died = _report_killers(job, order, killers(outbox, artifacts, ended.code))
+    if ended.how != "ok" and not died:
         process.expect_room(job.folder)
         if ended.how == "crash":
             last = process.last_words(job.folder)
@@ -95,7 +94,7 @@ def fuzz(job: Job, order: FuzzOrder) -> None:
             findings=found.recorded,
             inputs=len(inputs),
             ended=ended.how,
-            killers=killers,
+            killers=died,
         ),
         inputs,
     )
@@ -128,16 +127,15 @@ def read_finding(path: Path, engine: str) -> tuple[Case, Violation]:
     try:
         raw: Any = json.loads(path.read_text())
         texts = [raw[name] for name in ("oracle", "rule", "verdict", "signature", "case")]
-        category = Category(raw["category"])
+        if not all(isinstance(text, str) for text in texts):
+            raise InputError(path.name, "is no finding (a field is no text)")
+        violation = reported(raw)
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise InputError(path.name, f"is no finding ({error!r})") from None
-    if not all(isinstance(text, str) for text in texts):
-        raise InputError(path.name, "is no finding (a field is no text)")
-    oracle, rule, verdict, signature, case = texts
-    found = parse(case, path.name)
+    found = parse(raw["case"], path.name)
     if found.engine != engine:
         raise InputError(path.name, f"is about {found.engine}", engine)
-    return found, Violation(oracle[:16], rule[:120], category, verdict, (), signature)
+    return found, violation
 
 
 def read_stats(path: Path) -> dict[str, Any]:
@@ -149,25 +147,16 @@ def read_stats(path: Path) -> dict[str, Any]:
         return {"schedules": 0, "seconds": 0.0}
 
 
-def _report_artifacts(job: Job, order: FuzzOrder, folder: Path) -> tuple[str, ...]:
+def _report_killers(job: Job, order: FuzzOrder, fatal: list[tuple[str, bytes]]) -> tuple[str, ...]:
     """Record the inputs that the process died of, as findings of their own; their digests."""
-    digests = []
-    for path in sorted(folder.iterdir())[:MAX_SEEDS]:
-        how = ARTIFACTS.get(path.name.partition("-")[0])
-        if how is not None and path.stat().st_size <= MAX_INPUT_BYTES:
-            data = path.read_bytes()
-            report_killer(job, order.engine, order.target, data, how)
-            digests.append(sha256(data).hexdigest())
-    return tuple(digests)
+    for how, data in fatal[:MAX_SEEDS]:
+        report_killer(job, order.engine, order.target, data, how)
+    return tuple(sha256(data).hexdigest() for _how, data in fatal[:MAX_SEEDS])
 
 
 def report_killer(job: Job, engine: str, target: str, data: bytes, how: str) -> int:
-    """Record an input that ends the process that runs it: native code that failed, or our bug."""
-    verdict = f"An input of {target} ends the process that runs it ({how}) instead of a verdict."
-    violation = Violation(
-        "process", how, Category.CORRECTNESS, verdict, (), f"process/{how}/{target}"
-    )
-    return job.report(decode(data, engine, profile_named(target)), violation, "")
+    """Record an input that ends the process that runs it."""
+    return job.report(decode(data, engine, profile_named(target)), killer(how, target), "")
 
 
 def _new_inputs(job: Job, order: FuzzOrder, corpus: Path, old: set[str]) -> list[Input]:

@@ -21,7 +21,6 @@ from stage2fuzz.intake import Intake
 from stage2fuzz.kernel.adapter import rules_of
 from stage2fuzz.kernel.build import Library
 from stage2fuzz.scenario import Scenario
-from stage2fuzz.schedule.base import Schedule
 
 FIRST: Final = 500
 """Schedules of a scenario's first turn; each later pass over the scenarios has twice as many."""
@@ -95,6 +94,7 @@ class Hunt:
     ) -> None:
         """``engine`` is the name that findings get; ``schedules`` and ``seconds`` are limits."""
         self.intake, self.engine, self._rules = intake, engine, rules_of(library.has)
+        self._build = library.key
         self.totals = Totals()
         self.signatures: dict[str, Shown] = {}
         self._seed, self._first_seed = seed, seed * SEED_STRIDE
@@ -120,6 +120,7 @@ class Hunt:
     ) -> None:
         for worker in self._workers:
             worker.process.close()
+        self.intake.close()
 
     def step(self) -> bool:
         """Give out turns and read what came back; False when the last one has."""
@@ -176,9 +177,9 @@ class Hunt:
         if shown is None:
             violation = found.violation
             shown = self.signatures[signature] = Shown(violation.oracle, violation.verdict)
-            case = Case(self.engine, scenario, found.schedule or Schedule())
             if found.schedule is None:
-                shown.number = self.intake.keep(case, violation)
+                shown.number = self.intake.keep(Case(self.engine, scenario), violation)
             else:
-                shown.number = self.intake.take(case, signature)
+                case = Case(self.engine, scenario, found.schedule, self._build)
+                shown.number = self.intake.take(case, violation)
         shown.times += times

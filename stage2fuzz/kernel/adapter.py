@@ -76,7 +76,8 @@ class Burst:
     features: int
     """Interleaving features that no burst before showed."""
     fresh: tuple[int, ...]
-    """The runs of classes that were not seen before, those with a tripwire first."""
+    """The runs of classes that were not seen before, those with a tripwire first; if one crashed,
+    that one alone, since what runs after it may run in damaged memory."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,6 +143,8 @@ class Native:
             kept,
             figures,
         )
+        if self.figures().crashed:
+            return Burst(figures[0], figures[1], (figures[0] - 1,))
         rows = sorted((not kept[3 * row + 2], kept[3 * row]) for row in range(used))
         return Burst(figures[0], figures[1], tuple(number for _, number in rows))
 
@@ -260,14 +263,14 @@ class KernelEngine:
         """
         where = str(self.library.tree)
         self.native.load(SMOKE)
-        if self.native.announced_loads() != 3:
-            raise InputError(where, "plain loads are not announced", "another compiler")
         trace = self.run(SMOKE, Schedule())
         done = sum(event[0] == ACCESS for event in trace.events)
         wanted = sum(map(len, SMOKE.vcpus))
         if trace.ended != "finished" or done != wanted:
             found = f"{done} of {wanted} accesses finished, the run {trace.ended}"
             raise InputError(where, f"the smoke program makes no progress: {found}")
+        if self.native.announced_loads() != 3:
+            raise InputError(where, "plain loads are not announced", "another compiler")
 
     def run(self, scenario: Scenario, how: Scheduler | Schedule | int) -> Trace:
         """Run ``scenario`` to its end: under a schedule or a seed of the C side's strategies, which

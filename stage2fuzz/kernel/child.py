@@ -22,7 +22,7 @@ from typing import Any, Final
 from stage2fuzz.kernel.adapter import Native
 
 PATIENCE: Final = 600.0
-"""Seconds an order may take; the library itself ends an endless loop after about two."""
+"""Seconds an order may take; the library itself ends an endless loop in less than one."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,17 +7,15 @@
 #endif
 #include "coroutine.h"
 
-#define GUARD 4096UL
-
 int s2_coroutine_allocate(struct s2_coroutine *one)
 {
-	char *memory = mmap(NULL, S2_STACK + GUARD, PROT_READ | PROT_WRITE,
+	char *memory = mmap(NULL, S2_GUARD + S2_STACK + S2_GUARD, PROT_NONE,
 			    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 
-	if (memory == MAP_FAILED || mprotect(memory, GUARD, PROT_NONE))
+	if (memory == MAP_FAILED)
 		return -1;
-	one->stack = memory + GUARD;
-	return 0;
+	one->stack = memory + S2_GUARD;
+	return mprotect(one->stack, S2_STACK, PROT_READ | PROT_WRITE);
 }
 
 #if defined(__x86_64__)

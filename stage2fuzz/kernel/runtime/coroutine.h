@@ -1,4 +1,4 @@
-/* Coroutines: one stack a thread, a guard page under each, and a switch of a few instructions.
+/* Coroutines: one stack a thread, guard pages around each, and a switch of a few instructions.
  *
  * swapcontext() makes a system call each time and halves the rate, so x86-64 and aarch64 switch in
  * assembly; ucontext is for every other machine.
@@ -7,6 +7,8 @@
 #define STAGE2FUZZ_COROUTINE_H
 
 #define S2_STACK (64 * 1024UL)
+/* Below and above each stack; more than a frame of kernel code, which may not step over it. */
+#define S2_GUARD (64 * 1024UL)
 
 struct s2_coroutine {
 	void *stack_pointer;
