@@ -54,6 +54,7 @@ WRITTEN: Final[dict[str, str]] = {
     "S2_HAS_LOCAL_FLUSH": r"__kvm_tlb_flush_vmid_ipa_nsh",
     "S2_HAS_RWLOCK": r"write_lock\(&(?:vcpu->)?kvm->mmu_lock\)",
     "S2_HAS_PERMISSION_ONLY_RULE": r"KVM_PTE_LEAF_ATTR_S2_PERMS",
+    "S2_HAS_TOPUP_WHILE_LOGGING": r"!perm_fault \|\| memslot_is_logging\([^)]*\) \|\|",
     "S2_HAS_COUNTED_ENTRIES": r"stage2_pte_is_counted\(",
 }
 
