@@ -47,11 +47,6 @@ PROVING_GROUND: Final = (
         ((HostOp(Op.LOG_DISABLE), HostOp(Op.MOVE, 0, 512)),),
         options=_TEARDOWN,
     ),
-    Scenario(
-        (Slot(512, Backing.PMD, logging=True),),
-        _vcpus("r", "x"),
-        ((HostOp(Op.LOG_DISABLE), HostOp(Op.MOVE)),),
-    ),
     Scenario((Slot(1 << 18, Backing.PUD),), _vcpus("w", "x", page=513), ((HostOp(Op.MOVE, 513),),)),
     Scenario(
         (Slot(512, Backing.PMD),),
