@@ -1,6 +1,5 @@
 """Wild kernel code: a finding with its case, in a session and in a campaign, and nothing dies."""
 
-import importlib.util
 import json
 import os
 import subprocess
@@ -69,20 +68,6 @@ def expect_crash(findings: list[Finding], signal: int) -> None:
     assert not [each.signature for each in findings if each.oracle == "process"]
 
 
-@pytest.fixture(params=WILD)
-def wild(request: pytest.FixtureRequest) -> str:
-    return str(request.param)
-
-
-@pytest.fixture(params=["atheris", "own loop"])
-def loop(request: pytest.FixtureRequest) -> list[str]:
-    if request.param == "own loop":
-        return ["--own-loop"]
-    if importlib.util.find_spec("atheris") is None:
-        pytest.skip("no Atheris on this platform")
-    return []
-
-
 def stage2fuzz(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
     """Run the command with a database in ``folder``."""
     command = [sys.executable, "-m", "stage2fuzz", *words, "--json"]
@@ -92,8 +77,16 @@ def stage2fuzz(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
     )
 
 
+@pytest.mark.parametrize(
+    ("wild", "loop"),
+    [
+        *((wild, ()) for wild in WILD if wild != "endless loop"),
+        ("SIGSEGV", ("--own-loop",)),
+        pytest.param("endless loop", (), marks=pytest.mark.slow),
+    ],
+)
 def test_a_session_goes_on_and_records_it(
-    tree: Path, tmp_path: Path, wild: str, loop: list[str]
+    tree: Path, tmp_path: Path, wild: str, loop: tuple[str, ...]
 ) -> None:
     copy = planted(tree, tmp_path / "tree", wild)
     words = ["fuzz", "--engine", f"kernel:{copy}", "--target", "notifier", "--jobs", "1", *loop]
@@ -106,6 +99,7 @@ def test_a_session_goes_on_and_records_it(
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("wild", WILD)
 def test_a_campaign_goes_on_and_records_it(tree: Path, tmp_path: Path, wild: str) -> None:
     copy = planted(tree, tmp_path / "tree", wild)
     words = ["--local", "--engine", f"kernel:{copy}", "--target", "notifier", "--seconds", "20"]
