@@ -10,6 +10,7 @@ from stage2fuzz.profile import PROFILES
 from stage2fuzz.report import markdown, sequence_svg, text
 from stage2fuzz.report.columns import scenario_text
 from stage2fuzz.run import run, run_scheduled
+from stage2fuzz.schedule import STRATEGIES, strategy
 from stage2fuzz.schedule.random_walk import RandomWalk
 from stage2fuzz.validate import normal
 
@@ -26,6 +27,19 @@ def test_an_executed_case_runs_again_from_its_text_and_from_its_bytes(name: str)
         assert kept.schedule == normal(outcome.case.schedule)
         assert decode(encode(outcome.case), ENGINE) == kept
         assert run(kept).events == outcome.events
+
+
+@pytest.mark.parametrize("name", STRATEGIES)
+def test_a_run_that_a_limit_ended_runs_again_to_the_same_end(name: str) -> None:
+    rng = random.Random(2)
+    ended = set()
+    for seed in range(60):
+        scenario = decode(rng.randbytes(97), ENGINE, PROFILES["map_race"]).scenario
+        outcome = run_scheduled(ENGINE, scenario, strategy(name, seed))
+        ended.add(outcome.ended)
+        assert run(outcome.case).events == outcome.events
+    assert "finished" in ended
+    assert name != "breaker" or "limit" in ended
 
 
 def test_every_run_can_be_reported() -> None:

@@ -34,12 +34,15 @@ IN_V6_1 = tuple(real for real in REAL if not real.startswith("C8"))
 """Those that v5.15 and v6.1 still have: there the walkers see to the caches."""
 IN_V6_12 = tuple(real for real in IN_V6_1 if not real.startswith("D2"))
 """Those that v6.6 and v6.12 still have: there relax says that it found nothing."""
+IN_V7_3 = tuple(real for real in IN_V6_12 if not real.startswith(("E5", "G5")))
+"""Those that v7.3 still has: there any fault while logging fills its cache."""
 KNOWN = {
     ENGINE: REAL,
     "model:v5.15": IN_V6_1,
     "model:v6.1": IN_V6_1,
     "model:v6.6": IN_V6_12,
     "model:v6.12": IN_V6_12,
+    "model:v7.3": IN_V7_3,
 }
 
 

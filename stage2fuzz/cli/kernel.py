@@ -1,22 +1,16 @@
 """``stage2fuzz kernel``: build a tree, plant faults in a copy of it, measure it."""
 
-import time
 from dataclasses import asdict
-from typing import Final
 
 import typer
 
-from stage2fuzz.cli import hunt, mutants
+from stage2fuzz.cli import bench, hunt, mutants
 from stage2fuzz.cli.common import Json, console, emit
 from stage2fuzz.cli.trees import Cache, Tree, prepared
-from stage2fuzz.kernel.adapter import REFERENCE
-from stage2fuzz.kernel.explore import explore
-from stage2fuzz.oracles.judge import judge
 
 app = typer.Typer(
     help="The user's own kernel code as an engine.", no_args_is_help=True, rich_markup_mode=None
 )
-BENCH_RUNS: Final = 100_000
 
 
 @app.command("build")
@@ -51,31 +45,4 @@ def build_tree(tree: Tree, cache: Cache = None, as_json: Json = False) -> None:
 
 app.command("mutants")(mutants.mutants)
 app.command("explore")(hunt.explore)
-
-
-@app.command("bench")
-def bench(tree: Tree, cache: Cache = None, runs: int = BENCH_RUNS, as_json: Json = False) -> None:
-    """Schedules a second of TREE on one core: bare, folded into classes, judged."""
-    library, engine = prepared(tree, cache)
-    native, scenario = engine.native, REFERENCE
-    native.load(scenario)
-    figures: dict[str, float] = {}
-    start = time.perf_counter()
-    steps = native.bare(1, runs)
-    figures["bare"] = runs / (time.perf_counter() - start)
-    figures["points a schedule"] = steps / runs
-    start = time.perf_counter()
-    classes = sum(1 for _ in explore(native, scenario, 1, runs))
-    figures["folded into classes"] = runs / (time.perf_counter() - start)
-    figures["new classes, %"] = 100 * classes / runs
-    judged = max(1, runs // 100)
-    start = time.perf_counter()
-    for seed in range(1, judged + 1):
-        native.run_seed(seed)
-        judge(native.events(), engine.rules, len(scenario.vcpus), scenario.threads)
-    figures["every run judged"] = judged / (time.perf_counter() - start)
-    if as_json:
-        emit({"key": library.key, **figures})
-        return
-    for name, figure in figures.items():
-        console().print(f"{name:22} {figure:12,.1f}")
+app.command("bench")(bench.bench)

@@ -1,16 +1,18 @@
 """``stage2fuzz kernel mutants``: which oracle sees each planted fault, after how many schedules."""
 
 from dataclasses import asdict
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
 from stage2fuzz.cli.common import Json, console, emit
 from stage2fuzz.cli.trees import Cache, Jobs, Tree, cores
-from stage2fuzz.hunt.mutants import BUDGET, Result, run_mutants
+from stage2fuzz.errors import InputError
+from stage2fuzz.hunt.mutants import ROUNDS, Result, budget, run_mutants
 from stage2fuzz.kernel.faults import FAULTS
 
-WIDTH = max(len(fault.name) for fault in FAULTS)
+MAX_ROUNDS: Final = 1000
+WIDTH: Final = max(len(fault.name) for fault in FAULTS)
 
 
 def mutants(
@@ -18,12 +20,15 @@ def mutants(
     cache: Cache = None,
     only: Annotated[list[str] | None, typer.Option(help="Plant only these faults.")] = None,
     jobs: Jobs = 0,
+    rounds: Annotated[int, typer.Option(help="How often each scenario has its turn.")] = ROUNDS,
     as_json: Json = False,
 ) -> None:
     """Plant faults in a copy of TREE and say which oracle found each, after how many schedules."""
+    if not 1 <= rounds <= MAX_ROUNDS:
+        raise InputError("--rounds", f"{rounds} is out of range", f"1 to {MAX_ROUNDS}")
     out, results = console(), []
     with out.status("what the clean tree shows") as status:
-        for result in run_mutants(tree, cache, only or (), cores(jobs)):
+        for result in run_mutants(tree, cache, only or (), cores(jobs), rounds):
             results.append(result)
             status.update(f"{len(results)} faults done")
             if not as_json:
@@ -36,7 +41,7 @@ def mutants(
         most = max((result.schedules for result in planted), default=0)
         out.print(
             f"{len(planted) - len(missed)} of {len(planted)} found, the last after {most:,} "
-            f"schedules; budget {BUDGET:,} each"
+            f"schedules; budget {budget(rounds):,} each"
         )
     raise typer.Exit(1 if missed else 0)
 

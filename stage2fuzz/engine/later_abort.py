@@ -44,7 +44,8 @@ def user_mem_abort(vm: Vm, slot: MemorySlot, fault: Fault) -> int:
     write = fault.kind == WRITE
     if permission and fault.kind not in (WRITE, EXECUTE):
         return -EFAULT
-    if (not permission or (logging and write)) and not topup_for_fault(vm):
+    may_link = not permission or (logging and (write or vm.revision.logging_tops_up))
+    if may_link and not topup_for_fault(vm):
         return -ENOMEM
     vm.lock(LOCK_MMAP, 1)
     page = vm.host_page(slot, fault.ipa)

@@ -45,7 +45,9 @@ class Revision:
     no_change_pte: bool = False
     """From v6.10 a page that KSM replaced comes back by a fault."""
     lost_relax_flushes: bool = False
-    """v6.12: whoever lost the race to relax a leaf flushes it all the same."""
+    """From v6.12 whoever lost the race to relax a leaf flushes it all the same."""
+    logging_tops_up: bool = False
+    """v7.3: while logging, a permission fault of any kind fills its memory cache first."""
     planted: Planted = NONE
 
 
@@ -74,6 +76,7 @@ NAMED: Final[dict[str, Revision]] = {
     "v6.1": replace(BASE, name="v6.1", shared_relax=True, **_V6_1),  # type: ignore[arg-type]
     "v6.6": replace(BASE, name="v6.6", **_V6_6),  # type: ignore[arg-type]
     "v6.12": replace(BASE, name="v6.12", **_V6_12),  # type: ignore[arg-type]
+    "v7.3": replace(BASE, name="v7.3", logging_tops_up=True, **_V6_12),  # type: ignore[arg-type]
 }
 
 

@@ -106,18 +106,12 @@ class Threads:
         self._dispatch()
 
     def wait(self, kind: int, where: int, ready: Callable[[], bool]) -> None:
-        """Block the running thread until ``ready()``; it is not enabled meanwhile.
-
-        To wake is a step, so that a schedule says when it was, whatever the thread does next.
-        """
-        if ready():
-            return
+        """Block the running thread until ``ready()``; it is not enabled meanwhile."""
         while not ready():
             self._waiting[self.current] = ready
             self._view.pending[self.current] = (kind, where)
             self._dispatch()
-        del self._waiting[self.current]
-        self.left -= 1
+        self._waiting.pop(self.current, None)
 
     def lock(self, name: int, shared: int = 0) -> None:
         """Take a lock, exclusive or shared; a blocked taker is disabled, it does not spin.
@@ -313,6 +307,7 @@ class Threads:
     def give_up(self, limit: int) -> None:
         """End the whole run as inconclusive, from inside a thread."""
         self.record((LIMIT, self.current, 0, 0, 0, limit))
+        self._close_run(self.current)
         self._hub.switch()
 
     def _abandon(self) -> None:

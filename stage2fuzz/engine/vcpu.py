@@ -12,7 +12,7 @@ def vcpu_thread(vm: Vm, accesses: tuple[Access, ...]) -> None:
     me = vm.current
     for number, access in enumerate(accesses):
         ipa, kind = ipa_of(access.page), access.kind
-        for fault in range(1, MAX_FAULTS + 1):
+        for _ in range(MAX_FAULTS):
             status, level, address = translate(vm, ipa, kind)
             if not status:
                 vm.record((ACCESS, me, ipa, kind, address, number))
@@ -23,9 +23,9 @@ def vcpu_thread(vm: Vm, accesses: tuple[Access, ...]) -> None:
             vm.record((RESUME, me, ipa, kind, ret, outside))
             if ret not in (RESUME_GUEST, -EAGAIN):
                 break
-            if fault == MAX_FAULTS:
-                vm.give_up(LIMIT_FAULTS)
             vm.yield_(*first_step(vm, (access,)))
+        else:
+            vm.give_up(LIMIT_FAULTS)
 
 
 def first_step(vm: Vm, accesses: tuple[Access, ...]) -> tuple[int, int]:

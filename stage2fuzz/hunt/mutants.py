@@ -26,7 +26,6 @@ JUDGED: Final = 250
 """Of a batch at most, which ends when that many were of a new class."""
 ROUNDS: Final = 8
 """Batches a scenario gets before a fault counts as not found."""
-BUDGET: Final = BATCH * ROUNDS * len(PROVING_GROUND)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +43,11 @@ class Result:
 
 
 def run_mutants(
-    tree: Path, cache: Path | None = None, names: Sequence[str] = (), jobs: int = 1
+    tree: Path,
+    cache: Path | None = None,
+    names: Sequence[str] = (),
+    jobs: int = 1,
+    rounds: int = ROUNDS,
 ) -> Iterator[Result]:
     """Plant each fault (or those of ``names``) and look for it; ``jobs`` faults at once.
 
@@ -53,16 +56,16 @@ def run_mutants(
     unknown = set(names) - {fault.name for fault in FAULTS}
     if unknown:
         raise InputError("kernel mutants", f"no fault {', '.join(sorted(unknown))}")
-    known = baseline(build(tree, cache))
+    known = baseline(build(tree, cache), rounds)
     faults = [fault for fault in FAULTS if not names or fault.name in names]
     with ThreadPoolExecutor(jobs) as pool:
         try:
-            yield from pool.map(lambda fault: try_fault(tree, fault, known), faults)
+            yield from pool.map(lambda fault: try_fault(tree, fault, known, rounds), faults)
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
 
 
-def try_fault(tree: Path, fault: Fault, known: frozenset[str]) -> Result:
+def try_fault(tree: Path, fault: Fault, known: frozenset[str], rounds: int) -> Result:
     """Plant one fault in a copy of ``tree`` and look for a signature that is not ``known``."""
     with tempfile.TemporaryDirectory() as name:
         copy = Path(name) / "tree"
@@ -70,7 +73,7 @@ def try_fault(tree: Path, fault: Fault, known: frozenset[str]) -> Result:
         if not plant(copy, fault):
             return Result(fault.name, fault.what, planted=False)
         schedules = 0
-        for done in _batches(build(copy, Path(name) / "cache")):
+        for done in _batches(build(copy, Path(name) / "cache"), rounds):
             new = [found for signature, found in done.found.items() if signature not in known]
             if new:
                 first = min(new, key=lambda found: found.runs)
@@ -80,16 +83,21 @@ def try_fault(tree: Path, fault: Fault, known: frozenset[str]) -> Result:
         return Result(fault.name, fault.what, schedules=schedules)
 
 
-def baseline(library: Library) -> frozenset[str]:
+def budget(rounds: int = ROUNDS) -> int:
+    """Schedules that a fault gets at most."""
+    return BATCH * rounds * len(PROVING_GROUND)
+
+
+def baseline(library: Library, rounds: int) -> frozenset[str]:
     """The signatures that the clean tree shows on the proving ground."""
-    return frozenset(signature for done in _batches(library) for signature in done.found)
+    return frozenset(signature for done in _batches(library, rounds) for signature in done.found)
 
 
-def _batches(library: Library) -> Iterator[Done]:
+def _batches(library: Library, rounds: int) -> Iterator[Done]:
     """Every scenario in turn, so that no fault waits long for the one that shows it."""
     rules = rules_of(library.has)
     with closing(Process(library.path)) as process:
-        for round_ in range(ROUNDS):
+        for round_ in range(rounds):
             for number, scenario in enumerate(PROVING_GROUND):
                 process.ask(Turn(number, scenario, 1 + round_ * BATCH, BATCH, JUDGED, rules))
                 yield process.answer()

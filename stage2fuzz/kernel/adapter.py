@@ -209,9 +209,12 @@ class Native:
         folded: int = self._library.s2_class()
         return folded
 
-    def bare(self, seed: int, count: int) -> int:
-        """Run ``count`` seeds and keep nothing; the points that they passed."""
-        points: int = self._library.s2_bare(ctypes.c_uint64(seed), ctypes.c_int64(count))
+    def bare(self, seed: int, count: int, alone: bool = False) -> int:
+        """Run ``count`` seeds and keep nothing; the points that they passed.
+
+        ``alone`` lets a fault handler of a few lines call pgtable.c instead of mmu.c.
+        """
+        points: int = self._library.s2_bare(ctypes.c_uint64(seed), ctypes.c_int64(count), alone)
         return points
 
     def announced_loads(self) -> int:

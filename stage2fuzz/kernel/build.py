@@ -44,7 +44,7 @@ REAL_HEADERS: Final = (
 """Headers that the tree itself serves, so that entry bits and syndrome codes are its own."""
 RUNTIME_FILES: Final = (
     *("coroutine", "breaker", "strategy", "decide", "locks", "execute", "guard"),
-    *("entries", "pages", "rcu", "tlb", "walk"),
+    *("window", "entries", "pages", "rcu", "tlb", "walk"),
     *("hostpages", "calls", "dirtylog", "notifier", "hostthread", "guest", "setup"),
     *("places", "tripwires", "lasso", "fold", "classes", "explore", "features", "fuzz"),
     *("coverage", "interface"),

@@ -32,6 +32,7 @@ COMPILED: Final[dict[str, str]] = {
     "S2_HAS_SPLIT": "void *f = kvm_pgtable_stage2_split;",
     "S2_HAS_DESTROY_RANGE": "void *f = kvm_pgtable_stage2_destroy_range;",
     "S2_HAS_GET_VTCR": "void *f = kvm_get_vtcr;",
+    "S2_HAS_HANDLE_FAULT": "int flag = KVM_PGTABLE_WALK_HANDLE_FAULT;",
     "S2_HAS_SHARED_WALK": "int flag = KVM_PGTABLE_WALK_SHARED;",
     "S2_HAS_FREE_UNLINKED": (
         "void *f(struct kvm_pgtable_mm_ops *ops) { return ops->free_unlinked_table; }"
@@ -53,6 +54,7 @@ WRITTEN: Final[dict[str, str]] = {
     "S2_HAS_LOCAL_FLUSH": r"__kvm_tlb_flush_vmid_ipa_nsh",
     "S2_HAS_RWLOCK": r"write_lock\(&(?:vcpu->)?kvm->mmu_lock\)",
     "S2_HAS_PERMISSION_ONLY_RULE": r"KVM_PTE_LEAF_ATTR_S2_PERMS",
+    "S2_HAS_TOPUP_WHILE_LOGGING": r"!perm_fault \|\| memslot_is_logging\([^)]*\) \|\|",
     "S2_HAS_COUNTED_ENTRIES": r"stage2_pte_is_counted\(",
 }
 

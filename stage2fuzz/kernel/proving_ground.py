@@ -47,12 +47,13 @@ PROVING_GROUND: Final = (
         ((HostOp(Op.LOG_DISABLE), HostOp(Op.MOVE, 0, 512)),),
         options=_TEARDOWN,
     ),
-    Scenario(
-        (Slot(512, Backing.PMD, logging=True),),
-        _vcpus("r", "x"),
-        ((HostOp(Op.LOG_DISABLE), HostOp(Op.MOVE)),),
-    ),
     Scenario((Slot(1 << 18, Backing.PUD),), _vcpus("w", "x", page=513), ((HostOp(Op.MOVE, 513),),)),
+    Scenario(
+        (Slot(512, Backing.PMD),),
+        _vcpus("w", "rw", page=1),
+        ((HostOp(Op.LOG_ENABLE),),),
+        options=Options(ipa_bits=48, teardown=True),
+    ),
     Scenario((Slot(4),), _vcpus("w", "r"), ((HostOp(Op.SLOT_DELETE),),), options=_TEARDOWN),
     Scenario((Slot(4),), _vcpus("wr", "x"), ((HostOp(Op.AGE), HostOp(Op.AGE)),)),
     Scenario((Slot(4, Backing.DEVICE),), _vcpus("w", "r")),

@@ -21,7 +21,9 @@ def revision_of(has: frozenset[str]) -> str | None:
     if "S2_HAS_SHARED_WALK" in has:
         if "S2_HAS_LOCAL_FLUSH" not in has:
             return None
-        return "v6.6" if "S2_HAS_SET_SPTE_GFN" in has else "v6.12"
+        if "S2_HAS_SET_SPTE_GFN" in has:
+            return "v6.6"
+        return "v7.3" if "S2_HAS_TOPUP_WHILE_LOGGING" in has else "v6.12"
     if "S2_HAS_MM_OPS" in has:
         return "v6.1" if "S2_HAS_RWLOCK" in has else "v5.15"
     return "v5.12" if "S2_HAS_PERMISSION_ONLY_RULE" in has else "v5.10"

@@ -6,6 +6,7 @@ from stage2fuzz.arch import EXECUTE, PERMISSION, PTE_AF, PTE_LOCKED, WRITE
 from stage2fuzz.events import (
     ALLOC,
     BACKING,
+    CALL,
     CALL_HYP_MAP,
     CALL_MKYOUNG,
     CALL_RELAX,
@@ -27,7 +28,7 @@ from stage2fuzz.events import (
     SLOT_READONLY,
 )
 from stage2fuzz.oracles import Rules
-from tests.oracles.story import HOST, HOST_THREAD, IPA, L2, L3, RW, R, Story, leaf
+from tests.oracles.story import HOST, HOST_THREAD, IPA, L2, L3, LINK1, RW, R, Story, leaf
 
 BLOCK = 0x20_0000
 
@@ -283,14 +284,27 @@ def test_no_block_beyond_its_memslot() -> None:
     assert "beyond its memslot" in story.judge()["C9"].verdict
 
 
-def test_relax_works_at_the_level_of_the_fault() -> None:
-    for level in (2, 3):
+def test_relax_changes_no_larger_leaf_than_the_fault_was_about() -> None:
+    for level, size in ((2, BLOCK), (2, 4096), (3, BLOCK), (3, 4096)):
         story = Story()
-        story.mapped(0, "r")
+        story.events[1] = (SLOT, -1, IPA, BLOCK, 0, 0)
+        story.events[2] = (BACKING, -1, IPA, BLOCK, HOST, 3)
+        story.fault(0, level=2)
+        story.table(0, LINK1, L2)
+        story.store(0, L2, leaf("r") & ~2)
         story.fault(1, WRITE, PERMISSION, level)
-        story.call(1, CALL_RELAX)
-        story.store(1, L3, leaf("rw"))
-        assert ("C9" in story.judge()) is (level == 2)
+        story.add(CALL, 1, IPA, size, 0, CALL_RELAX | RW << 8)
+        story.store(1, L2, leaf("rw") & ~2)
+        assert ("C9" in story.judge()) is not (level == 2 and size == BLOCK)
+
+
+def test_relax_may_find_a_page_where_the_fault_saw_a_block() -> None:
+    story = Story()
+    story.mapped(0, "r")
+    story.fault(1, WRITE, PERMISSION, 2)
+    story.add(CALL, 1, IPA, BLOCK, 0, CALL_RELAX | RW << 8)
+    story.store(1, L3, leaf("rw"))
+    assert "C9" not in story.judge()
 
 
 def test_a_block_means_what_its_table_meant() -> None:

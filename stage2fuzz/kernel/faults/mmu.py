@@ -61,10 +61,31 @@ IN_MMU: Final[tuple[Fault, ...]] = (
         ),
     ),
     one(
+        "wrprotect-misses-first-page",
+        "dirty logging starts with the second page of the slot",
+        Edit(
+            MMU,
+            "kvm_mmu_wp_memory_region",
+            r"(stage2_wp_range\([^,]*, start),",
+            r"\1 + PAGE_SIZE,",
+        ),
+    ),
+    one(
         "no-dirty-mark",
         "a page made writable is not marked dirty",
         Edit(MMU, _ABORT, r"mark_page_dirty\w*\(kvm[^;]*;", ";"),
         Edit(MMU, _MAP, r"mark_page_dirty\w*\(kvm[^;]*;", ";"),
+    ),
+    one(
+        "wrong-page-dirty",
+        "the page after the right one is marked dirty",
+        Edit(MMU, _ABORT, r"(mark_page_dirty\w*\(kvm, (?:memslot, )?gfn)\)", r"\1 + 1)"),
+        Edit(
+            MMU,
+            _MAP,
+            r"(mark_page_dirty_in_slot\([^;]*gpa_to_gfn\(ipa\))\)",
+            r"\1 + 1)",
+        ),
     ),
     one(
         "writable-while-logging",
@@ -152,6 +173,11 @@ IN_MMU: Final[tuple[Fault, ...]] = (
         "the frame after the right one is mapped",
         Edit(MMU, _ABORT, r"__pfn_to_phys\(pfn\), prot", "__pfn_to_phys(pfn + 1), prot"),
         Edit(MMU, _MAP, r"__pfn_to_phys\(pfn\), prot", "__pfn_to_phys(pfn + 1), prot"),
+    ),
+    one(
+        "wrong-offset",
+        "a block of the guest starts at the faulting page of the host's",
+        Edit(MMU, "transparent_hugepage_adjust", r"pfn &= ~\(PTRS_PER_PMD - 1\);", ";"),
     ),
     one(
         "block-misses-start",

@@ -50,6 +50,12 @@ IN_PGTABLE: Final[tuple[Fault, ...]] = (
         "break-before-make of a leaf does not flush",
         Edit(PGTABLE, "stage2_try_break_pte", r"kvm_call_hyp\([^;]*;", ";"),
         Edit(PGTABLE, _LEAF, r"kvm_call_hyp\([^;]*;", ";"),
+        Edit(
+            PGTABLE,
+            "stage2_map_walk_leaf",
+            r"stage2_put_pte\(ptep, [^;]*;",
+            "{ kvm_clear_pte(ptep); mm_ops->put_page(ptep); }",
+        ),
     ),
     one(
         "collapse-without-flush",
@@ -132,6 +138,49 @@ IN_PGTABLE: Final[tuple[Fault, ...]] = (
             "kvm_pgtable_stage2_destroy_range",
             r"kvm_pgtable_walk\(pgt, addr, size",
             "kvm_pgtable_walk(pgt, addr, addr ? 0 : size",
+        ),
+    ),
+    one(
+        "missing-reload",
+        "a walk does not look again at the entry that its callback changed",
+        Edit(PGTABLE, "__kvm_pgtable_visit", r"reload = true;", ";", 0),
+        Edit(
+            PGTABLE,
+            "__kvm_pgtable_visit",
+            r"pte = \*ptep;\s+table = kvm_pte_table\(pte, level\);",
+            ";",
+        ),
+    ),
+    one(
+        "wrong-level",
+        "a block may be larger than the range that is mapped",
+        Edit(PGTABLE, "kvm_block_mapping_supported", r"granule > \([^;]*?end - [^;]*?addr\)", "0"),
+    ),
+    one(
+        "walk-forgets-offset",
+        "each page of a split block is mapped to the block's first",
+        Edit(PGTABLE, "stage2_map_walker_phys_addr", r"return phys \+ [^;]*;", "return phys;"),
+    ),
+    one(
+        "flush-before-clear",
+        "a leaf is flushed while its entry is still valid",
+        Edit(
+            PGTABLE,
+            "stage2_unmap_walker",
+            r"(kvm_set_invalid_pte\(ptep\);)\s+(kvm_call_hyp\([^;]*;)",
+            r"\2 \1",
+        ),
+        Edit(
+            PGTABLE,
+            "stage2_put_pte",
+            r"(kvm_clear_pte\(ptep\);)([^}]*?)(kvm_call_hyp\([^;]*;)",
+            r"\2\3 \1",
+        ),
+        Edit(
+            PGTABLE,
+            "stage2_unmap_put_pte",
+            r"(kvm_clear_pte\(ctx->ptep\);)([^}]*\}[^}]*\})",
+            r"\2 \1",
         ),
     ),
     one(

@@ -52,6 +52,7 @@ int kvm_set_spte_hva(struct kvm *, unsigned long, pte_t);
 #endif
 
 #include "memslots.c"
+#include "alone.c"
 #include "vm.c"
 #include "operations.c"
 #include "hyp.c"

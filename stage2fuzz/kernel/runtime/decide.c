@@ -44,20 +44,23 @@ static uint32_t enabled_threads(void)
 	return enabled;
 }
 
+/* Record what the running thread passed since it was let run, at least one point: it may end, block
+ * or yield again before it passes any, and the schedule must still say that it ran there. */
 static void close_run(void)
 {
-	int done = s2.granted - s2.left;
+	int done;
 
 	if (s2.current < 0 || s2.alone || s2.silent) /* set-up and teardown follow no schedule */
 		return;
+	if (s2.left >= s2.granted)
+		s2.left = s2.granted - 1;
+	done = s2.granted - s2.left;
 	s2.steps += done;
-	if (done) {
-		if (s2.runs_count && s2.runs[s2.runs_count - 1].thread == s2.current) {
-			s2.runs[s2.runs_count - 1].points += done;
-		} else if (s2.runs_count < S2_RUNS) {
-			s2.runs[s2.runs_count].thread = s2.current;
-			s2.runs[s2.runs_count++].points = done;
-		}
+	if (s2.runs_count && s2.runs[s2.runs_count - 1].thread == s2.current) {
+		s2.runs[s2.runs_count - 1].points += done;
+	} else if (s2.runs_count < S2_RUNS) {
+		s2.runs[s2.runs_count].thread = s2.current;
+		s2.runs[s2.runs_count++].points = done;
 	}
 	s2.granted = s2.left;
 }
@@ -149,20 +152,16 @@ void s2_yield(void)
 	s2_dispatch();
 }
 
-/* To wake is a step, so that a schedule says when it was, whatever the thread does next. */
 void s2_wait_for(enum s2_wait what, int name, int kind, int64_t where)
 {
 	struct s2_thread *me = &s2.thread[s2.current];
 
 	me->wait = what;
 	me->wait_name = name;
-	if (!ready(me)) {
-		while (!ready(me)) {
-			me->pending_kind = kind;
-			me->pending_where = where;
-			s2_dispatch();
-		}
-		s2.left--;
+	while (!ready(me)) {
+		me->pending_kind = kind;
+		me->pending_where = where;
+		s2_dispatch();
 	}
 	me->wait = S2_RUNNABLE;
 }

@@ -20,6 +20,13 @@ s2_u64 s2_entry_load(const volatile void *entry)
 	return value;
 }
 
+static void note_store(const volatile void *entry, s2_u64 old, s2_u64 value, int order)
+{
+	if (s2.scenario.tlb && !s2.silent)
+		s2_window_write(s2_pa(entry), old, value);
+	s2_record(S2_STORE, (int64_t)s2_pa(entry), (int64_t)old, (int64_t)value, order);
+}
+
 void s2_entry_store(volatile void *entry, s2_u64 value, int order)
 {
 	volatile s2_u64 *at = entry;
@@ -32,7 +39,7 @@ void s2_entry_store(volatile void *entry, s2_u64 value, int order)
 	s2_point(S2_STORE, (int64_t)s2_pa(entry));
 	old = *at;
 	*at = value;
-	s2_record(S2_STORE, (int64_t)s2_pa(entry), (int64_t)old, (int64_t)value, order);
+	note_store(entry, old, value, order);
 }
 
 s2_u64 s2_entry_cmpxchg(volatile void *entry, s2_u64 expected, s2_u64 value)
@@ -49,7 +56,7 @@ s2_u64 s2_entry_cmpxchg(volatile void *entry, s2_u64 expected, s2_u64 value)
 		return old;
 	}
 	*at = value;
-	s2_record(S2_STORE, where, (int64_t)old, (int64_t)value, S2_ORDER_CAS);
+	note_store(entry, old, value, S2_ORDER_CAS);
 	return old;
 }
 
@@ -77,8 +84,7 @@ void s2_record_plain(void)
 	volatile s2_u64 *entry = s2.plain_entry;
 
 	s2.plain_entry = NULL;
-	s2_record(S2_STORE, (int64_t)s2_pa(entry), (int64_t)s2.plain_old, (int64_t)*entry,
-		  S2_ORDER_PLAIN);
+	note_store(entry, s2.plain_old, *entry, S2_ORDER_PLAIN);
 }
 
 static void sequence_read(void)

@@ -85,16 +85,19 @@ S2_PUBLIC int s2_explore(uint64_t seed, int64_t count, uint64_t scenario, struct
 	return fresh;
 }
 
-/* As many runs as `count`, with neither classes nor tripwires: what the engine alone can do. */
-S2_PUBLIC int64_t s2_bare(uint64_t seed, int64_t count)
+/* As many runs as `count`, with neither classes nor tripwires: what the engine alone can do, and
+ * with `alone` what pgtable.c can without mmu.c. */
+S2_PUBLIC int64_t s2_bare(uint64_t seed, int64_t count, int alone)
 {
 	int64_t steps = 0;
 
+	s2_options.alone = alone;
 	s2_guard_begin();
 	estimate_length();
 	for (int64_t run = 0; run < count; run++) {
 		run_seed(seed + (uint64_t)run);
 		steps += s2.steps;
 	}
+	s2_options.alone = 0;
 	return steps;
 }

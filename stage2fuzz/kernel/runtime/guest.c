@@ -21,9 +21,9 @@ void s2_vcpu_body(void)
 	for (int number = 0; number < s2.scenario.vcpu[id].accesses; number++) {
 		const struct s2_access *access = &s2.scenario.vcpu[id].access[number];
 		s2_u64 ipa = ipa_of(access->page), address;
-		int kind = access->kind, level, status, ret;
+		int kind = access->kind, faults, level, status, ret;
 
-		for (int fault = 1; fault <= S2_MAX_FAULTS; fault++) {
+		for (faults = 0; faults < S2_MAX_FAULTS; faults++) {
 			status = s2_translate(ipa, kind, &level, &address);
 			if (!status) {
 				s2_record(S2_ACCESS, (int64_t)ipa, kind, (int64_t)address, number);
@@ -37,11 +37,11 @@ void s2_vcpu_body(void)
 			s2_record(S2_RESUME, (int64_t)ipa, kind, ret, !s2_slot_of(ipa));
 			if (ret != 1 && ret != -S2_EAGAIN)
 				break;
-			if (fault == S2_MAX_FAULTS)
-				s2_give_up(S2_LIMIT_FAULTS);
 			me->pending_kind = S2_WALK;
 			me->pending_where = (int64_t)s2_root_entry(ipa);
 			s2_yield();
 		}
+		if (faults == S2_MAX_FAULTS)
+			s2_give_up(S2_LIMIT_FAULTS);
 	}
 }

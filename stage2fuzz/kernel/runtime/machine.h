@@ -15,7 +15,6 @@
 #define S2_LOCKS 8
 #define S2_CHANGES 4
 #define S2_ISSUED 64
-#define S2_TLB 16
 #define S2_PUBLIC __attribute__((visibility("default")))
 
 struct s2_event {
@@ -106,13 +105,8 @@ struct s2_scenario {
 
 /* A TLBI that no DSB has completed yet. */
 struct s2_issued {
-	s2_u64 ipa, size;
-	int operation, broadcast, level;
-};
-
-struct s2_tlb_entry {
-	s2_u64 ipa, leaf;
-	int level, uncovered;
+	s2_u64 first, size;
+	int broadcast;
 };
 
 struct s2_machine {
@@ -157,8 +151,6 @@ struct s2_machine {
 	struct s2_issued issued[S2_THREADS][S2_ISSUED];
 	int issued_count[S2_THREADS];
 	s2_u64 walking[S2_THREADS];
-	struct s2_tlb_entry tlb[S2_MAX_VCPUS][S2_TLB];
-	int tlb_count[S2_MAX_VCPUS];
 	/* A thread's stack is in use, so that kernel code runs. */
 	volatile int inside;
 	volatile int crashed;
@@ -223,6 +215,8 @@ static inline s2_u64 s2_root_entry(s2_u64 ipa)
 	return s2.root + (ipa >> (12 + 9 * (3 - s2.start_level))) * 8;
 }
 
+/* window.c */
+void s2_window_write(s2_u64 location, s2_u64 old, s2_u64 value);
 /* tlb.c */
 int s2_translate(s2_u64 ipa, int kind, int *level, s2_u64 *address);
 void s2_dsb_ish(void);

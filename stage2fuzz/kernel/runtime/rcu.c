@@ -9,8 +9,12 @@ void s2_rcu_lock(void)
 	s2.thread[s2.current].rcu_depth++;
 }
 
+/* Nobody can see the unlinked tables any more, so their empty entries are no steps. */
 static void run_deferred(void)
 {
+	int sparse = s2.thread[s2.current].sparse;
+
+	s2.thread[s2.current].sparse = 1;
 	for (int i = 0; i < s2.deferred_count; i++) {
 		void *head = s2.deferred[i];
 		void (*callback)(void *) = s2.deferred_callback[i];
@@ -26,6 +30,7 @@ static void run_deferred(void)
 		i = -1;
 		callback(head);
 	}
+	s2.thread[s2.current].sparse = sparse;
 }
 
 void s2_rcu_unlock(void)

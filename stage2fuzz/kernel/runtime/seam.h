@@ -91,7 +91,7 @@ void s2_bug(void) __attribute__((noreturn));
 
 /* What glue.c gives the runtime. */
 struct s2_glue_options {
-	int ipa_bits, dic, fwb, eager_split;
+	int ipa_bits, dic, fwb, eager_split, alone;
 };
 struct s2_glue_slot {
 	s2_u64 first, size, user_address;

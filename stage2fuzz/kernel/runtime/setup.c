@@ -49,8 +49,8 @@ void s2_vm_reset(void)
 		s2.walking[i] = 0;
 		s2.issued_count[i] = 0;
 	}
-	for (int i = 0; i < S2_MAX_VCPUS; i++)
-		s2.tlb_count[i] = 0;
+	if (scenario->tlb)
+		reset_window();
 	s2_glue_begin();
 	s2.hyp_root = 0;
 	if (maps_hyp()) {

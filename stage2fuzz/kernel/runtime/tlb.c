@@ -1,4 +1,4 @@
-/* TLB maintenance in the order of hyp/nvhe/tlb.c, and the hardware's walk for a guest access.
+/* TLB maintenance in the order of hyp/nvhe/tlb.c.
  *
  * Each part of an invalidation is a step of its own: between the stage-2 and the stage-1 TLBI
  * other PEs still hold combined entries, and nothing is done before the DSB that completes it.
@@ -6,81 +6,6 @@
 #include "machine.h"
 
 #define VMID 1
-#define VALID 1ULL
-#define TYPE 2ULL
-#define AF (1ULL << 10)
-#define XN (1ULL << 54)
-#define READ_BIT (1ULL << 6)
-#define WRITE_BIT (1ULL << 7)
-#define ADDRESS 0x0000FFFFFFFFF000ULL
-
-static inline s2_u64 granule(int level)
-{
-	return 1ULL << (12 + 9 * (3 - level));
-}
-
-/* ---- a TLB that never evicts: what a completed TLBI has not removed may be used ---- */
-
-/* A TLBI by IPA cannot find entries that combine both stages; they go with the stage-1 TLBI that
- * completes after it. An entry that no TLBI by IPA covered is there again at the next access. */
-static void forget(int pe, const struct s2_issued *issued)
-{
-	for (int i = 0; i < s2.tlb_count[pe];) {
-		struct s2_tlb_entry *entry = &s2.tlb[pe][i];
-		s2_u64 size = granule(entry->level);
-		int gone = 1;
-
-		if (issued->operation == S2_TLBI_VMALLE1)
-			gone = entry->uncovered;
-		else if (issued->operation == S2_TLBI_IPAS2E1) {
-			int hinted = issued->level < 0 || issued->level == entry->level;
-
-			if (hinted && entry->ipa < issued->ipa + issued->size &&
-			    issued->ipa < entry->ipa + size)
-				entry->uncovered = 1;
-			gone = 0;
-		}
-		if (gone)
-			*entry = s2.tlb[pe][--s2.tlb_count[pe]];
-		else
-			i++;
-	}
-}
-
-static void remember_leaf(int pe, s2_u64 ipa, s2_u64 leaf, int level)
-{
-	struct s2_tlb_entry *entry;
-
-	if (!s2.scenario.tlb || s2.tlb_count[pe] == S2_TLB)
-		return;
-	ipa &= ~(granule(level) - 1);
-	for (int i = 0; i < s2.tlb_count[pe]; i++)
-		if (s2.tlb[pe][i].ipa == ipa && s2.tlb[pe][i].level == level &&
-		    s2.tlb[pe][i].leaf == leaf)
-			return;
-	entry = &s2.tlb[pe][s2.tlb_count[pe]++];
-	entry->ipa = ipa;
-	entry->leaf = leaf;
-	entry->level = level;
-	entry->uncovered = 0;
-}
-
-/* The cached leaf that an access uses without a walk, the oldest if sticky, else as chosen. */
-static const struct s2_tlb_entry *cached_leaf(int pe, s2_u64 ipa)
-{
-	const struct s2_tlb_entry *found[S2_TLB];
-	int count = 0, chosen;
-
-	for (int i = 0; i < s2.tlb_count[pe]; i++)
-		if (ipa - s2.tlb[pe][i].ipa < granule(s2.tlb[pe][i].level))
-			found[count++] = &s2.tlb[pe][i];
-	if (!count)
-		return NULL;
-	if (s2.scenario.tlb == S2_TLB_STICKY)
-		return found[0];
-	chosen = s2_choose(count + 1);
-	return chosen ? found[chosen - 1] : NULL;
-}
 
 /* A DSB completes the thread's TLBIs: walks in flight that they cover start again. */
 static void complete(int kind)
@@ -89,14 +14,16 @@ static void complete(int kind)
 
 	s2_point(S2_DSB, 0);
 	s2_record(S2_DSB, 0, 0, 0, kind);
+	if (s2.scenario.tlb)
+		window_dsb(kind);
 	for (int i = 0; i < s2.issued_count[me]; i++) {
 		const struct s2_issued *issued = &s2.issued[me][i];
 
 		for (int pe = 0; pe < s2.scenario.vcpus; pe++) {
-			if (!issued->broadcast && pe != me)
-				continue;
-			forget(pe, issued);
-			if (issued->operation != S2_TLBI_VMALLE1 && s2.walking[pe])
+			s2_u64 walked = s2.walking[pe];
+
+			if (walked && (issued->broadcast || pe == me) &&
+			    walked - issued->first < issued->size)
 				s2.walking[pe] = ~0ULL;
 		}
 	}
@@ -108,20 +35,29 @@ void s2_dsb_ish(void)
 	complete(S2_DSB_ISH);
 }
 
+/* What a walk under way must be inside of to start again. By IPA those are the walks that may hold
+ * the entry: those below it, if it was a table. */
+static void note_issued(s2_u64 ipa, s2_u64 size, int operation, int broadcast, int level)
+{
+	struct s2_issued *issued = &s2.issued[s2.current][s2.issued_count[s2.current]];
+	s2_u64 covered = granule(level < 0 ? 0 : level);
+
+	if (operation == S2_TLBI_VMALLE1 || s2.issued_count[s2.current] == S2_ISSUED)
+		return;
+	s2.issued_count[s2.current]++;
+	issued->broadcast = broadcast;
+	issued->first = operation == S2_TLBI_IPAS2E1 ? ipa & ~(covered - 1) : 0;
+	issued->size = operation != S2_TLBI_IPAS2E1 ? ~0ULL : size > covered ? size : covered;
+}
+
 static void tlbi(s2_u64 ipa, s2_u64 size, int operation, int broadcast, int level)
 {
-	int me = s2.current, aux = operation | (broadcast ? S2_TLBI_BROADCAST : 0) | (level + 1) << 8;
+	int aux = operation | (broadcast ? S2_TLBI_BROADCAST : 0) | (level + 1) << 8;
 
 	s2_point(S2_TLBI, (int64_t)ipa);
-	if (s2.issued_count[me] < S2_ISSUED) {
-		struct s2_issued *issued = &s2.issued[me][s2.issued_count[me]++];
-
-		issued->ipa = ipa;
-		issued->size = size ? size : 1;
-		issued->operation = operation;
-		issued->broadcast = broadcast;
-		issued->level = level;
-	}
+	note_issued(ipa, size, operation, broadcast, level);
+	if (s2.scenario.tlb)
+		window_tlbi(ipa, size, operation, broadcast, level);
 	s2_record(S2_TLBI, (int64_t)ipa, (int64_t)size, VMID, aux);
 }
 

@@ -1,6 +1,10 @@
 /* The hardware's walk for one guest access, and the TLB entry that it uses instead. */
 #include "machine.h"
 
+#define XN (1ULL << 54)
+#define READ_BIT (1ULL << 6)
+#define WRITE_BIT (1ULL << 7)
+
 static int denied(s2_u64 entry, int kind)
 {
 	if (kind == S2_READ)
@@ -18,19 +22,33 @@ static s2_u64 *descriptor(s2_u64 address)
 	return address - S2_TABLE_BASE < S2_ARENA_SIZE ? s2_va(address) : &nothing;
 }
 
+/* The value that the walker uses: memory's, or one that the PE may still hold. */
+static s2_u64 read_descriptor(s2_u64 at, s2_u64 ipa, int level)
+{
+	s2_u64 entry = *(volatile s2_u64 *)descriptor(at);
+	int is_hit = 0;
+
+	if (s2.scenario.tlb)
+		entry = cached_descriptor(at, entry, &is_hit);
+	if (is_hit)
+		s2_record(S2_HIT, (int64_t)ipa, 0, (int64_t)entry, level);
+	else
+		s2_record(S2_WALK, (int64_t)at, 0, (int64_t)entry, level);
+	return entry;
+}
+
 /* One hardware walk, one descriptor load a step: 0 or the fault, the level, the address. The last
  * load and the access are one step, as a completed TLBI waits for accesses under way. */
 int s2_translate(s2_u64 ipa, int kind, int *level_out, s2_u64 *address)
 {
 	int me = s2.current, level = s2.start_level, fault;
 	s2_u64 table = s2.root, entry, mask = ~0ULL;
-	const struct s2_tlb_entry *hit = s2.scenario.tlb ? cached_leaf(me, ipa) : NULL;
+	s2_u64 hit = s2.scenario.tlb ? cached_leaf(ipa, level_out) : 0;
 
 	if (hit) {
-		*level_out = hit->level;
-		*address = (hit->leaf & ADDRESS) + (ipa & (granule(hit->level) - 1));
-		s2_record(S2_HIT, (int64_t)ipa, 0, (int64_t)hit->leaf, hit->level);
-		return denied(hit->leaf, kind) ? S2_PERMISSION : 0;
+		*address = (hit & ADDRESS) + (ipa & (granule(*level_out) - 1));
+		s2_record(S2_HIT, (int64_t)ipa, 0, (int64_t)hit, *level_out);
+		return denied(hit, kind) ? S2_PERMISSION : 0;
 	}
 	s2.walking[me] = ipa;
 	for (;;) {
@@ -44,8 +62,7 @@ int s2_translate(s2_u64 ipa, int kind, int *level_out, s2_u64 *address)
 			mask = ~0ULL;
 			continue;
 		}
-		entry = *(volatile s2_u64 *)descriptor(at);
-		s2_record(S2_WALK, (int64_t)at, 0, (int64_t)entry, level);
+		entry = read_descriptor(at, ipa, level);
 		if (!(entry & VALID)) {
 			fault = S2_TRANSLATION;
 			break;
@@ -66,6 +83,8 @@ int s2_translate(s2_u64 ipa, int kind, int *level_out, s2_u64 *address)
 			s2_point(S2_HARDWARE_AF, (int64_t)at);
 			if (*memory == entry) {
 				*memory = entry | AF;
+				if (s2.scenario.tlb)
+					s2_window_write(at, entry, entry | AF);
 				s2_record(S2_HARDWARE_AF, (int64_t)at, (int64_t)entry,
 					  (int64_t)(entry | AF), level);
 			}
@@ -75,7 +94,6 @@ int s2_translate(s2_u64 ipa, int kind, int *level_out, s2_u64 *address)
 			continue;
 		}
 		s2.walking[me] = 0;
-		remember_leaf(me, ipa, entry, level);
 		*level_out = level;
 		*address = (entry & ADDRESS) + (ipa & (granule(level) - 1));
 		return denied(entry, kind) ? S2_PERMISSION : 0;

@@ -1,0 +1,104 @@
+"""``stage2fuzz kernel bench``: schedules a second of a tree on one core, stage by stage."""
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Final
+
+import typer
+
+from stage2fuzz.cli.common import Json, console, emit
+from stage2fuzz.cli.trees import Cache, Tree, prepared
+from stage2fuzz.errors import InputError
+from stage2fuzz.kernel.adapter import REFERENCE, KernelEngine
+from stage2fuzz.kernel.explore import explore
+from stage2fuzz.oracles.judge import judge
+from stage2fuzz.session import SCRIPTS
+
+RUNS: Final = 100_000
+MAX_RUNS: Final = 100_000_000
+FUZZ_SECONDS: Final = 10
+TARGET: Final = "map_race"
+
+
+def bench(
+    tree: Tree,
+    cache: Cache = None,
+    runs: Annotated[int, typer.Option(help="Schedules of each measurement in C.")] = RUNS,
+    seconds: Annotated[int, typer.Option(help="Of each fuzzing; 0: none.")] = FUZZ_SECONDS,
+    as_json: Json = False,
+) -> None:
+    """Schedules a second of TREE on one core: engine, folding, judging, fuzzing end to end."""
+    if not 1 <= runs <= MAX_RUNS:
+        raise InputError("--runs", f"{runs} is out of range", f"1 to {MAX_RUNS}")
+    if not 0 <= seconds <= 3600:
+        raise InputError("--seconds", f"{seconds} is out of range", "0 to 3600")
+    library, engine = prepared(tree, cache)
+    figures: dict[str, float] = {}
+    for name, figure in _stages(engine, runs):
+        figures[name] = figure
+        if not as_json:
+            console().print(f"{name:36} {figure:12,.1f}", highlight=False)
+    for name, option in (("our own loop", ("--own-loop",)), ("Atheris", ())) if seconds else ():
+        for what, figure in _fuzzed(tree, option, seconds):
+            figures[f"{name}, {what}"] = figure
+            if not as_json:
+                console().print(f"{f'{name}, {what}':36} {figure:12,.1f}", highlight=False)
+    if as_json:
+        emit({"key": library.key, **figures})
+
+
+def _stages(engine: KernelEngine, runs: int) -> list[tuple[str, float]]:
+    """The reference scenario, from the bare engine to each run judged."""
+    native, scenario = engine.native, REFERENCE
+    native.load(scenario)
+    steps = {alone: native.bare(1, 1000, alone) / 1000 for alone in (True, False)}
+    alone = _rate(runs, lambda: native.bare(1, runs, True))
+    bare = _rate(runs, lambda: native.bare(1, runs))
+    classes: list[int] = []
+    folded = _rate(
+        runs, lambda: classes.extend(each.seed for each in explore(native, scenario, 1, runs))
+    )
+    few = max(1, runs // 100)
+
+    def judged() -> None:
+        for seed in range(1, few + 1):
+            native.run_seed(seed)
+            judge(native.events(), engine.rules, len(scenario.vcpus), scenario.threads)
+
+    return [
+        ("pgtable.c alone, points a schedule", steps[True]),
+        ("pgtable.c alone, schedules/s", alone),
+        ("with mmu.c, points a schedule", steps[False]),
+        ("with mmu.c, schedules/s", bare),
+        ("folded into classes, schedules/s", folded),
+        ("of a new class, %", 100 * len(classes) / runs),
+        ("each run judged, schedules/s", _rate(few, judged)),
+    ]
+
+
+def _rate(runs: int, work: Callable[[], object]) -> float:
+    start = time.perf_counter()
+    work()
+    return runs / (time.perf_counter() - start)
+
+
+def _fuzzed(tree: Path, options: tuple[str, ...], seconds: int) -> list[tuple[str, float]]:
+    """A target's process, end to end: made, run, folded, judged; nothing where it can't be run."""
+    with tempfile.TemporaryDirectory(prefix="stage2fuzz-") as folder:
+        command = [sys.executable, str(SCRIPTS / f"{TARGET}.py"), f"--engine=kernel:{tree}"]
+        command += [*options, f"--outbox={folder}", f"-max_total_time={seconds}", "-seed=1"]
+        environment = {**os.environ, "TMPDIR": folder}
+        done = subprocess.run(command, env=environment, capture_output=True, check=False)
+        if done.returncode:
+            return []
+        stats = json.loads((Path(folder) / "stats.json").read_text())
+    return [
+        ("schedules/s", stats["schedules"] / stats["seconds"]),
+        ("judged, %", 100 * stats["judged"] / stats["schedules"]),
+    ]
