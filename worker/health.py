@@ -17,8 +17,8 @@ from stage2fuzz.settings import from_environment
 def main() -> int:
     """0 where the worker lives."""
     try:
-        store = Store.open(from_environment().database)
-        return 0 if campaigns.workers_on(store.engine, socket.gethostname()) else 1
+        with Store.open(from_environment().database) as store:
+            return 0 if campaigns.workers_on(store.engine, socket.gethostname()) else 1
     except (InputError, Trouble) as error:
         sys.stderr.write(f"{error}\n")
         return 1

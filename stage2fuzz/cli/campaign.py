@@ -68,17 +68,11 @@ def start(
     for each in spec.engines:
         if each.startswith("model:"):
             engine_of(each)
-    store = Store.open(database)
-    number = campaigns.create(store.engine, spec)
-    if not local:
+    with Store.open(database) as store:
+        number = campaigns.create(store.engine, spec)
+        if local:
+            _run_here(store, number, workers or os.cpu_count() or 1, quiet=as_json)
         _print(campaigns.figures(store.engine, number), as_json)
-        return
-    with running(campaigns.address(store.engine), workers or os.cpu_count() or 1) as service:
-        try:
-            _watch(store, number, service.check, quiet=as_json)
-        except KeyboardInterrupt:
-            campaigns.stop(store.engine, number)
-    _print(campaigns.figures(store.engine, number), as_json)
 
 
 @app.command()
@@ -89,18 +83,18 @@ def status(
     as_json: Json = False,
 ) -> None:
     """Show a campaign: workers, orders, schedules a second, features, findings."""
-    store = Store.open(database)
-    number = campaigns.named(store.engine, name).id
-    if follow:
-        _watch(store, number, lambda: None, quiet=as_json)
-    _print(campaigns.figures(store.engine, number), as_json)
+    with Store.open(database) as store:
+        number = campaigns.named(store.engine, name).id
+        if follow:
+            _watch(store, number, lambda: None, quiet=as_json)
+        _print(campaigns.figures(store.engine, number), as_json)
 
 
 @app.command()
 def coverage(name: Name, database: Database = DEFAULT_DATABASE, as_json: Json = False) -> None:
     """Show coverage over time: a line for every few seconds of the campaign."""
-    store = Store.open(database)
-    points = campaigns.history(store.engine, campaigns.named(store.engine, name).id)
+    with Store.open(database) as store:
+        points = campaigns.history(store.engine, campaigns.named(store.engine, name).id)
     if as_json:
         emit([dict(zip(POINT, point, strict=True)) for point in points])
         return
@@ -113,8 +107,8 @@ def coverage(name: Name, database: Database = DEFAULT_DATABASE, as_json: Json = 
 @app.command("list")
 def list_(database: Database = DEFAULT_DATABASE, as_json: Json = False) -> None:
     """List all campaigns."""
-    store = Store.open(database)
-    every = [campaigns.figures(store.engine, each.id) for each in campaigns.every(store.engine)]
+    with Store.open(database) as store:
+        every = [campaigns.figures(store.engine, each.id) for each in campaigns.every(store.engine)]
     if as_json:
         emit([to_record(each) for each in every])
         return
@@ -151,16 +145,25 @@ def stop(name: Name, database: Database = DEFAULT_DATABASE) -> None:
     _change(lambda store, number: campaigns.stop(store.engine, number), name, database)
 
 
+def _run_here(store: Store, number: int, workers: int, quiet: bool) -> None:
+    """Run a service of our own until the campaign has ended."""
+    with running(campaigns.address(store.engine), workers) as service:
+        try:
+            _watch(store, number, service.check, quiet)
+        except KeyboardInterrupt:
+            campaigns.stop(store.engine, number)
+
+
 def _order_seconds(seconds: int) -> int:
     """Long orders waste less on starting up; short ones show sooner what was found."""
     return max(5, min(ORDER_SECONDS, seconds // 6)) if seconds else ORDER_SECONDS
 
 
 def _change(change: Callable[[Store, int], None], name: str, database: str) -> None:
-    store = Store.open(database)
-    number = campaigns.named(store.engine, name).id
-    change(store, number)
-    _print(campaigns.figures(store.engine, number), False)
+    with Store.open(database) as store:
+        number = campaigns.named(store.engine, name).id
+        change(store, number)
+        _print(campaigns.figures(store.engine, number), False)
 
 
 def _list(text: str) -> tuple[str, ...]:

@@ -143,9 +143,8 @@ def minimise_case(
     warn_of_build(_what(case), loaded)
     smallest = minimise_finding(loaded, finding.signature if finding else "", budget)
     if finding is not None:
-        store = Store.open(database)
-        store.attach_minimised(finding.id, smallest.case)
-        store.close()
+        with Store.open(database) as store:
+            store.attach_minimised(finding.id, smallest.case)
     written = format_case(smallest.case)
     if output is not None:
         write(output, written)

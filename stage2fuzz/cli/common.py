@@ -73,11 +73,8 @@ def stored(name: str, database: str) -> Finding | None:
     if not name.isdecimal():
         return None
     number = finding_number(name)
-    store = Store.open(database)
-    try:
+    with Store.open(database) as store:
         return store.get(number)
-    finally:
-        store.close()
 
 
 def load(name: str, finding: Finding | None) -> Case:

@@ -68,9 +68,8 @@ def list_findings(
         check_engine(engine, "--engine")
     _among("oracle", oracle, sorted({row[0] for row in CATALOGUE}))
     _among("category", category, list(Category))
-    store = Store.open(database)
-    found = store.list(states, engine, oracle, category)
-    store.close()
+    with Store.open(database) as store:
+        found = store.list(states, engine, oracle, category)
     if as_json:
         emit([_record(each) for each in found])
         return
@@ -94,9 +93,8 @@ def show(
     as_json: Json = False,
 ) -> None:
     """Show one finding: verdict, history, reproducer."""
-    store = Store.open(database)
-    found = store.get(number)
-    store.close()
+    with Store.open(database) as store:
+        found = store.get(number)
     if as_json:
         emit(_record(found) | {"events": found.events.splitlines() if events else None})
         return
@@ -141,10 +139,9 @@ def triage(
 ) -> None:
     """Say what a person decided about a finding."""
     chosen = _state(state) if state else None
-    store = Store.open(database)
-    store.triage(number, chosen, note, owner, label, duplicate_of, fixed_in)
-    found = store.get(number)
-    store.close()
+    with Store.open(database) as store:
+        store.triage(number, chosen, note, owner, label, duplicate_of, fixed_in)
+        found = store.get(number)
     console().print(f"#{found.id} is {found.state}")
 
 
@@ -158,9 +155,8 @@ def export(
 ) -> None:
     """Write every finding's reproducer as a case file."""
     states = [_state(name) for name in state or ()]
-    store = Store.open(database)
-    found = store.list(states)
-    store.close()
+    with Store.open(database) as store:
+        found = store.list(states)
     for each in found:
         write(folder / f"finding-{each.id}.case", each.reproducer)
     console().print(f"{len(found)} cases in {folder}")

@@ -38,18 +38,19 @@ def fuzz(
 ) -> None:
     """Fuzz for some time, keep every finding, minimise it, and say what to do next."""
     names = _checked(engine, tuple(target or TARGETS), seconds, jobs)
-    store = Store.open(database)
     cores = jobs or os.cpu_count() or 1
     out = console()
     asked = {"--own-loop": own_loop, "--no-seeds": no_seeds}
     options = tuple(option for option, wanted in asked.items() if wanted)
-    with Session(store, engine, names, seconds, cores, seed, options) as session:
-        if not as_json:
-            out.print(f"fuzzing {engine} for {seconds} s, {cores} at once, findings in {database}")
-        started = time.monotonic()
-        drive(session, lambda: _lines(session, started), quiet=as_json)
-    _report(session, store, as_json)
-    store.close()
+    with Store.open(database) as store:
+        with Session(store, engine, names, seconds, cores, seed, options) as session:
+            if not as_json:
+                out.print(
+                    f"fuzzing {engine} for {seconds} s, {cores} at once, findings in {database}"
+                )
+            started = time.monotonic()
+            drive(session, lambda: _lines(session, started), quiet=as_json)
+        _report(session, store, as_json)
     if failures := session.intake.failures:
         raise RuntimeError("\n".join(failures))
     raise typer.Exit(1 if session.intake.findings else 0)

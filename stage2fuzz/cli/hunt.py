@@ -48,14 +48,15 @@ def explore(
     processes = cores(jobs)
     library, _engine = prepared(tree, cache)
     limit = math.inf if schedules and seconds is None else seconds or SECONDS
-    with tempfile.TemporaryDirectory() as folder:
-        store = Store.open(database or f"sqlite:///{folder}/findings.db")
-        runs = schedules or MAX_SCHEDULES
+    runs = schedules or MAX_SCHEDULES
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        Store.open(database or f"sqlite:///{folder}/findings.db") as store,
+    ):
         with Hunt(Intake(store), f"kernel:{tree}", library, processes, seed, limit, runs) as hunt:
             started = time.monotonic()
             drive(hunt, lambda: _lines(hunt, started), quiet=as_json)
         _report(hunt, library.key, bool(database), as_json)
-        store.close()
     if hunt.intake.failures:
         raise RuntimeError("\n".join(hunt.intake.failures))
     raise typer.Exit(1 if hunt.signatures else 0)

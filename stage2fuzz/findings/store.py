@@ -9,6 +9,8 @@ caller, so that a worker's lease and what it found are committed together or not
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from types import TracebackType
+from typing import Self
 
 from sqlalchemy import Connection, Engine, select, update
 from sqlalchemy.dialects import postgresql, sqlite
@@ -47,6 +49,17 @@ class Store:
     def open(cls, url: str) -> "Store":
         """Open or create a database (a URL, or the path of a SQLite file); InputError if not."""
         return cls(open_database(url))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        at: TracebackType | None,
+    ) -> None:
+        self.close()
 
     def close(self) -> None:
         """Close every connection."""

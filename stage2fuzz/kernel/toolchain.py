@@ -21,7 +21,6 @@ DIALECT: Final = (
     "-fno-delete-null-pointer-checks",
     "-fno-stack-protector",
     "-fno-builtin-memset",
-    "-w",
     "-Wno-int-conversion",  # an error by default from GCC 14 on
     "-Wno-incompatible-pointer-types",
     "-fvisibility=hidden",

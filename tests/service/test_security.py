@@ -144,7 +144,10 @@ def test_nothing_listens_beyond_this_machine_unless_told_to() -> None:
     assert command[command.index("--unixsocketperm") + 1] == "700"
     server = MetricsServer(("127.0.0.1", 0))
     try:
-        host = socket.gethostbyname(socket.gethostname())
+        try:
+            host = socket.gethostbyname(socket.gethostname())
+        except socket.gaierror:
+            pytest.skip("this machine's name has no address")
         if not host.startswith("127."):
             with (
                 pytest.raises(OSError, match="refused"),

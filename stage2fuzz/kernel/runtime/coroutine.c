@@ -2,9 +2,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#if !defined(__x86_64__) && !defined(__aarch64__)
-#include <ucontext.h>
-#endif
 #include "coroutine.h"
 
 int s2_coroutine_allocate(struct s2_coroutine *one)
@@ -18,7 +15,23 @@ int s2_coroutine_allocate(struct s2_coroutine *one)
 	return mprotect(one->stack, S2_STACK, PROT_READ | PROT_WRITE);
 }
 
-#if defined(__x86_64__)
+#ifdef S2_UCONTEXT
+
+void s2_coroutine_prepare(struct s2_coroutine *one, void (*body)(void))
+{
+	getcontext(&one->context);
+	one->context.uc_stack.ss_sp = one->stack;
+	one->context.uc_stack.ss_size = S2_STACK;
+	one->context.uc_link = NULL;
+	makecontext(&one->context, body, 0);
+}
+
+void s2_coroutine_switch(struct s2_coroutine *from, struct s2_coroutine *to)
+{
+	swapcontext(&from->context, &to->context);
+}
+
+#elif defined(__x86_64__)
 
 /* Callee-saved registers only: the compiler keeps the others over a call. A body
  * starts as if it had been called: its stack is 8 bytes off a multiple of 16. */
@@ -74,27 +87,9 @@ void s2_coroutine_prepare(struct s2_coroutine *one, void (*body)(void))
 
 #endif
 
-#if defined(__x86_64__) || defined(__aarch64__)
-
+#ifndef S2_UCONTEXT
 void s2_coroutine_switch(struct s2_coroutine *from, struct s2_coroutine *to)
 {
 	s2_switch(&from->stack_pointer, to->stack_pointer);
 }
-
-#else
-
-void s2_coroutine_prepare(struct s2_coroutine *one, void (*body)(void))
-{
-	getcontext(&one->context);
-	one->context.uc_stack.ss_sp = one->stack;
-	one->context.uc_stack.ss_size = S2_STACK;
-	one->context.uc_link = NULL;
-	makecontext(&one->context, body, 0);
-}
-
-void s2_coroutine_switch(struct s2_coroutine *from, struct s2_coroutine *to)
-{
-	swapcontext(&from->context, &to->context);
-}
-
 #endif

@@ -6,6 +6,13 @@
 #ifndef STAGE2FUZZ_COROUTINE_H
 #define STAGE2FUZZ_COROUTINE_H
 
+#if !defined(__x86_64__) && !defined(__aarch64__)
+#define S2_UCONTEXT
+#endif
+#ifdef S2_UCONTEXT
+#include <ucontext.h>
+#endif
+
 #define S2_STACK (64 * 1024UL)
 /* Below and above each stack; more than a frame of kernel code, which may not step over it. */
 #define S2_GUARD (64 * 1024UL)
@@ -14,7 +21,7 @@ struct s2_coroutine {
 	void *stack_pointer;
 	char *stack;
 	void (*body)(void);
-#if !defined(__x86_64__) && !defined(__aarch64__)
+#ifdef S2_UCONTEXT
 	ucontext_t context;
 #endif
 };

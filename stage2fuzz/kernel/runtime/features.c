@@ -21,7 +21,7 @@ static int value_class(uint64_t pte)
 		return pte != 0;
 	if ((pte & 3) == 3 && !(pte & AF) && !(pte & 1 << 6))
 		return 2;
-	return 4 + (!!(pte & 1 << 7) | !!(pte & XN) << 1 | !!(pte & AF) << 2 | !!(pte & 2) << 3);
+	return 4 + (pte >> 7 & 1) + 2 * !!(pte & XN) + 4 * !!(pte & AF) + 8 * (pte >> 1 & 1);
 }
 
 static void bump(uint8_t *counters, uint64_t number)

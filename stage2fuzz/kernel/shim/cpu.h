@@ -88,6 +88,7 @@ static inline bool s2_cap(int cap)
 #define kvm_has_mte(kvm) 0
 #define system_supports_mte() 0
 #define system_supports_lpa2() 0
+#define system_supports_bti() 0
 #define system_supports_bti_kernel() 0
 #define PG_mte_tagged 0
 #define page_mte_tagged(page) 1
@@ -107,4 +108,7 @@ static inline bool s2_cap(int cap)
 #define IDMAP_VA_BITS 48
 #define vabits_actual 48
 #define KVM_ARM_EAGER_SPLIT_CHUNK_SIZE_DEFAULT (s2_options.eager_split ? PMD_SIZE : 0)
+/* mmu.c calls it above its definition, and its prototype is in a header that we do not serve. */
+enum kvm_pgtable_prot;
+int create_hyp_mappings(void *from, void *to, enum kvm_pgtable_prot prot);
 extern char __hyp_idmap_text_start[], __hyp_idmap_text_end[], __kvm_hyp_init[];
