@@ -296,7 +296,6 @@ def rules_of(has: frozenset[str]) -> Rules:
         shared_faults=shared,
         shared_relax="S2_HAS_RWLOCK" in has and not shared,
         counts_any_nonzero="S2_HAS_COUNTED_ENTRIES" in has,
-        local_relax_flush="S2_HAS_LOCAL_FLUSH" in has,
         rcu="S2_HAS_FREE_UNLINKED" in has,
     )
 
