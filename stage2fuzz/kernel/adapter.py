@@ -298,6 +298,7 @@ def rules_of(has: frozenset[str]) -> Rules:
         counts_any_nonzero="S2_HAS_COUNTED_ENTRIES" in has,
         local_relax_flush="S2_HAS_LOCAL_FLUSH" in has,
         rcu="S2_HAS_FREE_UNLINKED" in has,
+        strict_table_hints="S2_HAS_TTL_UNKNOWN" in has,
     )
 
 
