@@ -46,6 +46,11 @@ IN_PGTABLE: Final[tuple[Fault, ...]] = (
         Edit(PGTABLE, "stage2_unmap_put_pte", r"ctx->addr,\s+ctx->level", "ctx->addr, 1"),
     ),
     one(
+        "table-flushed-by-level",
+        "the flush of a removed table carries the level of the entry as a hint",
+        Edit(PGTABLE, "stage2_unmap_put_pte", r"TLBI_TTL_UNKNOWN", "ctx->level"),
+    ),
+    one(
         "break-without-tlbi",
         "break-before-make of a leaf does not flush",
         Edit(PGTABLE, "stage2_try_break_pte", r"kvm_call_hyp\([^;]*;", ";"),
