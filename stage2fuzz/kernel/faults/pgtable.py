@@ -222,11 +222,9 @@ IN_PGTABLE: Final[tuple[Fault, ...]] = (
     one(
         "leaf-without-af",
         "new leaves lack the access flag",
-        Edit(
-            PGTABLE,
-            "stage2_set_prot_attr",
-            r"attr \|= KVM_PTE_LEAF_ATTR_LO_S2_AF;",
-            ";",
+        *(
+            Edit(PGTABLE, function, r"attr \|= KVM_PTE_LEAF_ATTR_LO_S2_AF;", ";")
+            for function in ("stage2_set_prot_attr", "stage2_map_set_prot_attr")
         ),
     ),
     one(
