@@ -51,6 +51,8 @@ class Harness:
         self.schedules = 0
         self.kept = 0
         self.features = 0
+        self._judged = 0
+        """By the processes that this one goes on for."""
         self._started = self._written = time.monotonic()
         self._running: Running | None = None
         if outbox is not None:
@@ -95,6 +97,7 @@ class Harness:
         """Go on for another process: what it counted and found is ours."""
         before = json.loads((outbox / "stats.json").read_text())
         self.schedules += before["schedules"]
+        self._judged += before["judged"]
         self._started -= before["seconds"]
         for path in sorted(outbox.glob("*.finding.json")):
             self.signatures.add(json.loads(path.read_text())["signature"])
@@ -105,7 +108,7 @@ class Harness:
             return
         stats = {
             "schedules": self.schedules,
-            "judged": self.portfolio.judged,
+            "judged": self._judged + self.portfolio.judged,
             "seconds": round(time.monotonic() - self._started, 3),
             "features": self.features,
             "findings": len(self.signatures),

@@ -13,8 +13,6 @@ class Rules:
     """v5.18 to v6.1: while logging, a permission fault of a page relaxes under the read lock."""
     counts_any_nonzero: bool = False
     """From v5.13 any non-zero entry is counted; before, valid ones."""
-    local_relax_flush: bool = False
-    """From v6.6 a permission fault flushes the local TLB only."""
     rcu: bool = False
     strict_table_hints: bool = False
     """From v6.8 a TLBI that removes a table must not carry its level as a TTL hint; before, the

@@ -48,6 +48,8 @@ class Totals:
     """What the session did so far."""
 
     schedules: int = 0
+    judged: int = 0
+    """Schedules that went to the oracles; of the others it is known what they would say."""
     features: int = 0
 
 
@@ -72,7 +74,7 @@ class Session:
         self.seed, self.options = seed, options
         self.totals = Totals()
         self._turn = 0
-        self._past = {"schedules": 0, "features": 0}
+        self._past = {"schedules": 0, "judged": 0, "features": 0}
         self._read: set[Path] = set()
         self._folder = tempfile.TemporaryDirectory(prefix="stage2fuzz-")
         self._end = time.monotonic() + seconds
@@ -180,7 +182,7 @@ class Session:
                 for name, value in _stats(job.outbox).items():
                     if name in live:
                         live[name] += value
-        self.totals.schedules, self.totals.features = live["schedules"], live["features"]
+        self.totals = Totals(**live)
 
     def _read_outbox(self, outbox: Path) -> None:
         for path in sorted(outbox.glob("*.finding.json")):

@@ -89,6 +89,7 @@ def _report(session: Session, store: Store, as_json: bool) -> None:
             {
                 "engine": session.engine,
                 "schedules": totals.schedules,
+                "judged": totals.judged,
                 "features": totals.features,
                 "failures": session.intake.failures,
                 "findings": [
@@ -107,7 +108,8 @@ def _report(session: Session, store: Store, as_json: bool) -> None:
         return
     out = console()
     out.print(
-        f"{totals.schedules:,} schedules, {totals.features:,} features, {len(found)} findings"
+        f"{totals.schedules:,} schedules, {totals.judged:,} judged, "
+        f"{totals.features:,} features, {len(found)} findings"
     )
     if not found:
         return

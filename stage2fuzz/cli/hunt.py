@@ -104,16 +104,16 @@ def _report(hunt: Hunt, key: str, kept: bool, as_json: bool) -> None:
     out = console()
     for name, figure in figures.items():
         out.print(f"{name:14}{figure:>14,}")
-    drawn = table("classes", "oracle", "verdict", "case" if kept else "", fold="verdict")
-    for number, (_signature, each) in enumerate(shown, 1):
-        name = f"#{each.number}" if kept else f"case {number}"
+    if not shown:
+        return
+    drawn = table("classes", "oracle", "verdict", "finding" if kept else "case", fold="verdict")
+    for number, (_, each) in enumerate(shown, 1):
+        name = f"#{each.number}" if kept else f"{number}"
         drawn.add_row(f"{each.times:,}", each.oracle, each.verdict, name)
-    if shown:
-        out.print(drawn)
-    for number, (signature, _each) in enumerate(shown, 1):
-        if kept:
-            break
-        out.print(f"\n# case {number}: {signature}", markup=False)
-        out.print(cases[signature].rstrip(), markup=False)
-    if shown and kept:
+    out.print(drawn)
+    if kept:
         out.print(f"next: stage2fuzz replay {shown[0][1].number}")
+        return
+    for number, (signature, _) in enumerate(shown, 1):
+        text = f"\n# case {number}: {signature}\n{cases[signature].rstrip()}"
+        out.print(text, markup=False, soft_wrap=True)

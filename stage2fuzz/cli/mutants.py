@@ -38,7 +38,7 @@ def mutants(
     if as_json:
         emit([asdict(result) for result in results])
     else:
-        most = max((result.schedules for result in planted), default=0)
+        most = max((result.schedules for result in planted if result.found_by), default=0)
         out.print(
             f"{len(planted) - len(missed)} of {len(planted)} found, the last after {most:,} "
             f"schedules; budget {budget(rounds):,} each"

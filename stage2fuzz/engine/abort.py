@@ -10,19 +10,18 @@ from stage2fuzz.engine.attributes import (
     kvm_pgtable_stage2_relax_perms,
 )
 from stage2fuzz.engine.leaf import PROT_DEVICE, PROT_R, PROT_W, PROT_X
+from stage2fuzz.engine.maintenance import clean_dcache_guest_page, invalidate_icache_guest_page
 from stage2fuzz.engine.mapping import kvm_pgtable_stage2_map
 from stage2fuzz.engine.vm import HostPageState, MemorySlot, Vm
 from stage2fuzz.engine.walk import GRANULES
 from stage2fuzz.events import (
     BACKING,
-    DCACHE_CLEAN,
     EAGAIN,
     EFAULT,
     ENOEXEC,
     ENOMEM,
     HOST_POISON,
     HOST_WRITE,
-    ICACHE_INVALIDATE,
     LOCK_MMAP,
     LOCK_MMU,
     MARK_DIRTY,
@@ -160,11 +159,10 @@ def install(vm: Vm, fault: Fault, mapping: Mapping) -> int:
     ipa, address, size, device = mapping.ipa, mapping.address, mapping.size, mapping.device
     prot = PROT_R | (PROT_W if mapping.writable else 0) | (PROT_DEVICE if device else 0)
     if fault.status != PERMISSION and not device:
-        vm.record((DCACHE_CLEAN, vm.current, address, size, 0, 0))
+        clean_dcache_guest_page(vm, address, size)
     if fault.kind == EXECUTE:
         prot |= PROT_X
-        if not vm.planted.no_icache_invalidate:
-            vm.record((ICACHE_INVALIDATE, vm.current, address, size, 0, 0))
+        invalidate_icache_guest_page(vm, address, size)
     elif vm.options.dic and not device:
         prot |= PROT_X
     same_size = size == GRANULES[fault.level] or vm.planted.relax_at_the_wrong_level

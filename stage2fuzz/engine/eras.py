@@ -16,6 +16,7 @@ from stage2fuzz.engine import (
 )
 from stage2fuzz.engine.era import Era
 from stage2fuzz.engine.leaf import PROT_R
+from stage2fuzz.engine.maintenance import clean_dcache_guest_page
 from stage2fuzz.engine.revision import Revision
 from stage2fuzz.engine.shared_split import kvm_mmu_split_memory_region
 from stage2fuzz.engine.tlb import kvm_tlb_flush_vmid_range, tlb_flush_vmid
@@ -39,6 +40,8 @@ def handle_access_fault(vm: Vm, ipa: int) -> None:
 
 def kvm_set_spte(vm: Vm, ipa: int, address: int) -> int:
     """kvm_set_spte_hva: the new page is mapped read-only, without a memory cache."""
+    if not vm.revision.cleared_entries:
+        clean_dcache_guest_page(vm, address, PAGE_SIZE)
     return mapping.kvm_pgtable_stage2_map(vm, ipa, PAGE_SIZE, address, PROT_R)
 
 

@@ -198,15 +198,18 @@ def _words(slot: MemorySlot, taken: list[int]) -> list[tuple[int, int]]:
     return list(ranges.values())
 
 
-def invalidate_start(vm: Vm, start: int, size: int) -> None:
-    """invalidate_range_start: from here on no fault installs what the host is about to change."""
+def invalidate_start(vm: Vm, slot: MemorySlot, start: int, size: int) -> None:
+    """invalidate_range_start: from here on no fault installs what the host is about to change.
+
+    A host mapping may be larger than the slot; only what lies in the slot is unmapped.
+    """
     vm.record((CALL, vm.current, start, size, 0, CALL_INVALIDATE_START))
     vm.lock(LOCK_MMU)
     vm.notifier_count += 1
     vm.record((INVALIDATE_BEGIN, vm.current, start, size, vm.notifier_count, 0))
     if vm.planted.unlock_before_tlbi:
         vm.unlock(LOCK_MMU)
-    stage2_apply_range(vm, start, size, vm.era.unmap)
+    stage2_apply_range(vm, start, min(size, slot.end - start), vm.era.unmap)
     if not vm.planted.unlock_before_tlbi:
         vm.unlock(LOCK_MMU)
     vm.record((RETURN, vm.current, start, size, 0, CALL_INVALIDATE_START))
@@ -235,7 +238,7 @@ def move(vm: Vm, slot: MemorySlot, start: int, size: int) -> int:
     """The host moves pages elsewhere: migration or compaction."""
     units, first, length = _host_range(slot, start, size)
     _lock_pages(vm, slot, units)
-    invalidate_start(vm, first, length)
+    invalidate_start(vm, slot, first, length)
     for unit in units:
         vm.point(BACKING, unit)
         _relocate(vm, slot, unit)
@@ -284,7 +287,7 @@ def protect(vm: Vm, slot: MemorySlot, start: int, size: int) -> int:
     """mprotect(PROT_READ) by the VMM, under the mmap lock."""
     units, first, length = _host_range(slot, start, size)
     vm.lock(LOCK_MMAP)
-    invalidate_start(vm, first, length)
+    invalidate_start(vm, slot, first, length)
     for unit in units:
         page = vm.host_page(slot, unit)
         if page.host in (Host.RW, Host.LAZY):
@@ -315,7 +318,7 @@ def change_pte(vm: Vm, slot: MemorySlot, start: int, _size: int) -> int:
     if slot.backing is not Backing.PAGE:
         return 0  # KSM merges ordinary pages only
     _lock_pages(vm, slot, [unit])
-    invalidate_start(vm, unit, PAGE_SIZE)
+    invalidate_start(vm, slot, unit, PAGE_SIZE)
     vm.point(BACKING, unit)
     _relocate(vm, slot, unit, Host.LAZY)
     address = vm.host_page(slot, unit).address
@@ -353,8 +356,9 @@ def test_young(vm: Vm, _slot: MemorySlot, start: int, _size: int) -> int:
 def slot_delete(vm: Vm, slot: MemorySlot, _start: int, _size: int) -> int:
     """Delete a memslot: unpublish it, wait for its readers, then unmap it."""
     vm.lock(LOCK_SLOTS)
-    if _current(vm, slot) is not None:
-        publish(vm, slot, deleted=True)
+    old = _current(vm, slot)
+    if old is not None:
+        publish(vm, old, deleted=True)
         vm.lock(LOCK_MMU)
         stage2_apply_range(vm, slot.start, slot.end - slot.start, vm.era.unmap)
         vm.unlock(LOCK_MMU)

@@ -65,6 +65,14 @@ def kvm_set_invalid_pte(vm: Vm, ptep: int, pte: int) -> None:
     vm.store(ptep, 0 if vm.revision.cleared_entries else pte & ~PTE_VALID)
 
 
+def release_table(vm: Vm, table: int) -> None:
+    """Give an unlinked table page back: freed outright, from v5.15 by its last reference."""
+    if vm.revision.cleared_entries:
+        vm.put_page(table)
+    else:
+        vm.free_page(table)
+
+
 def kvm_set_table_pte(vm: Vm, ptep: int, child: int) -> None:
     """Link a table page: a store-release, so that its zeroes are visible first."""
     old = vm.load(ptep)

@@ -1,4 +1,4 @@
-"""Cache maintenance of guest pages as the walkers of v5.14 and later do it."""
+"""Cache maintenance of guest pages."""
 
 from stage2fuzz.arch import PTE_ADDRESS, PTE_MEMATTR, PTE_MEMATTR_NORMAL
 from stage2fuzz.engine.vm import Vm
@@ -6,10 +6,16 @@ from stage2fuzz.engine.walk import GRANULES
 from stage2fuzz.events import DCACHE_CLEAN, ICACHE_INVALIDATE
 
 
-def clean_dcache_guest_page(vm: Vm, pte: int, level: int) -> None:
-    """Clean and invalidate what a cacheable leaf maps; a CPU with FWB has no need of it."""
-    if pte & PTE_MEMATTR == PTE_MEMATTR_NORMAL and not vm.options.fwb:
-        vm.record((DCACHE_CLEAN, vm.current, pte & PTE_ADDRESS, GRANULES[level], 0, 0))
+def clean_dcache_guest_page(vm: Vm, address: int, size: int) -> None:
+    """Clean and invalidate guest memory; a CPU with FWB has no need of it."""
+    if not vm.options.fwb:
+        vm.record((DCACHE_CLEAN, vm.current, address, size, 0, 0))
+
+
+def clean_dcache_of_leaf(vm: Vm, pte: int, level: int) -> None:
+    """The same of what a leaf maps, if that is cacheable."""
+    if pte & PTE_MEMATTR == PTE_MEMATTR_NORMAL:
+        clean_dcache_guest_page(vm, pte & PTE_ADDRESS, GRANULES[level])
 
 
 def invalidate_icache_guest_page(vm: Vm, address: int, size: int) -> None:

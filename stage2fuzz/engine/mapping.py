@@ -11,9 +11,10 @@ from stage2fuzz.engine.leaf import (
     kvm_set_invalid_pte,
     kvm_set_table_pte,
     kvm_set_valid_leaf_pte,
+    release_table,
     stage2_set_prot_attr,
 )
-from stage2fuzz.engine.maintenance import clean_dcache_guest_page, invalidate_icache_guest_page
+from stage2fuzz.engine.maintenance import clean_dcache_of_leaf, invalidate_icache_guest_page
 from stage2fuzz.engine.revision import PermissionOnly
 from stage2fuzz.engine.tlb import tlb_flush_vmid, tlb_flush_vmid_ipa
 from stage2fuzz.engine.vm import Vm
@@ -92,7 +93,7 @@ def stage2_map_walk_table_post(vm: Vm, walk: MapWalk, ptep: int, level: int) -> 
         return block_before_child(vm, walk, ptep, level)
     child = vm.load(ptep) & PTE_ADDRESS
     if not vm.planted.collapse_leaks_the_child:
-        vm.free_page(child)
+        release_table(vm, child)
     vm.put_page(ptep)
     if walk.anchor != ptep:
         return 0
@@ -161,7 +162,7 @@ def stage2_map_walker_try_leaf(vm: Vm, walk: MapWalk, ptep: int, level: int) -> 
             return 0
         _break(vm, walk, ptep, level)
     if vm.revision.cleared_entries:
-        clean_dcache_guest_page(vm, new, level)
+        clean_dcache_of_leaf(vm, new, level)
         if not new & PTE_XN:
             invalidate_icache_guest_page(vm, walk.phys, GRANULES[level])
     vm.store(ptep, new, ORDER_RELEASE)

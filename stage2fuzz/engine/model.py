@@ -30,7 +30,6 @@ class ModelEngine:
             shared_faults=shared,
             shared_relax=revision.shared_relax,
             counts_any_nonzero=revision.cleared_entries,
-            local_relax_flush=shared,
             rcu=shared,
         )
         self._era = era_of(revision)

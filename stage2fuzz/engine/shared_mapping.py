@@ -12,7 +12,7 @@ from stage2fuzz.engine.leaf import (
     kvm_init_valid_leaf_pte,
     stage2_set_prot_attr,
 )
-from stage2fuzz.engine.maintenance import clean_dcache_guest_page, invalidate_icache_guest_page
+from stage2fuzz.engine.maintenance import clean_dcache_of_leaf, invalidate_icache_guest_page
 from stage2fuzz.engine.rcu import call_rcu
 from stage2fuzz.engine.shared_entries import stage2_make_pte, stage2_try_break_pte
 from stage2fuzz.engine.shared_unmapping import kvm_pgtable_stage2_free_unlinked
@@ -121,7 +121,7 @@ def stage2_map_walker_try_leaf(vm: Vm, walk: SharedMapWalk, visit: Visit) -> int
         return -EAGAIN
     if not stage2_try_break_pte(vm, visit):
         return -EAGAIN
-    clean_dcache_guest_page(vm, new, level)
+    clean_dcache_of_leaf(vm, new, level)
     if not new & PTE_XN:
         invalidate_icache_guest_page(vm, phys, GRANULES[level])
     stage2_make_pte(vm, visit, new)

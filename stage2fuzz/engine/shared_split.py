@@ -30,7 +30,16 @@ from stage2fuzz.engine.shared_entries import stage2_make_pte, stage2_try_break_p
 from stage2fuzz.engine.shared_walk import SharedWalk, Visit, kvm_pgtable_walk
 from stage2fuzz.engine.vm import SPLIT_CACHE, MemorySlot, Vm
 from stage2fuzz.engine.walk import GRANULES, LEAF
-from stage2fuzz.events import CALL, CALL_SPLIT, DSB_ISHST, EAGAIN, ENOMEM, LOCK_MMU, RETURN
+from stage2fuzz.events import (
+    CALL,
+    CALL_SPLIT,
+    DSB_ISHST,
+    EAGAIN,
+    ENOMEM,
+    LOCK_MMU,
+    ORDER_RELEASE,
+    RETURN,
+)
 
 CHUNK: Final = GRANULES[2]
 """KVM_CAP_ARM_EAGER_SPLIT_CHUNK_SIZE: what is split before the lock may be dropped."""
@@ -104,7 +113,7 @@ def kvm_pgtable_stage2_create_unlinked(vm: Vm, block: int, level: int) -> int:
         phys = (block & PTE_ADDRESS) + index * GRANULES[level + 1]
         vm.store(ptep, PTE_LOCKED)
         vm.get_page(ptep)
-        vm.store(ptep, kvm_init_valid_leaf_pte(phys, attr, level + 1))
+        vm.store(ptep, kvm_init_valid_leaf_pte(phys, attr, level + 1), ORDER_RELEASE)
     return table
 
 

@@ -1,7 +1,7 @@
 """kvm_pgtable_stage2_unmap of v6.12, under the write lock, and the end of an unlinked table."""
 
 from stage2fuzz.arch import PTE_ADDRESS, PTE_VALID, is_table
-from stage2fuzz.engine.maintenance import clean_dcache_guest_page
+from stage2fuzz.engine.maintenance import clean_dcache_of_leaf
 from stage2fuzz.engine.shared_walk import SharedWalk, Visit, kvm_pgtable_walk
 from stage2fuzz.engine.tlb import NO_HINT, kvm_tlb_flush_vmid_range, tlb_flush_vmid_ipa
 from stage2fuzz.engine.unmapping import stage2_free_walker
@@ -45,7 +45,7 @@ def stage2_unmap_walker(vm: Vm, _walk: SharedWalk, visit: Visit, _flag: int) -> 
     if table:
         vm.put_page(old & PTE_ADDRESS)
     else:
-        clean_dcache_guest_page(vm, old, level)
+        clean_dcache_of_leaf(vm, old, level)
     return 0
 
 

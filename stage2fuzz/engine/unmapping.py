@@ -1,16 +1,16 @@
 """kvm_pgtable_stage2_unmap and _destroy: taking leaves and tables away."""
 
-from stage2fuzz.arch import LAST_LEVEL, PTE_ADDRESS, PTE_MEMATTR, PTE_MEMATTR_NORMAL, PTE_VALID
+from stage2fuzz.arch import LAST_LEVEL, PTE_ADDRESS, PTE_VALID
 from stage2fuzz.arch import is_table as pte_is_table
-from stage2fuzz.engine.leaf import kvm_set_invalid_pte
+from stage2fuzz.engine.leaf import kvm_set_invalid_pte, release_table
+from stage2fuzz.engine.maintenance import clean_dcache_of_leaf
 from stage2fuzz.engine.tlb import NO_HINT, tlb_flush_vmid_ipa
 from stage2fuzz.engine.vm import Vm
-from stage2fuzz.engine.walk import GRANULES, LEAF, TABLE_POST, Walk, kvm_pgtable_walk
+from stage2fuzz.engine.walk import LEAF, TABLE_POST, Walk, kvm_pgtable_walk
 from stage2fuzz.events import (
     CALL,
     CALL_DESTROY,
     CALL_UNMAP,
-    DCACHE_CLEAN,
     LOCK_MMU,
     RETURN,
 )
@@ -44,10 +44,9 @@ def stage2_unmap_walker(vm: Vm, walk: Walk, ptep: int, level: int, flag: int) ->
         tlb_flush_vmid_ipa(vm, walk.addr, level if hinted else NO_HINT)
     vm.put_page(ptep)
     if child:
-        vm.free_page(child)
-    elif pte & PTE_MEMATTR == PTE_MEMATTR_NORMAL and not vm.options.fwb:
-        size = GRANULES[level]
-        vm.record((DCACHE_CLEAN, vm.current, pte & PTE_ADDRESS, size, 0, 0))
+        release_table(vm, child)
+    else:
+        clean_dcache_of_leaf(vm, pte, level)
     return 0
 
 
@@ -67,11 +66,11 @@ def kvm_free_stage2_pgd(vm: Vm) -> None:
 
 
 def stage2_free_walker(vm: Vm, walk: Walk, ptep: int, level: int, flag: int) -> int:
-    """Drop what the entry counts, and the child page with its last reference."""
+    """Drop what the entry counts, and the child page."""
     pte = vm.load(ptep) if flag == TABLE_POST else walk.loaded
     if not pte & PTE_VALID:
         return 0
     vm.put_page(ptep)
     if level < LAST_LEVEL and pte_is_table(pte, level):
-        vm.put_page(pte & PTE_ADDRESS)
+        release_table(vm, pte & PTE_ADDRESS)
     return 0

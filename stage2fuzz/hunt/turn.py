@@ -8,8 +8,8 @@ import time
 from dataclasses import dataclass, field
 
 from stage2fuzz.events import CRASH
-from stage2fuzz.kernel.adapter import Native
 from stage2fuzz.kernel.explore import Told, explore
+from stage2fuzz.kernel.native import Native
 from stage2fuzz.oracles.judge import judge
 from stage2fuzz.oracles.violation import Violation
 from stage2fuzz.rules import Rules

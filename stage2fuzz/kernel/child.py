@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from stage2fuzz.kernel.adapter import Native
+from stage2fuzz.kernel.native import Native
 
 PATIENCE: Final = 600.0
 """Seconds an order may take; the library itself ends an endless loop in less than one."""

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from stage2fuzz.kernel.adapter import Native
+from stage2fuzz.kernel.native import Native
 from stage2fuzz.scenario import Scenario
 from stage2fuzz.trace import Trace
 

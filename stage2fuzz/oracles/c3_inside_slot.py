@@ -3,13 +3,14 @@
 from stage2fuzz.arch import describe
 from stage2fuzz.events import CALL_SLOT_DELETE
 from stage2fuzz.oracles.base import Oracle, leaf_kind
-from stage2fuzz.oracles.facts import GRANULES
+from stage2fuzz.oracles.facts import GRANULES, Call
 
 
 class InsideSlot(Oracle):
     """No leaf reaches beyond its slot; none is left when the slot's deletion returns.
 
-    A fault that began while the slot was there may still map until the deletion has waited for it.
+    A fault, or a call of the host, that began while the slot was there may still map until the
+    deletion has waited for it.
     """
 
     oracle = "C3"
@@ -36,8 +37,8 @@ class InsideSlot(Oracle):
             if slot[0] <= ipa and end <= slot[1]:
                 return
         else:
-            fault = world.its_fault
-            if fault is not None and any(fault[0] < gone[1] for gone in self.deleted):
+            work = world.its_fault or _outermost(world.its_call)
+            if work is not None and any(work[0] < gone[1] for gone in self.deleted):
                 return
         self.violation(
             f"{leaf_kind(level)} outside",
@@ -65,3 +66,10 @@ class InsideSlot(Oracle):
                     published,
                     index,
                 )
+
+
+def _outermost(call: Call | None) -> Call | None:
+    """The call that others were made inside of."""
+    while call is not None and call[6] is not None:
+        call = call[6]
+    return call

@@ -7,6 +7,7 @@ from stage2fuzz.events import (
     ALLOC,
     BACKING,
     CALL,
+    CALL_CHANGE_PTE,
     CALL_HYP_MAP,
     CALL_MKYOUNG,
     CALL_RELAX,
@@ -201,6 +202,21 @@ def test_a_leaf_lies_in_a_memslot() -> None:
     story.tables(0)
     story.store(0, L3 + 4 * 8, leaf("r", HOST + 0x4000))
     assert "which no memslot holds" in story.judge()["C3"].verdict
+
+
+@pytest.mark.parametrize("early", [True, False])
+def test_a_call_of_the_host_may_map_while_a_deletion_waits_for_it(early: bool) -> None:
+    story, other = Story(), HOST_THREAD - 1
+    story.tables(0)
+    if early:
+        story.call(HOST_THREAD, CALL_CHANGE_PTE)
+    story.call(other, CALL_SLOT_DELETE)
+    story.add(SLOT, other, IPA, 0, 0, 0)
+    if not early:
+        story.call(HOST_THREAD, CALL_CHANGE_PTE)
+    story.call(HOST_THREAD, prot=R)
+    story.store(HOST_THREAD, L3, leaf("r"))
+    assert ("C3" in story.judge()) is not early
 
 
 def test_a_deleted_memslot_leaves_nothing_behind() -> None:

@@ -46,6 +46,11 @@ IN_PGTABLE: Final[tuple[Fault, ...]] = (
         Edit(PGTABLE, "stage2_unmap_put_pte", r"ctx->addr,\s+ctx->level", "ctx->addr, 1"),
     ),
     one(
+        "table-flushed-by-level",
+        "the flush of a removed table carries the level of the entry as a hint",
+        Edit(PGTABLE, "stage2_unmap_put_pte", r"TLBI_TTL_UNKNOWN", "ctx->level"),
+    ),
+    one(
         "break-without-tlbi",
         "break-before-make of a leaf does not flush",
         Edit(PGTABLE, "stage2_try_break_pte", r"kvm_call_hyp\([^;]*;", ";"),
@@ -217,11 +222,9 @@ IN_PGTABLE: Final[tuple[Fault, ...]] = (
     one(
         "leaf-without-af",
         "new leaves lack the access flag",
-        Edit(
-            PGTABLE,
-            "stage2_set_prot_attr",
-            r"attr \|= KVM_PTE_LEAF_ATTR_LO_S2_AF;",
-            ";",
+        *(
+            Edit(PGTABLE, function, r"attr \|= KVM_PTE_LEAF_ATTR_LO_S2_AF;", ";")
+            for function in ("stage2_set_prot_attr", "stage2_map_set_prot_attr")
         ),
     ),
     one(

@@ -164,11 +164,11 @@ static void settle_pins(struct s2_thread *me)
 	}
 }
 
-void s2_pfn_dirty(void)
+void s2_pfn_dirty(s2_u64 address)
 {
 	struct s2_thread *me = &s2.thread[s2.current];
 
-	s2_record(S2_PFN_DIRTY, (int64_t)me->pinned_ipa, 0, (int64_t)me->pinned_address, 0);
+	s2_record(S2_PFN_DIRTY, (int64_t)me->pinned_ipa, 0, (int64_t)address, 0);
 }
 
 void s2_mark_dirty(int number, s2_u64 ipa)

@@ -74,7 +74,7 @@ int s2_retry(s2_u64 sampled);
 int s2_pin(s2_u64 ipa, int write, s2_u64 *address, int *writable);
 void s2_pin_again(void);
 void s2_unpin(void);
-void s2_pfn_dirty(void);
+void s2_pfn_dirty(s2_u64 address);
 void s2_mark_dirty(int slot, s2_u64 ipa);
 int s2_is_device(s2_u64 address);
 int s2_is_huge(s2_u64 address);

@@ -17,7 +17,9 @@
 /* The older trees name the page by its frame number, the newer by its address. */
 #define S2_ADDRESS_OF(x) \
 	_Generic((x), void *: virt_to_phys((void *)(unsigned long)(x)), default: __pfn_to_phys((u64)(x)))
-#define __clean_dcache_guest_page(x, size) s2_dcache_clean(S2_ADDRESS_OF(x), (size))
+/* With FWB the guest's accesses are cacheable whatever it says. */
+#define __clean_dcache_guest_page(x, size) \
+	(s2_options.fwb ? (void)0 : s2_dcache_clean(S2_ADDRESS_OF(x), (size)))
 #define __invalidate_icache_guest_page(x, size) s2_icache_invalidate(S2_ADDRESS_OF(x), (size))
 #define __flush_dcache_area(va, size) s2_dcache_clean(__pa(va), (size))
 #define kvm_flush_dcache_to_poc(va, size) s2_dcache_clean(__pa(va), (size))

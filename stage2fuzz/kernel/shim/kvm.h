@@ -172,10 +172,10 @@ static inline kvm_pfn_t __kvm_faultin_pfn(const struct kvm_memory_slot *slot, gf
 	*page = pfn & KVM_PFN_ERR_MASK || !pfn_valid(pfn) ? NULL : pfn_to_page(pfn);
 	return pfn;
 }
-#define kvm_set_pfn_dirty(pfn) s2_pfn_dirty()
+#define kvm_set_pfn_dirty(pfn) s2_pfn_dirty(__pfn_to_phys(pfn))
 #define kvm_set_pfn_accessed(pfn) ((void)(pfn))
 #define kvm_release_pfn_clean(pfn) ((void)(pfn), s2_unpin())
-#define kvm_release_pfn_dirty(pfn) (s2_pfn_dirty(), ((void)(pfn), s2_unpin()))
+#define kvm_release_pfn_dirty(pfn) (kvm_set_pfn_dirty(pfn), s2_unpin())
 static inline void kvm_release_faultin_page(struct kvm *kvm, struct page *page, bool unused,
 					    bool dirty)
 {
@@ -183,7 +183,7 @@ static inline void kvm_release_faultin_page(struct kvm *kvm, struct page *page, 
 	if (!page)
 		return;
 	if (dirty && !unused)
-		s2_pfn_dirty();
+		s2_pfn_dirty(page_to_phys(page));
 	s2_unpin();
 }
 #define kvm_release_page_unused(page) kvm_release_faultin_page(NULL, (page), true, false)
