@@ -32,6 +32,7 @@ from stage2fuzz.events import (
     DSB_NSHST,
     HARDWARE_AF,
     HIT,
+    LIMIT_FAULTS,
     TLBI,
     TLBI_BROADCAST,
     TLBI_IPAS2E1,
@@ -46,6 +47,8 @@ from stage2fuzz.scenario import Tlb
 
 NO_HINT: Final = -1
 """TLBI_TTL_UNKNOWN: entries of any level go."""
+MAX_FLAGS_SET: Final = 64
+"""Access flags that one walk sets; more only where stale entries send it round for ever."""
 EVERYTHING = 1 << 48
 """More than any IPA space: what a TLBI by VMID covers."""
 
@@ -180,7 +183,7 @@ def translate(vm: Vm, ipa: int, kind: int) -> tuple[int, int, int]:
             return 0, level, (pte & PTE_ADDRESS) + (ipa & (GRANULES[level] - 1))
     walking[me] = ipa
     level, table = vm.start_level, vm.root
-    mask = -1
+    mask, flags_set = -1, 0
     while True:
         ptep = table + ((ipa >> SHIFTS[level]) & mask) * 8
         if vm.left:
@@ -204,6 +207,9 @@ def translate(vm: Vm, ipa: int, kind: int) -> tuple[int, int, int]:
             continue
         if not pte & PTE_AF:
             if vm.options.hardware_af:
+                flags_set += 1
+                if flags_set > MAX_FLAGS_SET:
+                    vm.give_up(LIMIT_FAULTS)
                 _set_af(vm, ptep, pte, level)
                 level, table, mask = vm.start_level, vm.root, -1
                 continue

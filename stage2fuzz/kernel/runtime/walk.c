@@ -4,6 +4,8 @@
 #define XN (1ULL << 54)
 #define READ_BIT (1ULL << 6)
 #define WRITE_BIT (1ULL << 7)
+/* Access flags that one walk sets; more only where stale entries send it round for ever. */
+#define MAX_FLAGS_SET 64
 
 static int denied(s2_u64 entry, int kind)
 {
@@ -41,7 +43,7 @@ static s2_u64 read_descriptor(s2_u64 at, s2_u64 ipa, int level)
  * load and the access are one step, as a completed TLBI waits for accesses under way. */
 int s2_translate(s2_u64 ipa, int kind, int *level_out, s2_u64 *address)
 {
-	int me = s2.current, level = s2.start_level, fault;
+	int me = s2.current, level = s2.start_level, flags_set = 0, fault;
 	s2_u64 table = s2.root, entry, mask = ~0ULL;
 	s2_u64 hit = s2.scenario.tlb ? cached_leaf(ipa, level_out) : 0;
 
@@ -80,6 +82,8 @@ int s2_translate(s2_u64 ipa, int kind, int *level_out, s2_u64 *address)
 				fault = S2_ACCESS_FLAG;
 				break;
 			}
+			if (++flags_set > MAX_FLAGS_SET)
+				s2_give_up(S2_LIMIT_FAULTS);
 			s2_point(S2_HARDWARE_AF, (int64_t)at);
 			if (*memory == entry) {
 				*memory = entry | AF;
