@@ -207,7 +207,8 @@ def _compile(tree: Path, tools: Toolchain, work: Path) -> dict[str, bool]:
     runtime = work / "runtime.c"
     runtime.write_text("".join(f'#include "{name}.c"\n' for name in RUNTIME_FILES))
     out = work / "runtime.o"
-    ours = [tools.command, *RUNTIME_FLAGS, f"-I{stubs}", f"-I{HERE / 'runtime'}"]
+    # Quoted includes only: libc's own headers must not meet the empty ones.
+    ours = [tools.command, *RUNTIME_FLAGS, "-iquote", str(stubs), "-iquote", str(HERE / "runtime")]
     _must(run_command([*ours, "-c", str(runtime), "-o", str(out)]))
     wraps = [f"-Wl,--wrap={name}" for name in WRAPPED]
     library = work / "engine.so"

@@ -84,3 +84,20 @@ def test_edge_counters_are_offered_where_the_compiler_makes_them(kernel: KernelE
         pytest.skip("only clang counts edges")
     assert stop - start > 100
     assert table_stop - table == 16 * (stop - start)
+
+
+@pytest.mark.kernel
+def test_a_compiler_of_an_arm64_machine_builds_another_engine(
+    kernel: KernelEngine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cross = shutil.which("aarch64-linux-gnu-gcc")
+    if cross is None:
+        pytest.skip("needs aarch64-linux-gnu-gcc (package gcc-aarch64-linux-gnu)")
+    (tmp_path / "gcc").write_text(f'#!/bin/sh\nexec {cross} "$@"\n')
+    (tmp_path / "gcc").chmod(0o755)
+    for tool in filter(None, map(shutil.which, ("awk", "gawk"))):
+        (tmp_path / Path(tool).name).symlink_to(tool)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    library = build(kernel.library.tree, tmp_path / "cache")
+    assert library.path.read_bytes()[18:20] == b"\xb7\0"  # EM_AARCH64
+    assert library.key != kernel.library.key
