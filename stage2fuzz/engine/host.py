@@ -89,6 +89,8 @@ def host_thread(vm: Vm, operations: tuple[HostOp, ...]) -> None:
 def publish(vm: Vm, slot: MemorySlot, deleted: bool = False) -> None:
     """Publish a new memslot array, and wait until no fault handler uses the old one."""
     vm.point(SLOT, slot.number)
+    if vm.revision.swap_waits:
+        vm.wait(SLOT, slot.number, lambda: not vm.notifier_count)
     others = [s for s in vm.slots if s.number != slot.number]
     vm.slots = others if deleted else sorted([*others, slot], key=lambda s: s.number)
     size = 0 if deleted else slot.end - slot.start

@@ -31,6 +31,8 @@ class Revision:
     permission_only: PermissionOnly = PermissionOnly.REWRITE
     dirty_after_success: bool = False
     """Patch 3: mark only after map or relax succeeded, and re-enter the guest on -EAGAIN."""
+    swap_waits: bool = False
+    """From v5.13 new memslots are published while no notifier invalidates anything."""
     cleared_entries: bool = False
     """From v5.15: what is broken is zero, the walkers see to the caches, and what a fault saw at
     its start decides; an era of its own (``eras``)."""
@@ -62,7 +64,7 @@ _SERIES: Final[dict[str, object]] = {
     "permission_only": PermissionOnly.SKIP,
     "dirty_after_success": True,
 }
-_V5_15: Final = _SERIES | {"cleared_entries": True}
+_V5_15: Final = _SERIES | {"cleared_entries": True, "swap_waits": True}
 _V6_1: Final = _V5_15 | {"hyp_remap_fails": True, "unhinted_tables": True}
 _V6_6: Final = _V6_1 | {"shared_faults": True}
 _V6_12: Final = _V6_6 | {"no_change_pte": True, "lost_relax_flushes": True}

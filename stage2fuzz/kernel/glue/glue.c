@@ -12,6 +12,8 @@
 char __hyp_idmap_text_start[1], __hyp_idmap_text_end[1], __kvm_hyp_init[1];
 static struct mm_struct mm;
 const int s2_shared_faults = S2_HAS_SHARED_WALK;
+/* virt/kvm waits for running notifiers before it swaps memslots since it hands them gfn ranges. */
+const int s2_swap_waits = S2_HAS_GFN_RANGE;
 struct task_struct s2_task = { &mm };
 static struct kvm kvm;
 static struct kvm_vcpu vcpus[S2_MAX_VCPUS];

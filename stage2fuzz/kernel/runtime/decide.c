@@ -22,6 +22,8 @@ static int ready(const struct s2_thread *thread)
 			    s2.thread[i].reader_epoch < thread->wait_name)
 				return 0;
 		return 1;
+	case S2_FOR_NOTIFIERS:
+		return !s2.invalidations;
 	case S2_FOR_SILENCE:
 		for (int i = 0; i < s2.threads; i++)
 			if (!s2.thread[i].ended && !s2.thread[i].leaving)

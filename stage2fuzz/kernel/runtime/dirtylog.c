@@ -15,6 +15,8 @@ static void publish_slot(const struct s2_slot *slot)
 static void publish(struct s2_slot *slot, int flags, int exists)
 {
 	s2_point(S2_SLOT, number_of(slot));
+	if (s2_swap_waits)
+		s2_wait_for(S2_FOR_NOTIFIERS, 0, S2_SLOT, number_of(slot));
 	slot->flags = flags;
 	slot->exists = exists;
 	publish_slot(slot);

@@ -98,7 +98,7 @@ struct s2_glue_slot {
 	int flags, backing, skewed, exists;
 };
 extern struct s2_glue_options s2_options;
-extern const int s2_shared_faults;
+extern const int s2_shared_faults, s2_swap_waits;
 int s2_glue_begin(void);
 void s2_glue_publish(int slot, const struct s2_glue_slot *what);
 int s2_glue_fault(int thread, s2_u64 ipa, int kind, int status, int level, int table_walk);
