@@ -32,7 +32,7 @@ Pass = Callable[[Case, Schedule], Iterator[Case]]
 """Proposes candidates from the best case and its executed schedule."""
 
 _SCENARIO: Final[tuple[Pass, ...]] = (drop_thread, drop_operation, plain_settings, lower_pages)
-_SCHEDULE: Final[tuple[Pass, ...]] = (merge_blocks, mild_choices, few_preemptions, drop_rounds)
+_SCHEDULE: Final[tuple[Pass, ...]] = (few_preemptions, merge_blocks, mild_choices, drop_rounds)
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,12 +14,14 @@ from stage2fuzz.schedule.base import FOREVER, Schedule
 
 MOST: Final = 3_000
 """Schedules that are worth trying; where there would be more, the case must get smaller first."""
+ALONE: Final = 200
+"""Points that a thread passes alone, at most: later it has ended, however long a stall went on."""
 
 
 def few_preemptions(case: Case, executed: Schedule) -> Iterator[Case]:
     """No preemption in any order of two threads, then one at each point."""
     threads = case.scenario.threads
-    points = sum(count for _, count in executed.runs)
+    points = min(ALONE, sum(count for _, count in executed.runs))
     pairs = [(a, b) for a in range(threads) for b in range(threads) if a != b]
     if len(pairs) * points > MOST:
         return
