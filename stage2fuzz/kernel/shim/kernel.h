@@ -18,6 +18,7 @@
 #include "pkvm.h"
 #include "nested.h"
 #include "kvm.h"
+#include "faultin.h"
 #include "guest_memfd.h"
 #include "cpu.h"
 #include "syndrome.h"
