@@ -50,7 +50,11 @@ def test_the_same_seed_gives_the_same_hunt(kernel: KernelEngine, tmp_path: Path)
         place.mkdir()
     one, other = (hunted(kernel, place, 2, 4_000) for place in places)
     assert one.totals == other.totals
-    assert one.signatures == other.signatures
+    # Which process tells of a signature first, and so its number and words, is a matter of time.
+    times = [
+        {text: shown.times for text, shown in hunt.signatures.items()} for hunt in (one, other)
+    ]
+    assert times[0] == times[1]
 
 
 @pytest.mark.slow
