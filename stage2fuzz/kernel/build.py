@@ -45,7 +45,7 @@ REAL_HEADERS: Final = (
 RUNTIME_FILES: Final = (
     *("coroutine", "breaker", "strategy", "decide", "locks", "execute", "guard"),
     *("window", "entries", "pages", "rcu", "tlb", "walk"),
-    *("hostpages", "calls", "dirtylog", "notifier", "hostthread", "guest", "setup"),
+    *("hostpages", "calls", "memslots", "notifier", "hostthread", "guest", "setup"),
     *("places", "tripwires", "lasso", "fold", "classes", "explore", "features", "fuzz"),
     *("coverage", "interface"),
 )

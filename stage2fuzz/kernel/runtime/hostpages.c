@@ -1,8 +1,8 @@
 /* Memslots, host pages and the dirty bitmap, as a fault handler asks virt/kvm for them.
  *
- * With the other files of the host, this is our model of virt/kvm and of the VMM, the same as
- * stage2fuzz/engine/host.py and the parts of abort.py that virt/kvm provides; every report lists it
- * as "modelled, not yours".
+ * With memslots.c, notifier.c and hostthread.c this is our model of virt/kvm and of the VMM, the same
+ * as memslots.py, notifier.py and host.py of stage2fuzz/engine, and what abort.py there has of it;
+ * every report lists it as "modelled, not yours".
  */
 #include "machine.h"
 

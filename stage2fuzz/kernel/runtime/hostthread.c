@@ -1,17 +1,6 @@
 /* A host thread runs its operations one after another. */
 #include "machine.h"
 
-static int slot_delete(struct s2_slot *slot)
-{
-	s2_lock(S2_LOCK_SLOTS, 0);
-	if (slot->exists) {
-		publish(slot, slot->flags, 0);
-		s2_glue_flush_slot(number_of(slot));
-	}
-	s2_unlock(S2_LOCK_SLOTS, 0);
-	return 0;
-}
-
 /* The VM dies with its last file descriptor: nobody runs it and nobody calls it any more. */
 static int teardown(void)
 {

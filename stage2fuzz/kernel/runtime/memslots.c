@@ -1,4 +1,4 @@
-/* Memslot changes and the dirty log: publish, enable, disable, get, clear. */
+/* Memslot changes: the dirty log switched on and off, read and cleared; deletion. */
 #include "machine.h"
 
 static void publish_slot(const struct s2_slot *slot)
@@ -99,6 +99,17 @@ static int harvest(struct s2_slot *slot, s2_u64 first, s2_u64 size, int by_clear
 		s2_glue_flush_all(number_of(slot));
 	for (int i = 0; i < count; i++)
 		s2_record(S2_REPORT, (int64_t)taken[i], 0, 0, by_clear);
+	s2_unlock(S2_LOCK_SLOTS, 0);
+	return 0;
+}
+
+static int slot_delete(struct s2_slot *slot)
+{
+	s2_lock(S2_LOCK_SLOTS, 0);
+	if (slot->exists) {
+		publish(slot, slot->flags, 0);
+		s2_glue_flush_slot(number_of(slot));
+	}
 	s2_unlock(S2_LOCK_SLOTS, 0);
 	return 0;
 }
