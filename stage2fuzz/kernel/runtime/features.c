@@ -6,7 +6,6 @@
 #include "machine.h"
 
 #define COUNTERS (1 << 14)
-#define AF (1ULL << 10)
 #define BUCKETS 8
 
 /* Places of features that are no address. */
@@ -19,9 +18,9 @@ static int value_class(uint64_t pte)
 {
 	if (!(pte & 1))
 		return pte != 0;
-	if ((pte & 3) == 3 && !(pte & AF) && !(pte & 1 << 6))
+	if ((pte & 3) == 3 && !(pte & S2_PTE_AF) && !(pte & 1 << 6))
 		return 2;
-	return 4 + (pte >> 7 & 1) + 2 * !!(pte & XN) + 4 * !!(pte & AF) + 8 * (pte >> 1 & 1);
+	return 4 + (pte >> 7 & 1) + 2 * !!(pte & S2_PTE_XN) + 4 * !!(pte & S2_PTE_AF) + 8 * (pte >> 1 & 1);
 }
 
 static void bump(uint8_t *counters, uint64_t number)

@@ -41,11 +41,11 @@ static inline uint64_t page_number(uint64_t address)
 /* An address or a descriptor, with the name of the table page in place of where it lies. */
 static inline uint64_t by_name(uint64_t value)
 {
-	uint64_t address = value & TABLE_ADDRESS;
+	uint64_t address = value & S2_PTE_ADDRESS;
 
 	if (!is_table(address))
 		return value;
-	return fold_page[page_number(address)].name ^ (value & ~TABLE_ADDRESS);
+	return fold_page[page_number(address)].name ^ (value & ~S2_PTE_ADDRESS);
 }
 
 /* Whether an oracle hears of the event. */
@@ -161,7 +161,7 @@ static struct meeting *meet(const struct s2_event *event, const struct fold_thre
 static inline void note(const struct s2_event *event, struct fold_thread *me)
 {
 	uint64_t page = page_number((uint64_t)event->where);
-	uint64_t table = (uint64_t)event->new_ & TABLE_ADDRESS;
+	uint64_t table = (uint64_t)event->new_ & S2_PTE_ADDRESS;
 
 	switch (event->kind) {
 	case S2_WALK:

@@ -1,8 +1,8 @@
 /* Memslots, host pages and the dirty bitmap, as a fault handler asks virt/kvm for them.
  *
- * With memslots.c, notifier.c and hostthread.c this is our model of virt/kvm and of the VMM, the same
- * as memslots.py, notifier.py and host.py of stage2fuzz/engine, and what abort.py there has of it;
- * every report lists it as "modelled, not yours".
+ * With memslots.c, notifier.c and hostthread.c this is our model of virt/kvm and of the VMM: what
+ * memslots.py, notifier.py, host.py and parts of abort.py are in stage2fuzz/engine. Every report
+ * lists it as "modelled, not yours".
  */
 #include "machine.h"
 

@@ -25,7 +25,7 @@ static uint64_t entry_term(uint64_t where, uint64_t entry)
 {
 	if (!(entry & 1))
 		return 0;
-	if ((entry & 2) && (entry & TABLE_ADDRESS) - S2_TABLE_BASE < S2_ARENA_SIZE)
+	if ((entry & 2) && (entry & S2_PTE_ADDRESS) - S2_TABLE_BASE < S2_ARENA_SIZE)
 		entry = 3;
 	return mix(where & 4095, entry);
 }

@@ -9,7 +9,6 @@
 #include "machine.h"
 
 #define PLACES 8192
-#define TABLE_ADDRESS 0x0000FFFFFFFFF000ULL
 
 enum { ONE = 1, OTHER = 2, BOTH = 3, READS = ONE, WRITES = BOTH };
 

@@ -2,9 +2,6 @@
 #include <string.h>
 #include "machine.h"
 
-#define IN_PLACE (1ULL << 6 | 1ULL << 7 | 1ULL << 10 | 1ULL << 51 | 0x1FULL << 54)
-#define PERMISSIONS (1ULL << 6 | 1ULL << 7 | 1ULL << 54)
-#define XN (1ULL << 54)
 #define MANY_FAULTS 10
 
 enum {
@@ -19,12 +16,12 @@ struct trip_thread {
 /* At the last level a leaf looks like a table; a leaf has R, W or AF, a table never. */
 static int is_leaf(uint64_t entry)
 {
-	return (entry & 1) && (!(entry & 2) || (entry & (PERMISSIONS | 1ULL << 10)));
+	return (entry & 1) && (!(entry & 2) || (entry & (S2_PTE_PERMISSIONS | S2_PTE_AF)));
 }
 
 static int lost_permission(uint64_t before, uint64_t after)
 {
-	return (((before ^ XN) & ~(after ^ XN)) & PERMISSIONS) != 0;
+	return (((before ^ S2_PTE_XN) & ~(after ^ S2_PTE_XN)) & S2_PTE_PERMISSIONS) != 0;
 }
 
 static int trip_store(const struct s2_event *event, struct trip_thread *me)
@@ -33,7 +30,7 @@ static int trip_store(const struct s2_event *event, struct trip_thread *me)
 	uint64_t old = (uint64_t)event->old, new_ = (uint64_t)event->new_;
 	int trips = 0;
 
-	if ((old & 1) && (new_ & 1) && ((old ^ new_) & ~IN_PLACE))
+	if ((old & 1) && (new_ & 1) && ((old ^ new_) & ~S2_PTE_IN_PLACE))
 		trips |= TRIP_BREAK;
 	if ((old & 1) && !(new_ & 1)) {
 		me->cleared = 1;
@@ -44,7 +41,7 @@ static int trip_store(const struct s2_event *event, struct trip_thread *me)
 	if (is_leaf(new_) && me->call == S2_CALL_MAP) {
 		uint64_t before = is_leaf(old) ? old : place->leaf;
 
-		if (before && !((before ^ new_) & TABLE_ADDRESS) && lost_permission(before, new_))
+		if (before && !((before ^ new_) & S2_PTE_ADDRESS) && lost_permission(before, new_))
 			trips |= TRIP_DOWNGRADE;
 	}
 	if (is_leaf(new_) && me->call == S2_CALL_RELAX && lost_permission(old, new_))

@@ -1,19 +1,16 @@
 /* The hardware's walk for one guest access, and the TLB entry that it uses instead. */
 #include "machine.h"
 
-#define XN (1ULL << 54)
-#define READ_BIT (1ULL << 6)
-#define WRITE_BIT (1ULL << 7)
 /* Access flags that one walk sets; more only where stale entries send it round for ever. */
 #define MAX_FLAGS_SET 64
 
 static int denied(s2_u64 entry, int kind)
 {
 	if (kind == S2_READ)
-		return !(entry & READ_BIT);
+		return !(entry & S2_PTE_READ);
 	if (kind == S2_EXECUTE)
-		return (entry & XN) || !(entry & READ_BIT);
-	return !(entry & WRITE_BIT);
+		return (entry & S2_PTE_XN) || !(entry & S2_PTE_READ);
+	return !(entry & S2_PTE_WRITE);
 }
 
 /* What the walker reads; memory that holds no tables reads as zero. */
@@ -48,7 +45,7 @@ int s2_translate(s2_u64 ipa, int kind, int *level_out, s2_u64 *address)
 	s2_u64 hit = s2.scenario.tlb ? cached_leaf(ipa, level_out) : 0;
 
 	if (hit) {
-		*address = (hit & ADDRESS) + (ipa & (granule(*level_out) - 1));
+		*address = (hit & S2_PTE_ADDRESS) + (ipa & (granule(*level_out) - 1));
 		s2_record(S2_HIT, (int64_t)ipa, 0, (int64_t)hit, *level_out);
 		return denied(hit, kind) ? S2_PERMISSION : 0;
 	}
@@ -65,17 +62,17 @@ int s2_translate(s2_u64 ipa, int kind, int *level_out, s2_u64 *address)
 			continue;
 		}
 		entry = read_descriptor(at, ipa, level);
-		if (!(entry & VALID)) {
+		if (!(entry & S2_PTE_VALID)) {
 			fault = S2_TRANSLATION;
 			break;
 		}
-		if ((entry & TYPE) && level < 3) {
+		if ((entry & S2_PTE_TABLE) && level < 3) {
 			level++;
-			table = entry & ADDRESS;
+			table = entry & S2_PTE_ADDRESS;
 			mask = 511;
 			continue;
 		}
-		if (!(entry & AF)) {
+		if (!(entry & S2_PTE_AF)) {
 			volatile s2_u64 *memory = descriptor(at);
 
 			if (!s2.scenario.hardware_af) {
@@ -86,11 +83,11 @@ int s2_translate(s2_u64 ipa, int kind, int *level_out, s2_u64 *address)
 				s2_give_up(S2_LIMIT_FAULTS);
 			s2_point(S2_HARDWARE_AF, (int64_t)at);
 			if (*memory == entry) {
-				*memory = entry | AF;
+				*memory = entry | S2_PTE_AF;
 				if (s2.scenario.tlb)
-					s2_window_write(at, entry, entry | AF);
+					s2_window_write(at, entry, entry | S2_PTE_AF);
 				s2_record(S2_HARDWARE_AF, (int64_t)at, (int64_t)entry,
-					  (int64_t)(entry | AF), level);
+					  (int64_t)(entry | S2_PTE_AF), level);
 			}
 			level = s2.start_level;
 			table = s2.root;
@@ -99,7 +96,7 @@ int s2_translate(s2_u64 ipa, int kind, int *level_out, s2_u64 *address)
 		}
 		s2.walking[me] = 0;
 		*level_out = level;
-		*address = (entry & ADDRESS) + (ipa & (granule(level) - 1));
+		*address = (entry & S2_PTE_ADDRESS) + (ipa & (granule(level) - 1));
 		return denied(entry, kind) ? S2_PERMISSION : 0;
 	}
 	s2.walking[me] = 0;

@@ -8,10 +8,6 @@
 #include <string.h>
 #include "machine.h"
 
-#define VALID 1ULL
-#define TYPE 2ULL
-#define AF (1ULL << 10)
-#define ADDRESS 0x0000FFFFFFFFF000ULL
 #define RECORDS 64
 #define DEPTH 8
 #define CANDIDATES 32
@@ -45,12 +41,12 @@ static inline s2_u64 granule(int level)
 
 static inline int is_table_entry(s2_u64 value, int level)
 {
-	return level < 3 && (value & (VALID | TYPE)) == (VALID | TYPE);
+	return level < 3 && (value & (S2_PTE_VALID | S2_PTE_TABLE)) == (S2_PTE_VALID | S2_PTE_TABLE);
 }
 
 static inline int cacheable(s2_u64 value, int level)
 {
-	return (value & VALID) && ((value & AF) || is_table_entry(value, level));
+	return (value & S2_PTE_VALID) && ((value & S2_PTE_AF) || is_table_entry(value, level));
 }
 
 static void reset_window(void)
@@ -177,12 +173,12 @@ static void note_unlinked(s2_u64 page)
 	level = window.table[at].level;
 	window.table[at].level = -1;
 	for (int i = 0; i < 512; i++) {
-		if (!(entry[i] & VALID))
+		if (!(entry[i] & S2_PTE_VALID))
 			continue;
 		note_write(page + (s2_u64)i * 8, level,
 			   window.table[at].base + (s2_u64)i * granule(level), entry[i], 0);
 		if (is_table_entry(entry[i], level))
-			note_unlinked(entry[i] & ADDRESS);
+			note_unlinked(entry[i] & S2_PTE_ADDRESS);
 	}
 }
 
@@ -197,7 +193,7 @@ static void note_linked(s2_u64 page, int level, s2_u64 base)
 	window.table[(page - S2_TABLE_BASE) >> 12].base = base;
 	for (int i = 0; level < 3 && i < 512; i++)
 		if (is_table_entry(entry[i], level))
-			note_linked(entry[i] & ADDRESS, level + 1, base + (s2_u64)i * granule(level));
+			note_linked(entry[i] & S2_PTE_ADDRESS, level + 1, base + (s2_u64)i * granule(level));
 }
 
 /* An entry changed for walkers. */
@@ -210,9 +206,9 @@ void s2_window_write(s2_u64 location, s2_u64 old, s2_u64 value)
 		return;
 	ipa = window.table[page].base + (location & 4095) / 8 * granule(level);
 	if (old != value && is_table_entry(old, level))
-		note_unlinked(old & ADDRESS);
+		note_unlinked(old & S2_PTE_ADDRESS);
 	if (is_table_entry(value, level))
-		note_linked(value & ADDRESS, level + 1, ipa);
+		note_linked(value & S2_PTE_ADDRESS, level + 1, ipa);
 	note_write(location, level, ipa, old, value);
 }
 
