@@ -6,7 +6,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Annotated, Final
 
@@ -40,17 +40,22 @@ def bench(
         raise InputError("--seconds", f"{seconds} is out of range", "0 to 3600")
     library, engine = prepared(tree, cache)
     figures: dict[str, float] = {}
-    for name, figure in _stages(engine, runs):
+    for name, figure in _measured(tree, engine, runs, seconds):
         figures[name] = figure
         if not as_json:
             console().print(f"{name:36} {figure:12,.1f}", highlight=False)
-    for name, option in (("our own loop", ("--own-loop",)), ("Atheris", ())) if seconds else ():
-        for what, figure in _fuzzed(tree, option, seconds):
-            figures[f"{name}, {what}"] = figure
-            if not as_json:
-                console().print(f"{f'{name}, {what}':36} {figure:12,.1f}", highlight=False)
     if as_json:
         emit({"key": library.key, **figures})
+
+
+def _measured(
+    tree: Path, engine: KernelEngine, runs: int, seconds: int
+) -> Iterator[tuple[str, float]]:
+    """(what, figure) as they come: the stages, then fuzzing with and without Atheris."""
+    yield from _stages(engine, runs)
+    for name, options in (("our own loop", ("--own-loop",)), ("Atheris", ())) if seconds else ():
+        for what, figure in _fuzzed(tree, options, seconds):
+            yield f"{name}, {what}", figure
 
 
 def _stages(engine: KernelEngine, runs: int) -> list[tuple[str, float]]:

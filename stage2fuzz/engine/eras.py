@@ -1,4 +1,4 @@
-"""The eras: one exclusive lock (v5.10 to v5.12; v6.1), and faults that share it (v6.6, v6.12)."""
+"""The eras: one exclusive lock (v5.10 to v6.1), and faults that share it (v6.6 to v7.3)."""
 
 from dataclasses import replace
 from typing import Final

@@ -55,7 +55,8 @@ def run_mutants(
     """
     unknown = set(names) - {fault.name for fault in FAULTS}
     if unknown:
-        raise InputError("kernel mutants", f"no fault {', '.join(sorted(unknown))}")
+        known_faults = ", ".join(fault.name for fault in FAULTS)
+        raise InputError("--only", f"no fault {', '.join(sorted(unknown))}", f"of {known_faults}")
     known = baseline(build(tree, cache), rounds)
     faults = [fault for fault in FAULTS if not names or fault.name in names]
     with ThreadPoolExecutor(jobs) as pool:

@@ -88,7 +88,7 @@ class Native:
         """Run ``schedule`` and ``burst`` seeds from ``seed`` on, add their features to ``counters``
         (``features.COUNTERS`` bytes)."""
         runs, choices = _flat(schedule)
-        kept, figures = (ctypes.c_uint64 * (3 * (burst + 1)))(), (ctypes.c_int64 * 2)()
+        kept, figures = (ctypes.c_uint64 * (2 * (burst + 1)))(), (ctypes.c_int64 * 2)()
         used = self._library.s2_fuzz(
             _pointer(runs),
             len(schedule.runs),
@@ -102,7 +102,7 @@ class Native:
         )
         if self.figures().crashed:
             return Burst(figures[0], figures[1], (figures[0] - 1,))
-        rows = sorted((not kept[3 * row + 2], kept[3 * row]) for row in range(used))
+        rows = sorted((not kept[2 * row + 1], kept[2 * row]) for row in range(used))
         return Burst(figures[0], figures[1], tuple(number for _, number in rows))
 
     def run_scheduler(self, scheduler: Scheduler, threads: int) -> int:

@@ -1,9 +1,6 @@
 /* Many schedules of one scenario: only the first run of each class goes to the oracles. */
 #include "machine.h"
 
-void s2_strategy_random(s2_u64 seed);
-void s2_guard_progress(void);
-
 /* Where a parent process reads which seed was running when this one died. */
 static volatile uint64_t nowhere, *running = &nowhere;
 

@@ -31,7 +31,7 @@ void s2_vcpu_body(void)
 			}
 			s2_record(S2_FAULT, (int64_t)ipa, kind, status, level);
 			me->fault_ipa = ipa;
-			me->fault_granule = 1ULL << (12 + 9 * (3 - level));
+			me->fault_granule = granule(level);
 			ret = outcome(me, s2_glue_fault(id, ipa, kind, status, level, 0));
 			settle_pins(me);
 			s2_record(S2_RESUME, (int64_t)ipa, kind, ret, !s2_slot_of(ipa));

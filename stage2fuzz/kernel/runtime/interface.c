@@ -1,21 +1,17 @@
-/* The C interface that adapter.py calls: load a scenario, run it, read what happened. */
+/* The C interface that native.py calls: load a scenario, run it, read what happened. */
 #include <string.h>
 #include "machine.h"
 
 #define S2_ABI 1
 
 s2_u64 s2_witness(const s2_u64 *entry);
-int s2_begin(void);
-int s2_resume(int answer_thread, int answer_points);
-int s2_start_external(void);
-void s2_guard_progress(void);
 
 S2_PUBLIC int s2_abi(void)
 {
 	return S2_ABI;
 }
 
-/* Read `scenario` as adapter.encode() writes it; the count of numbers read. */
+/* Read `scenario` as native.encode() writes it; the count of numbers read. */
 S2_PUBLIC int s2_load_scenario(const int64_t *numbers)
 {
 	struct s2_scenario *to = &s2.scenario;

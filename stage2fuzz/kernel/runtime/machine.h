@@ -210,29 +210,41 @@ static inline s2_u64 *s2_va(s2_u64 address)
 	return (s2_u64 *)(s2_arena + (address - S2_TABLE_BASE));
 }
 
+static inline s2_u64 granule(int level)
+{
+	return 1ULL << (12 + 9 * (3 - level));
+}
+
 /* The root entry that translates `ipa`. */
 static inline s2_u64 s2_root_entry(s2_u64 ipa)
 {
-	return s2.root + (ipa >> (12 + 9 * (3 - s2.start_level))) * 8;
+	return s2.root + ipa / granule(s2.start_level) * 8;
 }
 
 /* window.c */
 void s2_window_write(s2_u64 location, s2_u64 old, s2_u64 value);
-/* tlb.c */
-int s2_translate(s2_u64 ipa, int kind, int *level, s2_u64 *address);
+/* tlb.c, walk.c */
 void s2_dsb_ish(void);
-/* host.c */
+int s2_translate(s2_u64 ipa, int kind, int *level, s2_u64 *address);
+/* pages.c */
+void s2_memory_reset(void);
+/* hostpages.c, hostthread.c, guest.c */
 struct s2_slot *s2_slot_of(s2_u64 ipa);
-void s2_vm_reset(void);
-void s2_vcpu_body(void);
 void s2_host_body(void);
+void s2_vcpu_body(void);
+/* setup.c */
+void s2_vm_reset(void);
 void s2_describe(void);
 void s2_run_teardown(void);
-/* memory.c */
-void s2_memory_reset(void);
-void s2_rcu_flush(void);
-/* schedule.c */
+/* execute.c */
 void s2_execute(void);
+int s2_begin(void);
+int s2_resume(int answer_thread, int answer_points);
+int s2_start_external(void);
+/* strategy.c */
+void s2_strategy_random(s2_u64 seed);
+/* guard.c */
 void s2_guard_begin(void);
+void s2_guard_progress(void);
 
 #endif

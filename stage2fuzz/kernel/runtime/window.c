@@ -34,11 +34,6 @@ static struct {
 	struct { int level; s2_u64 base; } table[S2_PAGES];
 } window;
 
-static inline s2_u64 granule(int level)
-{
-	return 1ULL << (12 + 9 * (3 - level));
-}
-
 static inline int is_table_entry(s2_u64 value, int level)
 {
 	return level < 3 && (value & (S2_PTE_VALID | S2_PTE_TABLE)) == (S2_PTE_VALID | S2_PTE_TABLE);
