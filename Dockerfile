@@ -5,6 +5,10 @@ RUN python -m venv /opt/stage2fuzz
 ENV PATH=/opt/stage2fuzz/bin:$PATH
 COPY pyproject.toml README.md ./
 COPY stage2fuzz stage2fuzz
+COPY worker worker
+COPY coordinator coordinator
+COPY fuzz_targets fuzz_targets
+COPY corpus corpus
 RUN pip install --no-cache-dir --disable-pip-version-check ".[service]"
 
 FROM python:3.12-slim
@@ -15,14 +19,7 @@ RUN apt-get update \
 RUN useradd --uid 10001 --user-group --no-create-home --shell /usr/sbin/nologin stage2fuzz \
     && install -d -m 1777 /scratch
 COPY --from=build /opt/stage2fuzz /opt/stage2fuzz
-WORKDIR /opt/service
-COPY stage2fuzz stage2fuzz
-COPY worker worker
-COPY coordinator coordinator
-COPY fuzz_targets fuzz_targets
-COPY corpus corpus
 ENV PATH=/opt/stage2fuzz/bin:$PATH \
-    PYTHONPATH=/opt/service \
     PYTHONDONTWRITEBYTECODE=1 \
     PYTHONUNBUFFERED=1 \
     STAGE2FUZZ_WORK=/scratch

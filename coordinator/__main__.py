@@ -1,4 +1,4 @@
-"""``python -m coordinator``: the loop with a broker, the figures' server, and a clean end."""
+"""``python -m stage2fuzz.coordinator``: the loop with a broker, its figures and a clean end."""
 
 import signal
 import sys
@@ -8,15 +8,15 @@ from typing import Final
 from celery import Celery
 from kombu.exceptions import OperationalError
 
-from coordinator.loop import LOG, run
-from coordinator.metrics import MetricsServer, exposition
+from stage2fuzz.coordinator.loop import LOG, run
+from stage2fuzz.coordinator.metrics import MetricsServer, exposition
 from stage2fuzz.errors import InputError
 from stage2fuzz.findings import campaigns
 from stage2fuzz.findings.campaign_tables import ENDED
 from stage2fuzz.findings.store import Store
-from stage2fuzz.logs import configure
-from stage2fuzz.orders import QUEUE, TASKS
-from stage2fuzz.settings import Settings, from_environment
+from stage2fuzz.service.logs import configure
+from stage2fuzz.service.orders import QUEUE, TASKS
+from stage2fuzz.service.settings import Settings, from_environment
 
 STUCK_SECONDS: Final = 60.0
 LOG_SECONDS: Final = 10.0

@@ -1,11 +1,11 @@
-"""``python -m coordinator.health``: 0 while the coordinator beside us goes round."""
+"""``python -m stage2fuzz.coordinator.health``: 0 while the coordinator beside us goes round."""
 
 import sys
 from http.client import HTTPConnection, HTTPException
 from typing import Final
 
 from stage2fuzz.errors import InputError
-from stage2fuzz.settings import from_environment
+from stage2fuzz.service.settings import from_environment
 
 SECONDS: Final = 4.0
 

@@ -12,9 +12,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from coordinator.merge import Candidate, merge, superfluous
-from coordinator.plan import Finding, Stream, View, plan, spent
-from stage2fuzz.casetext import parse
+from stage2fuzz.case.text import parse
+from stage2fuzz.coordinator.merge import Candidate, merge, superfluous
+from stage2fuzz.coordinator.plan import Finding, Stream, View, plan, spent
 from stage2fuzz.errors import InputError
 from stage2fuzz.findings import books, campaigns, leases
 from stage2fuzz.findings.books import Books, Entry, Report
@@ -32,7 +32,7 @@ from stage2fuzz.findings.campaign_tables import (
 from stage2fuzz.findings.leases import LEASE_SECONDS
 from stage2fuzz.findings.models import State
 from stage2fuzz.findings.store import Store
-from stage2fuzz.orders import (
+from stage2fuzz.service.orders import (
     ConfirmOrder,
     ConfirmResult,
     Failure,

@@ -8,7 +8,7 @@ writer of the same label changes nothing.
 from dataclasses import dataclass
 from typing import Final
 
-from stage2fuzz.orders import (
+from stage2fuzz.service.orders import (
     CampaignSpec,
     ConfirmOrder,
     FuzzOrder,

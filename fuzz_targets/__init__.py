@@ -1,1 +1,1 @@
-"""Fuzz targets: thin scripts over ``stage2fuzz.harness``, and the only users of Atheris."""
+"""Fuzz targets: thin scripts over ``stage2fuzz.fuzz.harness``, and the only users of Atheris."""

@@ -10,7 +10,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from fuzz_targets.driver import main
+from stage2fuzz.fuzz_targets.driver import main
 
 if __name__ == "__main__":
     main("dirty_logging")

@@ -15,17 +15,16 @@ import tempfile
 from pathlib import Path
 from zlib import crc32
 
-from fuzz_targets.restart import CONTINUED, Restart
-from stage2fuzz.casetext import read_case
-from stage2fuzz.codec import encode
+from stage2fuzz.case.codec import encode
+from stage2fuzz.case.text import read_case
 from stage2fuzz.errors import InputError
-from stage2fuzz.features import COUNTERS
-from stage2fuzz.greybox import MAX_SIZE, Greybox
-from stage2fuzz.harness import Harness
-from stage2fuzz.mutate import cross, mutate
+from stage2fuzz.fuzz.features import COUNTERS
+from stage2fuzz.fuzz.greybox import MAX_SIZE, Greybox
+from stage2fuzz.fuzz.harness import Harness
+from stage2fuzz.fuzz.mutate import cross, mutate
+from stage2fuzz.fuzz_targets.restart import CONTINUED, Restart
+from stage2fuzz.places import CORPUS
 from stage2fuzz.run import native_coverage
-
-CORPUS = Path(__file__).resolve().parent.parent / "corpus"
 
 
 def main(target: str, engine: str = "model:v5.10") -> None:

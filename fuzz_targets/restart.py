@@ -13,7 +13,7 @@ from contextlib import suppress
 from hashlib import sha256
 from typing import Final, NoReturn
 
-from stage2fuzz.harness import Harness
+from stage2fuzz.fuzz.harness import Harness
 
 CONTINUED: Final = "--continued"
 """The flag that tells a process to go on for another one."""

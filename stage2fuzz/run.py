@@ -4,18 +4,18 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Protocol
 
-from stage2fuzz.case import Case
-from stage2fuzz.engine.model import ModelEngine
-from stage2fuzz.engine.revision import known_revisions, parse_revision
+from stage2fuzz.case.case import Case
+from stage2fuzz.case.scenario import Scenario
+from stage2fuzz.engine import Trace
 from stage2fuzz.errors import InputError
 from stage2fuzz.events import Event
+from stage2fuzz.fuzz.verdicts import Verdicts
+from stage2fuzz.model.engine import ModelEngine
+from stage2fuzz.model.revision import known_revisions, parse_revision
 from stage2fuzz.oracles.judge import judge
 from stage2fuzz.oracles.violation import Rules, Violation
-from stage2fuzz.scenario import Scenario
 from stage2fuzz.schedule.base import Schedule, Scheduler
 from stage2fuzz.schedule.replay import Replay
-from stage2fuzz.trace import Trace
-from stage2fuzz.verdicts import Verdicts
 
 
 class Engine(Protocol):

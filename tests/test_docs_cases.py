@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from stage2fuzz.casetext import HEADER, parse
+from stage2fuzz.case.text import HEADER, parse
 from stage2fuzz.report import text
 from stage2fuzz.run import run
 

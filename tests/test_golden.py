@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from stage2fuzz.casetext import read_case
+from stage2fuzz.case.text import read_case
 from stage2fuzz.report import event_log
 from stage2fuzz.run import run
 

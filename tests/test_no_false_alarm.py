@@ -8,16 +8,16 @@ from random import Random
 import pytest
 
 from stage2fuzz.arch import WRITE
-from stage2fuzz.case import Case
-from stage2fuzz.casetext import format_case, read_case
-from stage2fuzz.greybox import Greybox
-from stage2fuzz.harness import Harness
-from stage2fuzz.profile import PROFILES
+from stage2fuzz.case.case import Case
+from stage2fuzz.case.profile import PROFILES
+from stage2fuzz.case.scenario import Access, HostOp, Op, Scenario, Slot
+from stage2fuzz.case.text import format_case, read_case
+from stage2fuzz.fuzz.greybox import Greybox
+from stage2fuzz.fuzz.harness import Harness
 from stage2fuzz.run import Outcome, run, run_scheduled
-from stage2fuzz.scenario import Access, HostOp, Op, Scenario, Slot
 from stage2fuzz.schedule import STRATEGIES, strategy
 from stage2fuzz.schedule.base import FOREVER, Schedule
-from tests.engine.scenarios import any_scenario
+from tests.model.scenarios import any_scenario
 
 ENGINE = "model:v5.12"
 CASES = Path(__file__).parent / "cases"

@@ -19,11 +19,11 @@ from kombu.entity import Queue
 from stage2fuzz.errors import InputError
 from stage2fuzz.findings import campaigns, leases
 from stage2fuzz.findings.leases import Trouble
-from stage2fuzz.logs import configure
-from stage2fuzz.orders import QUEUE, TASKS
-from stage2fuzz.settings import from_environment
-from worker import tasks
-from worker.job import LOG, database, one_line, owner
+from stage2fuzz.service.logs import configure
+from stage2fuzz.service.orders import QUEUE, TASKS
+from stage2fuzz.service.settings import from_environment
+from stage2fuzz.worker import tasks
+from stage2fuzz.worker.job import LOG, database, one_line, owner
 
 ALIVE_SECONDS: Final = 10.0
 TASK_SECONDS: Final = 2 * 3600 + 600

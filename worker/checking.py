@@ -3,9 +3,9 @@
 from hashlib import sha256
 from typing import Final
 
-from stage2fuzz.casetext import parse
+from stage2fuzz.case.text import parse
 from stage2fuzz.findings import leases
-from stage2fuzz.orders import (
+from stage2fuzz.service.orders import (
     MAX_CASE_TEXT,
     ConfirmOrder,
     ConfirmResult,
@@ -16,9 +16,9 @@ from stage2fuzz.orders import (
     RegressOrder,
     RegressResult,
 )
-from worker import clean, process
-from worker.fuzzing import MEASURE_SECONDS, report_killer
-from worker.job import Job, patiently
+from stage2fuzz.worker import clean, process
+from stage2fuzz.worker.fuzzing import MEASURE_SECONDS, report_killer
+from stage2fuzz.worker.job import Job, patiently
 
 CASE_SECONDS: Final = 30.0
 """For one case in a clean process; a run takes milliseconds, the start most of the time."""

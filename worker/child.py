@@ -4,7 +4,7 @@ Anything that runs a case may hang or die, so a worker never runs one itself; it
 program, confined, and reads its answers afterwards. Each line is written before the next step
 begins, so that of a batch whose process died it is known which input it died of.
 
-Usage: python -m worker.child REQUEST ANSWERS
+Usage: python -m stage2fuzz.worker.child REQUEST ANSWERS
 """
 
 import hashlib
@@ -16,15 +16,15 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
-from stage2fuzz.case import Case
-from stage2fuzz.casetext import format_case, parse
+from stage2fuzz.case.case import Case
+from stage2fuzz.case.text import format_case, parse
 from stage2fuzz.errors import InputError
-from stage2fuzz.harness import features
+from stage2fuzz.fuzz.harness import features
 from stage2fuzz.minimise import Replayed, minimise
 from stage2fuzz.report import event_log
-from stage2fuzz.reproduce import signed
 from stage2fuzz.run import Outcome, run, run_scheduled
 from stage2fuzz.schedule import STRATEGIES, strategy
+from stage2fuzz.session.reproduce import signed
 
 SEARCH_SCHEDULES: Final = 200
 """Schedules of each strategy tried on an engine before a fault counts as absent there: another

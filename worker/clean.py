@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from worker import process
+from stage2fuzz.worker import process
 
 MAX_ANSWER: Final = 64 << 20
 """Bytes of answers that are read; a process that writes more has gone wrong."""
@@ -31,11 +31,11 @@ def ask(
     beat: Callable[[], None],
     hash_seed: int = 0,
 ) -> Answers:
-    """Run ``worker.child`` on one request, confined like everything that runs a case."""
+    """Run ``stage2fuzz.worker.child`` on one request, confined like everything that runs a case."""
     question, answer = folder / "request.json", folder / "answers.jsonl"
     question.write_text(json.dumps(request))
     answer.unlink(missing_ok=True)
-    program = (sys.executable, "-m", "worker.child", question.name, answer.name)
+    program = (sys.executable, "-m", "stage2fuzz.worker.child", question.name, answer.name)
     ended = process.run(program, folder, seconds, beat, {"PYTHONHASHSEED": str(hash_seed)})
     return Answers(_lines(answer), ended)
 

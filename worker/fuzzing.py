@@ -12,19 +12,19 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any, Final
 
-from stage2fuzz.case import Case
-from stage2fuzz.casetext import parse
-from stage2fuzz.codec import decode
+from stage2fuzz.case.case import Case
+from stage2fuzz.case.codec import decode
+from stage2fuzz.case.profile import profile_named
+from stage2fuzz.case.text import parse
 from stage2fuzz.errors import InputError
 from stage2fuzz.findings import leases
 from stage2fuzz.findings.coverage import pack
 from stage2fuzz.findings.leases import MAX_INPUT_BYTES, MAX_INPUTS, Input
-from stage2fuzz.harness import killer, killers, reported
+from stage2fuzz.fuzz.harness import killer, killers, reported
 from stage2fuzz.oracles.violation import Violation
-from stage2fuzz.orders import MAX_SEEDS, FuzzOrder, FuzzResult
-from stage2fuzz.profile import profile_named
-from worker import clean, process
-from worker.job import LOG, Job, patiently
+from stage2fuzz.service.orders import MAX_SEEDS, FuzzOrder, FuzzResult
+from stage2fuzz.worker import clean, process
+from stage2fuzz.worker.job import LOG, Job, patiently
 
 GRACE_SECONDS: Final = 20.0
 """Start-up and the end of the last input, beyond the order's own seconds."""

@@ -1,4 +1,4 @@
-"""``python -m worker.health``: 0 while this container's worker shows signs of life.
+"""``python -m stage2fuzz.worker.health``: 0 while this container's worker shows signs of life.
 
 The sign is written by the worker's own event loop, so that a worker that hangs, or has lost its
 database, is seen to be ill and restarted.
@@ -11,7 +11,7 @@ from stage2fuzz.errors import InputError
 from stage2fuzz.findings import campaigns
 from stage2fuzz.findings.leases import Trouble
 from stage2fuzz.findings.store import Store
-from stage2fuzz.settings import from_environment
+from stage2fuzz.service.settings import from_environment
 
 
 def main() -> int:

@@ -15,15 +15,15 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Final, TypeVar
 
-from stage2fuzz.case import Case
+from stage2fuzz.case.case import Case
 from stage2fuzz.errors import InputError
 from stage2fuzz.findings import leases
 from stage2fuzz.findings.leases import Held, Input, Trouble
 from stage2fuzz.findings.store import Store
 from stage2fuzz.oracles.violation import Violation
-from stage2fuzz.orders import Result
-from stage2fuzz.settings import Settings, from_environment
-from worker.process import NoRoomError, expect_room
+from stage2fuzz.service.orders import Result
+from stage2fuzz.service.settings import Settings, from_environment
+from stage2fuzz.worker.process import NoRoomError, expect_room
 
 LOG: Final = logging.getLogger("stage2fuzz.worker")
 PATIENCE: Final = 600.0

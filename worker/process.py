@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-import stage2fuzz
+from stage2fuzz.places import IMPORT_ROOT, PACKAGE
 
 POLL_SECONDS: Final = 0.1
 MAX_MEMORY: Final = 4 << 30
@@ -30,7 +30,6 @@ LEAST_ROOM: Final = 256 << 20
 LOOK_SECONDS: Final = 2.0
 INHERITED: Final = ("PATH", "LANG", "LC_ALL", "SYSTEMROOT", "XDG_CACHE_HOME")
 """The only variables a fuzzing process gets from us."""
-PACKAGE: Final = Path(stage2fuzz.__file__).parent
 
 
 class DiedError(RuntimeError):
@@ -64,7 +63,7 @@ def run(
         sys.executable,
         "-I",
         "-S",
-        str(PACKAGE / "confine.py"),
+        str(PACKAGE / "process" / "confine.py"),
         str(os.getpid()),
         str(MAX_MEMORY),
         str(MAX_FILE),
@@ -93,7 +92,7 @@ def environment(folder: Path) -> dict[str, str]:
     """All that the program may know of us."""
     kept = {name: os.environ[name] for name in INHERITED if name in os.environ}
     return kept | {
-        "PYTHONPATH": str(PACKAGE.parent),
+        "PYTHONPATH": str(IMPORT_ROOT),
         "PYTHONDONTWRITEBYTECODE": "1",
         "HOME": str(folder),
         "TMPDIR": str(folder),

@@ -7,10 +7,10 @@ from typing import Any, Final, TypeGuard
 from stage2fuzz.errors import InputError
 from stage2fuzz.findings import leases
 from stage2fuzz.findings.books import read_order
-from stage2fuzz.orders import MAX_COUNT, NAMES, Order
-from worker import checking, fuzzing
-from worker.job import LOG, Job, LeaseLostError, claimed, one_line, patiently
-from worker.process import NoRoomError
+from stage2fuzz.service.orders import MAX_COUNT, NAMES, Order
+from stage2fuzz.worker import checking, fuzzing
+from stage2fuzz.worker.job import LOG, Job, LeaseLostError, claimed, one_line, patiently
+from stage2fuzz.worker.process import NoRoomError
 
 NO_ROOM_PAUSE: Final = 5.0
 WORK: Final[dict[str, Callable[[Job, Any], None]]] = {

@@ -12,13 +12,13 @@ from typing import Annotated, Final
 
 import typer
 
+from stage2fuzz import places
 from stage2fuzz.cli.common import Json, console, emit
 from stage2fuzz.cli.trees import Cache, Tree, prepared
 from stage2fuzz.errors import InputError
 from stage2fuzz.kernel.adapter import REFERENCE, KernelEngine
 from stage2fuzz.kernel.explore import explore
 from stage2fuzz.oracles.judge import judge
-from stage2fuzz.session import SCRIPTS
 
 RUNS: Final = 100_000
 MAX_RUNS: Final = 100_000_000
@@ -96,7 +96,7 @@ def _rate(runs: int, work: Callable[[], object]) -> float:
 def _fuzzed(tree: Path, options: tuple[str, ...], seconds: int) -> list[tuple[str, float]]:
     """A target's process, end to end: made, run, folded, judged; nothing where it can't be run."""
     with tempfile.TemporaryDirectory(prefix="stage2fuzz-") as folder:
-        command = [sys.executable, str(SCRIPTS / f"{TARGET}.py"), f"--engine=kernel:{tree}"]
+        command = [sys.executable, str(places.TARGETS / f"{TARGET}.py"), f"--engine=kernel:{tree}"]
         command += [*options, f"--outbox={folder}", f"-max_total_time={seconds}", "-seed=1"]
         environment = {**os.environ, "TMPDIR": folder}
         done = subprocess.run(command, env=environment, capture_output=True, check=False)

@@ -8,13 +8,13 @@ import sys
 from dataclasses import replace
 from itertools import zip_longest
 
-from stage2fuzz.case import Case
-from stage2fuzz.casetext import parse
+from stage2fuzz.case.case import Case
+from stage2fuzz.case.text import parse
 from stage2fuzz.errors import ModelError
 from stage2fuzz.findings.models import Finding
 from stage2fuzz.report import event_log
-from stage2fuzz.reproduce import signatures
 from stage2fuzz.run import Outcome, engine_of, run
+from stage2fuzz.session.reproduce import signatures
 
 
 def warn_of_build(what: str, case: Case) -> None:

@@ -15,10 +15,10 @@ from stage2fuzz.findings import campaigns
 from stage2fuzz.findings.campaign_tables import ENDED
 from stage2fuzz.findings.campaigns import Figures, to_record
 from stage2fuzz.findings.store import Store
-from stage2fuzz.local import running
-from stage2fuzz.orders import CampaignSpec
 from stage2fuzz.run import engine_of
-from stage2fuzz.session import TARGETS
+from stage2fuzz.service.local import running
+from stage2fuzz.service.orders import CampaignSpec
+from stage2fuzz.session.session import TARGETS
 
 app = typer.Typer(no_args_is_help=True, help="Fuzz with many workers for a long time.")
 

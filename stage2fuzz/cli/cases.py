@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from stage2fuzz.casetext import format_case
+from stage2fuzz.case.text import format_case
 from stage2fuzz.cli.builds import check_build, warn_of_build
 from stage2fuzz.cli.common import (
     DEFAULT_DATABASE,
@@ -22,8 +22,8 @@ from stage2fuzz.cli.common import (
 from stage2fuzz.errors import InputError
 from stage2fuzz.findings.store import Store
 from stage2fuzz.report import event_json, event_log, markdown, sequence_svg, text
-from stage2fuzz.reproduce import BUDGET, minimise_finding
 from stage2fuzz.run import Outcome, run
+from stage2fuzz.session.reproduce import BUDGET, minimise_finding
 
 Engine = Annotated[str, typer.Option(help="Run it on this engine instead of the case's own.")]
 Full = Annotated[bool, typer.Option("--full", help="Show every step.")]

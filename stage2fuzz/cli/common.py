@@ -10,12 +10,12 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from stage2fuzz.case import Case
-from stage2fuzz.casetext import parse, read_case
+from stage2fuzz.case.case import Case
+from stage2fuzz.case.text import parse, read_case
 from stage2fuzz.errors import InputError
 from stage2fuzz.findings.models import Finding
 from stage2fuzz.findings.store import Store
-from stage2fuzz.harness import write_whole
+from stage2fuzz.fuzz.harness import write_whole
 
 MAX_DIGITS: Final = 9
 """Of a finding's number: what an integer of any database holds."""

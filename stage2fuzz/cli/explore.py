@@ -11,8 +11,9 @@ from typing import Annotated, Final
 
 import typer
 
-from stage2fuzz.case import Case
-from stage2fuzz.casetext import format_case
+from stage2fuzz.case.case import Case
+from stage2fuzz.case.scenario import Scenario, Tlb
+from stage2fuzz.case.text import format_case
 from stage2fuzz.cli.common import (
     DEFAULT_DATABASE,
     CaseName,
@@ -27,7 +28,6 @@ from stage2fuzz.cli.common import (
 from stage2fuzz.errors import InputError
 from stage2fuzz.oracles.violation import Violation
 from stage2fuzz.run import run_scheduled
-from stage2fuzz.scenario import Scenario, Tlb
 from stage2fuzz.schedule.exhaustive import MAX_EXECUTIONS, Exhaustive
 
 MOST_EXECUTIONS: Final = 100_000_000

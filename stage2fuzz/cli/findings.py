@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from stage2fuzz.case.limits import check_engine
 from stage2fuzz.cli.common import (
     DEFAULT_DATABASE,
     MAX_NUMBER,
@@ -20,7 +21,6 @@ from stage2fuzz.errors import InputError
 from stage2fuzz.findings.models import Finding, State
 from stage2fuzz.findings.store import Store
 from stage2fuzz.oracles import CATALOGUE, Category
-from stage2fuzz.validate import check_engine
 
 app = typer.Typer(help="Read and triage what was found.", no_args_is_help=True)
 COLUMNS = (

@@ -11,9 +11,9 @@ from stage2fuzz.cli.common import DEFAULT_DATABASE, Database, Json, console, emi
 from stage2fuzz.cli.live import drive
 from stage2fuzz.errors import InputError
 from stage2fuzz.findings.store import Store
-from stage2fuzz.harness import Harness
+from stage2fuzz.fuzz.harness import Harness
 from stage2fuzz.run import engine_of
-from stage2fuzz.session import TARGETS, Session
+from stage2fuzz.session.session import TARGETS, Session
 
 MAX_SECONDS = 30 * 24 * 3600
 MAX_JOBS = 1024

@@ -8,14 +8,14 @@ from typing import Annotated, Final
 
 import typer
 
+from stage2fuzz.case.limits import check_engine
 from stage2fuzz.cli.common import Json, console, emit, table
 from stage2fuzz.cli.live import drive
 from stage2fuzz.cli.trees import Cache, Jobs, Tree, cores, prepared
 from stage2fuzz.errors import InputError
 from stage2fuzz.findings import Store
-from stage2fuzz.hunt.hunt import Hunt
-from stage2fuzz.intake import Intake
-from stage2fuzz.validate import check_engine
+from stage2fuzz.session.intake import Intake
+from stage2fuzz.studies.hunt.hunt import Hunt
 
 SECONDS: Final = 60
 MAX_SECONDS: Final = 30 * 24 * 3600

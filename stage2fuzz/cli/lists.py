@@ -1,10 +1,10 @@
 """What there is: engines, oracles, targets."""
 
 from stage2fuzz.cli.common import Json, console, emit, table
-from stage2fuzz.engine.planted import MUST_CATCH
-from stage2fuzz.engine.revision import NAMED, PATCHES
+from stage2fuzz.model.planted import MUST_CATCH
+from stage2fuzz.model.revision import NAMED, PATCHES
 from stage2fuzz.oracles import CATALOGUE
-from stage2fuzz.session import TARGETS
+from stage2fuzz.session.session import TARGETS
 
 
 def engines(as_json: Json = False) -> None:

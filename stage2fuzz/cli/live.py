@@ -11,7 +11,7 @@ from rich.live import Live
 from rich.table import Table
 
 from stage2fuzz.cli.common import console
-from stage2fuzz.intake import Intake
+from stage2fuzz.session.intake import Intake
 
 LINE_SECONDS: Final = 10
 """Between two lines where the output is no terminal."""

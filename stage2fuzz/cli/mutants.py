@@ -8,8 +8,8 @@ import typer
 from stage2fuzz.cli.common import Json, console, emit
 from stage2fuzz.cli.trees import Cache, Jobs, Tree, cores
 from stage2fuzz.errors import InputError
-from stage2fuzz.hunt.mutants import ROUNDS, Result, budget, run_mutants
 from stage2fuzz.kernel.faults import FAULTS
+from stage2fuzz.studies.hunt.mutants import ROUNDS, Result, budget, run_mutants
 
 MAX_ROUNDS: Final = 1000
 WIDTH: Final = max(len(fault.name) for fault in FAULTS)

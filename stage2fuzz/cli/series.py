@@ -5,10 +5,10 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
-from stage2fuzz.casetext import format_case
+from stage2fuzz.case.text import format_case
 from stage2fuzz.cli.common import Json, console, emit, table
 from stage2fuzz.errors import InputError
-from stage2fuzz.series import FAULTS, Cell, Fault, cells, first_difference
+from stage2fuzz.studies.series import FAULTS, Cell, Fault, cells, first_difference
 
 MAX_SCHEDULES = 10_000_000
 

@@ -34,7 +34,7 @@ from stage2fuzz.findings.clock import now
 from stage2fuzz.findings.coverage import known, pack, unpack
 from stage2fuzz.findings.leases import sweep, upsert
 from stage2fuzz.findings.models import Finding
-from stage2fuzz.orders import NAMES, Failure, Order, Result, from_json, to_json
+from stage2fuzz.service.orders import NAMES, Failure, Order, Result, from_json, to_json
 
 LONGEST_TICK: Final = 5.0
 """Seconds that one tick may add to a campaign's time: a jump of the clock or an hour without a

@@ -27,7 +27,7 @@ from stage2fuzz.findings.campaign_tables import (
 )
 from stage2fuzz.findings.clock import now
 from stage2fuzz.findings.database import READS
-from stage2fuzz.orders import CampaignSpec, from_json, to_json
+from stage2fuzz.service.orders import CampaignSpec, from_json, to_json
 
 WORKER_SILENT: Final = 30.0
 """Seconds without a sign of life after which a worker no longer counts."""

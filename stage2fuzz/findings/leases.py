@@ -27,7 +27,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Connection, Engine
 from sqlalchemy.exc import DBAPIError
 
-from stage2fuzz.case import Case
+from stage2fuzz.case.case import Case
 from stage2fuzz.findings.campaign_tables import (
     ACTIVE,
     COMMITTED,
@@ -47,7 +47,7 @@ from stage2fuzz.findings.coverage import known
 from stage2fuzz.findings.database import READS
 from stage2fuzz.findings.store import Store
 from stage2fuzz.oracles.violation import Violation
-from stage2fuzz.orders import FuzzOrder, PruneOrder, Result, to_json
+from stage2fuzz.service.orders import FuzzOrder, PruneOrder, Result, to_json
 
 Trouble: Final = DBAPIError
 """What every function here raises while the database is away; worth another try later."""

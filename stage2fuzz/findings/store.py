@@ -17,8 +17,8 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
-from stage2fuzz.case import Case
-from stage2fuzz.casetext import format_case
+from stage2fuzz.case.case import Case
+from stage2fuzz.case.text import format_case
 from stage2fuzz.errors import InputError
 from stage2fuzz.findings.clock import now
 from stage2fuzz.findings.database import READS, open_database, reason

@@ -9,10 +9,10 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, select, update
 
+from stage2fuzz.case.limits import check_engine
 from stage2fuzz.errors import InputError
 from stage2fuzz.findings.history import add_note, expect
 from stage2fuzz.findings.models import CLOSED, MAX_LABEL, MAX_NOTE, Finding, State
-from stage2fuzz.validate import check_engine
 
 TRIAGE: Final = (State.TRIAGED, *CLOSED)
 """The states that a person chooses; the others are earned."""

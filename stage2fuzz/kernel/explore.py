@@ -10,9 +10,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
+from stage2fuzz.case.scenario import Scenario
+from stage2fuzz.engine import Trace
 from stage2fuzz.kernel.native import Native
-from stage2fuzz.scenario import Scenario
-from stage2fuzz.trace import Trace
 
 TRIPS: Final = ("break", "downgrade", "warning", "end", "leak", "flush", "stuck")
 

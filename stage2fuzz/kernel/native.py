@@ -11,12 +11,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from stage2fuzz.case.scenario import Scenario
+from stage2fuzz.engine import Trace
 from stage2fuzz.errors import InputError, ModelError
 from stage2fuzz.events import Event
-from stage2fuzz.scenario import Scenario
 from stage2fuzz.schedule.base import Schedule, Scheduler, View
 from stage2fuzz.schedule.replay import mismatch
-from stage2fuzz.trace import Trace
 
 ABI: Final = 1
 ENDED: Final = ("finished", "deadlock", "limit", "crash")

@@ -3,7 +3,7 @@
 from typing import Final
 
 from stage2fuzz.arch import EXECUTE, READ, WRITE
-from stage2fuzz.scenario import (
+from stage2fuzz.case.scenario import (
     Access,
     Backing,
     Host,

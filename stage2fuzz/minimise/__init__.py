@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from stage2fuzz.case import Case
+from stage2fuzz.case.case import Case
 from stage2fuzz.errors import InputError
 from stage2fuzz.minimise.blocks import merge_blocks
 from stage2fuzz.minimise.choices import mild_choices

@@ -9,7 +9,7 @@ idea of Jalbert and Sen (Tinertia, FSE 2010).
 from collections.abc import Iterator
 from dataclasses import replace
 
-from stage2fuzz.case import Case
+from stage2fuzz.case.case import Case
 from stage2fuzz.schedule.base import Run, Schedule
 
 PARTS = ((1, 1), (3, 4), (1, 2), (1, 4))

@@ -7,7 +7,7 @@ gets worse is settled here and nowhere else.
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from stage2fuzz.case import Case
+from stage2fuzz.case.case import Case
 from stage2fuzz.minimise.order import Cost, cost
 from stage2fuzz.schedule.base import Schedule
 

@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Final
 
-from stage2fuzz.case import Case
-from stage2fuzz.scenario import Scenario
+from stage2fuzz.case.case import Case
+from stage2fuzz.case.scenario import Scenario
 from stage2fuzz.schedule.base import Schedule
 
 MOST: Final = 150

@@ -7,8 +7,8 @@ yield costs nothing. Then options and rare choices, then low pages and mild kind
 the length of the schedule, and at last the plain comparison that makes the order total.
 """
 
-from stage2fuzz.case import Case
-from stage2fuzz.scenario import Options, Scenario, Slot
+from stage2fuzz.case.case import Case
+from stage2fuzz.case.scenario import Options, Scenario, Slot
 
 Cost = tuple[int | tuple[object, ...], ...]
 

@@ -3,9 +3,9 @@
 from collections.abc import Iterator
 from dataclasses import replace
 
-from stage2fuzz.case import Case
+from stage2fuzz.case.case import Case
+from stage2fuzz.case.scenario import PLACES, RANGE_PAGES, SLOT_STRIDE, Scenario
 from stage2fuzz.minimise.order import pages_of
-from stage2fuzz.scenario import PLACES, RANGE_PAGES, SLOT_STRIDE, Scenario
 from stage2fuzz.schedule.base import Schedule
 
 

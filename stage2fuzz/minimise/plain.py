@@ -3,9 +3,9 @@
 from collections.abc import Iterator
 from dataclasses import fields, replace
 
-from stage2fuzz.case import Case
+from stage2fuzz.case.case import Case
+from stage2fuzz.case.scenario import ACCESS_KINDS, SLOT_PAGES, SLOT_STRIDE, Scenario, Slot
 from stage2fuzz.minimise.order import PLAIN_OPTIONS, PLAIN_SLOT, pages_of
-from stage2fuzz.scenario import ACCESS_KINDS, SLOT_PAGES, SLOT_STRIDE, Scenario, Slot
 from stage2fuzz.schedule.base import Schedule
 
 

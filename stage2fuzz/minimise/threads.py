@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 from dataclasses import replace
 
-from stage2fuzz.case import Case
-from stage2fuzz.scenario import Scenario
+from stage2fuzz.case.case import Case
+from stage2fuzz.case.scenario import Scenario
 from stage2fuzz.schedule.base import Run, Schedule
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import replace
 
-from stage2fuzz.case import Case
+from stage2fuzz.case.case import Case
 from stage2fuzz.schedule.base import Schedule
 
 

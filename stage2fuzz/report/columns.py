@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from textwrap import wrap
 from typing import Final
 
-from stage2fuzz.case import Case
-from stage2fuzz.casetext import format_case
+from stage2fuzz.case.case import Case
+from stage2fuzz.case.text import format_case
 from stage2fuzz.events import SETUP, Event
 from stage2fuzz.oracles.violation import Violation
 from stage2fuzz.report.story import Step, fold, label, story

@@ -9,7 +9,7 @@ from html import escape
 from textwrap import wrap
 from typing import Final
 
-from stage2fuzz.case import Case
+from stage2fuzz.case.case import Case
 from stage2fuzz.events import SETUP, Event
 from stage2fuzz.oracles.violation import Violation
 from stage2fuzz.report.story import Step, fold, label, story

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from stage2fuzz import events as ev
-from stage2fuzz.case import Case
+from stage2fuzz.case.case import Case
 from stage2fuzz.events import SETUP, Event
 from stage2fuzz.oracles.violation import Violation
 from stage2fuzz.report.words import Words

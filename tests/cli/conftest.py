@@ -7,7 +7,7 @@ from unittest import mock
 
 import pytest
 
-from stage2fuzz.casetext import format_case, read_case
+from stage2fuzz.case.text import format_case, read_case
 from stage2fuzz.findings.store import Store
 from stage2fuzz.report import event_log
 from stage2fuzz.run import run as run_case

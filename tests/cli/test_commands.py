@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from stage2fuzz.casetext import parse, read_case
+from stage2fuzz.case.text import parse, read_case
 from stage2fuzz.run import run
 from tests.cli.terminal import command
 

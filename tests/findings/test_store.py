@@ -6,13 +6,13 @@ from dataclasses import replace
 import pytest
 
 from stage2fuzz.arch import READ, WRITE
-from stage2fuzz.case import Case
-from stage2fuzz.casetext import format_case, parse
+from stage2fuzz.case.case import Case
+from stage2fuzz.case.scenario import Access, Scenario
+from stage2fuzz.case.text import format_case, parse
 from stage2fuzz.errors import InputError
 from stage2fuzz.findings.models import State
 from stage2fuzz.findings.store import Store
 from stage2fuzz.oracles.violation import Category, Violation
-from stage2fuzz.scenario import Access, Scenario
 from stage2fuzz.schedule.base import Schedule
 
 CASE = Case(

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from stage2fuzz.arch import READ, WRITE
-from stage2fuzz.casetext import format_case, parse
+from stage2fuzz.case.scenario import Access, HostOp, Op, Scenario
+from stage2fuzz.case.text import format_case, parse
 from stage2fuzz.findings import State, Store
 from stage2fuzz.kernel import adapter
 from stage2fuzz.kernel.build import ARCH
@@ -15,7 +16,6 @@ from stage2fuzz.kernel.faults.edit import MMU
 from stage2fuzz.kernel.mutants import copy_tree, plant
 from stage2fuzz.report import event_log
 from stage2fuzz.run import Outcome, engine_of, run, run_scheduled
-from stage2fuzz.scenario import Access, HostOp, Op, Scenario
 from stage2fuzz.schedule import strategy
 from tests.cli.terminal import command
 

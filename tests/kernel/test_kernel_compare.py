@@ -8,14 +8,14 @@ import pytest
 
 from stage2fuzz import events as ev
 from stage2fuzz.arch import PTE_VALID
-from stage2fuzz.codec import CHOICES_AT, decode
-from stage2fuzz.compare import compare
+from stage2fuzz.case.codec import CHOICES_AT, decode
+from stage2fuzz.case.profile import PROFILES, profile_named
+from stage2fuzz.case.scenario import Op, Scenario, Tlb
 from stage2fuzz.events import Event
 from stage2fuzz.kernel.adapter import engine
-from stage2fuzz.profile import PROFILES, profile_named
 from stage2fuzz.run import engine_of
-from stage2fuzz.scenario import Op, Scenario, Tlb
 from stage2fuzz.schedule.anchored import Anchored
+from stage2fuzz.studies.compare import compare
 
 pytestmark = pytest.mark.kernel
 

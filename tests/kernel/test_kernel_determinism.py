@@ -9,11 +9,11 @@ from random import Random
 
 import pytest
 
-from stage2fuzz.codec import decode
+from stage2fuzz.case.codec import decode
+from stage2fuzz.case.profile import PROFILES, profile_named
+from stage2fuzz.case.scenario import Op
 from stage2fuzz.kernel.adapter import KernelEngine
 from stage2fuzz.kernel.mutants import copy_tree
-from stage2fuzz.profile import PROFILES, profile_named
-from stage2fuzz.scenario import Op
 
 pytestmark = pytest.mark.kernel
 
@@ -24,10 +24,10 @@ PROGRAM = f"""
 import sys
 from pathlib import Path
 from random import Random
-from stage2fuzz.codec import decode
+from stage2fuzz.case.codec import decode
 from stage2fuzz.kernel.adapter import KernelEngine
 from stage2fuzz.kernel.build import build
-from stage2fuzz.profile import PROFILES, profile_named
+from stage2fuzz.case.profile import PROFILES, profile_named
 from stage2fuzz.report import event_log
 from stage2fuzz.schedule import strategy
 

@@ -6,7 +6,9 @@ from random import Random
 import pytest
 
 from stage2fuzz.arch import EXECUTE, READ, WRITE
-from stage2fuzz.codec import decode
+from stage2fuzz.case.codec import decode
+from stage2fuzz.case.profile import profile_named
+from stage2fuzz.case.scenario import Access, Backing, HostOp, Op, Scenario, Slot
 from stage2fuzz.errors import ModelError
 from stage2fuzz.events import ACCESS, CRASH, EAGAIN, FIELDS, RETURN
 from stage2fuzz.kernel.adapter import REFERENCE, SMOKE, KernelEngine
@@ -16,8 +18,6 @@ from stage2fuzz.kernel.faults import FAULTS
 from stage2fuzz.kernel.mutants import copy_tree, plant
 from stage2fuzz.kernel.proving_ground import PROVING_GROUND
 from stage2fuzz.oracles.judge import judge
-from stage2fuzz.profile import profile_named
-from stage2fuzz.scenario import Access, Backing, HostOp, Op, Scenario, Slot
 from stage2fuzz.schedule import strategy
 from stage2fuzz.schedule.base import Schedule, View
 from stage2fuzz.schedule.random_walk import RandomWalk

@@ -6,12 +6,12 @@ from random import Random
 
 import pytest
 
-from stage2fuzz.codec import decode
+from stage2fuzz.case.codec import decode
+from stage2fuzz.case.profile import PROFILES, profile_named
+from stage2fuzz.case.scenario import Scenario
 from stage2fuzz.kernel.adapter import REFERENCE, KernelEngine
 from stage2fuzz.kernel.proving_ground import PROVING_GROUND
 from stage2fuzz.oracles.judge import judge
-from stage2fuzz.profile import PROFILES, profile_named
-from stage2fuzz.scenario import Scenario
 
 pytestmark = pytest.mark.kernel
 

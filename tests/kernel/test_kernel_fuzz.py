@@ -4,12 +4,12 @@ from random import Random
 
 import pytest
 
-from stage2fuzz.codec import decode
-from stage2fuzz.features import COUNTERS, count_features
+from stage2fuzz.case.codec import decode
+from stage2fuzz.case.profile import PROFILES, profile_named
+from stage2fuzz.case.scenario import Scenario
+from stage2fuzz.fuzz.features import COUNTERS, count_features
 from stage2fuzz.kernel.adapter import KernelEngine
 from stage2fuzz.kernel.proving_ground import PROVING_GROUND
-from stage2fuzz.profile import PROFILES, profile_named
-from stage2fuzz.scenario import Scenario
 
 pytestmark = pytest.mark.kernel
 

@@ -13,10 +13,10 @@ from typing import Any
 
 import pytest
 
-from stage2fuzz.casetext import parse
+from stage2fuzz.case.text import parse
 from stage2fuzz.kernel.adapter import KernelEngine
-from stage2fuzz.reproduce import minimise_finding
 from stage2fuzz.run import run
+from stage2fuzz.session.reproduce import minimise_finding
 from tests.quality.until_found import FAULTS, Until, until_found
 
 pytestmark = pytest.mark.kernel

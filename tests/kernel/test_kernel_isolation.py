@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from stage2fuzz.casetext import parse
+from stage2fuzz.case.text import parse
 from stage2fuzz.errors import InputError
 from stage2fuzz.findings import Store
 from stage2fuzz.findings.models import Finding
@@ -18,8 +18,8 @@ from stage2fuzz.kernel.adapter import KernelEngine
 from stage2fuzz.kernel.build import build
 from stage2fuzz.kernel.faults import FAULTS, Fault
 from stage2fuzz.kernel.mutants import copy_tree, plant
-from stage2fuzz.reproduce import signatures
 from stage2fuzz.run import run
+from stage2fuzz.session.reproduce import signatures
 
 pytestmark = pytest.mark.kernel
 

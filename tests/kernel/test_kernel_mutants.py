@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from stage2fuzz.hunt.mutants import run_mutants
 from stage2fuzz.kernel.faults import FAULTS
+from stage2fuzz.studies.hunt.mutants import run_mutants
 
 
 def test_faults_have_names_of_their_own_and_patterns_that_compile() -> None:

@@ -6,13 +6,13 @@ from random import Random
 
 import pytest
 
-from stage2fuzz.codec import decode
+from stage2fuzz.case.codec import decode
+from stage2fuzz.case.profile import PROFILES, profile_named
+from stage2fuzz.case.scenario import Scenario, Tlb
 from stage2fuzz.events import HIT
 from stage2fuzz.kernel.adapter import KernelEngine
 from stage2fuzz.oracles.judge import HANDLER_NAMES
 from stage2fuzz.oracles.world import World
-from stage2fuzz.profile import PROFILES, profile_named
-from stage2fuzz.scenario import Scenario, Tlb
 
 pytestmark = pytest.mark.kernel
 

@@ -10,13 +10,13 @@ from dataclasses import dataclass, field
 from functools import partial
 
 from stage2fuzz.arch import PERMISSION, PTE_AF, PTE_READ, PTE_VALID, PTE_WRITE, READ
-from stage2fuzz.engine import tlb
-from stage2fuzz.engine.eras import EXCLUSIVE
-from stage2fuzz.engine.revision import BASE
-from stage2fuzz.engine.threads import Body
-from stage2fuzz.engine.vm import Vm
+from stage2fuzz.case.scenario import Access, Options, Scenario, Tlb
 from stage2fuzz.events import DMB_ISHST, DSB_ISHST, LOAD, ORDER_PLAIN, STORE, tlbi_aux
-from stage2fuzz.scenario import Access, Options, Scenario, Tlb
+from stage2fuzz.model.eras import EXCLUSIVE
+from stage2fuzz.model.machine import tlb
+from stage2fuzz.model.machine.threads import Body
+from stage2fuzz.model.machine.vm import Vm
+from stage2fuzz.model.revision import BASE
 from stage2fuzz.schedule.exhaustive import Coverage, Exhaustive
 from stage2fuzz.window import Window
 

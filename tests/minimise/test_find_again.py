@@ -3,12 +3,12 @@
 import pytest
 
 from stage2fuzz.arch import EXECUTE, READ, WRITE
-from stage2fuzz.case import Case
-from stage2fuzz.reproduce import find_again, minimise_finding, signatures
+from stage2fuzz.case.case import Case
+from stage2fuzz.case.scenario import Access, Scenario, Slot
 from stage2fuzz.run import Outcome, run, run_scheduled
-from stage2fuzz.scenario import Access, Scenario, Slot
 from stage2fuzz.schedule import strategy
 from stage2fuzz.schedule.base import Schedule
+from stage2fuzz.session.reproduce import find_again, minimise_finding, signatures
 
 CROWD = Scenario(
     slots=(Slot(logging=True),),

@@ -5,10 +5,10 @@ from functools import lru_cache
 import pytest
 
 from stage2fuzz.arch import EXECUTE, READ, WRITE
-from stage2fuzz.case import Case
+from stage2fuzz.case.case import Case
+from stage2fuzz.case.scenario import Access, Host, HostPage, Options, Scenario, Slot
 from stage2fuzz.minimise import Minimised, Replayed, Same, minimise
 from stage2fuzz.run import run, run_scheduled
-from stage2fuzz.scenario import Access, Host, HostPage, Options, Scenario, Slot
 from stage2fuzz.schedule import strategy
 from stage2fuzz.schedule.base import FOREVER, Schedule
 

@@ -8,13 +8,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stage2fuzz.arch import READ, WRITE
-from stage2fuzz.case import Case
+from stage2fuzz.case.case import Case
+from stage2fuzz.case.scenario import Access, Host, HostPage, Options, Scenario, Slot
 from stage2fuzz.errors import InputError
 from stage2fuzz.minimise import Replayed, minimise
 from stage2fuzz.minimise.blocks import merge_blocks
 from stage2fuzz.minimise.door import Door
 from stage2fuzz.minimise.order import cost
-from stage2fuzz.scenario import Access, Host, HostPage, Options, Scenario, Slot
 from stage2fuzz.schedule.base import FOREVER, Schedule
 from stage2fuzz.schedule.random_walk import RandomWalk
 from tests.minimise.toy_cases import (

@@ -3,10 +3,10 @@
 from collections.abc import Callable
 
 from stage2fuzz.arch import READ, WRITE
-from stage2fuzz.case import Case
+from stage2fuzz.case.case import Case
+from stage2fuzz.case.scenario import Access, Scenario
 from stage2fuzz.events import LOAD, STORE
 from stage2fuzz.minimise import Replayed, Same
-from stage2fuzz.scenario import Access, Scenario
 from stage2fuzz.schedule.base import Scheduler
 from stage2fuzz.schedule.replay import Replay
 from tests.schedule.toy import Program, Result, Thread, World, run

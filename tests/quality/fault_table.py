@@ -8,8 +8,8 @@ import sys
 from collections import Counter
 
 from stage2fuzz.arch import EXECUTE, WRITE
+from stage2fuzz.case.scenario import Access, Scenario
 from stage2fuzz.run import run_scheduled
-from stage2fuzz.scenario import Access, Scenario
 from stage2fuzz.schedule import STRATEGIES, strategy
 
 RACE = Scenario(vcpus=((Access(EXECUTE, 0),), (Access(WRITE, 0),)))

@@ -12,12 +12,12 @@ from dataclasses import dataclass
 from multiprocessing import get_context
 from typing import Final
 
-from fuzz_targets.driver import seed_inputs
-from stage2fuzz.case import Case
-from stage2fuzz.greybox import Greybox
-from stage2fuzz.harness import Harness
+from stage2fuzz.case.case import Case
+from stage2fuzz.fuzz.greybox import Greybox
+from stage2fuzz.fuzz.harness import Harness
+from stage2fuzz.fuzz_targets.driver import seed_inputs
 from stage2fuzz.oracles.violation import Violation
-from stage2fuzz.reproduce import minimise_finding
+from stage2fuzz.session.reproduce import minimise_finding
 
 SEEDS: Final = (1, 2, 3)
 FAULTS: Final[dict[str, tuple[str, Callable[[str], bool]]]] = {

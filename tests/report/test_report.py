@@ -17,14 +17,14 @@ from stage2fuzz.arch import (
     TRANSLATION,
     WRITE,
 )
-from stage2fuzz.case import Case
-from stage2fuzz.casetext import parse
+from stage2fuzz.case.case import Case
+from stage2fuzz.case.scenario import Access, HostOp, Op, Scenario
+from stage2fuzz.case.text import parse
 from stage2fuzz.events import Event
 from stage2fuzz.oracles.violation import Category, Violation
 from stage2fuzz.report import event_json, event_log, markdown, sequence_svg, text
 from stage2fuzz.report.story import fold
 from stage2fuzz.report.words import Words
-from stage2fuzz.scenario import Access, HostOp, Op, Scenario
 
 IPA, HOST = 0x4000_0000, 0x10_0000_0000
 ROOT, TABLE2, TABLE3 = 0x1000_0000, 0x1000_2000, 0x1000_3000

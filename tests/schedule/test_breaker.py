@@ -1,8 +1,8 @@
 """The adversary finds the stall that a random walk hardly ever stays in."""
 
 from stage2fuzz.arch import EXECUTE, WRITE
+from stage2fuzz.case.scenario import Access, Scenario
 from stage2fuzz.run import run_scheduled
-from stage2fuzz.scenario import Access, Scenario
 from stage2fuzz.schedule import strategy
 
 RACE = Scenario(vcpus=((Access(EXECUTE, 0),), (Access(WRITE, 0),)))

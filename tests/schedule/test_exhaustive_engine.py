@@ -3,10 +3,10 @@
 import pytest
 
 from stage2fuzz.arch import READ, WRITE
-from stage2fuzz.engine.model import ModelEngine
-from stage2fuzz.engine.revision import parse_revision
+from stage2fuzz.case.scenario import Access, Scenario
 from stage2fuzz.events import Event
-from stage2fuzz.scenario import Access, Scenario
+from stage2fuzz.model.engine import ModelEngine
+from stage2fuzz.model.revision import parse_revision
 from stage2fuzz.schedule import STRATEGIES, strategy
 from stage2fuzz.schedule.exhaustive import Exhaustive
 

@@ -4,9 +4,9 @@ from random import Random
 
 import pytest
 
-from stage2fuzz.codec import decode
-from stage2fuzz.engine.model import ModelEngine
-from stage2fuzz.engine.revision import parse_revision
+from stage2fuzz.case.codec import decode
+from stage2fuzz.model.engine import ModelEngine
+from stage2fuzz.model.revision import parse_revision
 from stage2fuzz.schedule import STRATEGIES, strategy
 from stage2fuzz.schedule.base import Scheduler
 from stage2fuzz.schedule.fair import Fair

@@ -19,8 +19,8 @@ sys.path.insert(0, str(ROOT))
 
 from stage2fuzz.findings import campaigns  # noqa: E402
 from stage2fuzz.findings.store import Store  # noqa: E402
-from stage2fuzz.local import running  # noqa: E402
-from stage2fuzz.orders import CampaignSpec  # noqa: E402
+from stage2fuzz.service.local import running  # noqa: E402
+from stage2fuzz.service.orders import CampaignSpec  # noqa: E402
 
 ENGINE, TARGET = "model:v5.12", "map_race"
 """A fixed revision: findings would add follow-ups, which are work of another kind."""

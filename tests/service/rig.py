@@ -11,14 +11,14 @@ from pathlib import Path
 
 from sqlalchemy import create_engine, func, select
 
-from stage2fuzz import settings
 from stage2fuzz.findings import campaigns
 from stage2fuzz.findings.campaign_tables import lease, result, sighting
 from stage2fuzz.findings.campaigns import Figures
 from stage2fuzz.findings.models import Finding
 from stage2fuzz.findings.store import Store
-from stage2fuzz.local import Service
-from stage2fuzz.orders import CampaignSpec
+from stage2fuzz.service import settings
+from stage2fuzz.service.local import Service
+from stage2fuzz.service.orders import CampaignSpec
 
 STAND_IN = Path(__file__).parent / "stand_in"
 ROOT = Path(__file__).parents[2]

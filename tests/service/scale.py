@@ -23,16 +23,16 @@ sys.path.insert(0, str(ROOT))
 
 from sqlalchemy import Connection, func, insert, select, update  # noqa: E402
 
-from coordinator import loop  # noqa: E402
-from coordinator.__main__ import Broker  # noqa: E402
-from stage2fuzz import settings  # noqa: E402
+from stage2fuzz.coordinator import loop  # noqa: E402
+from stage2fuzz.coordinator.__main__ import Broker  # noqa: E402
 from stage2fuzz.findings import books, campaigns  # noqa: E402
 from stage2fuzz.findings.campaign_tables import corpus, coverage, lease, result  # noqa: E402
 from stage2fuzz.findings.clock import now  # noqa: E402
 from stage2fuzz.findings.coverage import pack  # noqa: E402
 from stage2fuzz.findings.store import Store  # noqa: E402
-from stage2fuzz.local import Service  # noqa: E402
-from stage2fuzz.orders import CampaignSpec, FuzzOrder, FuzzResult, to_json  # noqa: E402
+from stage2fuzz.service import settings  # noqa: E402
+from stage2fuzz.service.local import Service  # noqa: E402
+from stage2fuzz.service.orders import CampaignSpec, FuzzOrder, FuzzResult, to_json  # noqa: E402
 from tests.service.conftest import PostgresServer  # noqa: E402
 
 FEATURES = 1 << 14

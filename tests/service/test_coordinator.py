@@ -6,10 +6,10 @@ from collections.abc import Callable
 import pytest
 from sqlalchemy import Engine, select, update
 
-from coordinator import loop
-from coordinator.metrics import MetricsServer, exposition
-from stage2fuzz.case import Case
-from stage2fuzz.casetext import format_case
+from stage2fuzz.case.case import Case
+from stage2fuzz.case.text import format_case
+from stage2fuzz.coordinator import loop
+from stage2fuzz.coordinator.metrics import MetricsServer, exposition
 from stage2fuzz.findings import books, campaigns, leases
 from stage2fuzz.findings.campaign_tables import campaign, corpus, lease
 from stage2fuzz.findings.coverage import pack
@@ -17,7 +17,7 @@ from stage2fuzz.findings.leases import Held, Input
 from stage2fuzz.findings.models import State
 from stage2fuzz.findings.store import Store
 from stage2fuzz.oracles.violation import Category, Violation
-from stage2fuzz.orders import (
+from stage2fuzz.service.orders import (
     CampaignSpec,
     ConfirmResult,
     FuzzOrder,

@@ -10,7 +10,7 @@ from stage2fuzz.findings import books, campaigns, leases
 from stage2fuzz.findings.campaign_tables import corpus, lease, result
 from stage2fuzz.findings.coverage import pack
 from stage2fuzz.findings.leases import Held, Input
-from stage2fuzz.orders import CampaignSpec, Failure, FuzzOrder, FuzzResult
+from stage2fuzz.service.orders import CampaignSpec, Failure, FuzzOrder, FuzzResult
 
 SPEC = CampaignSpec("night", ("model:v5.10",), ("map_race",))
 DIGEST = "ab" * 32

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stage2fuzz import orders
 from stage2fuzz.errors import InputError
+from stage2fuzz.service import orders
 
 DIGEST = "ab" * 32
 SAMPLES: tuple[orders.Record, ...] = (

@@ -5,8 +5,8 @@ from dataclasses import replace
 from hypothesis import given
 from hypothesis import strategies as st
 
-from coordinator.merge import Candidate, merge, superfluous
-from coordinator.plan import (
+from stage2fuzz.coordinator.merge import Candidate, merge, superfluous
+from stage2fuzz.coordinator.plan import (
     ORDERS_PER_SLOT,
     SEEDS_PER_ORDER,
     Finding,
@@ -14,7 +14,7 @@ from coordinator.plan import (
     View,
     plan,
 )
-from stage2fuzz.orders import (
+from stage2fuzz.service.orders import (
     CampaignSpec,
     ConfirmOrder,
     FuzzOrder,

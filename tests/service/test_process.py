@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from stage2fuzz import settings
-from worker import process
+from stage2fuzz.service import settings
+from stage2fuzz.worker import process
 
 
 def script(folder: Path, text: str) -> tuple[str, ...]:
@@ -103,7 +103,7 @@ def test_a_killed_worker_takes_its_process_with_it(tmp_path: Path) -> None:
         [
             sys.executable,
             "-c",
-            f"from worker import process; from pathlib import Path\n"
+            f"from stage2fuzz.worker import process; from pathlib import Path\n"
             f"process.run({program!r}, Path({str(tmp_path)!r}), 600, lambda: None)",
         ],
         cwd=Path(__file__).parents[2],

@@ -10,19 +10,19 @@ import pytest
 from kombu.connection import Connection
 from sqlalchemy import Engine
 
-from coordinator.metrics import MetricsServer
-from stage2fuzz import settings
-from stage2fuzz.case import Case
-from stage2fuzz.casetext import format_case
+from stage2fuzz.case.case import Case
+from stage2fuzz.case.text import format_case
+from stage2fuzz.coordinator.metrics import MetricsServer
 from stage2fuzz.errors import InputError
 from stage2fuzz.findings import campaigns
 from stage2fuzz.findings.leases import MAX_ATTEMPTS
-from stage2fuzz.local import broker_command
-from stage2fuzz.orders import QUEUE, TASKS, CampaignSpec
+from stage2fuzz.service import settings
+from stage2fuzz.service.local import broker_command
+from stage2fuzz.service.orders import QUEUE, TASKS, CampaignSpec
+from stage2fuzz.worker import fuzzing
+from stage2fuzz.worker.app import app
+from stage2fuzz.worker.tasks import carry_out
 from tests.service.rig import ROOT, Rig
-from worker import fuzzing
-from worker.app import app
-from worker.tasks import carry_out
 
 GOOD = {
     "format": 1,

@@ -1,0 +1,1 @@
+"""A case: scenario and schedule, as value, text and bytes."""

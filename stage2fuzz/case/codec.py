@@ -1,0 +1,227 @@
+"""Bytes <-> Case: every byte string is a case, and every case has a byte string.
+
+libFuzzer changes bytes without knowing what they mean, so the layout keeps a change local: each
+part of the scenario has its place, unused parts keep theirs, and scenario, choices and schedule
+are streams of their own that never shift one another. Missing bytes are zero. The engine's name is
+not in the bytes: the same input can be run by every engine.
+
+Layout: 73 bytes of scenario (counts and options, slots, host pages, vCPU programs, host programs),
+24 choices, then pairs (thread, points) until the end. A pair whose first byte is 0xF0 or more
+appends its second byte to the choices instead, so that a run with more choices still has bytes.
+"""
+
+from bisect import bisect_right
+from functools import lru_cache
+from typing import Final
+
+from stage2fuzz.case import menus
+from stage2fuzz.case.case import Case
+from stage2fuzz.case.limits import IPA_BITS, MAX_CHOICES, MAX_RUNS, check_case, schedulable
+from stage2fuzz.case.menus import Menus, menus_of, page_half, pages_of
+from stage2fuzz.case.profile import ANY, Profile
+from stage2fuzz.case.scenario import (
+    MAX_ACCESSES,
+    MAX_HOST_OPS,
+    MAX_HOST_PAGES,
+    MAX_HOST_THREADS,
+    MAX_SLOTS,
+    MAX_VCPUS,
+    RANGE_PAGES,
+    Access,
+    HostOp,
+    HostPage,
+    Options,
+    Scenario,
+    Slot,
+)
+from stage2fuzz.schedule.base import FOREVER, Run, Schedule
+
+VCPU_COUNT_AT: Final = 0
+HOST_COUNT_AT: Final = 1
+SLOT_COUNT_AT: Final = 2
+HOST_PAGE_COUNT_AT: Final = 3
+OPTIONS_AT: Final = 4
+CACHE_AT: Final = 5
+TOPUP_AT: Final = 6
+SLOTS_AT: Final = 7
+SLOT_BYTES: Final = 2
+HOST_PAGES_AT: Final = SLOTS_AT + SLOT_BYTES * MAX_SLOTS
+VCPUS_AT: Final = HOST_PAGES_AT + MAX_HOST_PAGES
+VCPU_BYTES: Final = 1 + MAX_ACCESSES
+HOSTS_AT: Final = VCPUS_AT + VCPU_BYTES * MAX_VCPUS
+HOST_BYTES: Final = 1 + 2 * MAX_HOST_OPS
+CHOICES_AT: Final = HOSTS_AT + HOST_BYTES * MAX_HOST_THREADS
+CHOICES: Final = 24
+SCHEDULE_AT: Final = CHOICES_AT + CHOICES
+MORE_CHOICES: Final = 0xF0
+
+POINTS: Final = (*range(1, 241), *(1 << i for i in range(8, 23)), FOREVER)
+"""Points of a run by its byte, ascending: small numbers, powers of two, no limit."""
+
+_access = lru_cache(maxsize=1024)(Access)
+_host_op = lru_cache(maxsize=1024)(HostOp)
+
+
+def decode(data: bytes, engine: str, profile: Profile = ANY) -> Case:
+    """The case of any byte string; ``engine`` is taken as it is."""
+    scenario = _scenario(data[:CHOICES_AT], profile)
+    choices = list(data[CHOICES_AT:SCHEDULE_AT])
+    runs: list[Run] = []
+    last = -1
+    threads = data[SCHEDULE_AT::2].translate(_threads(schedulable(scenario)))
+    for thread, byte in zip(threads, data[SCHEDULE_AT + 1 :: 2], strict=False):
+        if thread == last:
+            runs[-1] = (thread, min(runs[-1][1] + POINTS[byte], FOREVER))
+        elif thread < MORE_CHOICES:
+            runs.append((thread, POINTS[byte]))
+            last = thread
+        else:
+            choices.append(byte)
+    del runs[MAX_RUNS:], choices[MAX_CHOICES:]
+    while choices and not choices[-1]:
+        choices.pop()
+    return Case(engine, scenario, Schedule(tuple(runs), tuple(choices)))
+
+
+def encode(case: Case) -> bytes:
+    """Bytes that ``decode`` to this case in normal form; InputError where it breaks a limit."""
+    check_case(case, "case")
+    data = bytearray(SCHEDULE_AT)
+    _encode_machine(data, case.scenario)
+    _encode_programs(data, case.scenario)
+    choices = bytes(case.schedule.choices)
+    data[CHOICES_AT:SCHEDULE_AT] = choices[:CHOICES].ljust(CHOICES, b"\0")
+    for thread, points in case.schedule.runs:
+        while points:
+            byte = _largest(points)
+            data += bytes((thread, byte))
+            points -= POINTS[byte]
+    for choice in choices[CHOICES:]:
+        data += bytes((MORE_CHOICES, choice))
+    return bytes(data)
+
+
+@lru_cache(maxsize=4096)
+def _scenario(data: bytes, profile: Profile) -> Scenario:
+    """The scenario of its bytes; cached, as most mutations touch the schedule alone."""
+    data = data.ljust(CHOICES_AT, b"\0")
+    menu = menus_of(profile)
+    slots = tuple(
+        Slot(menu.sizes[data[at]], menu.backings[data[at + 1]], *menu.slot_flags[data[at + 1]])
+        for at in range(SLOTS_AT, SLOTS_AT + SLOT_BYTES * menu.slots[data[SLOT_COUNT_AT]], 2)
+    )
+    sizes = tuple(slot.pages for slot in slots)
+    backed = pages_of(sizes, profile, False)
+    pages = pages_of(sizes, profile, True) if profile.outside else backed
+    return Scenario(
+        slots,
+        tuple(
+            _vcpu(data, VCPUS_AT + VCPU_BYTES * number, menu.kinds[number & 1], pages)
+            for number in range(menu.vcpus[data[VCPU_COUNT_AT]])
+        ),
+        tuple(
+            _host(data, HOSTS_AT + HOST_BYTES * number, menu, backed)
+            for number in range(menu.hosts[data[HOST_COUNT_AT]])
+        ),
+        _host_pages(data, menu, backed),
+        _options(data, menu),
+    )
+
+
+def _vcpu(
+    data: bytes, at: int, kinds: tuple[int, ...], pages: tuple[int, ...]
+) -> tuple[Access, ...]:
+    """One vCPU's program: how many accesses, then each."""
+    end = at + 2 + data[at] % MAX_ACCESSES
+    return tuple(_access(kinds[byte], pages[byte & 15]) for byte in data[at + 1 : end])
+
+
+def _host(data: bytes, at: int, menu: Menus, pages: tuple[int, ...]) -> tuple[HostOp, ...]:
+    """One host thread's program: how many operations, then for each its name and its range."""
+    end = at + 3 + 2 * (data[at] % MAX_HOST_OPS)
+    return tuple(
+        _host_op(menu.operations[operation], pages[where & 15], RANGE_PAGES[where >> 4 & 3])
+        for operation, where in zip(data[at + 1 : end : 2], data[at + 2 : end : 2], strict=True)
+    )
+
+
+def _host_pages(data: bytes, menu: Menus, pages: tuple[int, ...]) -> tuple[HostPage, ...]:
+    """What the host grants on single pages; a page named again keeps its first meaning."""
+    count = menu.host_pages[data[HOST_PAGE_COUNT_AT]]
+    first: dict[int, HostPage] = {}
+    for byte in data[HOST_PAGES_AT : HOST_PAGES_AT + count]:
+        page = pages[byte & 15]
+        first.setdefault(page, HostPage(page, menu.host_kinds[byte]))
+    return tuple(first.values())
+
+
+def _options(data: bytes, menu: Menus) -> Options:
+    """The machine around the engine."""
+    byte = data[OPTIONS_AT]
+    pending_stores, hardware_af, dic, fwb, teardown, deep = menu.option_flags[byte]
+    return Options(
+        ipa_bits=IPA_BITS[deep],
+        tlb=menu.tlbs[byte],
+        pending_stores=pending_stores,
+        hardware_af=hardware_af,
+        dic=dic,
+        fwb=fwb,
+        cache_pages=menu.cache[data[CACHE_AT]],
+        failing_topup=menu.topup[data[TOPUP_AT]],
+        teardown=teardown,
+    )
+
+
+def _encode_machine(data: bytearray, scenario: Scenario) -> None:
+    """Write the counts, the options, the slots and the host pages."""
+    options = scenario.options
+    flags = (
+        options.pending_stores,
+        options.hardware_af,
+        options.dic,
+        options.fwb,
+        options.teardown,
+        options.ipa_bits != IPA_BITS[0],
+    )
+    data[VCPU_COUNT_AT] = menus.VCPUS.index(len(scenario.vcpus))
+    data[HOST_COUNT_AT] = menus.HOSTS.index(len(scenario.hosts))
+    data[SLOT_COUNT_AT] = menus.SLOTS.index(len(scenario.slots))
+    data[HOST_PAGE_COUNT_AT] = menus.HOST_PAGES.index(len(scenario.host_pages))
+    data[OPTIONS_AT] = menus.flag_bits(flags, 0) | options.tlb << 6
+    data[CACHE_AT] = menus.CACHE.index(options.cache_pages)
+    data[TOPUP_AT] = menus.TOPUP.index(options.failing_topup)
+    for at, slot in zip(range(SLOTS_AT, HOST_PAGES_AT, SLOT_BYTES), scenario.slots, strict=False):
+        slot_flags = (slot.readonly, slot.logging, slot.skewed)
+        data[at] = menus.SIZES.index(slot.pages)
+        data[at + 1] = slot.backing | menus.flag_bits(slot_flags, 2)
+    for at, exception in enumerate(scenario.host_pages, HOST_PAGES_AT):
+        kind = menus.HOST_KINDS.index(exception.host)
+        data[at] = page_half(exception.page) | kind << 4
+
+
+def _encode_programs(data: bytearray, scenario: Scenario) -> None:
+    """Write what the vCPUs and the host threads do."""
+    for number, program in enumerate(scenario.vcpus):
+        at = VCPUS_AT + VCPU_BYTES * number
+        data[at] = len(program) - 1
+        for i, access in enumerate(program, at + 1):
+            kind = menus.KINDS[number & 1].index(access.kind)
+            data[i] = page_half(access.page) | kind << 4
+    for number, operations in enumerate(scenario.hosts):
+        at = HOSTS_AT + HOST_BYTES * number
+        data[at] = len(operations) - 1
+        for i, operation in enumerate(operations):
+            pages = RANGE_PAGES.index(operation.pages)
+            data[at + 1 + 2 * i] = operation.op
+            data[at + 2 + 2 * i] = page_half(operation.page) | pages << 4
+
+
+@lru_cache(maxsize=64)
+def _threads(count: int) -> bytes:
+    """The thread of each first byte of a pair, or ``MORE_CHOICES``."""
+    return bytes(byte % count if byte < MORE_CHOICES else MORE_CHOICES for byte in range(256))
+
+
+def _largest(points: int) -> int:
+    """The byte of the most points that are not more than ``points``."""
+    return bisect_right(POINTS, points) - 1

@@ -1,0 +1,145 @@
+"""Menus: what each byte of a scenario stands for, under a profile.
+
+A menu is a table of 256 values, one for each byte, so that decoding is indexing. Under a profile
+the bytes that stand for an allowed value keep it, and the others are shared out among the allowed
+ones: a profile never changes the meaning of bytes that it need not change.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Final, TypeVar
+
+from stage2fuzz.arch import EXECUTE, READ, WRITE
+from stage2fuzz.case.limits import MAX_CACHE_PAGES, MAX_FAILING_TOPUP
+from stage2fuzz.case.profile import Profile
+from stage2fuzz.case.scenario import (
+    MAX_HOST_PAGES,
+    MAX_HOST_THREADS,
+    MAX_SLOTS,
+    MAX_VCPUS,
+    PLACES,
+    SLOT_STRIDE,
+    Backing,
+    Host,
+    Op,
+    Tlb,
+)
+
+# What the bytes 0, 1, 2 ... stand for where a profile allows it.
+VCPUS: Final = (2, 1, *range(3, MAX_VCPUS + 1))
+HOSTS: Final = tuple(range(MAX_HOST_THREADS + 1))
+SLOTS: Final = tuple(range(1, MAX_SLOTS + 1))
+HOST_PAGES: Final = tuple(range(MAX_HOST_PAGES + 1))
+SIZES: Final = (4, 1, 2, 512, 1024, 1 << 18, (1 << 18) + 512, 1 << 19)
+BACKINGS: Final = tuple(Backing)
+HOST_KINDS: Final = (Host.R, Host.ABSENT, Host.POISON, Host.LAZY)
+OPERATIONS: Final = tuple(Op)
+KINDS: Final = ((WRITE, READ, EXECUTE), (READ, WRITE, EXECUTE))
+"""By the vCPU's parity, so that an empty input is a write and a read of one page."""
+TLBS: Final = tuple(Tlb)
+CACHE: Final = (*[0] * 128, *(1 + i % MAX_CACHE_PAGES for i in range(128)))
+TOPUP: Final = (*[0] * (256 - MAX_FAILING_TOPUP), *range(1, MAX_FAILING_TOPUP + 1))
+"""Rare values from the end of the range: most inputs must not fail for want of memory."""
+
+SLOT_FLAGS: Final = ("readonly", "logging", "skewed")
+"""Bits 2 to 4 of a slot's second byte; bits 0 and 1 are its backing."""
+OPTION_FLAGS: Final = ("pending_stores", "hardware_af", "dic", "fwb", "teardown", "ipa_bits")
+"""Bits 0 to 5 of the option byte; bits 6 and 7 are the TLB."""
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Menus:
+    """The menus of one profile; each tuple has 256 values."""
+
+    vcpus: tuple[int, ...]
+    hosts: tuple[int, ...]
+    slots: tuple[int, ...]
+    host_pages: tuple[int, ...]
+    sizes: tuple[int, ...]
+    backings: tuple[Backing, ...]
+    slot_flags: tuple[tuple[bool, ...], ...]
+    host_kinds: tuple[Host, ...]
+    operations: tuple[Op, ...]
+    kinds: tuple[tuple[int, ...], tuple[int, ...]]
+    """By the vCPU's parity."""
+    tlbs: tuple[Tlb, ...]
+    cache: tuple[int, ...]
+    topup: tuple[int, ...]
+    option_flags: tuple[tuple[bool, ...], ...]
+
+
+@lru_cache(maxsize=64)
+def menus_of(profile: Profile) -> Menus:
+    """The menus of a profile."""
+    options = profile.options
+    forced = ("logging",) if profile.logging_on else ()
+    return Menus(
+        vcpus=_menu(VCPUS, profile.vcpus),
+        hosts=_menu(HOSTS, profile.hosts),
+        slots=_menu(SLOTS, profile.slots),
+        host_pages=_menu(HOST_PAGES, profile.host_pages),
+        sizes=_menu(SIZES, profile.slot_pages),
+        backings=_menu(BACKINGS, profile.backings),
+        slot_flags=_flags(SLOT_FLAGS, profile.slot_flags, 2, forced),
+        host_kinds=_menu(HOST_KINDS, profile.host_kinds, 4),
+        operations=_menu(OPERATIONS, profile.operations),
+        kinds=(_menu(KINDS[0], profile.accesses, 4), _menu(KINDS[1], profile.accesses, 4)),
+        tlbs=_menu(TLBS, TLBS if "tlb" in options else TLBS[:1], 6),
+        cache=CACHE if "cache_pages" in options else (0,) * 256,
+        topup=TOPUP if "failing_topup" in options else (0,) * 256,
+        option_flags=_flags(OPTION_FLAGS, options, 0, ()),
+    )
+
+
+@lru_cache(maxsize=1024)
+def pages_of(sizes: tuple[int, ...], profile: Profile, outside: bool) -> tuple[int, ...]:
+    """The 16 pages that the low half of a byte stands for, by the sizes of the slots.
+
+    ``outside`` says whether pages of no slot are among them.
+    """
+    allowed = [
+        slot * SLOT_STRIDE + place
+        for slot in range(MAX_SLOTS if outside else len(sizes))
+        for place in profile.places
+        if outside or place < sizes[slot]
+    ] or [0]
+    every = (SLOT_STRIDE * (i >> 3) + PLACES[i & 7] for i in range(16))
+    return tuple(
+        page if page in allowed else allowed[i % len(allowed)] for i, page in enumerate(every)
+    )
+
+
+def page_half(page: int) -> int:
+    """The low half of a byte that stands for a page."""
+    slot, place = divmod(page, SLOT_STRIDE)
+    return slot << 3 | PLACES.index(place)
+
+
+def flag_bits(flags: Sequence[bool], shift: int) -> int:
+    """The bits of flags that are set, the first at bit ``shift``."""
+    return sum(1 << shift + bit for bit, is_set in enumerate(flags) if is_set)
+
+
+def _menu(values: Sequence[T], allowed: Sequence[T], shift: int = 0) -> tuple[T, ...]:
+    """The value of each byte; ``shift`` drops low bits that say something else."""
+    menu = []
+    for byte in range(256):
+        value = values[(byte >> shift) % len(values)]
+        menu.append(value if value in allowed else allowed[(byte >> shift) % len(allowed)])
+    return tuple(menu)
+
+
+def _flags(
+    names: Sequence[str], allowed: Sequence[str], shift: int, forced: Sequence[str]
+) -> tuple[tuple[bool, ...], ...]:
+    """For each byte, whether each named flag is set."""
+    return tuple(
+        tuple(
+            name in forced or (name in allowed and bool(byte >> shift + bit & 1))
+            for bit, name in enumerate(names)
+        )
+        for byte in range(256)
+    )

@@ -1,0 +1,162 @@
+"""Profile: the part of all cases that one fuzz target explores.
+
+Without it every target would search the same space and spend most of its inputs on scenarios that
+cannot show its fault. A profile only restricts: the same bytes mean the same case under every
+profile that allows it, so a seed or a finding moves between targets unchanged.
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+from stage2fuzz.case.scenario import (
+    ACCESS_KINDS,
+    MAX_HOST_PAGES,
+    MAX_HOST_THREADS,
+    MAX_SLOTS,
+    MAX_VCPUS,
+    PLACES,
+    SLOT_PAGES,
+    Backing,
+    Host,
+    Op,
+)
+from stage2fuzz.errors import InputError
+
+OPTION_NAMES: Final = (
+    "pending_stores",
+    "hardware_af",
+    "dic",
+    "fwb",
+    "teardown",
+    "ipa_bits",
+    "tlb",
+    "cache_pages",
+    "failing_topup",
+)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Profile:
+    """Which values each part of a scenario may have; compared by identity, as a key of caches.
+
+    What a byte asks for and the profile forbids becomes one of the allowed values, so the first
+    value of each tuple is what an empty input gets.
+    """
+
+    name: str
+    vcpus: tuple[int, ...] = (2, *range(1, MAX_VCPUS + 1))
+    hosts: tuple[int, ...] = tuple(range(MAX_HOST_THREADS + 1))
+    slots: tuple[int, ...] = tuple(range(1, MAX_SLOTS + 1))
+    host_pages: tuple[int, ...] = tuple(range(MAX_HOST_PAGES + 1))
+    accesses: tuple[int, ...] = ACCESS_KINDS
+    """Access kinds: READ, WRITE, EXECUTE."""
+    places: tuple[int, ...] = PLACES
+    slot_pages: tuple[int, ...] = SLOT_PAGES
+    backings: tuple[Backing, ...] = tuple(Backing)
+    slot_flags: tuple[str, ...] = ("readonly", "logging", "skewed")
+    """The slot flags that may be set."""
+    logging_on: bool = False
+    """Every slot has its dirty log on from the start."""
+    outside: bool = True
+    """Accesses to pages of no slot."""
+    host_kinds: tuple[Host, ...] = (Host.R, Host.ABSENT, Host.POISON, Host.LAZY)
+    operations: tuple[Op, ...] = tuple(Op)
+    options: tuple[str, ...] = OPTION_NAMES
+    """The options that may leave their default."""
+
+
+_LOG = (Op.LOG_GET, Op.LOG_CLEAR, Op.LOG_ENABLE, Op.LOG_DISABLE)
+_MACHINE = ("pending_stores", "dic", "ipa_bits", "tlb")
+
+ANY: Final = Profile("any")
+MAP_RACE: Final = Profile(
+    "map_race",
+    vcpus=(2, 3, 4),
+    hosts=(0,),
+    slots=(1,),
+    host_pages=(0, 1),
+    places=(0, 1),
+    slot_pages=(4, 2, 1),
+    backings=(Backing.PAGE,),
+    slot_flags=(),
+    outside=False,
+    host_kinds=(Host.LAZY,),
+    options=(*_MACHINE, "teardown", "cache_pages"),
+)
+PERMISSION_MIX: Final = Profile(
+    "permission_mix",
+    vcpus=(2, 1, 3, 4),
+    hosts=(0, 1),
+    slots=(1,),
+    places=(0, 1, 2, 511, 512),
+    slot_pages=(4, 1, 2, 512, 1024),
+    backings=(Backing.PAGE, Backing.PMD, Backing.DEVICE),
+    slot_flags=("readonly",),
+    outside=False,
+    operations=(Op.PROTECT, Op.UNPROTECT, Op.CHANGE_PTE),
+    options=(*_MACHINE, "hardware_af", "fwb"),
+)
+DIRTY_LOGGING: Final = Profile(
+    "dirty_logging",
+    vcpus=(2, 1, 3, 4),
+    hosts=(1, 0),
+    slots=(1,),
+    host_pages=(0, 1, 2),
+    places=(0, 1, 2, 511, 512),
+    slot_pages=(4, 1, 2, 512, 1024),
+    backings=(Backing.PAGE, Backing.PMD),
+    slot_flags=("logging", "readonly"),
+    logging_on=True,
+    outside=False,
+    operations=_LOG,
+    options=(*_MACHINE, "cache_pages", "failing_topup"),
+)
+NOTIFIER: Final = Profile(
+    "notifier",
+    vcpus=(2, 1, 3, 4),
+    hosts=(1, 2),
+    slots=(1,),
+    host_pages=(0, 1),
+    places=(0, 1, 2, 511, 512),
+    slot_pages=(4, 512, 1024),
+    backings=(Backing.PAGE, Backing.PMD),
+    slot_flags=("logging",),
+    outside=False,
+    operations=(
+        Op.MOVE,
+        Op.PROTECT,
+        Op.UNPROTECT,
+        Op.CHANGE_PTE,
+        Op.AGE,
+        Op.TEST_YOUNG,
+        Op.SLOT_DELETE,
+    ),
+    options=(*_MACHINE, "hardware_af", "teardown"),
+)
+BLOCK_SPLIT: Final = Profile(
+    "block_split",
+    vcpus=(2, 1, 3, 4),
+    hosts=(1, 0),
+    slots=(1,),
+    host_pages=(0, 1),
+    slot_pages=(1024, 512, 1 << 18, (1 << 18) + 512),
+    backings=(Backing.PMD, Backing.PUD),
+    slot_flags=("logging", "skewed"),
+    outside=False,
+    operations=(*_LOG, Op.MOVE),
+    options=(*_MACHINE, "cache_pages", "failing_topup", "teardown"),
+)
+
+PROFILES: Final = {
+    profile.name: profile
+    for profile in (MAP_RACE, PERMISSION_MIX, DIRTY_LOGGING, NOTIFIER, BLOCK_SPLIT, ANY)
+}
+
+
+def profile_named(name: str) -> Profile:
+    """The profile of a fuzz target."""
+    if name not in PROFILES:
+        raise InputError(
+            f"profile {name[:80]!r}", "no such profile", "one of " + ", ".join(PROFILES)
+        )
+    return PROFILES[name]

@@ -1,0 +1,1 @@
+"""One fuzz input: decoded, run, judged, recorded."""

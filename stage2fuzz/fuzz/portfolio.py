@@ -1,0 +1,105 @@
+"""What one fuzz input runs: the schedule that its bytes spell, and strategies beside it.
+
+No single way of choosing schedules finds every kind of fault: uniform ones almost never stall a
+vCPU, and adversarial ones alone see too little else. The model runs one strategy more, picked by
+the input's checksum; compiled kernel code runs a burst of them, since a run costs it so little that
+most of the time would go into making the input.
+"""
+
+from typing import Final, Protocol
+
+from stage2fuzz.case.case import Case
+from stage2fuzz.fuzz.features import COUNTERS, count_features, feature_set
+from stage2fuzz.fuzz.verdicts import Verdicts
+from stage2fuzz.kernel.adapter import KernelEngine
+from stage2fuzz.run import Outcome, engine_of, outcome_of, run, run_scheduled
+from stage2fuzz.schedule import strategy
+
+STRATEGIES: Final = ("breaker", "random", "pct", "surw")
+BURST: Final = 16
+"""Runs of the C side's strategies beside an input's own schedule."""
+
+
+class Portfolio(Protocol):
+    """One engine's way of running inputs."""
+
+    @property
+    def judged(self) -> int:
+        """Runs that the oracles were asked about; they know of the others what they would say."""
+
+    def run(self, case: Case, check: int, counters: bytearray) -> tuple[int, list[Outcome]]:
+        """(schedules run, what was judged of them); all add their features to ``counters``.
+
+        ``check`` is the input's checksum: everything is a function of it and of the case.
+        """
+
+    def new_features(self, counters: bytearray) -> int:
+        """How many features the last run's ``counters`` show that none showed before."""
+
+
+def portfolio_of(engine: str) -> Portfolio:
+    """The portfolio that fits an engine; InputError if there is no such engine."""
+    made = engine_of(engine)
+    return KernelPortfolio(engine, made) if isinstance(made, KernelEngine) else ModelPortfolio()
+
+
+class ModelPortfolio:
+    """Two runs an input, each judged unless its schedule was executed before."""
+
+    def __init__(self) -> None:
+        self._verdicts = Verdicts()
+        self._seen: set[int] = set()
+
+    @property
+    def judged(self) -> int:
+        """Runs whose schedule was not executed before."""
+        return self._verdicts.asked - self._verdicts.remembered
+
+    def run(self, case: Case, check: int, counters: bytearray) -> tuple[int, list[Outcome]]:
+        """The case, and one strategy of its scenario."""
+        seed, pick = divmod(check, len(STRATEGIES))
+        chosen = strategy(STRATEGIES[pick], seed)
+        outcomes = [
+            run(case, self._verdicts),
+            run_scheduled(case.engine, case.scenario, chosen, self._verdicts),
+        ]
+        for outcome in outcomes:
+            count_features(outcome.events, counters)
+        return len(outcomes), outcomes
+
+    def new_features(self, counters: bytearray) -> int:
+        """New ones, each counted once."""
+        found = feature_set(counters) - self._seen
+        self._seen |= found
+        return len(found)
+
+
+class KernelPortfolio:
+    """A burst in C; runs of a class that was not seen before are run again and judged."""
+
+    def __init__(self, name: str, engine: KernelEngine) -> None:
+        self._name, self._engine = name, engine
+        self._new = self._judged = 0
+
+    @property
+    def judged(self) -> int:
+        """Runs of a new class."""
+        return self._judged
+
+    def run(self, case: Case, check: int, counters: bytearray) -> tuple[int, list[Outcome]]:
+        """The case, and ``BURST`` runs of the C side's strategies from the seed ``check``."""
+        assert len(counters) == COUNTERS
+        native = self._engine.native
+        native.load(case.scenario)
+        burst = native.fuzz(case.schedule, check, BURST, counters)
+        self._new = burst.features
+        self._judged += len(burst.fresh)
+        return burst.runs, [self._outcome(case, check, number) for number in burst.fresh]
+
+    def _outcome(self, case: Case, seed: int, number: int) -> Outcome:
+        trace = self._engine.run(case.scenario, seed + number - 1 if number else case.schedule)
+        return outcome_of(self._name, self._engine, case.scenario, trace)
+
+    def new_features(self, counters: bytearray) -> int:
+        """The C side has counted them."""
+        return self._new

@@ -1,0 +1,267 @@
+"""struct kvm of the model: slots, host pages, dirty log, notifier state, on top of table memory."""
+
+from collections.abc import Iterator
+from typing import Final
+
+from stage2fuzz.arch import ENTRIES, PAGE_SIZE, address_of, granule, is_table, is_valid
+from stage2fuzz.case.scenario import (
+    SLOT_STRIDE,
+    Backing,
+    Host,
+    Op,
+    Scenario,
+    Slot,
+    host_address,
+    ipa_of,
+    page_of,
+)
+from stage2fuzz.events import (
+    BACKING,
+    HOST_ABSENT,
+    HOST_DEVICE,
+    HOST_POISON,
+    HOST_READ,
+    HOST_WRITE,
+    ROOT,
+    ROOT_DIC,
+    ROOT_FWB,
+    SETUP,
+    SLOT,
+    SLOT_LOGGING,
+    SLOT_READONLY,
+    Event,
+)
+from stage2fuzz.model.era import Era
+from stage2fuzz.model.machine.memory import TABLE_BASE, Memory
+from stage2fuzz.model.machine.rcu import Rcu
+from stage2fuzz.model.revision import BASE, Revision
+from stage2fuzz.window import Entry, Window
+
+VMID: Final = 1
+HOST_VMID: Final = 0
+HYP_VMID: Final = -1
+HYP_BITS: Final = 39
+SPLIT_CACHE: Final = -1
+HYP_ROOT: Final = TABLE_BASE - (1 << 20)
+HOST_FLAGS: Final[dict[Host, int]] = {
+    Host.RW: HOST_READ | HOST_WRITE,
+    Host.R: HOST_READ,
+    Host.LAZY: HOST_READ,
+    Host.ABSENT: HOST_ABSENT,
+    Host.POISON: HOST_POISON,
+}
+
+
+class MemorySlot:
+    """struct kvm_memory_slot: what a fault handler reads of a slot."""
+
+    __slots__ = ("backing", "dirty", "end", "flags", "number", "skewed", "start")
+
+    def __init__(self, number: int, slot: Slot) -> None:
+        self.number = number
+        self.start = ipa_of(number * SLOT_STRIDE)
+        self.end = self.start + slot.pages * PAGE_SIZE
+        self.flags = SLOT_READONLY if slot.readonly else 0
+        if slot.logging and slot.backing is not Backing.DEVICE:
+            self.flags |= SLOT_LOGGING
+        self.backing = slot.backing
+        self.skewed = slot.skewed
+        self.dirty: dict[int, bool] = {}
+        """The dirty bitmap: the set bits, by the page's IPA, in the order they were set."""
+
+    @property
+    def logging(self) -> bool:
+        """kvm_slot_dirty_track_enabled of a writable slot (memslot_is_logging)."""
+        return self.flags & (SLOT_LOGGING | SLOT_READONLY) == SLOT_LOGGING
+
+    def unit(self, ipa: int) -> int:
+        """First IPA of the host mapping that holds ``ipa``."""
+        size = self.backing.pages * PAGE_SIZE
+        return self.start + (ipa - self.start) // size * size
+
+
+class HostPageState:
+    """One host mapping: where it is and what the host grants on it."""
+
+    __slots__ = ("address", "host", "locked")
+
+    def __init__(self, address: int, host: Host) -> None:
+        self.address = address
+        self.host = host
+        self.locked = False
+        """A host thread holds the page's lock: it is about to replace the page."""
+
+
+class Vm(Memory):
+    """One virtual machine and the host around it, reset for each run."""
+
+    __slots__ = (
+        "_header",
+        "caches",
+        "era",
+        "generation",
+        "host",
+        "issued",
+        "leaving",
+        "mapped",
+        "notifier_count",
+        "notifier_seq",
+        "options",
+        "planted",
+        "rcu",
+        "readers",
+        "revision",
+        "root",
+        "scenario",
+        "slots",
+        "slots_epoch",
+        "start_level",
+        "tables",
+        "topups",
+        "walking",
+        "window",
+    )
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.era: Era
+        self.rcu = Rcu()
+        self.revision: Revision = BASE
+        self.planted = BASE.planted
+        self.scenario = Scenario()
+        self.options = self.scenario.options
+        self.root = TABLE_BASE
+        self.start_level = 1
+        self.slots: list[MemorySlot] = []
+        self.mapped = True
+        self.leaving: list[int] = []
+        """Host threads that wait to tear the VM down."""
+        self.notifier_count = 0
+        self.notifier_seq = 0
+        self.host: dict[int, HostPageState] = {}
+        self.generation = 0
+        self.caches: list[int] = []
+        """Pages in each thread's memory cache; the last one is what eager splitting has."""
+        self.topups = 0
+        self.readers: list[int] = []
+        self.slots_epoch = 0
+        self.issued: list[list[tuple[int, int]]] = []
+        self.walking: list[int] = []
+        self.window: Window | None = None
+        self.tables: dict[int, tuple[int, int]] = {}
+        """Table page -> (level of its entries, first IPA); kept for the window TLB only."""
+        self._header: dict[Scenario, list[Event]] = {}
+
+    def reset(self, scenario: Scenario, revision: Revision, era: Era) -> None:
+        """Set the machine up for ``scenario``, and start the event list with what it is."""
+        options = scenario.options
+        threads = scenario.threads
+        self.scenario, self.options = scenario, options
+        self.revision, self.planted, self.era = revision, revision.planted, era
+        self.rcu = Rcu()
+        self.reset_memory(threads, options.pending_stores)
+        roots = 2 if options.ipa_bits == 40 else 1
+        self.start_level = 1 if options.ipa_bits == 40 else 0
+        self._next_page = TABLE_BASE + roots * ENTRIES * 8
+        self.mapped = True
+        self.leaving = []
+        self.notifier_count = self.notifier_seq = self.generation = self.topups = 0
+        self.slots_epoch = 0
+        self.slots = [MemorySlot(i, slot) for i, slot in enumerate(scenario.slots)]
+        self.host = {}
+        for page in scenario.host_pages:
+            slot_of_page = self.slots[page.page // SLOT_STRIDE]
+            unit = slot_of_page.unit(ipa_of(page.page))
+            self.host[unit] = HostPageState(self._home(slot_of_page, unit), page.host)
+        self.caches = [0] * (threads + 1)
+        self.readers = [-1] * threads
+        self.issued = [[] for _ in range(threads)]
+        self.walking = [0] * threads
+        header = self._header.get(scenario)
+        if header is None:
+            if len(self._header) > 1000:
+                self._header.clear()
+            header = self._header[scenario] = self._describe()
+        self.events = header.copy()
+        self.record = self.events.append
+        self.watched = bool(options.tlb)
+        self.window = Window(len(scenario.vcpus)) if options.tlb else None
+        self.tables = {}
+
+    def slot_of(self, ipa: int) -> MemorySlot | None:
+        """gfn_to_memslot: the published slot that holds ``ipa``."""
+        for slot in self.slots:
+            if slot.start <= ipa < slot.end:
+                return slot
+        return None
+
+    def host_page(self, slot: MemorySlot, ipa: int) -> HostPageState:
+        """The host mapping behind ``ipa``; made on first use with the plain state."""
+        unit = slot.unit(ipa)
+        state = self.host.get(unit)
+        if state is None:
+            state = self.host[unit] = HostPageState(self._home(slot, unit), Host.RW)
+        return state
+
+    def host_flags(self, slot: MemorySlot, state: HostPageState) -> int:
+        """The HOST_* flags of a mapping."""
+        device = HOST_DEVICE if slot.backing is Backing.DEVICE else 0
+        return HOST_FLAGS[state.host] | device
+
+    def entry(self, ipa: int) -> int:
+        """Address of the root entry that translates ``ipa``."""
+        return self.root + (ipa >> (granule(self.start_level).bit_length() - 1)) * 8
+
+    def visible_write(self, ptep: int, old: int, new: int) -> None:
+        """Keep the window TLB: what the entry covers, and what an unlinked table leaves behind."""
+        assert self.window is not None
+        level, base = self._place(ptep)
+        if level < 0:
+            return
+        ipa = base + (ptep & 0xFFF) // 8 * granule(level)
+        if new != old and is_table(old, level):
+            self.window.unlink(list(self._below(address_of(old))))
+        if is_table(new, level):
+            self.tables[address_of(new)] = (level + 1, ipa)
+        self.window.write(ptep, level, ipa, old, new)
+
+    def _place(self, ptep: int) -> tuple[int, int]:
+        """(level, first IPA) of the table page that holds ``ptep``; level -1 for hyp tables."""
+        page = ptep & -PAGE_SIZE
+        roots = 2 if self.start_level == 1 else 1
+        if self.root <= page < self.root + roots * PAGE_SIZE:
+            return self.start_level, (page - self.root) // 8 * granule(self.start_level)
+        return self.tables.get(page, (-1, 0))
+
+    def _below(self, page: int) -> Iterator[Entry]:
+        """The valid entries of a table and of the tables below it."""
+        level, base = self.tables[page]
+        for ptep, value in self.entries.items():
+            if ptep & -PAGE_SIZE == page and is_valid(value):
+                yield ptep, level, base + (ptep & 0xFFF) // 8 * granule(level), value
+                if is_table(value, level):
+                    yield from self._below(address_of(value))
+
+    def _home(self, slot: MemorySlot, unit: int) -> int:
+        return host_address(page_of(unit), 0, slot.skewed)
+
+    def _describe(self) -> list[Event]:
+        options = self.options
+        machine = options.ipa_bits | (ROOT_DIC if options.dic else 0)
+        machine |= ROOT_FWB if options.fwb else 0
+        events: list[Event] = [(ROOT, SETUP, self.root, self.start_level, VMID, machine)]
+        if any(each.op is Op.HYP_MAP for host in self.scenario.hosts for each in host):
+            events.append((ROOT, SETUP, HYP_ROOT, 1, HYP_VMID, HYP_BITS))
+        for slot in self.slots:
+            size = slot.end - slot.start
+            events.append((SLOT, SETUP, slot.start, size, slot.flags, slot.number))
+            device = HOST_DEVICE if slot.backing is Backing.DEVICE else 0
+            flags = HOST_READ | HOST_WRITE | device
+            events.append((BACKING, SETUP, slot.start, size, self._home(slot, slot.start), flags))
+        for unit, state in self.host.items():
+            owner = self.slot_of(unit)
+            assert owner is not None
+            size = owner.backing.pages * PAGE_SIZE
+            flags = self.host_flags(owner, state)
+            events.append((BACKING, SETUP, unit, size, state.address, flags))
+        return events

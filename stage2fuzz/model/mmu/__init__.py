@@ -1,0 +1,1 @@
+"""mmu.c: faults, notifiers, memory slots."""

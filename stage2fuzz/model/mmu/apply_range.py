@@ -1,0 +1,22 @@
+"""stage2_apply_range: an operation on a long range goes in parts."""
+
+from collections.abc import Callable
+
+from stage2fuzz.events import LOCK_MMU
+from stage2fuzz.model.machine.vm import Vm
+from stage2fuzz.model.pgtable.walk import GRANULES
+
+
+def stage2_apply_range(
+    vm: Vm, start: int, size: int, function: Callable[[Vm, int, int], int]
+) -> None:
+    """Apply ``function`` to the range in parts that end where a root entry ends, or from v6.2 a
+    block of the largest size; between two parts mmu_lock goes to whoever waits for it."""
+    end, step = start + size, GRANULES[max(vm.start_level, vm.era.widest_step)]
+    while start < end:
+        following = min(end, (start & -step) + step)
+        function(vm, start, following - start)
+        start = following
+        if start < end and vm.contended(LOCK_MMU):
+            vm.unlock(LOCK_MMU)
+            vm.lock(LOCK_MMU)

@@ -1,0 +1,90 @@
+"""The host's side: a thread runs its operations one after another.
+
+Each operation is a plain function of the running host thread: what changes memslots is in
+``memslots``, what moves and ages pages in ``notifier``.
+"""
+
+from collections.abc import Callable
+from typing import Final
+
+from stage2fuzz.arch import PAGE_SIZE
+from stage2fuzz.case.scenario import SLOT_STRIDE, HostOp, Op, ipa_of
+from stage2fuzz.events import (
+    CALL,
+    CALL_AGE,
+    CALL_LOG_CLEAR,
+    CALL_LOG_DISABLE,
+    CALL_LOG_ENABLE,
+    CALL_LOG_GET,
+    CALL_SLOT_DELETE,
+    CALL_TEARDOWN,
+    CALL_TEST_YOUNG,
+    LOCK_HYP,
+    RETURN,
+    THREAD_END,
+)
+from stage2fuzz.model.machine.vm import MemorySlot, Vm
+from stage2fuzz.model.mmu.memslots import log_clear, log_disable, log_enable, log_get, slot_delete
+from stage2fuzz.model.mmu.notifier import age, change_pte, move, protect, test_young, unprotect
+from stage2fuzz.model.pgtable.hyp import kvm_pgtable_hyp_map
+from stage2fuzz.model.pgtable.leaf import PROT_R, PROT_W
+from stage2fuzz.model.pgtable.unmapping import kvm_free_stage2_pgd
+
+Operation = Callable[[Vm, MemorySlot, int, int], int]
+"""(vm, slot, first IPA, bytes) -> the result that the caller in user space sees."""
+
+
+def host_thread(vm: Vm, operations: tuple[HostOp, ...]) -> None:
+    """Run a host thread's operations one after another."""
+    for operation in operations:
+        if not vm.mapped:
+            return  # the VM is gone, and every file descriptor of it
+        number = operation.page // SLOT_STRIDE
+        slot = next((s for s in vm.slots if s.number == number), None)
+        if slot is None:
+            continue
+        start = ipa_of(operation.page)
+        size = max(0, min(operation.pages * PAGE_SIZE, slot.end - start))
+        if not size:
+            continue
+        code, function = OPERATIONS[operation.op]
+        if code:
+            vm.record((CALL, vm.current, start, size, 0, code))
+        result = function(vm, slot, start, size)
+        if code:
+            vm.record((RETURN, vm.current, start, size, result, code))
+
+
+def teardown(vm: Vm, _slot: MemorySlot, _start: int, _size: int) -> int:
+    """The VM dies with its last file descriptor: nobody runs it and nobody calls it any more."""
+    vm.leaving.append(vm.current)
+    others = [thread for thread in range(len(vm.ended)) if thread not in vm.leaving]
+    vm.wait(THREAD_END, 0, lambda: all(vm.ended[each] or each in vm.leaving for each in others))
+    kvm_free_stage2_pgd(vm)
+    return 0
+
+
+def hyp_map(vm: Vm, _slot: MemorySlot, start: int, _size: int) -> int:
+    """Map one page into hyp stage 1, then ask for other permissions on it."""
+    vm.lock(LOCK_HYP)
+    kvm_pgtable_hyp_map(vm, start, start, PROT_R | PROT_W)
+    result = kvm_pgtable_hyp_map(vm, start, start, PROT_R)
+    vm.unlock(LOCK_HYP)
+    return result
+
+
+OPERATIONS: Final[dict[Op, tuple[int, Operation]]] = {
+    Op.LOG_ENABLE: (CALL_LOG_ENABLE, log_enable),
+    Op.LOG_DISABLE: (CALL_LOG_DISABLE, log_disable),
+    Op.LOG_GET: (CALL_LOG_GET, log_get),
+    Op.LOG_CLEAR: (CALL_LOG_CLEAR, log_clear),
+    Op.MOVE: (0, move),
+    Op.PROTECT: (0, protect),
+    Op.UNPROTECT: (0, unprotect),
+    Op.AGE: (CALL_AGE, age),
+    Op.TEST_YOUNG: (CALL_TEST_YOUNG, test_young),
+    Op.CHANGE_PTE: (0, change_pte),
+    Op.SLOT_DELETE: (CALL_SLOT_DELETE, slot_delete),
+    Op.TEARDOWN: (CALL_TEARDOWN, teardown),
+    Op.HYP_MAP: (0, hyp_map),
+}

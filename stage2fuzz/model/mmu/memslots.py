@@ -1,0 +1,133 @@
+"""Memslot changes: the dirty log switched on and off, read and cleared; deletion.
+
+In the order in which virt/kvm and mmu.c do it; which lock is held where is what races are about.
+"""
+
+from copy import copy
+
+from stage2fuzz.arch import PAGE_SIZE
+from stage2fuzz.case.scenario import Backing
+from stage2fuzz.events import (
+    CLEAR_DIRTY,
+    EINVAL,
+    ENOENT,
+    LOCK_MMU,
+    LOCK_SLOTS,
+    REPORT,
+    SLOT,
+    SLOT_LOGGING,
+)
+from stage2fuzz.model.machine.vm import SPLIT_CACHE, MemorySlot, Vm
+from stage2fuzz.model.mmu.apply_range import stage2_apply_range
+
+
+def publish(vm: Vm, slot: MemorySlot, deleted: bool = False) -> None:
+    """Publish a new memslot array, and wait until no fault handler uses the old one."""
+    vm.point(SLOT, slot.number)
+    if vm.revision.swap_waits:
+        vm.wait(SLOT, slot.number, lambda: not vm.notifier_count)
+    others = [s for s in vm.slots if s.number != slot.number]
+    vm.slots = others if deleted else sorted([*others, slot], key=lambda s: s.number)
+    size = 0 if deleted else slot.end - slot.start
+    vm.record((SLOT, vm.current, slot.start, size, slot.flags, slot.number))
+    vm.slots_epoch += 1
+    epoch = vm.slots_epoch
+    vm.wait(SLOT, slot.number, lambda: all(not 0 <= seen < epoch for seen in vm.readers))
+
+
+def log_enable(vm: Vm, slot: MemorySlot, _start: int, _size: int) -> int:
+    """KVM_MEM_LOG_DIRTY_PAGES on: publish, write-protect the slot, unlock, then flush."""
+    vm.lock(LOCK_SLOTS)
+    old = _current(vm, slot)
+    # kvm_arch_prepare_memory_region refuses to log device memory.
+    device = slot.backing is Backing.DEVICE
+    if old is not None and not device and not old.flags & SLOT_LOGGING:
+        new = copy(old)
+        new.flags |= SLOT_LOGGING
+        new.dirty = {}
+        publish(vm, new)
+        vm.lock(LOCK_MMU)
+        stage2_apply_range(vm, new.start, new.end - new.start, vm.era.wrprotect)
+        vm.unlock(LOCK_MMU)
+        if not vm.planted.wrprotect_without_flush:
+            vm.era.flush_slot(vm, new)
+        vm.era.split_slot(vm, new)
+    vm.unlock(LOCK_SLOTS)
+    return -EINVAL if device else 0
+
+
+def log_disable(vm: Vm, slot: MemorySlot, _start: int, _size: int) -> int:
+    """KVM_MEM_LOG_DIRTY_PAGES off: nothing happens in stage 2; blocks come back by faults."""
+    vm.lock(LOCK_SLOTS)
+    old = _current(vm, slot)
+    if old is not None and old.flags & SLOT_LOGGING:
+        new = copy(old)
+        new.flags &= ~SLOT_LOGGING
+        publish(vm, new)
+        vm.caches[SPLIT_CACHE] = 0
+    vm.unlock(LOCK_SLOTS)
+    return 0
+
+
+def _current(vm: Vm, slot: MemorySlot) -> MemorySlot | None:
+    """The slot as the array has it now that slots_lock is held; None if it was deleted."""
+    return next((each for each in vm.slots if each.number == slot.number), None)
+
+
+def log_get(vm: Vm, slot: MemorySlot, _start: int, _size: int) -> int:
+    """KVM_GET_DIRTY_LOG with automatic protection, over the whole slot."""
+    return _harvest(vm, slot, slot.start, slot.end - slot.start, by_clear=0)
+
+
+def log_clear(vm: Vm, slot: MemorySlot, start: int, size: int) -> int:
+    """KVM_CLEAR_DIRTY_LOG of the range: what the mask names and is set."""
+    return _harvest(vm, slot, start, size, by_clear=1)
+
+
+def _harvest(vm: Vm, old: MemorySlot, start: int, size: int, by_clear: int) -> int:
+    """Clear bits and write-protect what they covered under the lock; unlock, flush, report."""
+    vm.lock(LOCK_SLOTS)
+    slot = _current(vm, old)
+    if slot is None or not slot.flags & SLOT_LOGGING:
+        vm.unlock(LOCK_SLOTS)
+        return -ENOENT
+    vm.lock(LOCK_MMU)
+    taken: list[int] = []
+    for ipa in sorted(ipa for ipa in slot.dirty if start <= ipa < start + size):
+        vm.point(CLEAR_DIRTY, ipa)
+        del slot.dirty[ipa]
+        vm.record((CLEAR_DIRTY, vm.current, ipa, 0, 0, 0))
+        taken.append(ipa)
+    if not vm.planted.clear_without_wrprotect:
+        for first, end in _words(slot, taken):
+            stage2_apply_range(vm, first, end - first, vm.era.wrprotect)
+    vm.unlock(LOCK_MMU)
+    if taken and not vm.planted.wrprotect_without_flush:
+        vm.era.flush_slot(vm, slot)
+    for ipa in taken:
+        vm.record((REPORT, vm.current, ipa, 0, 0, by_clear))
+    vm.unlock(LOCK_SLOTS)
+    return 0
+
+
+def _words(slot: MemorySlot, taken: list[int]) -> list[tuple[int, int]]:
+    """For each 64-page word of the bitmap the range from its first to its last set bit."""
+    ranges: dict[int, tuple[int, int]] = {}
+    for ipa in taken:
+        word = (ipa - slot.start) // (64 * PAGE_SIZE)
+        first = ranges.get(word, (ipa, 0))[0]
+        ranges[word] = (first, ipa + PAGE_SIZE)
+    return list(ranges.values())
+
+
+def slot_delete(vm: Vm, slot: MemorySlot, _start: int, _size: int) -> int:
+    """Delete a memslot: unpublish it, wait for its readers, then unmap it."""
+    vm.lock(LOCK_SLOTS)
+    old = _current(vm, slot)
+    if old is not None:
+        publish(vm, old, deleted=True)
+        vm.lock(LOCK_MMU)
+        stage2_apply_range(vm, slot.start, slot.end - slot.start, vm.era.unmap)
+        vm.unlock(LOCK_MMU)
+    vm.unlock(LOCK_SLOTS)
+    return 0

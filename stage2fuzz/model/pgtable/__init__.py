@@ -1,0 +1,1 @@
+"""hyp/pgtable.c as of v5.10 to v6.1."""

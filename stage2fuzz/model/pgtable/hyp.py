@@ -1,0 +1,70 @@
+"""kvm_pgtable_hyp_map: hyp stage 1, which patch 1 decouples from guest stage 2.
+
+A valid entry is never rewritten with a different one: the identical mapping is fine, another is
+refused with a warning (in later kernels an error too). Both writers must keep that.
+"""
+
+from typing import Final
+
+from stage2fuzz.arch import PTE_VALID
+from stage2fuzz.events import (
+    CALL,
+    CALL_HYP_MAP,
+    DSB_ISHST,
+    EINVAL,
+    ORDER_RELEASE,
+    RETURN,
+    WARN,
+    WARN_HYP_REMAP,
+)
+from stage2fuzz.model.machine.vm import HYP_ROOT, Vm
+from stage2fuzz.model.pgtable.leaf import (
+    kvm_init_valid_leaf_pte,
+    kvm_set_table_pte,
+    kvm_set_valid_leaf_pte,
+    stage2_set_prot_attr,
+)
+
+LEVELS: Final = (1, 2)
+"""Table levels above the leaf; hyp stage 1 starts at level 1 here."""
+
+
+def kvm_pgtable_hyp_map(vm: Vm, addr: int, phys: int, prot: int) -> int:
+    """Map one page of hyp stage 1: 0, or for a remap in later kernels -EINVAL."""
+    vm.record((CALL, vm.current, addr, 4096, phys, CALL_HYP_MAP | prot << 8))
+    table = HYP_ROOT
+    for level in LEVELS:
+        ptep = table + ((addr >> (12 + 9 * (3 - level))) & 511) * 8
+        pte = vm.load(ptep)
+        if not pte & PTE_VALID:
+            kvm_set_table_pte(vm, ptep, vm.alloc_page())
+            pte = vm.load(ptep)
+        table = pte & 0xFFFF_FFFF_F000
+    ptep = table + ((addr >> 12) & 511) * 8
+    ret = hyp_map_walker_try_leaf(vm, ptep, phys, prot)
+    vm.dsb(DSB_ISHST)
+    vm.record((RETURN, vm.current, addr, 4096, ret, CALL_HYP_MAP))
+    return ret
+
+
+def hyp_map_walker_try_leaf(vm: Vm, ptep: int, phys: int, prot: int) -> int:
+    """Install the leaf over an invalid entry; warn instead of remapping."""
+    attr = stage2_set_prot_attr(prot)
+    if vm.planted.hyp_rewrites_in_place:
+        vm.store(ptep, kvm_init_valid_leaf_pte(phys, attr, 3), ORDER_RELEASE)
+        return 0
+    old = vm.load(ptep)
+    if not vm.revision.decoupled_writers:
+        written = kvm_set_valid_leaf_pte(vm, ptep, old, phys, attr, 3)
+    else:
+        new = kvm_init_valid_leaf_pte(phys, attr, 3)
+        written = not old & PTE_VALID or old == new
+        if not old & PTE_VALID:
+            vm.store(ptep, new, ORDER_RELEASE)
+    if not written:
+        vm.record((WARN, vm.current, 0, 0, 0, WARN_HYP_REMAP))
+        if vm.revision.hyp_remap_fails:
+            # The leaf writer warns, and so does its caller, who has no level left to descend to.
+            vm.record((WARN, vm.current, 0, 0, 0, WARN_HYP_REMAP))
+            return -EINVAL
+    return 0

@@ -1,0 +1,82 @@
+"""Leaf writers: values of entries, and the two ways of storing them that patch 1 tells apart."""
+
+from stage2fuzz.arch import (
+    PAGE_SIZE,
+    PTE_AF,
+    PTE_INNER_SHAREABLE,
+    PTE_MEMATTR_DEVICE,
+    PTE_MEMATTR_FWB_NORMAL,
+    PTE_MEMATTR_NORMAL,
+    PTE_READ,
+    PTE_TABLE,
+    PTE_VALID,
+    PTE_WRITE,
+    PTE_XN,
+)
+from stage2fuzz.events import ORDER_PLAIN, ORDER_RELEASE, WARN, WARN_TABLE_OVER_VALID
+from stage2fuzz.model.machine.vm import Vm
+from stage2fuzz.model.pgtable.walk import GRANULES
+
+PROT_X = 1
+PROT_W = 2
+PROT_R = 4
+PROT_DEVICE = 8
+
+
+def stage2_set_prot_attr(prot: int, fwb: bool = False) -> int:
+    """The attribute bits of a stage-2 leaf for PROT_* flags, on a CPU with or without FWB."""
+    normal = PTE_MEMATTR_FWB_NORMAL if fwb else PTE_MEMATTR_NORMAL
+    attr = PTE_MEMATTR_DEVICE if prot & PROT_DEVICE else normal
+    if not prot & PROT_X:
+        attr |= PTE_XN
+    if prot & PROT_R:
+        attr |= PTE_READ
+    if prot & PROT_W:
+        attr |= PTE_WRITE
+    return attr | PTE_INNER_SHAREABLE | PTE_AF
+
+
+def kvm_init_valid_leaf_pte(phys: int, attr: int, level: int) -> int:
+    """The valid leaf for ``phys`` at ``level``; a pure constructor."""
+    kind = PTE_TABLE if level == 3 else 0
+    return (phys & -PAGE_SIZE) | attr | kind | PTE_VALID
+
+
+def kvm_block_mapping_supported(addr: int, end: int, phys: int, level: int) -> bool:
+    """Whether one entry of ``level`` may map ``addr`` to ``phys`` within the range that is left."""
+    if level == 0:
+        return False
+    size = GRANULES[level]
+    return size <= end - addr and not addr & (size - 1) and not phys & (size - 1)
+
+
+def kvm_set_valid_leaf_pte(vm: Vm, ptep: int, old: int, phys: int, attr: int, level: int) -> bool:
+    """Before patch 1, shared by hyp stage 1 and guest stage 2: write the leaf over an invalid
+    entry; say whether a valid one already was exactly this leaf."""
+    new = kvm_init_valid_leaf_pte(phys, attr, level)
+    if old & PTE_VALID:
+        return old == new
+    vm.store(ptep, new, ORDER_RELEASE)
+    return True
+
+
+def kvm_set_invalid_pte(vm: Vm, ptep: int, pte: int) -> None:
+    """Clear the entry; until v5.13 VALID and nothing else, so that the other bits stay."""
+    vm.store(ptep, 0 if vm.revision.cleared_entries else pte & ~PTE_VALID)
+
+
+def release_table(vm: Vm, table: int) -> None:
+    """Give an unlinked table page back: freed outright, from v5.15 by its last reference."""
+    if vm.revision.cleared_entries:
+        vm.put_page(table)
+    else:
+        vm.free_page(table)
+
+
+def kvm_set_table_pte(vm: Vm, ptep: int, child: int) -> None:
+    """Link a table page: a store-release, so that its zeroes are visible first."""
+    old = vm.load(ptep)
+    if old & PTE_VALID:
+        vm.record((WARN, vm.current, 0, 0, 0, WARN_TABLE_OVER_VALID))
+    order = ORDER_PLAIN if vm.planted.plain_table_link else ORDER_RELEASE
+    vm.store(ptep, child | PTE_TABLE | PTE_VALID, order)

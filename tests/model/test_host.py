@@ -1,0 +1,73 @@
+"""The host's operations: what they refuse, and when they let others in."""
+
+import pytest
+
+from stage2fuzz import events as ev
+from stage2fuzz.arch import PAGE_SIZE, READ, WRITE
+from stage2fuzz.case.scenario import Access, Backing, HostOp, Op, Options, Scenario, Slot
+from stage2fuzz.model.engine import ModelEngine
+from stage2fuzz.model.revision import parse_revision
+from stage2fuzz.schedule.base import FOREVER
+from stage2fuzz.schedule.random_walk import RandomWalk
+from tests.model.scenarios import events_of, trace
+
+
+@pytest.mark.parametrize("revision", ["v5.10", "v6.12"])
+def test_device_memory_is_never_logged(revision: str) -> None:
+    scenario = Scenario(
+        slots=(Slot(backing=Backing.DEVICE, logging=True),),
+        vcpus=((Access(WRITE, 0),),),
+        hosts=((HostOp(Op.LOG_ENABLE), HostOp(Op.LOG_GET)),),
+    )
+    events = trace(revision, scenario, (1, FOREVER), (0, FOREVER)).events
+    assert [event[4] for event in events_of(ev.RETURN, events)][:2] == [-ev.EINVAL, -ev.ENOENT]
+    assert not events_of(ev.MARK_DIRTY, events)
+
+
+@pytest.mark.parametrize("revision", ["v5.10", "v6.12"])
+def test_a_notifier_unmaps_nothing_beyond_the_slot(revision: str) -> None:
+    scenario = Scenario(
+        slots=(Slot(pages=2, backing=Backing.PMD),),
+        vcpus=((Access(READ, 0),),),
+        hosts=((HostOp(Op.MOVE),),),
+    )
+    events = trace(revision, scenario).events
+    unmapped = [e[3] for e in events_of(ev.CALL, events) if e[5] == ev.CALL_UNMAP]
+    assert unmapped == [2 * PAGE_SIZE]
+
+
+@pytest.mark.parametrize(("revision", "cleaned"), [("v5.10", 3), ("v6.1", 2)])
+@pytest.mark.parametrize("fwb", [False, True])
+def test_guest_memory_is_cleaned_where_the_cpu_needs_it(
+    revision: str, cleaned: int, fwb: bool
+) -> None:
+    scenario = Scenario(
+        vcpus=((Access(READ, 0),),),
+        hosts=((HostOp(Op.CHANGE_PTE),),),
+        options=Options(fwb=fwb),
+    )
+    # By the fault and by the unmap; v5.10 cleans before it maps, which fails without a table here.
+    events = trace(revision, scenario, (0, FOREVER), (1, FOREVER)).events
+    assert len(events_of(ev.DCACHE_CLEAN, events)) == (0 if fwb else cleaned)
+
+
+@pytest.mark.parametrize("revision", ["v5.10", "v6.12"])
+@pytest.mark.parametrize(("first", "broken"), [(0, False), (1, True)])
+def test_an_unmap_beyond_a_gib_lets_whoever_waits_in(
+    revision: str, first: int, broken: bool
+) -> None:
+    scenario = Scenario(
+        slots=(Slot(1 << 19),),
+        vcpus=((Access(READ, 0),),),
+        hosts=((HostOp(Op.MOVE, first, 1 << 18),),),
+    )
+    engine = ModelEngine(parse_revision(revision))
+    let_in = 0
+    for seed in range(400):
+        holders = []
+        for kind, thread, where, _old, _new, aux in engine.run(scenario, RandomWalk(seed)).events:
+            if (kind, where) == (ev.LOCK, ev.LOCK_MMU):
+                holders.append(thread)
+            elif kind == ev.RETURN and aux == ev.CALL_INVALIDATE_START:
+                let_in += holders[-3:] == [1, 0, 1]
+    assert bool(let_in) == broken

@@ -1,0 +1,38 @@
+"""Test the tester: every planted bug is caught by an oracle that must catch it."""
+
+from random import Random
+
+import pytest
+
+from stage2fuzz.case.case import Case
+from stage2fuzz.model.planted import MUST_CATCH, SHARED_ONLY
+from stage2fuzz.run import Outcome, run, run_scheduled
+from stage2fuzz.schedule import strategy
+from tests.model.scenarios import any_scenario, any_schedule
+
+BUDGET = 4000
+"""Random scenarios, one schedule each."""
+ONLY_IN_V5_10 = ("no_break_on_remap", "count_kept_on_rewrite", "count_dropped_twice")
+STRATEGIES = ("breaker", "random", "pct", "surw", "pos")
+
+
+def attempt(engine: str, number: int) -> Outcome:
+    """One random scenario under one schedule, by its bytes or by a strategy."""
+    draw = Random(number)
+    scenario = any_scenario(draw)
+    if number % 2:
+        return run(Case(engine, scenario, any_schedule(draw, scenario.threads)))
+    chosen = strategy(STRATEGIES[number // 2 % len(STRATEGIES)], number)
+    return run_scheduled(engine, scenario, chosen)
+
+
+@pytest.mark.parametrize("bug", MUST_CATCH)
+def test_a_planted_bug_is_caught(bug: str) -> None:
+    revision = "v5.10" if bug in ONLY_IN_V5_10 else "v6.12" if bug in SHARED_ONLY else "v5.12"
+    engine = f"model:{revision}!{bug.replace('_', '-')}"
+    caught: set[str] = set()
+    for number in range(BUDGET):
+        caught |= {violation.oracle for violation in attempt(engine, number).violations}
+        if caught & set(MUST_CATCH[bug]):
+            return
+    pytest.fail(f"{MUST_CATCH[bug]} are blind to {bug}; others that objected: {sorted(caught)}")

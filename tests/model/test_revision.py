@@ -1,0 +1,39 @@
+"""Engine names: every promised revision exists, every wrong name says what would be right."""
+
+import pytest
+
+from stage2fuzz.errors import InputError
+from stage2fuzz.model.planted import MUST_CATCH, NAMES
+from stage2fuzz.model.revision import PermissionOnly, parse_revision
+
+
+def test_any_subset_of_the_patches_applies_to_v5_10() -> None:
+    revision = parse_revision("v5.10+p3+p1")
+    assert revision.decoupled_writers
+    assert revision.dirty_after_success
+    assert revision.permission_only is PermissionOnly.REWRITE
+
+
+def test_a_planted_bug_is_a_suffix_of_any_revision() -> None:
+    assert parse_revision("v5.12!missing-tlbi!no-retry").planted.no_retry
+
+
+def test_every_planted_bug_names_who_must_catch_it() -> None:
+    assert set(MUST_CATCH) == set(NAMES)
+    assert len(NAMES) >= 25
+
+
+@pytest.mark.parametrize(
+    ("name", "right"),
+    [
+        ("v5.11", "known: v5.10"),
+        ("v5.10+p4", "p1, p2, p3"),
+        ("series-v2+p1", "v5.10+p1"),
+        ("v5.12!no-such-bug", "missing-tlbi"),
+        ("", "known: v5.10"),
+    ],
+)
+def test_a_wrong_name_says_what_would_be_right(name: str, right: str) -> None:
+    with pytest.raises(InputError, match=r"unknown|patches apply") as raised:
+        parse_revision(name)
+    assert right in str(raised.value)

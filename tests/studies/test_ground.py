@@ -1,0 +1,35 @@
+"""The scenarios of a hunt: each once, random ones of every profile, the same from the same seed."""
+
+from pathlib import Path
+
+from stage2fuzz.case.case import Case
+from stage2fuzz.case.limits import check_case
+from stage2fuzz.case.profile import PROFILES
+from stage2fuzz.case.text import read_case
+from stage2fuzz.kernel.proving_ground import PROVING_GROUND
+from stage2fuzz.places import CORPUS
+from stage2fuzz.schedule.base import Schedule
+from stage2fuzz.studies.hunt.ground import drawn, returning
+from stage2fuzz.studies.series import FAULTS
+
+
+def test_every_known_scenario_returns_and_none_twice() -> None:
+    scenarios = returning()
+    assert len(set(scenarios)) == len(scenarios)
+    seeds = {read_case(path).scenario for path in CORPUS.glob("*/*.case")}
+    assert seeds
+    assert set(scenarios) == {fault.scenario for fault in FAULTS} | set(PROVING_GROUND) | seeds
+
+
+def test_without_a_checkout_there_are_no_seeds(tmp_path: Path) -> None:
+    assert set(returning(tmp_path)) == {fault.scenario for fault in FAULTS} | set(PROVING_GROUND)
+
+
+def test_random_scenarios_are_legal_and_belong_to_their_seed() -> None:
+    count = 20 * len(PROFILES)
+    scenarios = [drawn(1, number) for number in range(count)]
+    assert scenarios == [drawn(1, number) for number in range(count)]
+    assert scenarios != [drawn(2, number) for number in range(count)]
+    assert len(set(scenarios)) > count * 9 // 10
+    for scenario in scenarios:
+        check_case(Case("kernel:tree", scenario, Schedule()), "drawn")
