@@ -29,13 +29,9 @@ MAX_LINE: Final = 2000
 Name = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,79}\Z")]
 Target = Annotated[str, Meta(pattern=r"^[a-z][a-z0-9_]{0,79}\Z")]
 Engine = Annotated[
-    str,
-    Meta(
-        pattern=r"^(model:[A-Za-z0-9][A-Za-z0-9._+!-]{0,79}"
-        r"|kernel:(?!.*\.\.)/?[A-Za-z0-9][A-Za-z0-9._+/-]{0,199})\Z"
-    ),
+    str, Meta(pattern=r"^[a-z][a-z0-9]{0,15}:(?!.*\.\.)/?[A-Za-z0-9][A-Za-z0-9._+!/-]{0,199}\Z")
 ]
-"""A revision of the model, or the path of a kernel tree that the workers have mounted."""
+"""The shape of an engine's name; a path in it is one that the workers have mounted."""
 Digest = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}\Z")]
 Line = Annotated[
     str, Meta(max_length=MAX_LINE, pattern=r"^[^\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]*\Z")
