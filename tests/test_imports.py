@@ -6,15 +6,16 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
-FACTS = {"arch", "events", "errors", "rules"}
+FACTS = {"arch", "events", "kind", "errors", "rules"}
 CASES = {"case", "schedule"}
 ALLOWED = {
     "errors": set(),
     "rules": set(),
     "arch": set(),
     "places": set(),
-    "events": {"arch"},
-    "schedule": {"arch", "errors", "events"},
+    "kind": set(),
+    "events": {"arch", "kind"},
+    "schedule": {"arch", "errors", "events", "kind"},
     "window": {"arch", "events"},
     "engine": {"arch", "events", "errors", "case", "rules", "schedule"},
     "case": {"arch", "errors", "schedule"},
