@@ -2,9 +2,9 @@
 
 import pytest
 
+from stage2fuzz.event_kind import FIELDS, UNUSED, Depends, EventKind
 from stage2fuzz.events import _ROWS, KINDS, SETUP, with_field
 from stage2fuzz.kernel.numbers import header
-from stage2fuzz.kind import FIELDS, UNUSED, Depends, Kind
 
 
 def test_no_two_kinds_share_a_number_a_name_or_a_feature() -> None:
@@ -26,7 +26,7 @@ def test_each_kind_names_four_fields_in_the_words_that_are_explained() -> None:
 
 def test_a_kind_must_say_what_it_depends_on_and_whom_it_meets() -> None:
     with pytest.raises(TypeError, match=r"depends.*meets"):
-        Kind(99, "new", "- - - -")  # type: ignore[call-arg]
+        EventKind(99, "new", "- - - -")  # type: ignore[call-arg]
 
 
 def test_kinds_about_an_entry_are_those_that_read_or_write_one() -> None:

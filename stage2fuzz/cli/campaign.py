@@ -11,11 +11,11 @@ from rich.live import Live
 from rich.table import Table
 
 from stage2fuzz.cli.common import DEFAULT_DATABASE, Database, Json, console, emit
+from stage2fuzz.engine import engine_of, kind_of
 from stage2fuzz.findings import campaigns
 from stage2fuzz.findings.campaign_tables import ENDED
 from stage2fuzz.findings.campaigns import Figures, to_record
 from stage2fuzz.findings.store import Store
-from stage2fuzz.run import engine_of
 from stage2fuzz.service.local import running
 from stage2fuzz.service.orders import CampaignSpec
 from stage2fuzz.session.session import TARGETS
@@ -66,7 +66,7 @@ def start(
     )
     spec.check()
     for each in spec.engines:
-        if each.startswith("model:"):
+        if kind_of(each).everywhere:
             engine_of(each)
     with Store.open(database) as store:
         number = campaigns.create(store.engine, spec)

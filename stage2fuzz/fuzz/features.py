@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from stage2fuzz.arch import PTE_AF, PTE_READ, PTE_TABLE, PTE_TYPE, PTE_VALID, PTE_WRITE, PTE_XN
+from stage2fuzz.event_kind import Label
 from stage2fuzz.events import (
     CALL,
     CALL_CODE,
@@ -24,7 +25,6 @@ from stage2fuzz.events import (
     RETURN,
     Event,
 )
-from stage2fuzz.kind import Label
 
 COUNTERS: Final = 1 << 14
 """Counters a run fills; libFuzzer scans them after each run, so there are not more."""

@@ -7,8 +7,8 @@ know does not compile, and a kind that is in no row does not exist.
 
 from stage2fuzz import arch, events
 from stage2fuzz.case import scenario
+from stage2fuzz.event_kind import EventKind, Heard
 from stage2fuzz.events import KINDS
-from stage2fuzz.kind import Heard, Kind
 
 PREFIX = "S2_"
 
@@ -57,7 +57,7 @@ def _table() -> str:
     )
 
 
-def _case(kind: Kind) -> str:
+def _case(kind: EventKind) -> str:
     return f"case {kind.number}: /* {kind.name} */"
 
 

@@ -6,8 +6,8 @@ Both say everything and interpret nothing. Fields that a kind never uses are lef
 import json
 from collections.abc import Iterable
 
+from stage2fuzz.event_kind import UNUSED
 from stage2fuzz.events import KINDS, SETUP, Event
-from stage2fuzz.kind import UNUSED
 
 _PLACES = ("where", "old", "new", "aux")
 

@@ -23,8 +23,8 @@ from stage2fuzz.arch import (
     rights,
     rights_text,
 )
+from stage2fuzz.event_kind import UNUSED
 from stage2fuzz.events import Event
-from stage2fuzz.kind import UNUSED
 
 _LOCKS: Final = {
     ev.LOCK_MMU: "mmu_lock",

@@ -8,8 +8,8 @@ depends on every access whatever its address, and a step not known yet depends o
 from typing import Final
 
 from stage2fuzz.arch import PAGE_SIZE
+from stage2fuzz.event_kind import Depends
 from stage2fuzz.events import KINDS, THREAD_END
-from stage2fuzz.kind import Depends
 from stage2fuzz.schedule.base import View
 
 Step = tuple[int, int]

@@ -30,10 +30,8 @@ MAX_REPEATS: Final = 100
 
 NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}")
 TARGET: Final = re.compile(r"[a-z][a-z0-9_]{0,79}")
-ENGINE: Final = re.compile(
-    r"model:[A-Za-z0-9][A-Za-z0-9._+!-]{0,79}|kernel:(?!.*\.\.)/?[A-Za-z0-9][A-Za-z0-9._+/-]{0,199}"
-)
-"""A revision of the model, or the path of a kernel tree that the workers have mounted."""
+ENGINE: Final = re.compile(r"[a-z][a-z0-9]{0,15}:(?!.*\.\.)/?[A-Za-z0-9][A-Za-z0-9._+!/-]{0,199}")
+"""The shape of an engine's name; a path in it is one that the workers have mounted."""
 DIGEST: Final = re.compile(r"[0-9a-f]{64}")
 
 

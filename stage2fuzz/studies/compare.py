@@ -25,8 +25,8 @@ from stage2fuzz.arch import (
 )
 from stage2fuzz.case.case import Case
 from stage2fuzz.case.scenario import Scenario, Tlb
+from stage2fuzz.engine import engine_of
 from stage2fuzz.events import CALL_CODE, CALL_NAMES, Event
-from stage2fuzz.run import engine_of
 from stage2fuzz.schedule.anchored import Anchored
 from stage2fuzz.schedule.base import Schedule
 

@@ -1,4 +1,4 @@
-"""Kind: the form of one row in the table of events (``events.KINDS``).
+"""EventKind: the form of one row in the table of events (``events.KINDS``).
 
 A row says everything about a kind of event that more than one part must know. Two of its columns
 decide which interleavings count as one, so they have no default: a new kind must say what it
@@ -177,7 +177,7 @@ class Feature(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Kind:
+class EventKind:
     """What is known of one kind of event."""
 
     number: int
