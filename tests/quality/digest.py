@@ -15,9 +15,9 @@ from random import Random
 from stage2fuzz.case.codec import decode
 from stage2fuzz.case.profile import PROFILES, profile_named
 from stage2fuzz.case.text import read_case
+from stage2fuzz.engine import engine_of
 from stage2fuzz.fuzz.features import COUNTERS, count_features, feature_set
 from stage2fuzz.oracles.judge import judge
-from stage2fuzz.run import engine_of
 from stage2fuzz.schedule import STRATEGIES, strategy
 
 SEED = 20_261_127
