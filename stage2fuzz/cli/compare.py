@@ -15,9 +15,9 @@ from stage2fuzz.case.profile import PROFILES
 from stage2fuzz.case.scenario import Scenario
 from stage2fuzz.case.text import format_case, read_case
 from stage2fuzz.cli.common import Json, console, emit
+from stage2fuzz.engine import engine_of
 from stage2fuzz.errors import InputError
 from stage2fuzz.fuzz.harness import write_whole
-from stage2fuzz.run import engine_of
 from stage2fuzz.studies.compare import Difference, compare
 
 MAX_SECONDS = 24 * 3600
