@@ -206,6 +206,9 @@ LIMIT_NAMES: Final = {
 }
 """What a run had too many of when a limit ended it: inconclusive, and no verdict by itself."""
 
+FEATURE_COUNTERS: Final = 1 << 14
+"""Bytes of a table of interleaving features; both sides hash into it (fuzz/features.py)."""
+
 EPERM: Final = 1
 ENOENT: Final = 2
 E2BIG: Final = 7

@@ -184,7 +184,7 @@ U64: Final = Type("uint64_t", ctypes.c_uint64)
 TEXT: Final = Type("const char *", ctypes.c_char_p)
 MEMORY_I32: Final = Type("const int32_t *", ctypes.c_void_p)
 MEMORY_I64: Final = Type("const int64_t *", ctypes.c_void_p)
-COUNTERS: Final = Type("uint8_t *", ctypes.POINTER(ctypes.c_uint8))
+FEATURES: Final = Type("uint8_t *", ctypes.POINTER(ctypes.c_uint8))
 COUNT: Final = Type("int32_t *", ctypes.POINTER(ctypes.c_int32))
 PLACE: Final = Type("volatile uint64_t *", ctypes.POINTER(ctypes.c_uint64))
 SCHEDULE: Final = (MEMORY_I32, I32, MEMORY_I32, I32)
@@ -210,10 +210,10 @@ FUNCTIONS: Final[dict[str, tuple[Type, ...]]] = {
     "s2_choices": (Type("const int32_t *", ctypes.c_void_p), COUNT),
     "s2_counts": (VOID, _pointer("s2_counts")),
     "s2_class": (U64,),
-    "s2_count_features": (VOID, COUNTERS),
+    "s2_count_features": (VOID, FEATURES),
     "s2_watch": (VOID, PLACE),
     "s2_explore": (I32, U64, I64, U64, _pointer("s2_told")),
-    "s2_fuzz": (I32, *SCHEDULE, U64, I32, COUNTERS, _pointer("s2_kept"), _pointer("s2_burst")),
+    "s2_fuzz": (I32, *SCHEDULE, U64, I32, FEATURES, _pointer("s2_kept"), _pointer("s2_burst")),
     "s2_bare": (I64, U64, I64, I32),
     "s2_self_test": (I32,),
     "s2_coverage": (VOID, _pointer("s2_ranges")),
@@ -230,7 +230,10 @@ def _c_type(ctype: Any) -> str:
 
 def _struct(name: str, struct: "type[ctypes.Structure]") -> str:
     """A struct's definition, and its layout as ctypes has it."""
-    body, checks = "", f'_Static_assert(sizeof(struct {name}) == {ctypes.sizeof(struct)}, "size");\n'
+    body, checks = (
+        "",
+        f'_Static_assert(sizeof(struct {name}) == {ctypes.sizeof(struct)}, "size");\n',
+    )
     for field, ctype, *_ in struct._fields_:
         element, length = getattr(ctype, "_type_", ctype), getattr(ctype, "_length_", 0)
         suffix = f"[{length}]" if length else ""
@@ -275,7 +278,9 @@ def bind(library: ctypes.CDLL, where: str) -> None:
             function.argtypes = [each.ctype for each in arguments]
         found = library.s2_interface()
     except AttributeError as error:
-        raise InputError(where, f"no kernel engine of this version: {error}", "build it again") from None
+        raise InputError(
+            where, f"no kernel engine of this version: {error}", "build it again"
+        ) from None
     if found != fingerprint():
         wanted = f"{fingerprint():016x}: build it again"
         raise InputError(where, f"interface {found:016x}", f"interface {wanted}")

@@ -181,9 +181,7 @@ class Native:
 
     def trace(self, ended: Ended) -> Trace:
         """The last run, which ended so."""
-        return Trace(
-            self.events(), self.schedule(), self.figures().preemptions, ended.name.lower()
-        )
+        return Trace(self.events(), self.schedule(), self.figures().preemptions, ended.name.lower())
 
     def bare(self, seed: int, count: int, alone: bool = False) -> int:
         """Run ``count`` seeds and keep nothing; the points that they passed.

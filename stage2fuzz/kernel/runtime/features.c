@@ -8,7 +8,7 @@
 #include "record.h"
 #include "scheduler.h"
 
-#define COUNTERS (1 << 14)
+#define COUNTERS S2_FEATURE_COUNTERS
 #define BUCKETS 8
 
 /* Labels of the table of events (stage2fuzz/events.py). */
