@@ -16,6 +16,7 @@ from stage2fuzz.coordinator.metrics import MetricsServer
 from stage2fuzz.errors import InputError
 from stage2fuzz.findings import campaigns, workers
 from stage2fuzz.findings.leases import MAX_ATTEMPTS
+from stage2fuzz.findings.states import Part
 from stage2fuzz.service import settings
 from stage2fuzz.service.local import broker_command
 from stage2fuzz.service.orders import QUEUE, TASKS, CampaignSpec
@@ -187,7 +188,7 @@ def test_names_go_into_the_database_as_values(database: Engine) -> None:
             campaigns.create(database, CampaignSpec(name, ("model:v5.10",), ("map_race",)))
         with pytest.raises(InputError):
             campaigns.named(database, name)
-    workers.worker_seen(database, "'; DROP TABLE worker; --:1", 1)
+    workers.seen(database, Part.WORKER, "'; DROP TABLE worker; --:1", 1)
     assert workers.workers_on(database, "'; DROP TABLE worker; --") == 1
     assert workers.workers_on(database, "%") == 0
 
