@@ -22,8 +22,7 @@ ORDERS_PER_SLOT: Final = 2
 """One order in work and one waiting for each slot: no slot idles, and little waits when paused."""
 SEEDS_PER_ORDER: Final = 64
 LONGEST_RESERVE: Final = 30
-SHORTEST_RESERVE: Final = 4
-"""Seconds at the end of a time budget in which what was found is confirmed and minimised."""
+"""The most seconds at the end of a time budget in which what was found is looked at."""
 ORDER_OVERHEAD: Final = 5
 """Seconds that a fuzz order takes beyond its own: starting, measuring its inputs, handing in."""
 MINIMISE_SECONDS: Final = 60
@@ -91,8 +90,8 @@ def plan(view: View) -> dict[str, Order]:
 
 
 def reserve(seconds: int) -> int:
-    """Seconds at the end of a time budget that are not for fuzzing: a fifth, within bounds."""
-    return min(LONGEST_RESERVE, max(SHORTEST_RESERVE, seconds // 5))
+    """Seconds at the end of a time budget that are not for fuzzing: a fifth, at most 30."""
+    return min(LONGEST_RESERVE, seconds // 5)
 
 
 def overdue(view: View) -> bool:

@@ -23,7 +23,7 @@ from stage2fuzz.findings.states import Part
 from stage2fuzz.service.logs import configure
 from stage2fuzz.service.orders import QUEUE, TASKS
 from stage2fuzz.service.settings import from_environment, show_alive
-from stage2fuzz.worker import tasks
+from stage2fuzz.worker import tasks, transport
 from stage2fuzz.worker.job import LOG, database, owner
 
 ALIVE_SECONDS: Final = 10.0
@@ -33,6 +33,7 @@ IDLE_SIGNS: Final = 6
 """Signs of life, one after the other, with work about and none of it ours: the broker's connection
 is dead though it looks alive, and only a new process helps."""
 
+transport.install()
 app = Celery("stage2fuzz")
 app.conf.update(
     broker_url=from_environment().broker,

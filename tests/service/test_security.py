@@ -37,6 +37,15 @@ GOOD = {
 }
 
 
+RAW_MESSAGES = (
+    *("garbage", "[]", "null", "7", "{}", '"text"', '{"body": null}', "[" * 5000, ""),
+    *(b"\xff\xfe\x00", '{"properties": {}}', '{"properties": 1, "headers": [], "body": 1}'),
+    '{"properties": {"delivery_tag": "1", "delivery_info": {}}, "headers": {}, "body": "?"}',
+    '{"properties": {"delivery_tag": 1, "body_encoding": "base64"}, "headers": {}, "body": "?"}',
+)
+"""What stands in the queue when somebody writes to it who is no Kombu."""
+
+
 @pytest.fixture
 def stranger(tmp_path: Path) -> Iterator[Rig]:
     made = Rig(tmp_path, f"sqlite:///{tmp_path}/campaign.db", findings=0)
@@ -76,6 +85,9 @@ def test_messages_of_a_stranger_run_nothing_and_stop_nothing(stranger: Rig, tmp_
             for arguments in ([], [f"touch {proof}", 1], [[1], {"a": 1}], [10**30, -1], [True, 1]):
                 send(json.dumps([arguments, {}, {}]), "application/json", task)
         send("no json", "application/json", TASKS["fuzz"])
+        client = connection.channel().client
+        for raw in RAW_MESSAGES:
+            client.lpush(QUEUE, raw)
     stranger.until_done()
     stranger.expect_books_in_order()
     assert stranger.figures().campaign.schedules > 0
