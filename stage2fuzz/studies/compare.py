@@ -105,7 +105,7 @@ def meaning(events: Sequence[Event], threads: int) -> dict[str, list[str]]:
         elif kind == ev.TLBI:
             words.append(_tlbi(where, aux))
         elif kind in (ev.MARK_DIRTY, ev.CLEAR_DIRTY, ev.REPORT):
-            dirty.append(f"{ev.FIELDS[kind][0]} {where:#x}")
+            dirty.append(f"{ev.KINDS[kind].name} {where:#x}")
         elif kind == ev.WARN:
             words.append(f"WARN {aux}")
     told["dirty log"] = dirty
