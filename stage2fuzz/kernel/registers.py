@@ -43,7 +43,9 @@ def generate(tree: Path) -> str:
     if awk is None:
         raise InputError("kernel build", "no awk", f"awk, which {GENERATOR} is written in")
     command = [awk, "-f", str(tree / GENERATOR), str(tree / TABLE)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        command, capture_output=True, encoding="utf-8", errors="replace", check=False
+    )
     if done.returncode:
         lines = done.stderr.splitlines() or [f"exit code {done.returncode}"]
         raise InputError(str(tree), f"{GENERATOR} fails: {lines[0]}")
