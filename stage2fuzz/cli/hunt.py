@@ -8,7 +8,6 @@ from typing import Annotated, Final
 
 import typer
 
-from stage2fuzz.case.limits import check_engine
 from stage2fuzz.cli.common import Json, console, emit, table
 from stage2fuzz.cli.live import drive
 from stage2fuzz.cli.trees import Cache, Jobs, Tree, cores, prepared
@@ -44,7 +43,6 @@ def explore(
     random ones of every profile.
     """
     _check(seconds, schedules, seed)
-    check_engine(f"kernel:{tree}", "TREE")
     processes = cores(jobs)
     library, _engine = prepared(tree, cache)
     limit = math.inf if schedules and seconds is None else seconds or SECONDS

@@ -136,21 +136,17 @@ def _resolved(tree: Path) -> Path:
 
 def _sources(tree: Path) -> dict[str, str]:
     """Each file of the tree that goes in, with its SHA-256; InputError if one can't be read."""
-    try:
-        return _digests(tree)
-    except OSError as error:
-        where = str(error.filename or tree)
-        raise InputError(where, error.strerror or str(error), "a file that can be read") from None
-
-
-def _digests(tree: Path) -> dict[str, str]:
     names = [*KERNEL_FILES, *(ARCH / "include" / name for name in REAL_HEADERS)]
     names += [ARCH / "kvm/trace.h", *registers.sources(tree)]
-    return {
-        str(name): hashlib.sha256((tree / name).read_bytes()).hexdigest()
-        for name in names
-        if (tree / name).is_file()
-    }
+    return {str(name): _digest(tree / name) for name in names if (tree / name).is_file()}
+
+
+def _digest(path: Path) -> str:
+    try:
+        return hashlib.sha256(path.read_bytes()).hexdigest()
+    except OSError as error:
+        what = error.strerror or str(error)
+        raise InputError(str(path), what, "a file that can be read") from None
 
 
 def _key(sources: dict[str, str], tools: Toolchain) -> str:
@@ -207,7 +203,9 @@ def _compile(tree: Path, tools: Toolchain, work: Path) -> dict[str, bool]:
     for name, instrument in (("glue/glue", ()), ("runtime/witness", tools.instrument)):
         out = work / f"{Path(name).name}.o"
         source = str(HERE / f"{name}.c")
-        _check(tree, work, run_command([*compile_kernel, *instrument, "-c", source, "-o", str(out)]))
+        _check(
+            tree, work, run_command([*compile_kernel, *instrument, "-c", source, "-o", str(out)])
+        )
         objects.append(out)
     runtime = work / "runtime.c"
     unit = "".join(f'#include "{name}.c"\n' for name in RUNTIME_FILES)

@@ -21,7 +21,11 @@ USES_FIELDS: Final = "SYS_FIELD_PREP_ENUM("
 def needed(tree: Path) -> bool:
     """Whether the tree's stage-2 headers name fields that only the generated header has."""
     header = tree / "arch/arm64/include/asm/kvm_arm.h"
-    return header.is_file() and USES_FIELDS in header.read_text(errors="replace")
+    try:
+        return header.is_file() and USES_FIELDS in header.read_text(errors="replace")
+    except OSError as error:
+        what = error.strerror or str(error)
+        raise InputError(str(header), what, "a file that can be read") from None
 
 
 def sources(tree: Path) -> tuple[Path, ...]:
