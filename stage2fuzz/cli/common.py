@@ -15,7 +15,7 @@ from stage2fuzz.case.text import parse, read_case
 from stage2fuzz.errors import InputError
 from stage2fuzz.findings.models import Finding
 from stage2fuzz.findings.store import Store
-from stage2fuzz.fuzz.harness import write_whole
+from stage2fuzz.fuzz.outbox import write_whole
 
 MAX_DIGITS: Final = 9
 """Of a finding's number: what an integer of any database holds."""

@@ -16,7 +16,7 @@ from stage2fuzz.case.scenario import Scenario
 from stage2fuzz.case.text import format_case, read_case
 from stage2fuzz.cli.common import Json, console, emit
 from stage2fuzz.errors import InputError
-from stage2fuzz.fuzz.harness import write_whole
+from stage2fuzz.fuzz.outbox import write_whole
 from stage2fuzz.run import engine_of
 from stage2fuzz.studies.compare import Difference, compare
 
