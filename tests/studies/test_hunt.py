@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from stage2fuzz.arch import READ
 from stage2fuzz.case.scenario import Access, HostOp, Op, Scenario
 from stage2fuzz.case.text import parse
 from stage2fuzz.findings import State, Store
@@ -108,7 +109,7 @@ def test_wild_code_is_a_finding_and_the_next_turn_gets_a_new_process(
     assert plant(tmp_path / "tree", planted)
     engine = KernelEngine(build(tmp_path / "tree", tmp_path / "cache"))
     scenario = Scenario(
-        vcpus=((Access(0, 0), Access(0, 0)),), hosts=((HostOp(Op.AGE), HostOp(Op.AGE)),)
+        vcpus=((Access(READ, 0), Access(READ, 0)),), hosts=((HostOp(Op.AGE), HostOp(Op.AGE)),)
     )
     process = TurnProcess(engine.library.path)
     try:
