@@ -6,6 +6,7 @@ from typing import Final
 from stage2fuzz.case.text import format_case, parse
 from stage2fuzz.errors import InputError
 from stage2fuzz.findings import leases
+from stage2fuzz.findings.outage import patiently
 from stage2fuzz.process.end import DiedError
 from stage2fuzz.process.limits import Limits
 from stage2fuzz.process.wait import expect_room
@@ -22,7 +23,7 @@ from stage2fuzz.service.orders import (
 )
 from stage2fuzz.session.case_asker import CaseAsker
 from stage2fuzz.worker.fuzzing import measure
-from stage2fuzz.worker.job import Job, patiently
+from stage2fuzz.worker.job import Job
 
 CASE_SECONDS: Final = 30.0
 """For one case in a confined process; a run takes milliseconds, the start most of the time."""

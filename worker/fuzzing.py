@@ -16,13 +16,14 @@ from stage2fuzz.errors import InputError
 from stage2fuzz.findings import leases
 from stage2fuzz.findings.coverage import pack
 from stage2fuzz.findings.leases import MAX_INPUT_BYTES, MAX_INPUTS, Input
+from stage2fuzz.findings.outage import patiently
 from stage2fuzz.fuzz.outbox import Outbox, digest_of, files, killer, read_bounded
 from stage2fuzz.process.end import DiedError, End, How
 from stage2fuzz.process.limits import Limits
 from stage2fuzz.process.wait import expect_room, last_words, run_confined
 from stage2fuzz.service.orders import MAX_SEEDS, FuzzOrder, FuzzResult
 from stage2fuzz.session.case_asker import CaseAsker
-from stage2fuzz.worker.job import LOG, Job, patiently
+from stage2fuzz.worker.job import LOG, Job
 
 GRACE_SECONDS: Final = 20.0
 """Start-up and the end of the last input, beyond the order's own seconds."""

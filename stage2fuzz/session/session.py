@@ -20,6 +20,7 @@ from typing import Final, Self
 from stage2fuzz import places
 from stage2fuzz.case.codec import decode
 from stage2fuzz.case.profile import profile_named
+from stage2fuzz.engine import kind_of
 from stage2fuzz.errors import InputError
 from stage2fuzz.findings import Store
 from stage2fuzz.fuzz.outbox import Outbox, Statistics, killer
@@ -183,7 +184,7 @@ class Session:
 
     def _take_killers(self, outbox: Outbox, target: str, code: int) -> bool:
         """Record the input that a target's process died of, where compiled code ran in it."""
-        if not self.engine.startswith("kernel:"):
+        if not kind_of(self.engine).isolated:
             return False
         found = outbox.killers(outbox.folder, code)
         for how, data in found:
