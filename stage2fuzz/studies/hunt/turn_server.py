@@ -19,7 +19,7 @@ def main(library: str, place: str) -> None:
     """Take turns until there are no more."""
     native = Native(Path(library))
     running = mmap.mmap(int(place), mmap.PAGESIZE)
-    native.library.s2_watch(ctypes.byref(ctypes.c_uint64.from_buffer(running)))
+    native.watch(ctypes.c_uint64.from_buffer(running))
 
     def answers(question: Frame) -> list[Frame]:
         turn = parse_turn(question)
