@@ -9,10 +9,12 @@ from celery import Celery
 from kombu.exceptions import OperationalError
 
 from stage2fuzz.coordinator.loop import LOG, run
-from stage2fuzz.coordinator.metrics import MetricsServer, exposition
+from stage2fuzz.coordinator.metrics import MetricsServer
 from stage2fuzz.errors import InputError
 from stage2fuzz.findings import campaigns
-from stage2fuzz.findings.campaign_tables import ENDED
+from stage2fuzz.findings.figures import figures_of, to_record
+from stage2fuzz.findings.outage import patiently
+from stage2fuzz.findings.states import ENDED
 from stage2fuzz.findings.store import Store
 from stage2fuzz.service.logs import configure
 from stage2fuzz.service.orders import QUEUE, TASKS
@@ -64,29 +66,20 @@ class Show:
         if self.ticked - self.logged < LOG_SECONDS and self.server is None:
             return
         every = [
-            campaigns.figures(self.store.engine, each.id)
-            for each in campaigns.every(self.store.engine)
+            figures_of(self.store.engine, each.id) for each in campaigns.every(self.store.engine)
         ]
         if self.server is not None:
-            self.server.text = exposition(every)
+            self.server.record.every = every
         if self.ticked - self.logged >= LOG_SECONDS:
             self.logged = self.ticked
             for each in every:
                 if each.campaign.state not in ENDED:
-                    LOG.info("campaign", extra={"figures": campaigns.to_record(each)})
+                    LOG.info("campaign", extra={"figures": to_record(each)})
 
 
 def opened(settings: Settings) -> Store:
     """The database, waited for: in a cluster it may start after us."""
-    end = time.monotonic() + DATABASE_SECONDS
-    while True:
-        try:
-            return Store.open(settings.database)
-        except InputError as error:
-            if time.monotonic() > end:
-                raise
-            LOG.warning("%s; waiting", error)
-            time.sleep(1)
+    return patiently(lambda: Store.open(settings.database), (InputError,), DATABASE_SECONDS)
 
 
 def main() -> int:
@@ -98,12 +91,12 @@ def main() -> int:
     try:
         settings = from_environment()
         store = opened(settings)
-        server = MetricsServer(settings.metrics) if settings.metrics[1] else None
+        server = MetricsServer(settings.metrics_address) if settings.metrics_address else None
     except (InputError, OSError) as error:
         LOG.error("%s", error)
         return 2
     broker = Broker(settings.broker)
-    LOG.info("the coordinator runs")
+    LOG.info("the coordinator runs", extra={"metrics_port": server.port if server else None})
     run(store, broker.send, lambda: bool(stop), Show(store, server), settings.lease)
     LOG.info("the coordinator ends")
     if server is not None:

@@ -13,7 +13,9 @@ SECONDS: Final = 4.0
 def main() -> int:
     """0 where it answers and its loop has turned within the last minute."""
     try:
-        connection = HTTPConnection("127.0.0.1", from_environment().metrics[1], timeout=SECONDS)
+        address = from_environment().metrics_address
+        port = address[1] if address else 0
+        connection = HTTPConnection("127.0.0.1", port, timeout=SECONDS)
         connection.request("GET", "/healthz")
         return 0 if connection.getresponse().status == 200 else 1
     except (InputError, OSError, HTTPException) as error:

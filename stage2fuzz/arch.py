@@ -15,6 +15,8 @@ LAST_LEVEL: Final = 3
 PTE_VALID: Final = 1 << 0
 PTE_TABLE: Final = 1 << 1
 """Bit 1: a table at levels 0 to 2, a page at level 3; a block where it is clear."""
+PTE_TYPE: Final = PTE_VALID | PTE_TABLE
+"""Both set: a table at levels 0 to 2, a page at level 3."""
 PTE_MEMATTR: Final = 0xF << 2
 PTE_MEMATTR_NORMAL: Final = 0xF << 2
 PTE_MEMATTR_DEVICE: Final = 0x1 << 2
@@ -76,7 +78,7 @@ def is_valid(pte: int) -> bool:
 
 def is_table(pte: int, level: int) -> bool:
     """Whether this entry points to a table of the next level."""
-    return level < LAST_LEVEL and pte & 3 == 3
+    return level < LAST_LEVEL and pte & PTE_TYPE == PTE_TYPE
 
 
 def is_leaf(pte: int, level: int) -> bool:

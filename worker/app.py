@@ -17,13 +17,13 @@ from celery.signals import celeryd_init, setup_logging, worker_ready
 from kombu.entity import Queue
 
 from stage2fuzz.errors import InputError
-from stage2fuzz.findings import campaigns, leases
-from stage2fuzz.findings.leases import Trouble
+from stage2fuzz.findings import announcements, workers
+from stage2fuzz.findings.outage import Trouble, one_line
 from stage2fuzz.service.logs import configure
 from stage2fuzz.service.orders import QUEUE, TASKS
 from stage2fuzz.service.settings import from_environment
 from stage2fuzz.worker import tasks
-from stage2fuzz.worker.job import LOG, database, one_line, owner
+from stage2fuzz.worker.job import LOG, database, owner
 
 ALIVE_SECONDS: Final = 10.0
 TASK_SECONDS: Final = 2 * 3600 + 600
@@ -105,8 +105,10 @@ class SignOfLife:
         """Called every ten seconds; trouble is logged, for it may pass."""
         try:
             engine = database(os.getpid(), from_environment().database).engine
-            campaigns.worker_seen(engine, owner(), self.slots)
-            self.idle = self.idle + 1 if leases.overlooked(engine, socket.gethostname()) else 0
+            workers.worker_seen(engine, owner(), self.slots)
+            self.idle = (
+                self.idle + 1 if announcements.overlooked(engine, socket.gethostname()) else 0
+            )
         except (Trouble, InputError) as error:
             LOG.warning("no sign of life: %s", one_line(error))
         if self.idle >= IDLE_SIGNS:

@@ -8,8 +8,8 @@ import socket
 import sys
 
 from stage2fuzz.errors import InputError
-from stage2fuzz.findings import campaigns
-from stage2fuzz.findings.leases import Trouble
+from stage2fuzz.findings import workers
+from stage2fuzz.findings.outage import Trouble
 from stage2fuzz.findings.store import Store
 from stage2fuzz.service.settings import from_environment
 
@@ -18,7 +18,7 @@ def main() -> int:
     """0 where the worker lives."""
     try:
         with Store.open(from_environment().database) as store:
-            return 0 if campaigns.workers_on(store.engine, socket.gethostname()) else 1
+            return 0 if workers.workers_on(store.engine, socket.gethostname()) else 1
     except (InputError, Trouble) as error:
         sys.stderr.write(f"{error}\n")
         return 1

@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING
 
 from stage2fuzz.case.case import Case
 from stage2fuzz.case.text import parse
+from stage2fuzz.engine import engine_of
 from stage2fuzz.errors import ModelError
 from stage2fuzz.report import event_log
-from stage2fuzz.run import Outcome, engine_of, run
+from stage2fuzz.run import Outcome, run
 from stage2fuzz.session.reproduce import signatures
 
 if TYPE_CHECKING:

@@ -3,6 +3,7 @@
 from stage2fuzz.cli.options import Json
 from stage2fuzz.cli.output import emit
 from stage2fuzz.cli.terminal import console, table
+from stage2fuzz.engine import ENGINES
 from stage2fuzz.fuzz_targets import TARGETS
 from stage2fuzz.model.planted import MUST_CATCH
 from stage2fuzz.model.revision import NAMED, PATCHES
@@ -23,7 +24,9 @@ def engines(as_json: Json = False) -> None:
     for name, oracles_of_bug in bugs.items():
         rows.add_row(f"  {name}", " or ".join(oracles_of_bug))
     out.print(rows)
-    out.print("kernel:TREE     the user's own kernel code, compiled in user space")
+    for name, kind in ENGINES.items():
+        if name != "model":
+            out.print(f"{f'{name}:{kind.operand}':16}{kind.about}")
 
 
 def oracles(as_json: Json = False) -> None:

@@ -27,28 +27,6 @@ from stage2fuzz.findings.models import Base
 IDENTITY: Final = BigInteger().with_variant(Integer(), "sqlite")
 """SQLite numbers rows by itself only where the key is a plain INTEGER."""
 
-RUNNING: Final = "running"
-PAUSED: Final = "paused"
-DRAINING: Final = "draining"
-"""The budget is used up: no more fuzzing, but what was found is still confirmed and minimised."""
-DONE: Final = "done"
-STOPPED: Final = "stopped"
-ACTIVE: Final = (RUNNING, DRAINING)
-ENDED: Final = (DONE, STOPPED)
-
-READY: Final = "ready"
-LEASED: Final = "leased"
-COMMITTED: Final = "committed"
-POISONED: Final = "poisoned"
-"""Given up after the last attempt; the coordinator reports it and goes on without it."""
-CANCELLED: Final = "cancelled"
-
-NEW: Final = "new"
-KEPT: Final = "kept"
-DROPPED: Final = "dropped"
-KILLER: Final = "killer"
-"""An input that killed or hung the process that ran it: never handed out again."""
-
 campaign = Table(
     "campaign",
     Base.metadata,

@@ -15,9 +15,11 @@ from urllib.parse import quote
 from alembic import command
 from alembic.config import Config
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, Engine, create_engine, event, inspect, text
+from sqlalchemy import Connection, Engine, Table, create_engine, event, inspect, text
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
+from sqlalchemy.orm import DeclarativeBase
 
 from stage2fuzz.errors import InputError
 
@@ -39,7 +41,7 @@ def open_database(url: str) -> Engine:
         _check_file(parsed, where)
     engine = _engine(parsed)
     try:
-        with engine.connect().execution_options(**{READS: True}) as connection:
+        with reading(engine) as connection:
             _check_schema(connection, where)
         migrate(engine)
     except DBAPIError as error:
@@ -62,6 +64,20 @@ def migrate(engine: Engine, revision: str = "head") -> None:
         config = _alembic()
         config.attributes["connection"] = connection
         (command.downgrade if revision == "base" else command.upgrade)(config, revision)
+
+
+def reading(engine: Engine) -> Connection:
+    """A connection that only reads, and so never waits for a writer."""
+    return engine.connect().execution_options(**{READS: True})
+
+
+def insert_or_not(
+    connection: Connection, table: Table | type[DeclarativeBase]
+) -> postgresql.Insert | sqlite.Insert:
+    """An insert that knows ON CONFLICT, which each database spells for itself."""
+    if connection.dialect.name == "postgresql":
+        return postgresql.insert(table)
+    return sqlite.insert(table)
 
 
 def schema_version(connection: Connection) -> str:

@@ -12,7 +12,7 @@ from stage2fuzz.model.machine.vm import Vm
 from stage2fuzz.model.mmu.host import host_thread
 from stage2fuzz.model.mmu.vcpu import first_step, vcpu_thread
 from stage2fuzz.model.pgtable.unmapping import kvm_free_stage2_pgd
-from stage2fuzz.model.revision import Revision
+from stage2fuzz.model.revision import Revision, parse_revision
 from stage2fuzz.rules import Rules
 from stage2fuzz.schedule.base import Schedule, Scheduler
 
@@ -54,3 +54,8 @@ class ModelEngine:
                 vm.alone(partial(kvm_free_stage2_pgd, vm))
         schedule = Schedule(tuple(vm.runs), tuple(vm.choices))
         return Trace(vm.events, schedule, vm.preemptions, ended)
+
+
+def open_engine(operand: str) -> ModelEngine:
+    """The engine of a revision's name; InputError if there is none of that name."""
+    return ModelEngine(parse_revision(operand))

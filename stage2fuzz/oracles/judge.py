@@ -12,8 +12,8 @@ from stage2fuzz.events import (
     CALL_CODE,
     CALL_NAMES,
     FAULT,
-    FIELDS,
     FREE,
+    KINDS,
     RESUME,
     RETURN,
     THREAD_END,
@@ -27,7 +27,7 @@ from stage2fuzz.oracles.world import World
 from stage2fuzz.rules import Rules
 
 HANDLER_NAMES: Final[dict[int, str]] = {
-    kind: names[0].replace("-", "_") for kind, names in FIELDS.items()
+    number: kind.name.replace("-", "_") for number, kind in KINDS.items()
 } | {RETURN: "returned", THREAD_END: "ended"}
 WORLD_LAST: Final = (FREE, RESUME)
 """Kinds that end something: the oracles see it once more before the world forgets it."""
@@ -46,7 +46,7 @@ class Judge:
             if (names is None or make.oracle in names) and make.applies(rules)
         ]
         self._state = [container for oracle in self._oracles for container in oracle.state]
-        self._table: list[tuple[Any, ...]] = [()] * (max(FIELDS) + 1)
+        self._table: list[tuple[Any, ...]] = [()] * (max(KINDS) + 1)
         self._late: dict[int, tuple[Any, ...]] = {}
         for kind, name in HANDLER_NAMES.items():
             own = tuple(

@@ -105,7 +105,7 @@ class Service:
             settings.BROKER: f"redis+socket://{self.folder}/broker.socket",
             settings.WORK: str(self.folder),
             settings.TARGETS: os.environ.get(settings.TARGETS, str(TARGETS)),
-            settings.METRICS: os.environ.get(settings.METRICS, "127.0.0.1:0"),
+            settings.METRICS: os.environ.get(settings.METRICS, "off"),
             "PYTHONPATH": str(IMPORT_ROOT),
             "XDG_CACHE_HOME": os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache"),
         }

@@ -238,7 +238,7 @@ def test_a_decision_that_lacks_something_changes_nothing(store: Store) -> None:
         ({"duplicate_of": first}, "duplicate of itself"),
         ({"duplicate_of": second}, f"a duplicate itself; name its original; that is {first}"),
         ({"duplicate_of": 99}, "finding 99: there is none"),
-        ({"fixed_in": "v5.12"}, "engine 'v5.12'; model:REVISION or kernel:TREE"),
+        ({"fixed_in": "v5.12"}, "engine 'v5.12'; KIND:NAME, such as model:v5.10"),
         ({"label": "x" * 81}, "a label of 81 characters; at most 80"),
         ({"note": "\0"}, "zero character"),
     ]:
