@@ -15,16 +15,14 @@ class TranslationContext(Oracle):
         """State of one run."""
         self.vmids: dict[int, int] = self.per_run({})
 
-    def context(
-        self, _index: int, thread: int, _where: int, _old: int, new: int, _aux: int
-    ) -> None:
+    def context(self, thread: int, vmid: int) -> None:
         """The thread switched."""
-        self.vmids[thread] = new
+        self.vmids[thread] = vmid
 
-    def tlbi(self, index: int, thread: int, _where: int, _old: int, new: int, aux: int) -> None:
+    def tlbi(self, index: int, thread: int, form: int) -> None:
         """Which VMID it hit is decided by the register."""
         loaded = self.vmids.get(thread)
-        if loaded != self.world.vmid and aux & TLBI_OPERATION != TLBI_ALLE1:
+        if loaded != self.world.vmid and form & TLBI_OPERATION != TLBI_ALLE1:
             held = "the host's" if not loaded else "another"
             self.violation(
                 f"TLBI in {held} context",

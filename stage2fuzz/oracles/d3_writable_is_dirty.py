@@ -16,9 +16,7 @@ class WritableIsDirty(Oracle):
     rule = "writable implies dirty"
     why = "At the end each leaf or cached leaf with W in a logged slot has its dirty bit set."
 
-    def quiescent(
-        self, index: int, _thread: int, _where: int, _old: int, _new: int, _aux: int
-    ) -> None:
+    def quiescent(self, index: int) -> None:
         """No handler is running."""
         world = self.world
         for start, end, flags, _event in world.slots.values():

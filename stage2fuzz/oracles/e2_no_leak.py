@@ -19,15 +19,11 @@ class NoLeak(Oracle):
         """State of one run."""
         self.deferred: dict[int, int] = self.per_run({})
 
-    def free_deferred(
-        self, index: int, _thread: int, where: int, _old: int, _new: int, _aux: int
-    ) -> None:
+    def free_deferred(self, index: int, page: int) -> None:
         """It is freed when the grace period is over."""
-        self.deferred[where] = index
+        self.deferred[page] = index
 
-    def quiescent(
-        self, index: int, _thread: int, _where: int, _old: int, _new: int, _aux: int
-    ) -> None:
+    def quiescent(self, index: int) -> None:
         """Nobody is about to link anything."""
         world = self.world
         if world.destroying:
@@ -36,9 +32,7 @@ class NoLeak(Oracle):
             if page not in world.pages and page not in self.deferred:
                 self._leaked(index, allocated, page, "unreachable")
 
-    def returned(
-        self, index: int, _thread: int, _where: int, _old: int, _new: int, _aux: int
-    ) -> None:
+    def returned(self, index: int) -> None:
         """After teardown nothing may be left."""
         for page, allocated in self.world.live.items():
             if page not in self.deferred:

@@ -16,19 +16,19 @@ class PageBalance(Oracle):
         self.held: dict[int, int] = self.per_run({})
         self.devices: dict[int, int] = self.per_run({})
 
-    def pin(self, _index: int, thread: int, _where: int, _old: int, new: int, aux: int) -> None:
+    def pin(self, thread: int, address: int, flags: int) -> None:
         """A page was looked up and its count raised."""
-        if aux & (HOST_DEVICE | HOST_ABSENT | HOST_POISON):
-            self.devices[thread] = new
+        if flags & (HOST_DEVICE | HOST_ABSENT | HOST_POISON):
+            self.devices[thread] = address
         else:
             self.held[thread] = self.held.get(thread, 0) + 1
 
-    def unpin(self, _index: int, thread: int, _where: int, _old: int, new: int, _aux: int) -> None:
+    def unpin(self, thread: int, address: int) -> None:
         """It was released."""
-        if self.devices.get(thread) != new:
+        if self.devices.get(thread) != address:
             self.held[thread] = self.held.get(thread, 0) - 1
 
-    def resume(self, index: int, thread: int, _where: int, _old: int, _new: int, _aux: int) -> None:
+    def resume(self, index: int, thread: int) -> None:
         """The fault is over."""
         held = self.held.pop(thread, 0)
         if held:

@@ -2,6 +2,7 @@
 
 from stage2fuzz.events import CALL_MAP, ENOMEM, LOCK_MMU
 from stage2fuzz.oracles.base import Oracle, fault_name
+from stage2fuzz.oracles.facts import LOCK_NAME
 
 
 class AllocationContext(Oracle):
@@ -21,41 +22,35 @@ class AllocationContext(Oracle):
         self.filled: dict[int, int] = self.per_run({})
         self.readers: dict[int, int] = self.per_run({})
 
-    def topup(self, index: int, thread: int, _where: int, _old: int, _new: int, _aux: int) -> None:
+    def topup(self, index: int, thread: int) -> None:
         """The cache was filled, or at least somebody tried."""
         self.filled[thread] = index
 
-    def rcu_lock(
-        self, index: int, thread: int, _where: int, _old: int, _new: int, _aux: int
-    ) -> None:
+    def rcu_lock(self, index: int, thread: int) -> None:
         """Sleeping is forbidden from here."""
         self.readers[thread] = index
 
-    def rcu_unlock(
-        self, _index: int, thread: int, _where: int, _old: int, _new: int, _aux: int
-    ) -> None:
+    def rcu_unlock(self, thread: int) -> None:
         """To here."""
         self.readers.pop(thread, None)
 
-    def alloc(self, index: int, thread: int, where: int, _old: int, _new: int, aux: int) -> None:
+    def alloc(self, index: int, thread: int, page: int, system: int) -> None:
         """A page from the cache (0) or from the system allocator (1)."""
-        if not aux:
+        if not system:
             return
         held = self.world.held.get(thread, ())
-        locked = any(name & 0xFF == LOCK_MMU for name in held)
+        locked = any(name & LOCK_NAME == LOCK_MMU for name in held)
         if locked or thread in self.readers:
             self.violation(
                 "system allocation " + ("under mmu_lock" if locked else "in an RCU section"),
-                f"{self.world.name(thread)} asked the system for table page {where:#x} while it "
+                f"{self.world.name(thread)} asked the system for table page {page:#x} while it "
                 "must not sleep",
                 index,
             )
 
-    def returned(
-        self, index: int, thread: int, _where: int, _old: int, new: int, _aux: int
-    ) -> None:
+    def returned(self, index: int, thread: int, result: int) -> None:
         """The cache ran dry."""
-        if new != -ENOMEM:
+        if result != -ENOMEM:
             return
         fault = self.world.faults.get(thread)
         if fault is not None and self.filled.get(thread, -1) < fault[0]:
