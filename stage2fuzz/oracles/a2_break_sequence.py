@@ -69,7 +69,7 @@ class BreakSequence(Oracle):
     why = "An entry is made valid again only after DSB, TLBI, DSB, stage-1 TLBI, DSB."
 
     def setup(self) -> None:
-        """State of one run."""
+        """Make the containers that hold what one run shows."""
         self.broken: dict[int, Broken] = self.per_run({})
 
     def leaf_removed(
@@ -80,7 +80,7 @@ class BreakSequence(Oracle):
             self.broken[location] = Broken(index, thread, level, ipa, False)
 
     def table_unlinked(self, index: int, thread: int, location: int, level: int, ipa: int) -> None:
-        """A table entry is invalid now."""
+        """A table entry is invalid now, whatever hung below it."""
         self.broken[location] = Broken(index, thread, level, ipa, True)
 
     def dsb(self, thread: int, barrier: int) -> None:
@@ -121,12 +121,12 @@ class BreakSequence(Oracle):
                 broken.phase = Phase.STAGE1_ISSUED
 
     def leaf_installed(self, index: int, thread: int, location: int, level: int, ipa: int) -> None:
-        """The entry is valid again."""
+        """A broken entry is valid again, as a leaf, after all five steps."""
         if self.broken:
             self._made(index, thread, location, level, ipa)
 
     def table_linked(self, index: int, thread: int, location: int, level: int, ipa: int) -> None:
-        """The entry is valid again, as a table."""
+        """A broken entry is valid again, as a table."""
         if self.broken:
             self._made(index, thread, location, level, ipa)
 

@@ -40,7 +40,7 @@ class TlbiScope(Oracle):
     why = "A completed TLBI leaves nothing of what was removed: right page, level and depth."
 
     def setup(self) -> None:
-        """State of one run."""
+        """Make the containers that hold what one run shows."""
         self.removals: dict[int, Removal] = self.per_run({})
 
     def leaf_removed(self, index: int, thread: int, location: int, level: int, ipa: int) -> None:
@@ -55,31 +55,31 @@ class TlbiScope(Oracle):
         self.removals[location] = Removal(index, thread, level, ipa, [entry[0] for entry in below])
 
     def tlbi(self, index: int, thread: int, form: int) -> None:
-        """A broadcast TLBI of stage 2 was issued."""
+        """The thread issued a broadcast TLBI of stage 2; its DSB will complete it."""
         if self.removals and form & TLBI_BROADCAST and form & TLBI_OPERATION != TLBI_VMALLE1:
             for removal in self.removals.values():
                 if removal.thread == thread:
                     removal.tlbi = index
 
     def dsb(self, thread: int, barrier: int) -> None:
-        """It is complete."""
+        """The thread's last TLBI is complete, for all that it removed before."""
         if self.removals and barrier == DSB_ISH:
             for removal in self.removals.values():
                 if removal.thread == thread:
                     removal.flush = removal.tlbi
 
     def leaf_installed(self, index: int, location: int) -> None:
-        """The entry is used again."""
+        """The entry is used again, so its flush is over."""
         if location in self.removals:
             self._check(index, location)
 
     def table_linked(self, index: int, location: int) -> None:
-        """The entry is used again, as a table."""
+        """The entry is used again as a table, so its flush is over."""
         if location in self.removals:
             self._check(index, location)
 
     def returned(self, index: int, thread: int) -> None:
-        """The call that removed it is over."""
+        """The call that removed the entries is over, and so is their flush."""
         if self.removals:
             for location, removal in list(self.removals.items()):
                 if removal.thread == thread:

@@ -21,11 +21,11 @@ class StageOrder(Oracle):
     why = "A DSB stands between the TLBI of stage 2 by IPA and the TLBI of stage 1."
 
     def setup(self) -> None:
-        """State of one run."""
+        """Make the containers that hold what one run shows."""
         self.issued: dict[int, int] = self.per_run({})
 
     def tlbi(self, index: int, thread: int, form: int) -> None:
-        """Stage 2 is under way, or stage 1 comes while it still is."""
+        """A TLBI of stage 2 begins, or one of stage 1 comes while it is still under way."""
         operation = form & TLBI_OPERATION
         if operation == TLBI_IPAS2E1:
             self.issued[thread] = index

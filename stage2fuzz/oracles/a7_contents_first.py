@@ -17,7 +17,7 @@ class ContentsFirst(Oracle):
     why = "A table page is zeroed, and that is ordered, before an entry links it."
 
     def setup(self) -> None:
-        """State of one run."""
+        """Make the containers that hold what one run shows."""
         self.zeroed: dict[int, int] = self.per_run({})
 
     def zero(self, index: int, page: int) -> None:

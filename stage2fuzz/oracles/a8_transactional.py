@@ -17,7 +17,7 @@ class Transactional(Oracle):
     why = "One call never shows walkers a leaf that is neither its old nor its new state."
 
     def setup(self) -> None:
-        """State of one run."""
+        """Make the containers that hold what one run shows."""
         self.installed: dict[tuple[int, int], tuple[int, int, int]] = self.per_run({})
 
     def leaf_installed(

@@ -35,7 +35,7 @@ class UnusableAfterReturn(Oracle):
     returns = (*REMOVES, *PROTECTS)
 
     def setup(self) -> None:
-        """State of one run."""
+        """Make the containers that hold what one run shows."""
         self.removed: dict[int, list[Removed]] = self.per_run({})
 
     def leaf_removed(self, index: int, thread: int, location: int, call: Call | None) -> None:

@@ -17,7 +17,7 @@ class UseAfterFree(Oracle):
     late = ("load", "store", "cmpxchg_fail")
 
     def setup(self) -> None:
-        """State of one run."""
+        """Make the containers that hold what one run shows."""
         self.readers: dict[int, int] = self.per_run({})
 
     def load(self, index: int, thread: int, location: int) -> None:
@@ -45,11 +45,11 @@ class UseAfterFree(Oracle):
         )
 
     def rcu_lock(self, index: int, thread: int) -> None:
-        """A shared walk begins."""
+        """A shared walk begins; until it ends no page that it may see is freed."""
         self.readers[thread] = index
 
     def rcu_unlock(self, thread: int) -> None:
-        """It ends."""
+        """The shared walk ends."""
         self.readers.pop(thread, None)
 
     def free(self, index: int, thread: int, page: int) -> None:

@@ -16,7 +16,7 @@ class ReleasedPage(Oracle):
     why = "After the host moved a page, no guest access or translation reaches the old one."
 
     def setup(self) -> None:
-        """State of one run."""
+        """Make the containers that hold what one run shows."""
         self.right: dict[int, int] = self.per_run({})
         """IPA -> host address that was right since the host last changed anything."""
 

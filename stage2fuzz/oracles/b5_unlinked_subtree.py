@@ -18,7 +18,7 @@ class UnlinkedSubtree(Oracle):
 
     @classmethod
     def applies(cls, rules: Rules) -> bool:
-        """Where one walker at a time changes tables."""
+        """The rule holds where one walker at a time changes tables."""
         return not rules.shared_faults
 
     def private_written(self, index: int, thread: int, location: int, new: int) -> None:

@@ -17,15 +17,15 @@ class LockedMarker(Oracle):
 
     @classmethod
     def applies(cls, rules: Rules) -> bool:
-        """Where faults walk in parallel."""
+        """The marker exists where faults walk in parallel."""
         return rules.shared_faults
 
     def setup(self) -> None:
-        """State of one run."""
+        """Make the containers that hold what one run shows."""
         self.owners: dict[int, tuple[int, int]] = self.per_run({})
 
     def store(self, index: int, thread: int, location: int, old: int, new: int) -> None:
-        """The marker comes or goes."""
+        """A walker writes the marker, or writes over it."""
         if is_locked(old):
             owner = self.owners.pop(location, None)
             if owner is not None and owner[0] != thread:
@@ -40,7 +40,7 @@ class LockedMarker(Oracle):
             self.owners[location] = (thread, index)
 
     def quiescent(self, index: int) -> None:
-        """Nobody is inside the engine."""
+        """Nobody is inside the page-table code, so no marker has an owner any more."""
         for location, (thread, locked) in self.owners.items():
             if location & -PAGE_SIZE in self.world.pages:
                 self.violation(

@@ -67,7 +67,7 @@ class Refinement(Oracle):
     returns = (CALL_MAP, CALL_RELAX, CALL_UNMAP, CALL_WRPROTECT)
 
     def setup(self) -> None:
-        """State of one run."""
+        """Make the containers that hold what one run shows."""
         self.splitting: dict[int, tuple[int, int]] = self.per_run({})
         """Thread -> (leaf, first IPA) of the block that its split took away."""
 

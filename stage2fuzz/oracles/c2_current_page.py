@@ -18,21 +18,21 @@ class CurrentPage(Oracle):
     why = "A fault maps the host's current page: sequence, then lookup, then retry check."
 
     def setup(self) -> None:
-        """State of one run."""
+        """Make the containers that hold what one run shows."""
         self.sampled: dict[int, int] = self.per_run({})
         self.pinned: dict[int, int] = self.per_run({})
         self.checked: dict[int, tuple[int, int]] = self.per_run({})
 
     def seq_read(self, index: int, thread: int) -> None:
-        """The sequence was sampled."""
+        """The thread sampled the notifier's sequence."""
         self.sampled[thread] = index
 
     def pin(self, index: int, thread: int) -> None:
-        """The host page was looked up."""
+        """The thread looked the host page up."""
         self.pinned[thread] = index
 
     def retry_check(self, index: int, thread: int, retry: int) -> None:
-        """Under the lock: whether an invalidation came in between."""
+        """The thread asked, under the lock, whether an invalidation came in between."""
         self.checked[thread] = (index, retry)
 
     def leaf_installed(

@@ -3,7 +3,7 @@
 from stage2fuzz.arch import GRANULES, describe
 from stage2fuzz.events import CALL_SLOT_DELETE
 from stage2fuzz.oracles.base import Oracle, leaf_kind
-from stage2fuzz.oracles.facts import Call, Fault, Slot
+from stage2fuzz.oracles.facts import Call, Fault, Slot, outermost
 
 
 class InsideSlot(Oracle):
@@ -19,7 +19,7 @@ class InsideSlot(Oracle):
     returns = (CALL_SLOT_DELETE,)
 
     def setup(self) -> None:
-        """State of one run."""
+        """Make the containers that hold what one run shows."""
         self.deleted: list[tuple[int, int]] = self.per_run([])
 
     def slot(self, index: int, ipa: int, size: int) -> None:
@@ -38,14 +38,14 @@ class InsideSlot(Oracle):
         fault: Fault | None,
         call: Call | None,
     ) -> None:
-        """A leaf's range against its slot's."""
+        """A new leaf's range lies inside its slot's."""
         world = self.world
         end = ipa + GRANULES[level]
         if slot is not None:
             if slot[0] <= ipa and end <= slot[1]:
                 return
         else:
-            work = fault or _outermost(call)
+            work = fault or outermost(call)
             if work is not None and any(work[0] < gone[1] for gone in self.deleted):
                 return
         self.violation(
@@ -56,7 +56,7 @@ class InsideSlot(Oracle):
         )
 
     def returned(self, index: int, thread: int) -> None:
-        """After a deletion nothing may be left."""
+        """After the thread's deletions no leaf of the deleted slots is left."""
         world = self.world
         for start, published in self.deleted:
             if world.events[published][1] != thread:
@@ -72,10 +72,3 @@ class InsideSlot(Oracle):
                     published,
                     index,
                 )
-
-
-def _outermost(call: Call | None) -> Call | None:
-    """The call that others were made inside of."""
-    while call is not None and call[6] is not None:
-        call = call[6]
-    return call

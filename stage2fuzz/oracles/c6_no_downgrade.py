@@ -31,7 +31,7 @@ class NoDowngrade(Oracle):
         level: int,
         fault: Fault | None,
     ) -> None:
-        """Broken and made again by one call, with the same output address."""
+        """A fault broke a leaf and made one with the same output address."""
         if fault is not None and rights(old) & ~rights(new):
             # Aging clears AF, so patch 2's test for a difference in permissions only misses it.
             how = "break-before-make" + (" of an aged leaf" if (old ^ new) & PTE_AF else "")
@@ -47,7 +47,7 @@ class NoDowngrade(Oracle):
         level: int,
         fault: Fault | None,
     ) -> None:
-        """Rewritten in place."""
+        """A fault rewrote a leaf of the same page in place."""
         if fault is not None and not (old ^ new) & PTE_ADDRESS and rights(old) & ~rights(new):
             self._lost(index, thread, location, old, new, level, fault, "in place")
 

@@ -18,7 +18,7 @@ class InstructionCache(Oracle):
     why = "Execute permission is granted only after instruction-cache invalidation of the page."
 
     def setup(self) -> None:
-        """State of one run."""
+        """Make the containers that hold what one run shows."""
         self.invalidated: list[tuple[int, int, int]] = self.per_run([])
 
     def icache_invalidate(self, index: int, address: int, size: int) -> None:

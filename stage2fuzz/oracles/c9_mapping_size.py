@@ -29,7 +29,7 @@ class MappingSize(Oracle):
         slot: Slot | None,
         backing: Backing | None,
     ) -> None:
-        """A fault's block."""
+        """A fault's new block against slot, host page and logging."""
         world = self.world
         if level == LAST_LEVEL or fault is None:
             return
@@ -63,7 +63,7 @@ class MappingSize(Oracle):
         fault: Fault | None,
         call: Call | None,
     ) -> None:
-        """Relaxed in place."""
+        """A leaf that was relaxed in place is no larger than the fault was about."""
         world = self.world
         if fault is None or call is None or call[1] != CALL_RELAX:
             return

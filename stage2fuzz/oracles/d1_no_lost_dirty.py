@@ -23,12 +23,12 @@ class NoLostDirty(Oracle):
     returns = (CALL_LOG_GET, CALL_LOG_CLEAR)
 
     def setup(self) -> None:
-        """State of one run."""
+        """Make the containers that hold what one run shows."""
         self.written: dict[int, int] = self.per_run({})
         self.reported: dict[int, list[int]] = self.per_run({})
 
     def access(self, index: int, ipa: int, kind: int) -> None:
-        """The guest wrote."""
+        """A guest write to a logged page must be told of from here on."""
         world = self.world
         if kind != WRITE or not world.logs(ipa):
             return
@@ -43,19 +43,19 @@ class NoLostDirty(Oracle):
         self.reported.setdefault(thread, []).append(ipa)
 
     def returned(self, thread: int) -> None:
-        """User space has the report now."""
+        """User space has what the call reports now."""
         if self.reported:
             for page in self.reported.pop(thread, ()):
                 self.written.pop(page, None)
 
     def slot(self, size: int, flags: int) -> None:
-        """Without logging nothing is owed."""
+        """What is no longer logged need not be reported."""
         if self.written and (not size or not flags & SLOT_LOGGING):
             for page in [page for page in self.written if not self.world.logs(page)]:
                 del self.written[page]
 
     def quiescent(self, index: int) -> None:
-        """Nobody will set a bit any more."""
+        """Nobody will set a bit any more: what is still owed is lost."""
         for page, written in self.written.items():
             if page not in self.world.dirty:
                 writer = self.world.events[written][1]

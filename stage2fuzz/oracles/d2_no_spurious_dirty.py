@@ -20,7 +20,7 @@ class NoSpuriousDirty(Oracle):
     returns = (CALL_MAP, CALL_RELAX)
 
     def setup(self) -> None:
-        """State of one run."""
+        """Make the containers that hold what one run shows."""
         self.granted: dict[int, int] = self.per_run({})
         self.marked: dict[int, tuple[int, int]] = self.per_run({})
         self.results: dict[int, int] = self.per_run({})
@@ -28,7 +28,7 @@ class NoSpuriousDirty(Oracle):
         """Whether the slot of a thread's fault was logged when the fault began."""
 
     def fault(self, thread: int, ipa: int) -> None:
-        """Nothing has been granted for this one yet."""
+        """A new fault has not been granted anything yet."""
         self.logged[thread] = self.world.logs(ipa)
         self.granted.pop(thread, None)
         self.results.pop(thread, None)
@@ -49,7 +49,7 @@ class NoSpuriousDirty(Oracle):
             self.marked[thread] = (index, ipa)
 
     def returned(self, thread: int, ipa: int, result: int, call: Call | None) -> None:
-        """map or relax is through, still under the lock."""
+        """map or relax is through, still under the lock, and may have granted write."""
         if thread not in self.world.faults:
             return
         self.results[thread] = result

@@ -18,7 +18,7 @@ class LoggingStart(Oracle):
     returns = (CALL_LOG_ENABLE,)
 
     def setup(self) -> None:
-        """State of one run."""
+        """Make the containers that hold what one run shows."""
         self.switched: dict[int, bool] = self.per_run({})
         """Threads whose call in progress has really switched logging on."""
 
@@ -28,7 +28,7 @@ class LoggingStart(Oracle):
             self.switched[thread] = True
 
     def returned(self, index: int, thread: int, result: int, call: Call | None) -> None:
-        """Logging is on."""
+        """Logging is on; what is writable from before has its bit set."""
         world = self.world
         if call is None or result or not self.switched.pop(thread, False):
             return

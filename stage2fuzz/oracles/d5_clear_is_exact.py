@@ -17,11 +17,11 @@ class ClearIsExact(Oracle):
     returns = (CALL_LOG_GET, CALL_LOG_CLEAR)
 
     def setup(self) -> None:
-        """State of one run."""
+        """Make the containers that hold what one run shows."""
         self.cleared: dict[int, list[tuple[int, int]]] = self.per_run({})
 
     def clear_dirty(self, index: int, thread: int, ipa: int) -> None:
-        """A bit is cleared."""
+        """A call cleared a bit: in its range, and to be protected before it returns."""
         self.cleared.setdefault(thread, []).append((index, ipa))
         call = self.world.outer_call(thread)
         if (

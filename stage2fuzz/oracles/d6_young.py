@@ -18,7 +18,7 @@ class Young(Oracle):
     returns = (CALL_IS_YOUNG,)
 
     def returned(self, index: int, ipa: int, result: int, call: Call | None) -> None:
-        """The answer, against the leaf."""
+        """The call's answer is the leaf's access flag."""
         world = self.world
         if call is None:
             return

@@ -21,7 +21,7 @@ class ReferenceCount(Oracle):
     why = "Each linked table page's count is one more than its counted entries."
 
     def setup(self) -> None:
-        """State of one run."""
+        """Make the containers that hold what one run shows."""
         self.counts: dict[int, int] = self.per_run({})
 
     def alloc(self, page: int) -> None:
@@ -29,17 +29,17 @@ class ReferenceCount(Oracle):
         self.counts[page] = 1
 
     def get_page(self, index: int, page: int, count: int) -> None:
-        """One more."""
+        """The page has one reference more."""
         self.counts[page] = count
         self.world.touched[page] = index
 
     def put_page(self, index: int, page: int, count: int) -> None:
-        """One less."""
+        """The page has one reference less."""
         self.counts[page] = count
         self.world.touched[page] = index
 
     def returned(self, index: int, thread: int) -> None:
-        """Nobody may be changing the pages that were touched."""
+        """If no other call is under way, the pages that were touched are counted."""
         world = self.world
         touched = world.touched
         if not touched or world.pending or world.destroying:

@@ -16,15 +16,15 @@ class NoLeak(Oracle):
     returns = (CALL_DESTROY,)
 
     def setup(self) -> None:
-        """State of one run."""
+        """Make the containers that hold what one run shows."""
         self.deferred: dict[int, int] = self.per_run({})
 
     def free_deferred(self, index: int, page: int) -> None:
-        """It is freed when the grace period is over."""
+        """The page is freed when the grace period is over, which counts as freed."""
         self.deferred[page] = index
 
     def quiescent(self, index: int) -> None:
-        """Nobody is about to link anything."""
+        """Nobody is about to link anything: what is not linked now never will be."""
         world = self.world
         if world.destroying:
             return

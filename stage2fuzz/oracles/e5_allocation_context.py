@@ -18,24 +18,24 @@ class AllocationContext(Oracle):
     returns = (CALL_MAP,)
 
     def setup(self) -> None:
-        """State of one run."""
+        """Make the containers that hold what one run shows."""
         self.filled: dict[int, int] = self.per_run({})
         self.readers: dict[int, int] = self.per_run({})
 
     def topup(self, index: int, thread: int) -> None:
-        """The cache was filled, or at least somebody tried."""
+        """The thread filled its cache, or at least tried."""
         self.filled[thread] = index
 
     def rcu_lock(self, index: int, thread: int) -> None:
-        """Sleeping is forbidden from here."""
+        """The thread must not sleep from here on."""
         self.readers[thread] = index
 
     def rcu_unlock(self, thread: int) -> None:
-        """To here."""
+        """The thread may sleep again."""
         self.readers.pop(thread, None)
 
     def alloc(self, index: int, thread: int, page: int, system: int) -> None:
-        """A page from the cache (0) or from the system allocator (1)."""
+        """A table page was taken, from the cache (0) or from the system allocator (1)."""
         if not system:
             return
         held = self.world.held.get(thread, ())
@@ -49,7 +49,7 @@ class AllocationContext(Oracle):
             )
 
     def returned(self, index: int, thread: int, result: int) -> None:
-        """The cache ran dry."""
+        """A map that failed for want of a page belongs to a fault that had topped up."""
         if result != -ENOMEM:
             return
         fault = self.world.faults.get(thread)

@@ -37,7 +37,7 @@ class LockMode(Oracle):
     why = "Every walk of a live table holds mmu_lock in the mode its operation needs."
 
     def call(self, index: int, thread: int, ipa: int, request: int) -> None:
-        """An operation begins."""
+        """An operation begins: its lock is held, in its mode."""
         code = request & CALL_CODE
         if code >= FIRST_HOST_CALL or code == CALL_DESTROY:
             return

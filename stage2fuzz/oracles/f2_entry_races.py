@@ -16,7 +16,7 @@ class EntryRaces(Oracle):
 
     @classmethod
     def applies(cls, rules: Rules) -> bool:
-        """Where faults walk in parallel."""
+        """The rule holds where faults walk in parallel."""
         return rules.shared_faults
 
     def store(self, index: int, thread: int, location: int, old: int, order: int) -> None:

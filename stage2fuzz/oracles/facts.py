@@ -5,6 +5,7 @@ from typing import Final
 
 from stage2fuzz.arch import (
     ENTRIES,
+    ENTRY_SIZE,
     GRANULES,
     LAST_LEVEL,
     PAGE_SIZE,
@@ -45,6 +46,13 @@ Break = tuple[int, int, int]
 
 NOTHING: Final[dict[int, int]] = {}
 """The entries of a table page that nobody knows."""
+
+
+def outermost(call: Call | None) -> Call | None:
+    """The call that ``call`` was made inside of, or itself; None for none."""
+    while call is not None and call[6] is not None:
+        call = call[6]
+    return call
 
 
 class Facts:
@@ -150,14 +158,14 @@ class Facts:
         if found is not None:
             return found
         level = self.start_level
-        location = self.roots[0] + (ipa >> SHIFTS[level]) * 8 if self.roots else 0
+        location = self.roots[0] + (ipa >> SHIFTS[level]) * ENTRY_SIZE if self.roots else 0
         while True:
             value = self.tables.get(location & -PAGE_SIZE, NOTHING).get(location, 0)
             if level == LAST_LEVEL or value & PTE_TYPE != PTE_TYPE:
                 found = self.walked[ipa] = value, level, location
                 return found
             level += 1
-            location = (value & PTE_ADDRESS) + ((ipa >> SHIFTS[level]) & (ENTRIES - 1)) * 8
+            location = (value & PTE_ADDRESS) + ((ipa >> SHIFTS[level]) & (ENTRIES - 1)) * ENTRY_SIZE
 
     def leaves(self, start: int, end: int) -> Iterator[tuple[int, int, int, int]]:
         """(value, level, IPA, location) of each visible valid leaf that touches [start, end)."""
@@ -198,7 +206,4 @@ class Facts:
 
     def outer_call(self, thread: int) -> Call | None:
         """The outermost call that ``thread`` is in."""
-        call = self.calls.get(thread)
-        while call is not None and call[6] is not None:
-            call = call[6]
-        return call
+        return outermost(self.calls.get(thread))

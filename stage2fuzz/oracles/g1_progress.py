@@ -50,7 +50,7 @@ class Progress(Oracle):
     why = "No state returns without progress in a cycle in which every thread runs."
 
     def setup(self) -> None:
-        """State of one run."""
+        """Make the containers that hold what one run shows."""
         self.seen: dict[Any, int] = self.per_run({})
         """State -> the event after which it was seen first since the last progress."""
         self.looked: list[int] = self.per_run([])
@@ -58,7 +58,7 @@ class Progress(Oracle):
         self.proved: list[int] = self.per_run([])
 
     def resume(self, index: int, thread: int) -> None:
-        """Back to the guest, once more."""
+        """A vCPU goes back to the guest, perhaps in a state that has been there before."""
         if self.proved or not (self.seen or self._again(thread)):
             return
         if self.seen and self._progress(self.looked[-1] + 1, index):

@@ -23,12 +23,12 @@ class BoundedFaults(Oracle):
     why = "No fault is caused by a needless break of another vCPU; three faults serve an access."
 
     def setup(self) -> None:
-        """State of one run."""
+        """Make the containers that hold what one run shows."""
         self.victims: dict[int, list[tuple[int, int]]] = self.per_run({})
         """Event of the break -> (thread, event) of the faults it caused."""
 
     def fault(self, index: int, thread: int, ipa: int, status: int) -> None:
-        """One more fault of this access; perhaps it walked into a break."""
+        """The access takes one more fault; perhaps it walked into a break."""
         faults = self.world.attempts[thread]
         if len(faults) > ENOUGH:
             self._count(index, thread, ipa, faults[-ENOUGH - 1])
@@ -71,7 +71,7 @@ class BoundedFaults(Oracle):
     def leaf_remade(
         self, index: int, thread: int, old: int, new: int, level: int, broken_at: int
     ) -> None:
-        """Now it is known whether the break was needed."""
+        """The break is complete, so it is known whether it was needed."""
         victims = self.victims.pop(broken_at, None) if self.victims else None
         if victims is None or (old ^ new) & ~PTE_PERMISSIONS:
             return

@@ -20,7 +20,7 @@ class NeedlessBreak(Oracle):
     def leaf_remade(
         self, index: int, thread: int, old: int, new: int, level: int, ipa: int, broken_at: int
     ) -> None:
-        """Broken and made again by one call."""
+        """A call broke a leaf and made one of the same page, for more than permissions."""
         if (old ^ new) & ~PTE_PERMISSIONS:
             return
         what = "to change nothing" if old == new else "to change its permissions"
@@ -36,7 +36,7 @@ class NeedlessBreak(Oracle):
         )
 
     def tlbi(self, index: int, thread: int, ipa: int) -> None:
-        """Inside map, after nothing was stored."""
+        """A TLBI inside map has something to flush."""
         world = self.world
         call = world.calls.get(thread)
         if call is not None and call[1] == CALL_MAP and world.stored.get(thread, -1) < call[0]:

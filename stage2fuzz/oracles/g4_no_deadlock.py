@@ -22,11 +22,11 @@ class NoDeadlock(Oracle):
     why = "No run deadlocks, no two locks are taken in both orders, nobody sleeps with mmu_lock."
 
     def setup(self) -> None:
-        """State of one run."""
+        """Make the containers that hold what one run shows."""
         self.orders: dict[tuple[int, int], int] = self.per_run({})
 
     def deadlock(self, index: int, waiting: int) -> None:
-        """The engine found nobody who could go on."""
+        """The engine found that no thread can go on."""
         world = self.world
         names = [world.name(t) for t in range(world.threads) if waiting >> t & 1]
         self.violation(
@@ -36,7 +36,7 @@ class NoDeadlock(Oracle):
         )
 
     def lock_nested(self, index: int, thread: int, lock: int, held: tuple[int, ...]) -> None:
-        """One more lock, while others are held."""
+        """A lock is taken while others are held, in the same order everywhere."""
         for name in held:
             outer = name & LOCK_NAME
             self.orders.setdefault((outer, lock), index)
@@ -52,11 +52,11 @@ class NoDeadlock(Oracle):
                 )
 
     def pin(self, index: int, thread: int) -> None:
-        """A host page lookup may sleep."""
+        """A host page lookup may sleep, so mmu_lock is not held."""
         self._sleeps(index, thread, "looked the host page up")
 
     def topup(self, index: int, thread: int) -> None:
-        """So may an allocation."""
+        """A top-up may sleep, so mmu_lock is not held."""
         self._sleeps(index, thread, "topped its cache up")
 
     def _sleeps(self, index: int, thread: int, what: str) -> None:

@@ -37,7 +37,7 @@ class RightExit(Oracle):
     def resume(
         self, index: int, thread: int, ipa: int, kind: int, result: int, outside: int
     ) -> None:
-        """The handler is through: 1 guest, 0 MMIO, an errno."""
+        """The handler is through, with 1 (guest), or for a reason with 0 (MMIO) or an errno."""
         if result == 1 and not outside:
             return
         world = self.world

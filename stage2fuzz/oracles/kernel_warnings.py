@@ -27,7 +27,7 @@ class Warned(Oracle):
     why = "No WARN_ON or BUG_ON of the engine fires."
 
     def warn(self, index: int, thread: int, warning: int) -> None:
-        """It fired."""
+        """A WARN_ON or BUG_ON fired, which none should."""
         if warning != WARN_HYP_REMAP:
             what = WARN_NAMES.get(warning, "other")
             self.violation(what, f"{self.world.name(thread)} hit a kernel warning: {what}", index)
@@ -41,7 +41,7 @@ class Crashed(Oracle):
     why = "The engine's code takes no signal."
 
     def crash(self, index: int, thread: int, address: int, signal: int) -> None:
-        """It did."""
+        """The engine's C code took a signal."""
         self.violation(
             f"signal {signal}",
             f"{self.world.name(thread)} crashed with signal {signal} at address {address:#x}",

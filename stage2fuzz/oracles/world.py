@@ -103,7 +103,7 @@ class World(Facts):
         self.attempts[thread] = []
 
     def resume(self, thread: int, result: int) -> None:
-        """It leaves the handler; heard last, so that oracles still see the fault."""
+        """The vCPU leaves the handler; heard last, so that oracles still see the fault."""
         self.faults.pop(thread, None)
         if result not in (1, -EAGAIN):
             self.attempts[thread] = []
@@ -180,11 +180,11 @@ class World(Facts):
             self.window.tlbi(thread, ipa, size, form)
 
     def invalidate_begin(self, count: int) -> None:
-        """A notifier invalidation starts: its count moved."""
+        """A notifier invalidation starts: the count moved."""
         self.invalidating = count
 
     def invalidate_end(self, sequence: int) -> None:
-        """It ended: the sequence moved."""
+        """A notifier invalidation ended: the sequence moved."""
         self.invalidating -= 1
         self.sequence = sequence
 
@@ -193,7 +193,7 @@ class World(Facts):
         self.dirty.setdefault(ipa, index)
 
     def clear_dirty(self, ipa: int) -> None:
-        """A bit was cleared."""
+        """A bit of a dirty bitmap was cleared."""
         self.dirty.pop(ipa, None)
 
     def call(
