@@ -1,6 +1,7 @@
 """An oracle hears of what its handlers are named after, or is refused when it is defined."""
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -121,3 +122,9 @@ def test_every_announcement_is_heard_by_an_oracle_and_made_by_the_world() -> Non
     for name in ANNOUNCEMENTS:
         assert listeners(name), name
         assert f"on_{name}" in World.__slots__
+
+
+def test_every_oracle_has_its_line_on_the_page() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "oracles.md").read_text()
+    for each in ORACLES:
+        assert f"**{each.oracle} " in page or each.oracle in ("WARN", "CRASH"), each
