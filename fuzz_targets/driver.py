@@ -15,7 +15,7 @@ import tempfile
 from pathlib import Path
 from zlib import crc32
 
-from stage2fuzz.case.codec import encode
+from stage2fuzz.case.codec import HEADER_BYTES, change_body, encode
 from stage2fuzz.case.text import read_case
 from stage2fuzz.engine import engine_names, native_coverage
 from stage2fuzz.errors import InputError
@@ -78,7 +78,8 @@ def _atheris(harness: Harness, seeds: list[bytes], rest: list[str]) -> None:
 
     def mutator(data: bytes, limit: int, seed: int) -> bytes:
         if seed & 3 == 0:
-            return bytes(atheris.Mutate(data, limit))
+            room = limit - HEADER_BYTES
+            return change_body(data, lambda body: bytes(atheris.Mutate(body, room)))
         return mutate(data, harness.engine, harness.profile, seed, limit)
 
     def crossover(one: bytes, other: bytes, limit: int, seed: int) -> bytes:

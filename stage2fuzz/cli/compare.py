@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from stage2fuzz.case.codec import CHOICES_AT, decode
+from stage2fuzz.case.codec import CHOICES_AT, decode, newest
 from stage2fuzz.case.profile import PROFILES
 from stage2fuzz.case.scenario import Scenario
 from stage2fuzz.case.text import format_case, read_case
@@ -80,7 +80,7 @@ def _random(engine: str, seconds: int, seed: int) -> Iterator[tuple[Scenario, in
             return
         data = Random(number).randbytes(CHOICES_AT)
         profile = PROFILES[names[number % len(names)]]
-        yield decode(data, engine, profile).scenario, number
+        yield decode(newest(data), engine, profile).scenario, number
 
 
 def _group(difference: Difference) -> str:
