@@ -28,7 +28,6 @@ from stage2fuzz.process.confined import Confined
 from stage2fuzz.process.limits import Limits
 from stage2fuzz.session.intake import Intake
 
-TARGETS: Final = ("map_race", "permission_mix", "dirty_logging", "notifier", "block_split")
 GRACE: Final = 5.0
 """Seconds a target gets to end after it was asked to."""
 
