@@ -87,6 +87,7 @@ def _report(hunt: Hunt, key: str, kept: bool, as_json: bool) -> None:
     """The figures, then each signature with a case that shows it."""
     totals, store = hunt.totals, hunt.intake.store
     figures = asdict(totals)
+    limits = figures.pop("limits")
     figures["folded"] = totals.runs - totals.classes
     figures["unjudged"] = totals.classes - totals.judged
     shown = sorted(hunt.signatures.items(), key=lambda item: -item[1].times)
@@ -99,11 +100,14 @@ def _report(hunt: Hunt, key: str, kept: bool, as_json: bool) -> None:
             {**asdict(each), "signature": signature, "case": cases[signature]}
             for signature, each in shown
         ]
-        emit({"engine": hunt.engine, "key": key, **figures, "signatures": found})
+        told = {"engine": hunt.engine, "key": key, **figures, "limits": limits}
+        emit({**told, "signatures": found})
         return
     out = console()
     for name, figure in figures.items():
         out.print(f"{name:14}{figure:>14,}")
+    for name, times in limits.items():
+        out.print(f"{times:,} runs ended by the limit of {name}: inconclusive")
     if not shown:
         return
     drawn = table("classes", "oracle", "verdict", "finding" if kept else "case", fold="verdict")

@@ -32,6 +32,7 @@ from stage2fuzz.kernel.toolchain import RUNTIME_FLAGS
 from stage2fuzz.oracles.judge import judge
 from stage2fuzz.report.words import Words
 from stage2fuzz.schedule.base import Schedule
+from stage2fuzz.studies.hunt.turn import Turn, read_answer, take, to_answer
 
 RUNTIME = HERE / "runtime"
 COMPILERS = [name for name in ("clang", "gcc") if shutil.which(name)]
@@ -227,6 +228,10 @@ def test_a_limit_that_ends_a_run_says_which(
     assert (trace.events[-1][0], trace.events[-1][5]) == (LIMIT, limit)
     said = Words(trace.events).say(trace.events[-1])
     assert said == f"limit of {LIMIT_NAMES[limit]} reached"
+    turn = Turn(0, REFERENCE, 1, 5, 5, engine.rules)
+    done = read_answer(to_answer(take(engine.native, turn), REFERENCE))
+    assert done.limits == {LIMIT_NAMES[limit]: 5}
+    assert done.inconclusive == 5
 
 
 @pytest.mark.kernel
