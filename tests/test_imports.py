@@ -4,6 +4,8 @@
 """
 
 import ast
+import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from graphlib import CycleError, TopologicalSorter
@@ -40,7 +42,7 @@ PARTS = (
     part("window", "arch events", "shared by engines and oracles: the Arm manual's side"),
     part("case", "arch errors schedule"),
     part("engine", "case errors events rules schedule", "opens engines by name: imports none"),
-    part("process", "errors places kernel", "knows no order and no oracle"),
+    part("process", "errors places", "knows no case, no order and no oracle"),
     part("model", "arch case engine errors events rules schedule window"),
     part(
         "kernel", "arch case engine errors event_kind events places process rules schedule window"
@@ -59,8 +61,8 @@ PARTS = (
     ),
     part(
         "studies",
-        "arch case engine errors events findings kernel minimise oracles places process report "
-        "rules run schedule session",
+        "arch case engine errors events findings fuzz kernel minimise oracles places process "
+        "report rules run schedule session",
         "the kernel alone of all engines",
     ),
     part("fuzz_targets", "case engine errors fuzz places", "scripts; all of Atheris"),
@@ -72,14 +74,14 @@ PARTS = (
     part("coordinator", "case errors findings service"),
     part(
         "cli",
-        "arch case engine errors events findings fuzz kernel minimise model oracles places process "
-        "report rules run schedule service session studies",
-        "starts the service's programs, imports none",
+        "arch case engine errors events findings fuzz fuzz_targets kernel minimise model oracles "
+        "places process report rules run schedule service session studies",
+        "starts the service's programs and the targets, imports none",
     ),
     part("__main__", "cli"),
 )
 """Each part may import only parts that stand before it."""
-UNTIL_THEY_ARE_CUT = {"process": {"kernel"}}
+UNTIL_THEY_ARE_CUT: dict[str, set[str]] = {}
 """Arrows that point the wrong way; whoever cuts one removes it here."""
 UNTIL_IT_IS_SPLIT = "stage2fuzz.model."
 """A circle of modules is known there."""
@@ -174,8 +176,9 @@ def test_no_module_imports_itself_over_others_not_even_for_types() -> None:
 
 
 def test_the_package_itself_imports_none_of_its_parts() -> None:
-    used = {one for one in imports(MODULES["stage2fuzz"]) if one.startswith("stage2fuzz.")}
-    assert used == set()
+    code = "import stage2fuzz, sys; print(*(n for n in sys.modules if n.startswith('stage2fuzz.')))"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, check=True)
+    assert done.stdout.split() == []
 
 
 def test_only_the_findings_know_sqlalchemy_and_only_targets_atheris() -> None:
