@@ -14,7 +14,7 @@ from typing import Final
 
 from stage2fuzz.case.text import parse
 from stage2fuzz.coordinator.merge import Candidate, merge, superfluous
-from stage2fuzz.coordinator.plan import Finding, Stream, View, plan, spent
+from stage2fuzz.coordinator.plan import Finding, Stream, View, overdue, plan, spent
 from stage2fuzz.errors import InputError
 from stage2fuzz.findings import announcements, books, campaigns
 from stage2fuzz.findings.books import Books, Report
@@ -23,7 +23,7 @@ from stage2fuzz.findings.corpus import Stream as StreamName
 from stage2fuzz.findings.leases import LEASE_SECONDS
 from stage2fuzz.findings.models import State
 from stage2fuzz.findings.outage import Refused, Trouble, one_line
-from stage2fuzz.findings.states import ACTIVE, CampaignState, InputState
+from stage2fuzz.findings.states import OPEN, CampaignState, InputState, LeaseState
 from stage2fuzz.findings.store import Store
 from stage2fuzz.service.orders import (
     ConfirmOrder,
@@ -101,12 +101,13 @@ def run(
     stopped: Callable[[], bool],
     show: Callable[[], None],
     lease: float = LEASE_SECONDS,
+    service: str = "",
 ) -> None:
-    """Tick every active campaign until ``stopped``; trouble with the database is waited out."""
+    """Tick every active campaign of ``service`` until ``stopped``; wait for a lost database."""
     while not stopped():
         begun = time.monotonic()
         try:
-            for number in campaigns.numbers(store.engine, ACTIVE):
+            for number in campaigns.active(store.engine, service):
                 _step(store, number, send, lease)
             show()
         except Trouble as error:
@@ -154,8 +155,11 @@ def _merge_or_fail(store: Store, book: Books, report: Report, tally: _Tally) -> 
 
     A result that is refused leaves nothing behind: it is merged in a savepoint of its own.
     """
-    if isinstance(report.result, Failure):
-        return report.result
+    result = report.result
+    if isinstance(result, Failure):
+        return result
+    if isinstance(result, FuzzResult) and not result.schedules and not result.killers:
+        return Failure.because(f"it ran no schedule (it ended with: {result.ended})")
     try:
         with book.connection.begin_nested():
             _merge_report(store, book, report, tally)
@@ -256,8 +260,13 @@ def _plan(
     book.add(orders)
     book.take_sample(elapsed, tally.schedules, len(seen))
     state, note = _next_state(view, len(orders), tally)
+    if state is CampaignState.DONE:
+        cut_short = book.cancel(OPEN)
+        note = note or (time_is_up(view, cut_short) if overdue(view) else "")
+    elif state is CampaignState.DRAINING:
+        book.cancel((LeaseState.READY,), "fuzz")
     if state != campaign.state:
-        LOG.info("campaign %s: %s %s", campaign.spec.name, state, note)
+        LOG.info("campaign %s: %s %s", campaign.name, state, note)
     planned = campaign.planned + sum(isinstance(each, FuzzOrder) for each in orders.values())
     book.write(
         planned=planned,
@@ -271,9 +280,20 @@ def _plan(
     return planned
 
 
+def time_is_up(view: View, cut_short: int) -> str:
+    """What a campaign whose whole time is up leaves undone, in words; empty where nothing is."""
+    undone = {
+        "orders cut short": cut_short,
+        "findings not confirmed": sum(not each.confirmed for each in view.waiting),
+        "findings not minimised": sum(not each.minimised for each in view.waiting),
+    }
+    words = ", ".join(f"{number} {what}" for what, number in undone.items() if number)
+    return f"time is up: {words}" if words else ""
+
+
 def _next_state(view: View, added: int, tally: _Tally) -> tuple[CampaignState, str]:
     """Where the campaign goes from here, and why."""
-    if view.draining and not view.open_orders and not added:
+    if overdue(view) or (view.draining and not view.open_orders and not added):
         return CampaignState.DONE, ""
     if tally.failures >= MAX_FAILURES:
         return CampaignState.PAUSED, tally.note

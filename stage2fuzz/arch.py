@@ -9,8 +9,14 @@ from typing import Final
 
 PAGE_SHIFT: Final = 12
 PAGE_SIZE: Final = 1 << PAGE_SHIFT
+PAGE_MASK: Final = -PAGE_SIZE
 ENTRIES: Final = 512
+ENTRY_SIZE: Final = 8
 LAST_LEVEL: Final = 3
+SHIFTS: Final = tuple(PAGE_SHIFT + 9 * (LAST_LEVEL - level) for level in range(LAST_LEVEL + 1))
+"""By level: how far an address is shifted to number the entries of that level."""
+GRANULES: Final = tuple(1 << shift for shift in SHIFTS)
+"""By level: bytes that one entry covers, 512 GiB, 1 GiB, 2 MiB and 4 KiB."""
 
 PTE_VALID: Final = 1 << 0
 PTE_TABLE: Final = 1 << 1

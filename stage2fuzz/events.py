@@ -108,6 +108,12 @@ DSB_NSH: Final = 2
 DSB_NSHST: Final = 3
 DMB_ISHST: Final = 4
 
+PROT_X: Final = 1
+PROT_W: Final = 2
+PROT_R: Final = 4
+PROT_DEVICE: Final = 8
+"""Rights that a call asks for, whatever numbers enum kvm_pgtable_prot gives them in a tree."""
+
 TLBI_IPAS2E1: Final = 1
 TLBI_VMALLE1: Final = 2
 TLBI_VMALLS12E1: Final = 3
@@ -178,6 +184,30 @@ WARN_BUG: Final = 6
 
 LIMIT_STEPS: Final = 1
 LIMIT_FAULTS: Final = 2
+LIMIT_EVENTS: Final = 3
+LIMIT_CHOICES: Final = 4
+LIMIT_TABLE_PAGES: Final = 5
+LIMIT_HOST_PAGES: Final = 6
+LIMIT_DIRTY_PAGES: Final = 7
+LIMIT_DEFERRED_FREES: Final = 8
+LIMIT_STRUCTURES: Final = 9
+LIMIT_TLBIS: Final = 10
+LIMIT_NAMES: Final = {
+    LIMIT_STEPS: "steps",
+    LIMIT_FAULTS: "faults",
+    LIMIT_EVENTS: "events",
+    LIMIT_CHOICES: "choices",
+    LIMIT_TABLE_PAGES: "table pages",
+    LIMIT_HOST_PAGES: "host pages",
+    LIMIT_DIRTY_PAGES: "dirty pages of a slot",
+    LIMIT_DEFERRED_FREES: "deferred frees",
+    LIMIT_STRUCTURES: "memory for kernel structures",
+    LIMIT_TLBIS: "TLBIs without a DSB",
+}
+"""What a run had too many of when a limit ended it: inconclusive, and no verdict by itself."""
+
+FEATURE_COUNTERS: Final = 1 << 14
+"""Bytes of a table of interleaving features; both sides hash into it (fuzz/features.py)."""
 
 EPERM: Final = 1
 ENOENT: Final = 2

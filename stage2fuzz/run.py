@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from stage2fuzz.case.case import Case
 from stage2fuzz.case.scenario import Scenario
 from stage2fuzz.engine import Engine, Trace, engine_of
-from stage2fuzz.events import Event
+from stage2fuzz.events import LIMIT_NAMES, Event
 from stage2fuzz.oracles.judge import judge
 from stage2fuzz.oracles.violation import Violation
 from stage2fuzz.schedule.base import Schedule, Scheduler
@@ -29,6 +29,11 @@ class Outcome:
     """``finished``, ``deadlock``, ``crash``, or ``limit`` (inconclusive: no verdict by itself)."""
     diverged: str = ""
     """Where a replay first left its schedule; empty where it could be followed."""
+
+    @property
+    def limit(self) -> str:
+        """What the run had too many of, where a limit ended it; else empty."""
+        return LIMIT_NAMES[self.events[-1][5]] if self.ended == "limit" else ""
 
     @property
     def schedule(self) -> Schedule:

@@ -90,7 +90,8 @@ def _run(
         print(f"{_title(name, outcome)}\n")
         print(text(*shown, width=out.width, full=full), end="")
         if outcome.ended != "finished":
-            print(f"the run ended by {outcome.ended}: what it did not show is inconclusive")
+            by = f"the limit of {outcome.limit}" if outcome.limit else outcome.ended
+            print(f"the run ended by {by}: what it did not show is inconclusive")
     raise typer.Exit(1 if outcome.violations else 0)
 
 
@@ -111,6 +112,7 @@ def _record(outcome: Outcome) -> dict[str, object]:
     return {
         "case": format_case(outcome.case),
         "ended": outcome.ended,
+        "limit": outcome.limit,
         "preemptions": outcome.preemptions,
         "violations": [
             {

@@ -7,7 +7,7 @@ does is to find nothing left to claim.
 from sqlalchemy import exists, literal, or_, select, update
 from sqlalchemy.engine import Engine
 
-from stage2fuzz.findings.campaign_tables import lease
+from stage2fuzz.findings.campaign_tables import campaign, lease
 from stage2fuzz.findings.clock import now
 from stage2fuzz.findings.database import reading
 from stage2fuzz.findings.leases import in_campaign
@@ -36,11 +36,13 @@ def unannounced(
         return [(row.id, row.kind) for row in connection.execute(statement)]
 
 
-def overlooked(engine: Engine, host: str) -> bool:
-    """Whether leases wait to be claimed while no process of ``host`` holds one."""
+def overlooked(engine: Engine, host: str, service: str = "") -> bool:
+    """Whether leases of a service wait to be claimed while no process of ``host`` holds one."""
     mine = lease.c.owner.startswith(f"{host}:", autoescape=True)
     held = exists().where(lease.c.state == LeaseState.LEASED, mine, lease.c.deadline > now())
-    statement = select(exists().where(lease.c.state == LeaseState.READY, in_campaign()) & ~held)
+    ours = exists().where(campaign.c.id == lease.c.campaign_id, campaign.c.service == service)
+    waiting = exists().where(lease.c.state == LeaseState.READY, in_campaign(), ours)
+    statement = select(waiting & ~held)
     with reading(engine) as connection:
         return bool(connection.execute(statement).scalar_one())
 

@@ -152,8 +152,8 @@ class Books:
         self.connection.execute(update(Finding).where(*lacking).values(events=log))
 
     def slots(self) -> int:
-        """Slots of all workers alive."""
-        return int(self.connection.execute(alive()).one().slots)
+        """Slots of all workers of the campaign's service that are alive."""
+        return int(self.connection.execute(alive(service=self.campaign.service)).one().slots)
 
     def add(self, orders: Mapping[str, Order]) -> None:
         """Write the orders down, ready to be claimed; a label that exists stays as it is."""
@@ -177,6 +177,14 @@ class Books:
             self.connection.execute(
                 insert_or_not(self.connection, lease).on_conflict_do_nothing(), rows
             )
+
+    def cancel(self, states: Sequence[LeaseState], *kinds: str) -> int:
+        """Give up the orders of these kinds (none: of all) in ``states``; how many there were."""
+        mine = [lease.c.campaign_id == self.campaign.id, lease.c.state.in_(states)]
+        if kinds:
+            mine.append(lease.c.kind.in_(kinds))
+        changed = update(lease).where(*mine).values(state=LeaseState.CANCELLED)
+        return self.connection.execute(changed).rowcount
 
     def clock(self, working: bool) -> float:
         """Let time pass for the campaign where somebody works for it; its seconds so far."""

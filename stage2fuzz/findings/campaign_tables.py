@@ -43,6 +43,7 @@ campaign = Table(
     Column("findings", Integer, nullable=False),
     Column("failures", Integer, nullable=False),
     Column("note", Text, nullable=False),
+    Column("service", String(40), nullable=False, default=""),
 )
 
 lease = Table(
@@ -74,6 +75,14 @@ result = Table(
     Column("merged", Boolean, nullable=False),
     Index("ix_result_merged", "campaign_id", "merged"),
 )
+
+lease_report = Table(
+    "lease_report",
+    Base.metadata,
+    Column("lease_id", IDENTITY, ForeignKey("lease.id"), primary_key=True),
+    Column("finding_id", IDENTITY, ForeignKey("finding.id", ondelete="CASCADE"), primary_key=True),
+)
+"""Which orders reported a finding: an order that runs twice counts once."""
 
 corpus = Table(
     "corpus_input",
@@ -126,4 +135,6 @@ worker = Table(
     Column("slots", Integer, nullable=False),
     Column("started", Float, nullable=False),
     Column("seen", Float, nullable=False),
+    Column("service", String(40), nullable=False, default=""),
+    Column("part", String(16), nullable=False),
 )

@@ -1,18 +1,33 @@
-"""Campaigns as a person handles them: start, list, name, pause, resume, stop."""
+"""Campaigns as a person handles them: start, list, name, pause, resume, adopt, stop, delete."""
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import case, func, insert, or_, select, update
+from sqlalchemy import delete as sql_delete
 from sqlalchemy.engine import Engine, Row
 from sqlalchemy.exc import IntegrityError
 
 from stage2fuzz.errors import InputError
-from stage2fuzz.findings.campaign_tables import campaign, lease
+from stage2fuzz.findings.campaign_tables import (
+    campaign,
+    corpus,
+    coverage,
+    lease,
+    lease_report,
+    result,
+    sample,
+    sighting,
+)
 from stage2fuzz.findings.clock import now
 from stage2fuzz.findings.database import reading
-from stage2fuzz.findings.states import ENDED, CampaignState, LeaseState
+from stage2fuzz.findings.states import ACTIVE, ENDED, OPEN, CampaignState, LeaseState
 from stage2fuzz.service.orders import CampaignSpec, read_spec, to_json
+
+TENDED_SECONDS: Final = 15.0
+"""A coordinator looks at each of its campaigns every half second; one that nobody has looked at
+for so long has lost its service."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +47,8 @@ class Campaign:
     """Orders that failed for good, one after the other, up to now."""
     note: str = ""
     """Why the coordinator changed the state by itself."""
+    service: str = ""
+    """The service whose coordinator works for it: the shared one, or that of one command."""
 
     @property
     def spec(self) -> CampaignSpec:
@@ -39,8 +56,8 @@ class Campaign:
         return read_spec(self.spec_text)
 
 
-def create(engine: Engine, spec: CampaignSpec) -> int:
-    """Start a campaign; its number.
+def create(engine: Engine, spec: CampaignSpec, service: str = "") -> int:
+    """Start a campaign that ``service`` works for; its number.
 
     Raises InputError where the name is taken, or could be taken for a number.
     """
@@ -62,6 +79,7 @@ def create(engine: Engine, spec: CampaignSpec) -> int:
             findings=0,
             failures=0,
             note="",
+            service=service,
         )
         .returning(campaign.c.id)
     )
@@ -81,9 +99,10 @@ def every(engine: Engine, states: tuple[CampaignState, ...] = ()) -> list[Campai
         return [of_row(row) for row in connection.execute(statement)]
 
 
-def numbers(engine: Engine, states: tuple[CampaignState, ...]) -> list[int]:
-    """Numbers of the campaigns in the given states, oldest first."""
-    statement = select(campaign.c.id).where(campaign.c.state.in_(states)).order_by(campaign.c.id)
+def active(engine: Engine, service: str = "") -> list[int]:
+    """Numbers of the campaigns that a service has to work for, oldest first."""
+    mine = (campaign.c.state.in_(ACTIVE), campaign.c.service == service)
+    statement = select(campaign.c.id).where(*mine).order_by(campaign.c.id)
     with reading(engine) as connection:
         return list(connection.execute(statement).scalars())
 
@@ -117,6 +136,7 @@ def of_row(row: Row[tuple[object, ...]]) -> Campaign:
         row.findings,
         row.failures,
         row.note,
+        row.service,
     )
 
 
@@ -130,13 +150,68 @@ def resume(engine: Engine, number: int) -> None:
     _change(engine, number, CampaignState.RUNNING, (CampaignState.PAUSED,))
 
 
+def adopt(engine: Engine, number: int, service: str) -> None:
+    """Let ``service`` work for a campaign that is paused, or whose own service is gone.
+
+    Raises InputError where another service works for it still, or where it has ended.
+    """
+    untended = or_(
+        campaign.c.state == CampaignState.PAUSED,
+        campaign.c.ticked < now() - TENDED_SECONDS,
+        campaign.c.ticked > now() + TENDED_SECONDS,
+    )
+    going_on = case(
+        (campaign.c.state == CampaignState.DRAINING, CampaignState.DRAINING),
+        else_=CampaignState.RUNNING,
+    )
+    statement = (
+        update(campaign)
+        .where(campaign.c.id == number, campaign.c.state.not_in(ENDED), untended)
+        .values(service=service, state=going_on, ticked=now(), note="")
+    )
+    with engine.begin() as connection:
+        if connection.execute(statement).rowcount == 1:
+            return
+        row = connection.execute(select(campaign.c.state).where(campaign.c.id == number)).one()
+    if row.state in ENDED:
+        raise InputError("campaign", f"number {number} is {row.state}", "start another one")
+    right = f"pause it, or wait {TENDED_SECONDS:.0f} s after that one has ended"
+    raise InputError("campaign", f"a service works for number {number}", right)
+
+
+def delete(engine: Engine, number: int) -> None:
+    """Forget a campaign with its orders and its corpus; its findings stay.
+
+    Raises InputError where somebody still works for it.
+    """
+    where = campaign.c.id == number
+    with engine.begin() as connection:
+        row = connection.execute(
+            select(campaign.c.state, (now() - campaign.c.ticked).label("silent")).where(where)
+        ).one()
+        held = select(func.count()).where(
+            lease.c.campaign_id == number,
+            lease.c.state == LeaseState.LEASED,
+            lease.c.deadline > now(),
+        )
+        if row.state in ACTIVE and abs(row.silent) < TENDED_SECONDS:
+            raise InputError("campaign", f"number {number} is {row.state}", "stop it first")
+        if row.state not in ENDED and connection.execute(held).scalar_one():
+            raise InputError("campaign", "a worker has an order of it", "stop it first")
+        mine = select(lease.c.id).where(lease.c.campaign_id == number)
+        connection.execute(sql_delete(lease_report).where(lease_report.c.lease_id.in_(mine)))
+        for table in (result, lease, corpus, coverage, sample, sighting):
+            connection.execute(sql_delete(table).where(table.c.campaign_id == number))
+        connection.execute(sql_delete(campaign).where(where))
+
+
 def stop(engine: Engine, number: int) -> None:
     """End a campaign for good; workers give up its orders at their next heartbeat."""
     _change(engine, number, CampaignState.STOPPED, ())
     with engine.begin() as connection:
         connection.execute(
             update(lease)
-            .where(lease.c.campaign_id == number, lease.c.state == LeaseState.READY)
+            .where(lease.c.campaign_id == number, lease.c.state.in_(OPEN))
             .values(state=LeaseState.CANCELLED)
         )
 

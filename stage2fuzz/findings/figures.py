@@ -6,9 +6,10 @@ from sqlalchemy import case, func, select
 from sqlalchemy.engine import Engine
 
 from stage2fuzz.findings.campaign_tables import campaign, corpus, coverage, lease, sample
-from stage2fuzz.findings.campaigns import Campaign, of_row
+from stage2fuzz.findings.campaigns import TENDED_SECONDS, Campaign, of_row
+from stage2fuzz.findings.clock import now
 from stage2fuzz.findings.database import reading
-from stage2fuzz.findings.states import InputState
+from stage2fuzz.findings.states import ACTIVE, OPEN, InputState, LeaseState
 from stage2fuzz.findings.workers import alive
 
 
@@ -27,10 +28,21 @@ class Figures:
     """Corpus inputs kept."""
     killers: int
     """Inputs that killed or hung the process that ran them."""
+    to_do: dict[str, int]
+    """Open orders by kind."""
+    limits: dict[str, int]
+    """Fuzz orders that something ended before their time: timeout, crash, memory ..."""
+    silent: float
+    """Seconds since a coordinator last worked on it."""
     workers: int
-    """Workers alive, whichever campaign they work for."""
+    """Workers of its service that are alive, whichever campaign they work for."""
     slots: int
     """Orders that those workers run at once."""
+
+    @property
+    def untended(self) -> bool:
+        """Whether it is active and yet no coordinator works on it."""
+        return self.campaign.state in ACTIVE and self.silent > TENDED_SECONDS
 
 
 def figures_of(engine: Engine, number: int) -> Figures:
@@ -60,7 +72,21 @@ def figures_of(engine: Engine, number: int) -> Figures:
                 coverage.c.campaign_id == number
             )
         ).scalar_one()
-        living = connection.execute(alive()).one()
+        mine = lease.c.campaign_id == number
+        to_do = connection.execute(
+            select(lease.c.kind, func.count().label("number"))
+            .where(mine, lease.c.state.in_(OPEN))
+            .group_by(lease.c.kind)
+        ).all()
+        limits = connection.execute(
+            select(lease.c.failure, func.count().label("number"))
+            .where(mine, lease.c.state == LeaseState.COMMITTED, lease.c.failure != "")
+            .group_by(lease.c.failure)
+        ).all()
+        silent = connection.execute(
+            select(now() - campaign.c.ticked).where(campaign.c.id == number)
+        ).scalar_one()
+        living = connection.execute(alive(service=row.service)).one()
     return Figures(
         campaign=of_row(row),
         leases={each.state: each.number for each in leases},
@@ -68,6 +94,9 @@ def figures_of(engine: Engine, number: int) -> Figures:
         features=int(features),
         inputs=inputs.get(InputState.KEPT, 0),
         killers=inputs.get(InputState.KILLER, 0),
+        to_do={each.kind: each.number for each in to_do},
+        limits={each.failure: each.number for each in limits},
+        silent=max(0.0, silent),
         workers=living.workers,
         slots=living.slots,
     )
@@ -109,6 +138,9 @@ def to_record(each: Figures) -> dict[str, object]:
         "failures": campaign.failures,
         "orders": each.leases,
         "orders_again": each.again,
+        "orders_to_do": each.to_do,
+        "orders_cut_short": each.limits,
+        "untended": each.untended,
         "workers": each.workers,
         "slots": each.slots,
     }

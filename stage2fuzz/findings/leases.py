@@ -25,14 +25,21 @@ from sqlalchemy import (
 from sqlalchemy.engine import Connection, Engine
 
 from stage2fuzz.case.case import Case
-from stage2fuzz.findings.campaign_tables import campaign, corpus, lease, result, sighting
+from stage2fuzz.findings.campaign_tables import (
+    campaign,
+    corpus,
+    lease,
+    lease_report,
+    result,
+    sighting,
+)
 from stage2fuzz.findings.clock import now
 from stage2fuzz.findings.coverage import known
 from stage2fuzz.findings.database import insert_or_not, reading
 from stage2fuzz.findings.states import ACTIVE, OPEN, CampaignState, InputState, LeaseState
 from stage2fuzz.findings.store import Store
 from stage2fuzz.oracles.violation import Violation
-from stage2fuzz.service.orders import FuzzOrder, PruneOrder, Result, to_json
+from stage2fuzz.service.orders import FuzzOrder, FuzzResult, PruneOrder, Result, to_json
 
 LEASE_SECONDS: Final = 30.0
 """How long a claim lasts without a heartbeat; workers beat every third of it."""
@@ -124,9 +131,8 @@ def heartbeat(engine: Engine, held: Held, length: float = LEASE_SECONDS) -> bool
 
 def commit(connection: Connection, held: Held, outcome: Result, inputs: Iterable[Input]) -> bool:
     """Write the result once, in the caller's transaction; False where the lease is lost."""
-    closed = connection.execute(
-        update(lease).where(_current(held)).values(state=LeaseState.COMMITTED)
-    )
+    values = {"state": LeaseState.COMMITTED, "failure": _limit(outcome)}
+    closed = connection.execute(update(lease).where(_current(held)).values(values))
     if closed.rowcount != 1:
         return False
     connection.execute(
@@ -155,25 +161,41 @@ def commit(connection: Connection, held: Held, outcome: Result, inputs: Iterable
     return True
 
 
-def report(store: Store, held: Held, found: Case, violation: Violation, events: str) -> int:
-    """Record a finding of this lease; its number. Counted as often as leases report it.
+def _limit(outcome: Result) -> str:
+    """What ended an order before its time, kept with its lease; empty where nothing did."""
+    ended = outcome.ended if isinstance(outcome, FuzzResult) else "ok"
+    return "" if ended == "ok" else ended
 
-    What a worker saw is true whether or not its lease is still good, so nothing is refused here;
-    recording is idempotent, and the campaign's sighting is one row however often it is written.
+
+def report(store: Store, held: Held, found: Case, violation: Violation, events: str) -> int:
+    """Record a finding of this lease; its number. Counted once for each order that reports it.
+
+    What a worker saw is true whether or not its lease is still good, so nothing is refused here.
+    Recording is idempotent: an order that is carried out again, or by two workers at once, reports
+    again what it reported before. Where the campaign was deleted meanwhile the finding stays.
     """
     with store.engine.begin() as connection:
-        recorded = store.record(found, violation, events, within=connection)
-        elapsed = select(campaign.c.elapsed).where(campaign.c.id == held.campaign)
-        connection.execute(
-            insert_or_not(connection, sighting)
-            .values(
-                campaign_id=held.campaign,
-                finding_id=recorded.number,
-                elapsed=elapsed.scalar_subquery(),
+        number = store.record(found, violation, events, seen=0, within=connection).number
+        rows = (
+            insert_or_not(connection, lease_report)
+            .from_select(
+                ["lease_id", "finding_id"],
+                select(lease.c.id, literal(number)).where(lease.c.id == held.lease),
             )
             .on_conflict_do_nothing()
         )
-    return recorded.number
+        if connection.execute(rows).rowcount == 1:
+            store.count_seen(number, connection)
+        seen_first = select(campaign.c.id, literal(number), campaign.c.elapsed)
+        connection.execute(
+            insert_or_not(connection, sighting)
+            .from_select(
+                ["campaign_id", "finding_id", "elapsed"],
+                seen_first.where(campaign.c.id == held.campaign),
+            )
+            .on_conflict_do_nothing()
+        )
+    return number
 
 
 def seeds(engine: Engine, held: Held, order: FuzzOrder | PruneOrder) -> dict[str, bytes]:

@@ -50,13 +50,19 @@ def note_seen(
         "first_seen": now(),
         "last_seen": now(),
     }
-    statement = insert_or_not(connection, Finding).values(values)
-    statement = statement.on_conflict_do_update(
-        index_elements=[Finding.engine, Finding.signature],
-        set_={"count": Finding.count + seen, "last_seen": now()},
-    )
-    returned = statement.returning(Finding.id, Finding.count, Finding.build)
-    number, count, build = connection.execute(returned).one()
+    again = {"count": Finding.count + seen, "last_seen": now()}
+    columns = (Finding.id, Finding.count, Finding.build)
+    key = (Finding.engine == found.engine, Finding.signature == violation.signature)
+    # PostgreSQL uses up a number for an insert that conflicts, so a known finding is updated first.
+    known = update(Finding).where(*key).values(again).returning(*columns)
+    row = connection.execute(known).one_or_none()
+    if row is None:
+        insert = insert_or_not(connection, Finding).values(values)
+        insert = insert.on_conflict_do_update(
+            index_elements=[Finding.engine, Finding.signature], set_=again
+        )
+        row = connection.execute(insert.returning(*columns)).one()
+    number, count, build = row
     if found.build not in (build, ""):
         replace_case(connection, number, found, events)
     reopened = _reopen(connection, found, violation.signature)

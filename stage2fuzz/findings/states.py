@@ -36,7 +36,7 @@ class LeaseState(StrEnum):
     POISONED = "poisoned"
     """Given up after the last attempt; the coordinator reports it and goes on without it."""
     CANCELLED = "cancelled"
-    """Its campaign was stopped before anybody claimed it."""
+    """Its campaign ended before it was done; what a worker still commits of it is refused."""
 
 
 OPEN: Final = (LeaseState.READY, LeaseState.LEASED)
@@ -54,6 +54,15 @@ class InputState(StrEnum):
     """Shows nothing new."""
     KILLER = "killer"
     """Killed or hung the process that ran it: never handed out again."""
+
+
+class Part(StrEnum):
+    """What a process of a service is."""
+
+    WORKER = "worker"
+    """Carries out orders."""
+    COORDINATOR = "coordinator"
+    """Plans orders and merges results."""
 
 
 class Presence(StrEnum):

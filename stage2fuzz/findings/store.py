@@ -18,6 +18,7 @@ from sqlalchemy.orm import Session
 from stage2fuzz.case.case import Case
 from stage2fuzz.case.text import format_case
 from stage2fuzz.errors import InputError
+from stage2fuzz.findings.clock import now
 from stage2fuzz.findings.database import open_database, reading, reason
 from stage2fuzz.findings.history import add_note, expect, move
 from stage2fuzz.findings.models import Finding, State
@@ -35,9 +36,12 @@ class Store:
         self.engine = engine
 
     @classmethod
-    def open(cls, url: str) -> "Store":
-        """Open or create a database (a URL, or the path of a SQLite file); InputError if not."""
-        return cls(open_database(url))
+    def open(cls, url: str, create: bool = True) -> "Store":
+        """Open a database (a URL, or the path of a SQLite file), made first where ``create`` says.
+
+        Raises InputError where it can't be used.
+        """
+        return cls(open_database(url, create))
 
     def __enter__(self) -> Self:
         return self
@@ -71,6 +75,11 @@ class Store:
         """
         with self._transaction(within) as connection:
             return note_seen(connection, found, violation, events, seen)
+
+    def count_seen(self, number: int, within: Connection) -> None:
+        """Count one more sighting of a finding that ``record`` recorded with ``seen`` 0."""
+        seen = update(Finding).where(Finding.id == number)
+        within.execute(seen.values(count=Finding.count + 1, last_seen=now()))
 
     def confirm(
         self,

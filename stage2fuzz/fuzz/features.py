@@ -19,6 +19,7 @@ from stage2fuzz.events import (
     CALL_CODE,
     DEADLOCK,
     FAULT,
+    FEATURE_COUNTERS,
     KINDS,
     LIMIT,
     RESUME,
@@ -26,7 +27,7 @@ from stage2fuzz.events import (
     Event,
 )
 
-COUNTERS: Final = 1 << 14
+COUNTERS: Final = FEATURE_COUNTERS
 """Counters a run fills; libFuzzer scans them after each run, so there are not more."""
 _MASK: Final = COUNTERS - 1
 _ONE_FOR_ALL: Final = {Label.SEQUENCE: -1, Label.TLB: -2}

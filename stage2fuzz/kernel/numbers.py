@@ -24,6 +24,8 @@ def header() -> str:
         values[f"OP_{member.name}"] = int(member)
     for backing in scenario.Backing:
         values[f"BACKING_{backing.name}"] = int(backing)
+    for grant in scenario.Host:
+        values[f"GRANT_{grant.name}"] = int(grant)
     for choice in scenario.Tlb:
         values[f"TLB_{choice.name}"] = int(choice)
     values |= {

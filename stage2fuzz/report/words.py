@@ -248,7 +248,7 @@ def _other_text(event: Event) -> str:
             waiting = ", ".join(str(i) for i in range(aux.bit_length()) if aux >> i & 1)
             return f"deadlock: threads {waiting} wait"
         case ev.LIMIT:
-            return "limit of " + ("steps" if aux == ev.LIMIT_STEPS else "faults") + " reached"
+            return f"limit of {ev.LIMIT_NAMES[aux]} reached"
         case ev.CRASH:
             return f"crash: signal {aux} at {where:#x}"
         case ev.CONTEXT:

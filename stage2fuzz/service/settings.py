@@ -22,6 +22,8 @@ WORK: Final = "STAGE2FUZZ_WORK"
 TARGETS: Final = "STAGE2FUZZ_TARGETS"
 METRICS: Final = "STAGE2FUZZ_METRICS"
 LEASE: Final = "STAGE2FUZZ_LEASE"
+ALIVE: Final = "STAGE2FUZZ_ALIVE"
+SERVICE: Final = "STAGE2FUZZ_SERVICE"
 RIGHT: Final = {
     DATABASE: "sqlite:///stage2fuzz.db, for one",
     BROKER: "redis://127.0.0.1:6379/0, for one",
@@ -50,6 +52,11 @@ class Settings(msgspec.Struct, frozen=True):
     """Address and port of the coordinator's figures; port 0 is any free one, ``off`` is none."""
     lease: Annotated[int, Meta(ge=1, le=3600)] = field(name=LEASE, default=30)
     """Seconds that a claim lasts without a heartbeat; the same for all parts of a service."""
+    service: Annotated[str, Meta(max_length=40)] = field(name=SERVICE, default="")
+    """The name of the service this process is part of; empty for the shared one."""
+    alive: Path | None = field(name=ALIVE, default=None)
+    """A file whose time is renewed while this process lives and reaches its database; for the
+    health check of a container, which then costs no Python."""
 
     @property
     def metrics_address(self) -> tuple[str, int] | None:
@@ -74,6 +81,13 @@ def from_environment(environment: Mapping[str, str] = os.environ) -> Settings:
     if address is not None and address[1] > 65535:
         raise InputError(METRICS, f"there is no port {address[1]}", RIGHT[METRICS])
     return settings
+
+
+def show_alive() -> None:
+    """Renew the time of the file ``alive``, where there is one; called every ten seconds."""
+    path = from_environment().alive
+    if path is not None:
+        path.touch()
 
 
 def _absolute(_kind: type, value: object) -> Path:

@@ -11,9 +11,10 @@ from stage2fuzz.case.profile import profile_named
 from stage2fuzz.case.scenario import Access, Backing, HostOp, Op, Scenario, Slot
 from stage2fuzz.errors import ModelError
 from stage2fuzz.events import ACCESS, CRASH, EAGAIN, KINDS, RETURN
+from stage2fuzz.kernel.abi import Told
 from stage2fuzz.kernel.adapter import REFERENCE, SMOKE, KernelEngine
 from stage2fuzz.kernel.build import build
-from stage2fuzz.kernel.explore import Told, explore
+from stage2fuzz.kernel.explore import explore
 from stage2fuzz.kernel.faults import FAULTS
 from stage2fuzz.kernel.mutants import copy_tree, plant
 from stage2fuzz.kernel.proving_ground import PROVING_GROUND

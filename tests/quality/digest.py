@@ -8,6 +8,7 @@ fold and count alike. Without ENGINE: every model that a golden case names, plan
 """
 
 import argparse
+from ctypes import c_uint8
 from hashlib import sha256
 from pathlib import Path
 from random import Random
@@ -58,9 +59,9 @@ def native_numbers(made: object, counted: bytearray) -> bytes:
     """The class of the engine's last run, and that the C side counts the same features."""
     native = made.native  # type: ignore[attr-defined]
     counters = bytearray(COUNTERS)
-    native.count_features(counters)
+    native.library.s2_count_features((c_uint8 * COUNTERS).from_buffer(counters))
     assert counters == counted, "the C side counts other features than the Python side"
-    return str(native.run_class()).encode()
+    return str(native.library.s2_class()).encode()
 
 
 def engines() -> list[str]:

@@ -29,6 +29,7 @@ from stage2fuzz.findings import campaigns, workers  # noqa: E402
 from stage2fuzz.findings.campaign_tables import corpus, coverage, lease, result  # noqa: E402
 from stage2fuzz.findings.clock import now  # noqa: E402
 from stage2fuzz.findings.coverage import pack  # noqa: E402
+from stage2fuzz.findings.states import Part  # noqa: E402
 from stage2fuzz.findings.store import Store  # noqa: E402
 from stage2fuzz.service import settings  # noqa: E402
 from stage2fuzz.service.local import Service  # noqa: E402
@@ -54,7 +55,7 @@ class Crowd:
     def live(self) -> None:
         """Signs of life of them all."""
         for name in self.names:
-            workers.worker_seen(self.store.engine, name, 1)
+            workers.seen(self.store.engine, Part.WORKER, name, 1)
 
     def carry_out(self, campaign: int, count: int) -> None:
         """Claim and commit ``count`` ready orders, every other one with a new input."""

@@ -16,6 +16,7 @@ from stage2fuzz.findings.coverage import pack
 from stage2fuzz.findings.figures import figures_of
 from stage2fuzz.findings.leases import Held, Input
 from stage2fuzz.findings.models import State
+from stage2fuzz.findings.states import Part
 from stage2fuzz.findings.store import Store
 from stage2fuzz.oracles.violation import Category, Violation
 from stage2fuzz.service.orders import (
@@ -40,7 +41,7 @@ SEEN = Violation("C6", "no downgrade", Category.CORRECTNESS, "Gone.", (), "C6/pa
 
 @pytest.fixture
 def store(database: Engine) -> Store:
-    workers.worker_seen(database, "here:1", 2)
+    workers.seen(database, Part.WORKER, "here:1", 2)
     campaigns.create(database, SPEC)
     return Store(database)
 

@@ -11,6 +11,7 @@ from stage2fuzz.findings.campaign_tables import corpus, lease, result
 from stage2fuzz.findings.coverage import pack
 from stage2fuzz.findings.figures import figures_of
 from stage2fuzz.findings.leases import Held, Input
+from stage2fuzz.findings.states import Part
 from stage2fuzz.service.orders import CampaignSpec, Failure, FuzzOrder, FuzzResult, read_order
 
 SPEC = CampaignSpec("night", ("model:v5.10",), ("map_race",))
@@ -169,7 +170,8 @@ def test_a_stopped_campaign_calls_its_workers_back(database: Engine) -> None:
     held = claim(database)
     campaigns.stop(database, 1)
     assert not leases.heartbeat(database, held)
-    assert states(database) == ["leased", "cancelled"]
+    assert states(database) == ["cancelled", "cancelled"]
+    assert not commit(database, held)
     with pytest.raises(InputError, match="can't be"):
         campaigns.resume(database, 1)
 
@@ -198,8 +200,8 @@ def test_figures_count_what_is_there(database: Engine) -> None:
     start(database, 2)
     leases.fail(database, claim(database), "once")
     commit(database, claim(database))
-    workers.worker_seen(database, "w", 4)
-    workers.worker_seen(database, "w", 3)
+    workers.seen(database, Part.WORKER, "w", 4)
+    workers.seen(database, Part.WORKER, "w", 3)
     figures = figures_of(database, 1)
     assert figures.leases == {"committed": 1, "ready": 1}
     assert (figures.again, figures.workers, figures.slots) == (1, 1, 3)

@@ -16,6 +16,7 @@ from stage2fuzz.coordinator.metrics import MetricsServer
 from stage2fuzz.errors import InputError
 from stage2fuzz.findings import campaigns, workers
 from stage2fuzz.findings.leases import MAX_ATTEMPTS
+from stage2fuzz.findings.states import Part
 from stage2fuzz.service import settings
 from stage2fuzz.service.local import broker_command
 from stage2fuzz.service.orders import QUEUE, TASKS, CampaignSpec
@@ -34,6 +35,15 @@ GOOD = {
     "verdict": "A permission is gone.",
     "case": format_case(Case()),
 }
+
+
+RAW_MESSAGES = (
+    *("garbage", "[]", "null", "7", "{}", '"text"', '{"body": null}', "[" * 5000, ""),
+    *(b"\xff\xfe\x00", '{"properties": {}}', '{"properties": 1, "headers": [], "body": 1}'),
+    '{"properties": {"delivery_tag": "1", "delivery_info": {}}, "headers": {}, "body": "?"}',
+    '{"properties": {"delivery_tag": 1, "body_encoding": "base64"}, "headers": {}, "body": "?"}',
+)
+"""What stands in the queue when somebody writes to it who is no Kombu."""
 
 
 @pytest.fixture
@@ -75,6 +85,9 @@ def test_messages_of_a_stranger_run_nothing_and_stop_nothing(stranger: Rig, tmp_
             for arguments in ([], [f"touch {proof}", 1], [[1], {"a": 1}], [10**30, -1], [True, 1]):
                 send(json.dumps([arguments, {}, {}]), "application/json", task)
         send("no json", "application/json", TASKS["fuzz"])
+        client = connection.channel().client
+        for raw in RAW_MESSAGES:
+            client.lpush(QUEUE, raw)
     stranger.until_done()
     stranger.expect_books_in_order()
     assert stranger.figures().campaign.schedules > 0
@@ -187,7 +200,7 @@ def test_names_go_into_the_database_as_values(database: Engine) -> None:
             campaigns.create(database, CampaignSpec(name, ("model:v5.10",), ("map_race",)))
         with pytest.raises(InputError):
             campaigns.named(database, name)
-    workers.worker_seen(database, "'; DROP TABLE worker; --:1", 1)
+    workers.seen(database, Part.WORKER, "'; DROP TABLE worker; --:1", 1)
     assert workers.workers_on(database, "'; DROP TABLE worker; --") == 1
     assert workers.workers_on(database, "%") == 0
 

@@ -3,9 +3,12 @@
  * The events stay where they are, so a run costs a tenth of what the Python side would take.
  */
 #include <string.h>
-#include "machine.h"
+#include "features.h"
+#include "places.h"
+#include "record.h"
+#include "scheduler.h"
 
-#define COUNTERS (1 << 14)
+#define COUNTERS S2_FEATURE_COUNTERS
 #define BUCKETS 8
 
 /* Labels of the table of events (stage2fuzz/events.py). */
@@ -79,14 +82,14 @@ static void count_progress(const struct s2_event *event, struct feature_thread *
 }
 
 /* Add the last run's features to `counters`. */
-static void count_features(uint8_t *counters)
+S2_OWN void count_features(uint8_t *counters)
 {
 	struct feature_thread threads[S2_THREADS + 1];
 
 	memset(threads, 0, sizeof(threads));
-	stamp++;
-	for (int i = 0; i < s2.events_count; i++) {
-		const struct s2_event *event = &s2.events[i];
+	forget_places();
+	for (int i = 0; i < s2_log.events_count; i++) {
+		const struct s2_event *event = &s2_log.events[i];
 		struct feature_thread *me = &threads[event->thread + 1];
 		uint64_t label, thread = (uint64_t)event->thread + 2;
 		struct place *place;
@@ -117,7 +120,7 @@ static int bucket_of(int count)
 }
 
 /* How many features `counters` show that no call showed before (feature_set() says which). */
-static int new_features(const uint8_t *counters)
+S2_OWN int new_features(const uint8_t *counters)
 {
 	int found = 0;
 

@@ -9,7 +9,12 @@
  * first.
  */
 #include <string.h>
-#include "machine.h"
+#include "fold.h"
+#include "lasso.h"
+#include "pages.h"
+#include "places.h"
+#include "record.h"
+#include "scheduler.h"
 
 /* What fold() keeps of each thread. */
 struct fold_thread {
@@ -136,7 +141,7 @@ static uint64_t term(const struct s2_event *event, const struct fold_thread *me)
 }
 
 /* The class of the last run, never 0. */
-static uint64_t fold(void)
+S2_OWN uint64_t fold(void)
 {
 	struct fold_thread threads[S2_THREADS + 1];
 	struct meeting met[S2_MOST_MEETINGS], *end;
@@ -144,10 +149,10 @@ static uint64_t fold(void)
 	uint64_t sum = 0;
 
 	memset(threads, 0, sizeof(threads));
-	memset(fold_page, 0, sizeof(fold_page[0]) * (size_t)s2.next_page);
-	stamp++;
-	for (int i = 0; i < s2.events_count; i++) {
-		const struct s2_event *event = &s2.events[i];
+	memset(fold_page, 0, sizeof(fold_page[0]) * (size_t)s2_memory.next_page);
+	forget_places();
+	for (int i = 0; i < s2_log.events_count; i++) {
+		const struct s2_event *event = &s2_log.events[i];
 		struct fold_thread *me = &threads[event->thread + 1];
 		uint64_t hash;
 
