@@ -1,5 +1,6 @@
-"""The gate's own promises: in CI nothing is skipped that could have been run."""
+"""The gate's own promises: in CI nothing is skipped that could have been run; tests can fail."""
 
+import ast
 import os
 import subprocess
 import sys
@@ -24,7 +25,8 @@ def test_cannot_be_had():
 
 
 @pytest.mark.parametrize(
-    ("ci", "said"), [("1", "2 failed, 1 skipped"), ("0", "3 skipped"), ("", "3 skipped")]
+    ("ci", "said"),
+    [("1", "1 failed, 1 skipped, 1 error"), ("0", "3 skipped"), ("", "3 skipped")],
 )
 def test_a_skipped_test_fails_in_ci_unless_nothing_could_be_installed(
     ci: str, said: str, tmp_path: Path
@@ -60,3 +62,26 @@ def test_the_slow_tests_that_ci_runs_exist() -> None:
         check=False,
     )
     assert done.returncode == 0, done.stdout
+
+
+def test_every_test_function_has_an_assertion_of_its_own() -> None:
+    """Or calls a helper whose name says that it asserts: ``assert_...`` or ``expect_...``."""
+    without = []
+    for path in sorted((ROOT / "tests").rglob("test_*.py")):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if not isinstance(node, ast.FunctionDef) or not node.name.startswith("test_"):
+                continue
+            if not any(asserts(each) for each in ast.walk(node)):
+                without.append(f"{path.name}:{node.lineno} {node.name}")
+    assert without == []
+
+
+def asserts(node: ast.AST) -> bool:
+    """Whether a node can make its test fail on purpose."""
+    if isinstance(node, ast.Assert):
+        return True
+    if not isinstance(node, ast.Call):
+        return False
+    function = node.func
+    name = function.attr if isinstance(function, ast.Attribute) else getattr(function, "id", "")
+    return name.startswith(("assert_", "expect_")) or name in ("raises", "fail")
