@@ -183,8 +183,9 @@ def report(store: Store, held: Held, found: Case, violation: Violation, events: 
                 select(lease.c.id, literal(number)).where(lease.c.id == held.lease),
             )
             .on_conflict_do_nothing()
+            .returning(lease_report.c.lease_id)
         )
-        if connection.execute(rows).rowcount == 1:
+        if connection.execute(rows).one_or_none() is not None:
             store.count_seen(number, connection)
         seen_first = select(campaign.c.id, literal(number), campaign.c.elapsed)
         connection.execute(

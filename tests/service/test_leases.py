@@ -5,6 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from sqlalchemy import Engine, func, select, update
 
+from stage2fuzz.case.case import Case
 from stage2fuzz.errors import InputError
 from stage2fuzz.findings import announcements, books, campaigns, leases, workers
 from stage2fuzz.findings.campaign_tables import corpus, lease, result
@@ -12,6 +13,8 @@ from stage2fuzz.findings.coverage import pack
 from stage2fuzz.findings.figures import figures_of
 from stage2fuzz.findings.leases import Held, Input
 from stage2fuzz.findings.states import Part
+from stage2fuzz.findings.store import Store
+from stage2fuzz.oracles.violation import Category, Violation
 from stage2fuzz.service.orders import CampaignSpec, Failure, FuzzOrder, FuzzResult, read_order
 
 SPEC = CampaignSpec("night", ("model:v5.10",), ("map_race",))
@@ -194,6 +197,20 @@ def test_a_label_is_an_order_once(database: Engine) -> None:
         assert book is not None
         book.add({"fuzz:0": FuzzOrder(0, "model:v5.10", "map_race", 9, 9)})
         assert book.open_orders() == 1
+
+
+def test_an_order_counts_a_finding_once_however_often_it_runs(database: Engine) -> None:
+    start(database, 2)
+    store = Store(database)
+    seen = Violation("C6", "rule", Category.CORRECTNESS, "Gone.", (), "C6/page")
+    first = claim(database)
+    number = leases.report(store, first, Case(), seen, "")
+    leases.report(store, first, Case(), seen, "")
+    leases.fail(database, first, "it died")
+    assert leases.report(store, claim(database), Case(), seen, "") == number
+    assert store.get(number).count == 1
+    leases.report(store, claim(database, 2), Case(), seen, "")
+    assert store.get(number).count == 2
 
 
 def test_figures_count_what_is_there(database: Engine) -> None:
