@@ -22,7 +22,6 @@ PTE_VALID: Final = 1 << 0
 PTE_TABLE: Final = 1 << 1
 """Bit 1: a table at levels 0 to 2, a page at level 3; a block where it is clear."""
 PTE_TYPE: Final = PTE_VALID | PTE_TABLE
-"""Both set: a table at levels 0 to 2, a page at level 3."""
 PTE_MEMATTR: Final = 0xF << 2
 PTE_MEMATTR_NORMAL: Final = 0xF << 2
 PTE_MEMATTR_DEVICE: Final = 0x1 << 2

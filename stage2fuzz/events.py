@@ -151,6 +151,7 @@ CALL_TEARDOWN: Final = 30
 FIRST_HOST_CALL: Final = CALL_LOG_ENABLE
 """Calls from here on are the host's; those before it are the page-table code's."""
 CALL_CODE: Final = 0xFF
+CALL_PROT_SHIFT: Final = 8
 CALL_NAMES: Final = {
     CALL_MAP: "kvm_pgtable_stage2_map",
     CALL_RELAX: "kvm_pgtable_stage2_relax_perms",
@@ -327,7 +328,7 @@ _ROWS: Final = (
          Heard.NEVER),
     EventKind(ICACHE_INVALIDATE, "icache-invalidate", "address size - -", Depends.EVERYTHING,
          _TREE_ASKED),
-    EventKind(CALL, "call", "ipa size argument code", Depends.EVERYTHING,
+    EventKind(CALL, "call", "ipa size argument request", Depends.EVERYTHING,
          (Meeting(Place.HOST, Side.WRITES, When.HOST_CALL),
           Meeting(Place.TREE, Side.OTHER, When.AGE_CALL))),
     EventKind(RETURN, "return", "ipa size result code", Depends.EVERYTHING,

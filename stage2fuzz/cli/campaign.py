@@ -10,18 +10,18 @@ from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 
-from stage2fuzz.cli.common import DEFAULT_DATABASE, Database, Json, console, emit
+from stage2fuzz.cli.options import DEFAULT_DATABASE, Database, Json
+from stage2fuzz.cli.output import emit
+from stage2fuzz.cli.terminal import console
 from stage2fuzz.engine import engine_of, kind_of
 from stage2fuzz.errors import InputError
 from stage2fuzz.findings import campaigns
 from stage2fuzz.findings.figures import Figures, figures_of, history, to_record
 from stage2fuzz.findings.states import ENDED
 from stage2fuzz.findings.store import Store
+from stage2fuzz.fuzz_targets import TARGETS
 from stage2fuzz.service.local import running
 from stage2fuzz.service.orders import CampaignSpec, Strategy
-from stage2fuzz.session.session import TARGETS
-
-app = typer.Typer(no_args_is_help=True, help="Fuzz with many workers for a long time.")
 
 REFRESH_SECONDS: Final = 0.5
 ORDER_SECONDS: Final = 60
@@ -31,7 +31,6 @@ REGRESS: Final = "model:v5.10,model:v5.12"
 Name = Annotated[str, typer.Argument(help="Name or number of the campaign.")]
 
 
-@app.command()
 def start(
     name: Annotated[str, typer.Argument(help="A name of your own.")],
     engine: Annotated[str, typer.Option(help="Engines, with commas.")] = "model:v5.10",
@@ -76,7 +75,6 @@ def start(
         _print(figures_of(store.engine, number), as_json)
 
 
-@app.command()
 def status(
     name: Name,
     follow: Annotated[bool, typer.Option("--follow", help="Watch until it ends.")] = False,
@@ -91,7 +89,6 @@ def status(
         _print(figures_of(store.engine, number), as_json)
 
 
-@app.command()
 def coverage(name: Name, database: Database = DEFAULT_DATABASE, as_json: Json = False) -> None:
     """Show coverage over time: a line for every few seconds of the campaign."""
     with Store.open(database) as store:
@@ -105,8 +102,7 @@ def coverage(name: Name, database: Database = DEFAULT_DATABASE, as_json: Json = 
     console().print(table)
 
 
-@app.command("list")
-def list_(database: Database = DEFAULT_DATABASE, as_json: Json = False) -> None:
+def list_campaigns(database: Database = DEFAULT_DATABASE, as_json: Json = False) -> None:
     """List all campaigns."""
     with Store.open(database) as store:
         every = [figures_of(store.engine, each.id) for each in campaigns.every(store.engine)]
@@ -128,19 +124,16 @@ def list_(database: Database = DEFAULT_DATABASE, as_json: Json = False) -> None:
     console().print(table)
 
 
-@app.command()
 def pause(name: Name, database: Database = DEFAULT_DATABASE) -> None:
     """Give out no more orders; those in work are finished and kept."""
     _change(lambda store, number: campaigns.pause(store.engine, number), name, database)
 
 
-@app.command()
 def resume(name: Name, database: Database = DEFAULT_DATABASE) -> None:
     """Go on after a pause."""
     _change(lambda store, number: campaigns.resume(store.engine, number), name, database)
 
 
-@app.command()
 def stop(name: Name, database: Database = DEFAULT_DATABASE) -> None:
     """End a campaign for good; what it has found stays."""
     _change(lambda store, number: campaigns.stop(store.engine, number), name, database)

@@ -14,7 +14,9 @@ from stage2fuzz.case.codec import CHOICES_AT, decode, newest
 from stage2fuzz.case.profile import PROFILES
 from stage2fuzz.case.scenario import Scenario
 from stage2fuzz.case.text import format_case, read_case
-from stage2fuzz.cli.common import Json, console, emit
+from stage2fuzz.cli.options import Json
+from stage2fuzz.cli.output import emit
+from stage2fuzz.cli.terminal import console
 from stage2fuzz.engine import engine_of
 from stage2fuzz.errors import InputError
 from stage2fuzz.fuzz.harness import write_whole

@@ -14,17 +14,10 @@ import typer
 from stage2fuzz.case.case import Case
 from stage2fuzz.case.scenario import Scenario, Tlb
 from stage2fuzz.case.text import format_case
-from stage2fuzz.cli.common import (
-    DEFAULT_DATABASE,
-    CaseName,
-    Database,
-    Json,
-    console,
-    emit,
-    load,
-    stored,
-    write,
-)
+from stage2fuzz.cli.named import load, stored
+from stage2fuzz.cli.options import DEFAULT_DATABASE, CaseName, Database, Json
+from stage2fuzz.cli.output import emit, write
+from stage2fuzz.cli.terminal import console
 from stage2fuzz.engine import kind_of
 from stage2fuzz.errors import InputError
 from stage2fuzz.oracles.violation import Violation

@@ -7,13 +7,16 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
-from stage2fuzz.cli.common import DEFAULT_DATABASE, Database, Json, console, emit
 from stage2fuzz.cli.live import drive
+from stage2fuzz.cli.options import DEFAULT_DATABASE, Database, Json
+from stage2fuzz.cli.output import emit
+from stage2fuzz.cli.terminal import console
 from stage2fuzz.engine import engine_names, engine_of
 from stage2fuzz.errors import InputError
 from stage2fuzz.findings.store import Store
 from stage2fuzz.fuzz.harness import Harness
-from stage2fuzz.session.session import TARGETS, Session
+from stage2fuzz.fuzz_targets import TARGETS
+from stage2fuzz.session.session import Session
 
 MAX_SECONDS = 30 * 24 * 3600
 MAX_JOBS = 1024

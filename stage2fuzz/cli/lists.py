@@ -1,11 +1,13 @@
 """What there is: engines, oracles, targets."""
 
-from stage2fuzz.cli.common import Json, console, emit, table
+from stage2fuzz.cli.options import Json
+from stage2fuzz.cli.output import emit
+from stage2fuzz.cli.terminal import console, table
 from stage2fuzz.engine import ENGINES
+from stage2fuzz.fuzz_targets import TARGETS
 from stage2fuzz.model.planted import MUST_CATCH
 from stage2fuzz.model.revision import NAMED, PATCHES
 from stage2fuzz.oracles import CATALOGUE
-from stage2fuzz.session.session import TARGETS
 
 
 def engines(as_json: Json = False) -> None:

@@ -27,7 +27,6 @@ from stage2fuzz.findings import Store
 from stage2fuzz.fuzz.harness import killer, killers, reported
 from stage2fuzz.session.intake import Intake
 
-TARGETS: Final = ("map_race", "permission_mix", "dirty_logging", "notifier", "block_split")
 GRACE: Final = 5.0
 """Seconds a target gets to end after it was asked to."""
 
