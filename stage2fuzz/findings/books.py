@@ -204,9 +204,7 @@ class Books:
         last = self.connection.execute(
             select(func.max(sample.c.elapsed)).where(sample.c.campaign_id == self.campaign.id)
         ).scalar_one()
-        if last is not None and elapsed - last < LONGEST_START: Final = 60.0
-"""The same for a campaign with a service of its own, which may take long to start."""
-SAMPLE_SECONDS:
+        if last is not None and elapsed - last < SAMPLE_SECONDS:
             return
         features = select(func.coalesce(func.sum(coverage.c.count), 0)).where(
             coverage.c.campaign_id == self.campaign.id

@@ -68,6 +68,7 @@ def test_a_campaign_is_started_paused_resumed_and_stopped(database: Path) -> Non
     ],
 )
 def test_a_mistake_is_one_clear_line(database: Path, words: tuple[str, ...], line: str) -> None:
+    Store.open(str(database)).close()
     said = stage2fuzz(database, "campaign", *words, code=2)
     assert line in said
     assert said.count("\n") == 1
