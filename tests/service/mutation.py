@@ -19,11 +19,12 @@ import random
 import signal
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from importlib.machinery import ModuleSpec
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
@@ -95,65 +96,6 @@ class Importer(importlib.abc.MetaPathFinder, importlib.abc.Loader):
         exec(compile(self.tree, str(self.path), "exec"), module.__dict__)
 
 
-def mutants(text: str) -> Iterator[Mutant]:
-    """Every mutant of a file, in the order of its lines."""
-    tree = ast.parse(text)
-    for index, node in enumerate(ast.walk(tree)):
-        for what, change in changes(node):
-            spoiled = copy.deepcopy(tree)
-            twin = next(each for at, each in enumerate(ast.walk(spoiled)) if at == index)
-            change(twin)
-            yield Mutant(getattr(node, "lineno", 0), what, ast.fix_missing_locations(spoiled))
-
-
-def changes(node: ast.AST) -> Iterator[tuple[str, "Change"]]:
-    """What can be spoiled about a node: (in words, how)."""
-    if isinstance(node, ast.Compare) and type(node.ops[0]) in COMPARISONS:
-        new = COMPARISONS[type(node.ops[0])]
-        yield (
-            f"{type(node.ops[0]).__name__} -> {new.__name__}",
-            Change("ops", [new(), *node.ops[1:]]),
-        )
-    elif isinstance(node, ast.BinOp) and type(node.op) in OPERATORS:
-        operator = OPERATORS[type(node.op)]
-        yield f"{type(node.op).__name__} -> {operator.__name__}", Change("op", operator())
-    elif isinstance(node, ast.BoolOp):
-        new_op: ast.boolop = ast.Or() if isinstance(node.op, ast.And) else ast.And()
-        yield "and <-> or", Change("op", new_op)
-        for at in range(len(node.values)):
-            left = [*node.values[:at], *node.values[at + 1 :]]
-            yield f"condition {at + 1} dropped", Change("values", left * (3 - len(left)))
-    elif isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.Not | ast.Invert):
-        yield "not dropped", Change("op", ast.UAdd() if isinstance(node.op, ast.Not) else None)
-    elif isinstance(node, ast.Constant) and isinstance(node.value, bool):
-        yield f"{node.value} -> {not node.value}", Change("value", not node.value)
-    elif isinstance(node, ast.Constant) and isinstance(node.value, int | float):
-        yield f"{node.value} -> {node.value + 1}", Change("value", node.value + 1)
-    elif isinstance(node, ast.If):
-        yield "if True", Change("test", ast.Constant(True))
-        yield "if False", Change("test", ast.Constant(False))
-    elif isinstance(node, ast.Return) and node.value is not None:
-        yield "returns None", Change("value", ast.Constant(None))
-    elif isinstance(node, ast.Attribute) and node.attr in {"READY", "LEASED", "OPEN", "KEPT"}:
-        yield f"{node.attr} -> POISONED", Change("attr", "POISONED")
-    elif isinstance(node, ast.Call):
-        name = getattr(node.func, "attr", getattr(node.func, "id", ""))
-        if name in {"where", "and_", "or_", "exists"} and len(node.args) > 1:
-            for at, argument in enumerate(node.args):
-                left_args = [*node.args[:at], *node.args[at + 1 :]]
-                text = ast.unparse(argument)[:50]
-                yield f"condition dropped: {text}", Change("args", left_args)
-        for at, keyword in enumerate(node.keywords):
-            if name == "values" and keyword.arg:
-                left_words = [*node.keywords[:at], *node.keywords[at + 1 :]]
-                yield f"{keyword.arg} is not written", Change("keywords", left_words)
-    if isinstance(node, ast.FunctionDef | ast.For | ast.With):
-        for at, statement in enumerate(node.body):
-            if isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Call):
-                body = [*node.body[:at], ast.Pass(), *node.body[at + 1 :]]
-                yield f"dropped: {ast.unparse(statement)[:50]}", Change("body", body)
-
-
 @dataclass(frozen=True)
 class Change:
     """Set a field of a node."""
@@ -162,17 +104,119 @@ class Change:
     value: object
 
     def __call__(self, node: ast.AST) -> None:
-        """Do it; ``op`` None makes ``~x`` plain ``x`` by doubling it."""
-        if self.field == "op" and self.value is None:
-            assert isinstance(node, ast.UnaryOp)
-            node.operand = ast.UnaryOp(ast.Invert(), node.operand)
-            return
-        value = self.value
-        if self.field == "op" and isinstance(value, ast.UAdd):
-            assert isinstance(node, ast.UnaryOp)
-            node.operand = ast.UnaryOp(ast.Not(), node.operand)
-            return
-        setattr(node, self.field, copy.deepcopy(value))
+        """Do it, with a copy, since each mutant has a tree of its own."""
+        setattr(node, self.field, copy.deepcopy(self.value))
+
+
+Ways = Iterator[tuple[str, Change]]
+"""What can be spoiled about a node: in words, and how."""
+
+
+def of_compare(node: ast.Compare) -> Ways:
+    """Another comparison."""
+    if new := COMPARISONS.get(type(node.ops[0])):
+        words = f"{type(node.ops[0]).__name__} -> {new.__name__}"
+        yield words, Change("ops", [new(), *node.ops[1:]])
+
+
+def of_operator(node: ast.BinOp) -> Ways:
+    """Another operator."""
+    if new := OPERATORS.get(type(node.op)):
+        yield f"{type(node.op).__name__} -> {new.__name__}", Change("op", new())
+
+
+def of_condition(node: ast.BoolOp) -> Ways:
+    """And for or, and one condition less."""
+    other: ast.boolop = ast.Or() if isinstance(node.op, ast.And) else ast.And()
+    yield "and <-> or", Change("op", other)
+    for at in range(len(node.values)):
+        left = [*node.values[:at], *node.values[at + 1 :]]
+        yield f"condition {at + 1} dropped", Change("values", left * (3 - len(left)))
+
+
+def of_not(node: ast.UnaryOp) -> Ways:
+    """The opposite, by negating twice."""
+    if isinstance(node.op, ast.Not | ast.Invert):
+        yield "not dropped", Change("operand", ast.UnaryOp(node.op, node.operand))
+
+
+def of_constant(node: ast.Constant) -> Ways:
+    """One more; the other truth."""
+    if isinstance(node.value, bool):
+        yield f"{node.value} -> {not node.value}", Change("value", not node.value)
+    elif isinstance(node.value, int | float):
+        yield f"{node.value} -> {node.value + 1}", Change("value", node.value + 1)
+
+
+def of_branch(node: ast.If) -> Ways:
+    """One branch always."""
+    yield "if True", Change("test", ast.Constant(True))
+    yield "if False", Change("test", ast.Constant(False))
+
+
+def of_return(node: ast.Return) -> Ways:
+    """Nothing comes back."""
+    if node.value is not None:
+        yield "returns None", Change("value", ast.Constant(None))
+
+
+def of_name(node: ast.Attribute) -> Ways:
+    """Another state."""
+    if node.attr in {"READY", "LEASED", "OPEN", "KEPT"}:
+        yield f"{node.attr} -> POISONED", Change("attr", "POISONED")
+
+
+def of_call(node: ast.Call) -> Ways:
+    """A condition or a column less in a statement of SQL."""
+    name = getattr(node.func, "attr", getattr(node.func, "id", ""))
+    if name in {"where", "and_", "or_", "exists"} and len(node.args) > 1:
+        for at, argument in enumerate(node.args):
+            left = [*node.args[:at], *node.args[at + 1 :]]
+            yield f"condition dropped: {ast.unparse(argument)[:50]}", Change("args", left)
+    if name == "values":
+        for at, keyword in enumerate(node.keywords):
+            words = [*node.keywords[:at], *node.keywords[at + 1 :]]
+            yield f"{keyword.arg} is not written", Change("keywords", words)
+
+
+def of_body(node: ast.FunctionDef | ast.For | ast.With) -> Ways:
+    """A call less."""
+    for at, statement in enumerate(node.body):
+        if isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Call):
+            body = [*node.body[:at], ast.Pass(), *node.body[at + 1 :]]
+            yield f"dropped: {ast.unparse(statement)[:50]}", Change("body", body)
+
+
+WAYS: dict[type[ast.AST], Callable[[Any], Ways]] = {
+    ast.Compare: of_compare,
+    ast.BinOp: of_operator,
+    ast.BoolOp: of_condition,
+    ast.UnaryOp: of_not,
+    ast.Constant: of_constant,
+    ast.If: of_branch,
+    ast.Return: of_return,
+    ast.Attribute: of_name,
+    ast.Call: of_call,
+    ast.FunctionDef: of_body,
+    ast.For: of_body,
+    ast.With: of_body,
+}
+
+
+def nothing(_node: ast.AST) -> Ways:
+    """What is spoiled about every other node."""
+    yield from ()
+
+
+def mutants(text: str) -> Iterator[Mutant]:
+    """Every mutant of a file, in the order of its lines."""
+    tree = ast.parse(text)
+    for index, node in enumerate(ast.walk(tree)):
+        for what, change in WAYS.get(type(node), nothing)(node):
+            spoiled = copy.deepcopy(tree)
+            twin = next(each for at, each in enumerate(ast.walk(spoiled)) if at == index)
+            change(twin)
+            yield Mutant(getattr(node, "lineno", 0), what, ast.fix_missing_locations(spoiled))
 
 
 def killed(file: str, tests: tuple[str, ...], tree: ast.Module) -> bool:
