@@ -74,7 +74,9 @@ def normal(schedule: Schedule) -> Schedule:
 def check_engine(engine: str, where: str) -> None:
     """Check the shape of an engine's name; which there are is known to ``stage2fuzz.engine``."""
     if not _ENGINE.fullmatch(engine) or not engine.isprintable():
-        right = "KIND:NAME of printable characters, such as model:v5.10"
+        right = "KIND:NAME, such as model:v5.10" + (
+            "" if engine.isprintable() else ", of printable characters"
+        )
         raise InputError(where, f"engine {engine[:80]!r}", right)
 
 
