@@ -4,6 +4,7 @@ WORKDIR /build
 RUN python -m venv /opt/stage2fuzz
 ENV PATH=/opt/stage2fuzz/bin:$PATH
 COPY pyproject.toml README.md ./
+COPY LICENSES LICENSES
 COPY stage2fuzz stage2fuzz
 COPY worker worker
 COPY coordinator coordinator

@@ -1,6 +1,9 @@
 """``python -m stage2fuzz.coordinator``: the loop with a broker, its figures and a clean end."""
 
+import math
+import os
 import signal
+import socket
 import sys
 import time
 from typing import Final
@@ -9,15 +12,18 @@ from celery import Celery
 from kombu.exceptions import OperationalError
 
 from stage2fuzz.coordinator.loop import LOG, run
-from stage2fuzz.coordinator.metrics import MetricsServer, exposition
+from stage2fuzz.coordinator.metrics import MetricsServer
 from stage2fuzz.errors import InputError
-from stage2fuzz.findings import campaigns
-from stage2fuzz.findings.campaign_tables import ENDED
+from stage2fuzz.findings import campaigns, workers
+from stage2fuzz.findings.figures import figures_of, to_record
+from stage2fuzz.findings.outage import patiently
+from stage2fuzz.findings.states import ENDED, Part
 from stage2fuzz.findings.store import Store
 from stage2fuzz.service.logs import configure
 from stage2fuzz.service.orders import QUEUE, TASKS
-from stage2fuzz.service.settings import Settings, from_environment
+from stage2fuzz.service.settings import Settings, from_environment, show_alive
 
+ALIVE_SECONDS: Final = 10.0
 STUCK_SECONDS: Final = 60.0
 LOG_SECONDS: Final = 10.0
 DATABASE_SECONDS: Final = 120.0
@@ -49,44 +55,41 @@ class Broker:
 
 
 class Show:
-    """Keeps the figures' page current, and logs one line of them every ten seconds."""
+    """Keeps the figures' page current; logs them and gives a sign of life every ten seconds."""
 
-    def __init__(self, store: Store, server: MetricsServer | None) -> None:
+    def __init__(self, store: Store, server: MetricsServer | None, settings: Settings) -> None:
         """``server`` is None where the page is off."""
-        self.store, self.server = store, server
-        self.ticked = self.logged = time.monotonic()
+        self.store, self.server, self.service = store, server, settings.service
+        self.name = f"{socket.gethostname()}:{os.getpid()}"
+        self.ticked = time.monotonic()
+        self.signed = self.logged = -math.inf
         if server is not None:
             server.alive = lambda: time.monotonic() - self.ticked < STUCK_SECONDS
 
     def __call__(self) -> None:
         """Called after each round of the loop."""
         self.ticked = time.monotonic()
+        if self.ticked - self.signed >= ALIVE_SECONDS:
+            self.signed = self.ticked
+            show_alive()
+            workers.seen(self.store.engine, Part.COORDINATOR, self.name, 0, self.service)
         if self.ticked - self.logged < LOG_SECONDS and self.server is None:
             return
         every = [
-            campaigns.figures(self.store.engine, each.id)
-            for each in campaigns.every(self.store.engine)
+            figures_of(self.store.engine, each.id) for each in campaigns.every(self.store.engine)
         ]
         if self.server is not None:
-            self.server.text = exposition(every)
+            self.server.record.every = every
         if self.ticked - self.logged >= LOG_SECONDS:
             self.logged = self.ticked
             for each in every:
                 if each.campaign.state not in ENDED:
-                    LOG.info("campaign", extra={"figures": campaigns.to_record(each)})
+                    LOG.info("campaign", extra={"figures": to_record(each)})
 
 
 def opened(settings: Settings) -> Store:
     """The database, waited for: in a cluster it may start after us."""
-    end = time.monotonic() + DATABASE_SECONDS
-    while True:
-        try:
-            return Store.open(settings.database)
-        except InputError as error:
-            if time.monotonic() > end:
-                raise
-            LOG.warning("%s; waiting", error)
-            time.sleep(1)
+    return patiently(lambda: Store.open(settings.database), (InputError,), DATABASE_SECONDS)
 
 
 def main() -> int:
@@ -98,13 +101,13 @@ def main() -> int:
     try:
         settings = from_environment()
         store = opened(settings)
-        server = MetricsServer(settings.metrics) if settings.metrics[1] else None
+        server = MetricsServer(settings.metrics_address) if settings.metrics_address else None
     except (InputError, OSError) as error:
         LOG.error("%s", error)
         return 2
-    broker = Broker(settings.broker)
-    LOG.info("the coordinator runs")
-    run(store, broker.send, lambda: bool(stop), Show(store, server), settings.lease)
+    broker, show = Broker(settings.broker), Show(store, server, settings)
+    LOG.info("the coordinator runs", extra={"metrics_port": server.port if server else None})
+    run(store, broker.send, lambda: bool(stop), show, settings.lease, settings.service)
     LOG.info("the coordinator ends")
     if server is not None:
         server.close()

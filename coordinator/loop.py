@@ -14,23 +14,16 @@ from typing import Final
 
 from stage2fuzz.case.text import parse
 from stage2fuzz.coordinator.merge import Candidate, merge, superfluous
-from stage2fuzz.coordinator.plan import Finding, Stream, View, plan, spent
+from stage2fuzz.coordinator.plan import Finding, Stream, View, overdue, plan, spent
 from stage2fuzz.errors import InputError
-from stage2fuzz.findings import books, campaigns, leases
-from stage2fuzz.findings.books import Books, Entry, Report
-from stage2fuzz.findings.campaign_tables import (
-    ACTIVE,
-    DONE,
-    DRAINING,
-    DROPPED,
-    KEPT,
-    KILLER,
-    NEW,
-    PAUSED,
-    RUNNING,
-)
+from stage2fuzz.findings import announcements, books, campaigns
+from stage2fuzz.findings.books import Books, Report
+from stage2fuzz.findings.corpus import Corpus, Entry
+from stage2fuzz.findings.corpus import Stream as StreamName
 from stage2fuzz.findings.leases import LEASE_SECONDS
 from stage2fuzz.findings.models import State
+from stage2fuzz.findings.outage import Refused, Trouble, one_line
+from stage2fuzz.findings.states import OPEN, CampaignState, InputState, LeaseState
 from stage2fuzz.findings.store import Store
 from stage2fuzz.service.orders import (
     ConfirmOrder,
@@ -78,10 +71,10 @@ def tick(store: Store, number: int, lease: float = LEASE_SECONDS) -> bool:
         elapsed = book.clock(slots > 0)
         tally = _Tally(book.campaign.schedules, book.campaign.fuzz_seconds, book.campaign.failures)
         suspects = _merge_reports(store, book, tally)
-        _merge_corpus(book)
+        _merge_corpus(book.corpus)
         planned = _plan(book, slots, elapsed, tally, suspects)
         if planned // PRUNE_EVERY > book.campaign.planned // PRUNE_EVERY:
-            _prune_corpus(book)
+            _prune_corpus(book.corpus)
     return True
 
 
@@ -90,7 +83,7 @@ def announce(store: Store, number: int, send: Send, again: float = LEASE_SECONDS
 
     A message that is older than ``again`` seconds may have been lost: the next one is due.
     """
-    waiting = leases.unannounced(store.engine, number, again, ANNOUNCE_LIMIT)
+    waiting = announcements.unannounced(store.engine, number, again, ANNOUNCE_LIMIT)
     sent: list[int] = []
     try:
         for lease, kind in waiting:
@@ -98,7 +91,7 @@ def announce(store: Store, number: int, send: Send, again: float = LEASE_SECONDS
             sent.append(lease)
     except OSError as error:
         LOG.warning("the broker is away: %s", error)
-    leases.announced(store.engine, sent)
+    announcements.announced(store.engine, sent)
     return len(sent)
 
 
@@ -108,37 +101,73 @@ def run(
     stopped: Callable[[], bool],
     show: Callable[[], None],
     lease: float = LEASE_SECONDS,
+    service: str = "",
 ) -> None:
-    """Tick every active campaign until ``stopped``; trouble with the database is waited out."""
+    """Tick every active campaign of ``service`` until ``stopped``; wait for a lost database."""
     while not stopped():
         begun = time.monotonic()
         try:
-            for each in campaigns.every(store.engine, ACTIVE):
-                tick(store, each.id, lease)
-                announce(store, each.id, send, lease)
+            for number in campaigns.active(store.engine, service):
+                _step(store, number, send, lease)
             show()
-        except (leases.Trouble, InputError) as error:
-            LOG.warning("the database is away: %s", str(error).partition("\n")[0])
+        except Trouble as error:
+            LOG.warning("the database is away: %s", one_line(error))
         time.sleep(max(0.05, TICK_SECONDS - (time.monotonic() - begun)))
 
 
-def _merge_reports(store: Store, book: Books, tally: _Tally) -> dict[books.Stream, tuple[str, ...]]:
+def _step(store: Store, number: int, send: Send, lease: float) -> None:
+    """Tick and announce one campaign; what goes wrong with it stops no other campaign.
+
+    Raises Trouble where the database is away. Anything else would come back at the next tick, so
+    the campaign is paused and says why.
+    """
+    try:
+        tick(store, number, lease)
+        announce(store, number, send, lease)
+    except Trouble:
+        raise
+    except Exception as error:
+        LOG.exception("campaign %d is paused: its record can't be worked on", number)
+        campaigns.set_aside(store.engine, number, f"the coordinator failed: {one_line(error)}")
+
+
+def _merge_reports(store: Store, book: Books, tally: _Tally) -> dict[StreamName, tuple[str, ...]]:
     """Count each result once; returns the seeds of orders that killed their workers."""
-    suspects: dict[books.Stream, tuple[str, ...]] = {}
+    suspects: dict[StreamName, tuple[str, ...]] = {}
     reports = book.reports()
     for report in reports:
-        if isinstance(report.result, Failure):
-            tally.failures += 1
-            tally.note = f"order {report.lease} failed: {report.result.what}"
-            LOG.error("%s", tally.note)
-            if isinstance(report.order, FuzzOrder) and report.order.seeds:
-                stream = (report.order.engine, report.order.target)
-                suspects[stream] = report.order.seeds
-        else:
+        failure = _merge_or_fail(store, book, report, tally)
+        if failure is None:
             tally.failures = 0
-            _merge_report(store, book, report, tally)
+            continue
+        tally.failures += 1
+        tally.note = f"order {report.lease} failed: {failure.what}"
+        LOG.error("%s", tally.note)
+        if isinstance(report.order, FuzzOrder) and report.order.seeds:
+            stream = (report.order.engine, report.order.target)
+            suspects[stream] = report.order.seeds
     book.merged(reports)
     return suspects
+
+
+def _merge_or_fail(store: Store, book: Books, report: Report, tally: _Tally) -> Failure | None:
+    """Merge one result; a failure where there is none or it can't be put where it belongs.
+
+    A result that is refused leaves nothing behind: it is merged in a savepoint of its own.
+    """
+    result = report.result
+    if isinstance(result, Failure):
+        return result
+    if isinstance(result, FuzzResult) and not result.schedules and not result.killers:
+        return Failure.because(f"it ran no schedule (it ended with: {result.ended})")
+    try:
+        with book.connection.begin_nested():
+            _merge_report(store, book, report, tally)
+    except Trouble:
+        raise
+    except (InputError, Refused) as error:
+        return Failure.because(f"its result is refused: {one_line(error)}")
+    return None
 
 
 def _merge_report(store: Store, book: Books, report: Report, tally: _Tally) -> None:
@@ -146,11 +175,11 @@ def _merge_report(store: Store, book: Books, report: Report, tally: _Tally) -> N
     within = book.connection
     match report.order, report.result:
         case FuzzOrder() as order, FuzzResult() as result:
+            book.corpus.mark((order.engine, order.target), result.killers, InputState.KILLER)
             tally.schedules += result.schedules
             tally.fuzz_seconds += result.seconds
-            book.mark((order.engine, order.target), result.killers, KILLER)
         case PruneOrder() as order, PruneResult() as result:
-            book.mark((order.engine, order.target), result.killers, KILLER)
+            book.corpus.mark((order.engine, order.target), result.killers, InputState.KILLER)
         case ConfirmOrder() as order, ConfirmResult() as result:
             if not result.same_events:
                 LOG.error("finding %d: its events differ from run to run", order.finding)
@@ -163,24 +192,24 @@ def _merge_report(store: Store, book: Books, report: Report, tally: _Tally) -> N
             engines, shown = order.engines, result.present
             store.regressed(order.finding, engines, shown, result.absent, within)
         case _:
-            LOG.error("order %d was answered by another kind of result", report.lease)
+            raise InputError("result", "answers another kind of order")
 
 
-def _merge_corpus(book: Books) -> None:
+def _merge_corpus(corpus: Corpus) -> None:
     """Keep the new inputs that add a feature."""
-    for stream, entries in book.inputs(NEW).items():
-        known = book.known(stream)
+    for stream, entries in corpus.inputs(InputState.NEW).items():
+        known = corpus.known(stream)
         merged = merge(known, _candidates(entries))
-        book.mark(stream, merged.kept, KEPT)
-        book.mark(stream, merged.dropped, DROPPED)
+        corpus.mark(stream, merged.kept, InputState.KEPT)
+        corpus.mark(stream, merged.dropped, InputState.DROPPED)
         if merged.known != known:
-            book.cover(stream, merged.known)
+            corpus.cover(stream, merged.known)
 
 
-def _prune_corpus(book: Books) -> None:
+def _prune_corpus(corpus: Corpus) -> None:
     """Leave out the inputs whose features others show as well."""
-    for stream, entries in book.inputs(KEPT).items():
-        book.mark(stream, superfluous(_candidates(entries)), DROPPED)
+    for stream, entries in corpus.inputs(InputState.KEPT).items():
+        corpus.mark(stream, superfluous(_candidates(entries)), InputState.DROPPED)
 
 
 def _candidates(entries: Sequence[Entry]) -> list[Candidate]:
@@ -192,13 +221,13 @@ def _plan(
     slots: int,
     elapsed: float,
     tally: _Tally,
-    suspects: dict[books.Stream, tuple[str, ...]],
+    suspects: dict[StreamName, tuple[str, ...]],
 ) -> int:
     """Add the orders that are needed, and move the campaign on; fuzz orders planned so far."""
     campaign = book.campaign
     seen = book.findings()
     labels = book.labels()
-    kept = book.kept()
+    kept = book.corpus.kept()
     waiting = tuple(
         Finding(
             each.id,
@@ -219,7 +248,7 @@ def _plan(
         findings=len(seen),
         open_orders=book.open_orders(),
         slots=slots,
-        draining=campaign.state == DRAINING,
+        draining=campaign.state == CampaignState.DRAINING,
         labels=labels,
         streams=tuple(
             Stream(*stream, kept.get(stream, ()), suspects.get(stream, ()))
@@ -231,8 +260,13 @@ def _plan(
     book.add(orders)
     book.take_sample(elapsed, tally.schedules, len(seen))
     state, note = _next_state(view, len(orders), tally)
+    if state is CampaignState.DONE:
+        cut_short = book.cancel(OPEN)
+        note = note or (time_is_up(view, cut_short) if overdue(view) else "")
+    elif state is CampaignState.DRAINING:
+        book.cancel((LeaseState.READY,), "fuzz")
     if state != campaign.state:
-        LOG.info("campaign %s: %s %s", campaign.spec.name, state, note)
+        LOG.info("campaign %s: %s %s", campaign.name, state, note)
     planned = campaign.planned + sum(isinstance(each, FuzzOrder) for each in orders.values())
     book.write(
         planned=planned,
@@ -246,12 +280,23 @@ def _plan(
     return planned
 
 
-def _next_state(view: View, added: int, tally: _Tally) -> tuple[str, str]:
+def time_is_up(view: View, cut_short: int) -> str:
+    """What a campaign whose whole time is up leaves undone, in words; empty where nothing is."""
+    undone = {
+        "orders cut short": cut_short,
+        "findings not confirmed": sum(not each.confirmed for each in view.waiting),
+        "findings not minimised": sum(not each.minimised for each in view.waiting),
+    }
+    words = ", ".join(f"{number} {what}" for what, number in undone.items() if number)
+    return f"time is up: {words}" if words else ""
+
+
+def _next_state(view: View, added: int, tally: _Tally) -> tuple[CampaignState, str]:
     """Where the campaign goes from here, and why."""
-    if view.draining and not view.open_orders and not added:
-        return DONE, ""
+    if overdue(view) or (view.draining and not view.open_orders and not added):
+        return CampaignState.DONE, ""
     if tally.failures >= MAX_FAILURES:
-        return PAUSED, tally.note
+        return CampaignState.PAUSED, tally.note
     if view.draining or spent(view):
-        return DRAINING, ""
-    return RUNNING, ""
+        return CampaignState.DRAINING, ""
+    return CampaignState.RUNNING, ""

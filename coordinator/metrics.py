@@ -1,52 +1,64 @@
-"""The figures for Prometheus: pure text of what is on record, and a small server that shows it.
+"""The figures for Prometheus: what is on record, and a small server that shows it.
 
 The database is the one truth, so the numbers are read from it and survive a restart of the
 coordinator; there is no counter in this process that could disagree with ``campaign status``.
 """
 
 import threading
-from collections.abc import Callable, Iterable
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from collections.abc import Callable, Iterator
+from http.server import ThreadingHTTPServer
 from typing import Final
 
-from stage2fuzz.findings.campaigns import Figures
+from prometheus_client import CollectorRegistry
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.exposition import MetricsHandler
+from prometheus_client.registry import Collector
 
-CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
-ORDER_STATES: Final = ("ready", "leased", "committed", "poisoned", "cancelled")
+from stage2fuzz.findings.figures import Figures
+from stage2fuzz.findings.states import LeaseState
+
+Value = Callable[[Figures], float]
+COUNTERS: Final[dict[str, tuple[str, Value]]] = {
+    "schedules": ("Schedules run.", lambda f: f.campaign.schedules),
+    "fuzz_seconds": ("Time spent fuzzing.", lambda f: f.campaign.fuzz_seconds),
+    "orders_again": ("Claims of orders beyond the first.", lambda f: f.again),
+}
+"""Name without ``stage2fuzz_`` and ``_total`` -> what it says, how it is read; per campaign."""
+GAUGES: Final[dict[str, tuple[str, Value]]] = {
+    "elapsed_seconds": ("Running time.", lambda f: f.campaign.elapsed),
+    "features": ("Interleaving features seen.", lambda f: f.features),
+    "inputs": ("Corpus inputs kept.", lambda f: f.inputs),
+    "killers": ("Inputs that killed a process.", lambda f: f.killers),
+    "findings": ("Findings, by signature.", lambda f: f.campaign.findings),
+    "failures": ("Orders failed in a row.", lambda f: f.campaign.failures),
+}
 
 
-def exposition(every: Iterable[Figures]) -> str:
-    """The text exposition format: one family of samples after the other."""
-    figures = list(every)
-    families: list[tuple[str, str, str, list[tuple[str, float]]]] = [
-        ("workers", "gauge", "Workers alive", [("", figures[0].workers if figures else 0)]),
-        ("slots", "gauge", "Orders they run at once", [("", figures[0].slots if figures else 0)]),
-    ]
-    of_campaign: tuple[tuple[str, str, str, Callable[[Figures], float]], ...] = (
-        ("schedules_total", "counter", "Schedules run", lambda f: f.campaign.schedules),
-        ("fuzz_seconds_total", "counter", "Time spent fuzzing", lambda f: f.campaign.fuzz_seconds),
-        ("elapsed_seconds", "gauge", "Running time", lambda f: f.campaign.elapsed),
-        ("features", "gauge", "Interleaving features seen", lambda f: f.features),
-        ("inputs", "gauge", "Corpus inputs kept", lambda f: f.inputs),
-        ("killers", "gauge", "Inputs that killed a process", lambda f: f.killers),
-        ("findings", "gauge", "Findings, by signature", lambda f: f.campaign.findings),
-        ("failures", "gauge", "Orders failed in a row", lambda f: f.campaign.failures),
-        ("orders_again_total", "counter", "Claims beyond the first", lambda f: f.again),
-    )
-    for name, kind, text, value in of_campaign:
-        samples = [(f'{{campaign="{f.campaign.spec.name}"}}', value(f)) for f in figures]
-        families.append((name, kind, text, samples))
-    orders = [
-        (f'{{campaign="{f.campaign.spec.name}",state="{state}"}}', f.leases.get(state, 0))
-        for f in figures
-        for state in ORDER_STATES
-    ]
-    families.append(("orders", "gauge", "Orders by state", [(k, float(v)) for k, v in orders]))
-    lines = []
-    for name, kind, text, samples in families:
-        lines += [f"# HELP stage2fuzz_{name} {text}.", f"# TYPE stage2fuzz_{name} {kind}"]
-        lines += [f"stage2fuzz_{name}{labels} {value:.10g}" for labels, value in samples]
-    return "\n".join([*lines, ""])
+class RecordCollector(Collector):
+    """Hands the last figures that were read to whoever scrapes."""
+
+    def __init__(self) -> None:
+        self.every: list[Figures] = []
+
+    def collect(self) -> Iterator[Metric]:
+        """One family of samples after the other."""
+        workers = self.every[0].workers if self.every else 0
+        slots = self.every[0].slots if self.every else 0
+        yield GaugeMetricFamily("stage2fuzz_workers", "Workers alive.", workers)
+        yield GaugeMetricFamily("stage2fuzz_slots", "Orders they run at once.", slots)
+        for kind, table in ((CounterMetricFamily, COUNTERS), (GaugeMetricFamily, GAUGES)):
+            for name, (text, value) in table.items():
+                family = kind(f"stage2fuzz_{name}", text, labels=["campaign"])
+                for each in self.every:
+                    family.add_metric([each.campaign.name], value(each))
+                yield family
+        orders = GaugeMetricFamily(
+            "stage2fuzz_orders", "Orders by state.", labels=["campaign", "state"]
+        )
+        for each in self.every:
+            for state in LeaseState:
+                orders.add_metric([each.campaign.name, state], each.leases.get(state, 0))
+        yield orders
 
 
 class MetricsServer:
@@ -54,35 +66,32 @@ class MetricsServer:
 
     def __init__(self, address: tuple[str, int]) -> None:
         """``address`` is loopback unless the person who runs it says otherwise."""
-        self.text = exposition(())
+        self.record = RecordCollector()
         self.alive: Callable[[], bool] = lambda: True
+        registry = CollectorRegistry()
+        registry.register(self.record)
         page = self
 
-        class Handler(BaseHTTPRequestHandler):
-            def do_GET(self) -> None:
+        class Handler(MetricsHandler.factory(registry)):  # type: ignore[misc]
+            def do_GET(self) -> None:  # noqa: N802 - the name that http.server calls
                 if self.path == "/metrics":
-                    page.answer(self, 200, page.text)
+                    super().do_GET()
                 elif self.path == "/healthz":
-                    page.answer(self, *((200, "ok\n") if page.alive() else (503, "stuck\n")))
+                    self.answer(*((200, "ok\n") if page.alive() else (503, "stuck\n")))
                 else:
-                    page.answer(self, 404, "/metrics or /healthz\n")
+                    self.answer(404, "/metrics or /healthz\n")
 
-            def log_message(self, *_arguments: object) -> None:
-                """Requests are no news."""
+            def answer(self, status: int, text: str) -> None:
+                body = text.encode()
+                self.send_response(status)
+                self.send_header("Content-Type", "text/plain; charset=utf-8")
+                self.send_header("Content-Length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body)
 
         self.server = ThreadingHTTPServer(address, Handler)
         self.port = self.server.server_address[1]
         threading.Thread(target=self.server.serve_forever, daemon=True).start()
-
-    @staticmethod
-    def answer(handler: BaseHTTPRequestHandler, status: int, text: str) -> None:
-        """One plain answer."""
-        body = text.encode()
-        handler.send_response(status)
-        handler.send_header("Content-Type", CONTENT_TYPE)
-        handler.send_header("Content-Length", str(len(body)))
-        handler.end_headers()
-        handler.wfile.write(body)
 
     def close(self) -> None:
         """Stop serving."""

@@ -21,6 +21,11 @@ from stage2fuzz.service.orders import (
 ORDERS_PER_SLOT: Final = 2
 """One order in work and one waiting for each slot: no slot idles, and little waits when paused."""
 SEEDS_PER_ORDER: Final = 64
+LONGEST_RESERVE: Final = 30
+"""The most seconds at the end of a time budget in which what was found is looked at."""
+ORDER_OVERHEAD: Final = 5
+"""Seconds that a fuzz order takes beyond its own: starting, measuring its inputs, handing in."""
+MINIMISE_SECONDS: Final = 60
 CONFIRM_TIMES: Final = 3
 MULTIPLIER: Final = 1_103_515_245
 """Of the linear congruential step that turns an order's number into its seed."""
@@ -72,6 +77,8 @@ class View:
 
 def plan(view: View) -> dict[str, Order]:
     """The orders to add, by label: what findings need first, then fuzzing for the free slots."""
+    if overdue(view):
+        return {}
     orders = {
         label: order for label, order in _follow_ups(view).items() if label not in view.labels
     }
@@ -82,20 +89,40 @@ def plan(view: View) -> dict[str, Order]:
     return orders
 
 
+def reserve(seconds: int) -> int:
+    """Seconds at the end of a time budget that are not for fuzzing: a fifth, at most 30."""
+    return min(LONGEST_RESERVE, seconds // 5)
+
+
+def overdue(view: View) -> bool:
+    """Whether the campaign's whole time is up, so that what is still open has to be given up."""
+    return 0 < view.spec.seconds <= view.elapsed
+
+
 def spent(view: View) -> bool:
-    """Whether a budget is used up: time, schedules or findings."""
+    """Whether a budget is used up: the time for fuzzing, schedules or findings."""
     spec = view.spec
     return (
-        0 < spec.seconds <= view.elapsed
+        (spec.seconds > 0 and _fuzzing_left(view) < 1)
         or 0 < spec.schedules <= view.schedules
         or 0 < spec.findings <= view.findings
     )
 
 
+def _fuzzing_left(view: View) -> float:
+    """Seconds of a time budget that are left for fuzzing."""
+    return view.spec.seconds - reserve(view.spec.seconds) - view.elapsed
+
+
 def _room(view: View) -> int:
-    """How many more orders may be open."""
-    slots = min(view.slots, view.spec.parallel) if view.spec.parallel else view.slots
-    return max(0, slots * ORDERS_PER_SLOT - view.open_orders)
+    """How many more orders may be open.
+
+    Near the end of the time no order is made to wait: it would begin too late to end in time.
+    """
+    spec = view.spec
+    slots = min(view.slots, spec.parallel) if spec.parallel else view.slots
+    last = spec.seconds and _fuzzing_left(view) < 2 * (spec.order_seconds + ORDER_OVERHEAD)
+    return max(0, slots * (1 if last else ORDERS_PER_SLOT) - view.open_orders)
 
 
 def _fuzz(view: View, number: int) -> FuzzOrder:
@@ -108,7 +135,7 @@ def _fuzz(view: View, number: int) -> FuzzOrder:
         for stream in view.streams:
             if (stream.engine, stream.target) == (engine, target):
                 seeds = _shard(stream.seeds, number // len(pairs))
-    left = spec.seconds - int(view.elapsed) if spec.seconds else spec.order_seconds
+    left = int(_fuzzing_left(view)) if spec.seconds else spec.order_seconds
     return FuzzOrder(
         number=number,
         engine=engine,
@@ -138,9 +165,17 @@ def _follow_ups(view: View) -> dict[str, Order]:
             order: Order = ConfirmOrder(each.number, each.signature, each.case, CONFIRM_TIMES)
             orders[f"confirm:{name}"] = order
         elif not each.minimised:
-            order = MinimiseOrder(each.number, each.signature, each.case)
+            order = MinimiseOrder(each.number, each.signature, each.case, _minimising(view))
             orders[f"minimise:{name}"] = order
         elif not each.regressed and view.spec.regress:
             order = RegressOrder(each.number, each.signature, each.case, view.spec.regress)
             orders[f"regress:{name}"] = order
     return orders
+
+
+def _minimising(view: View) -> int:
+    """Seconds for one minimise order, so that it ends before the campaign does."""
+    if not view.spec.seconds:
+        return MINIMISE_SECONDS
+    left = int(view.spec.seconds - view.elapsed) - ORDER_OVERHEAD
+    return max(1, min(MINIMISE_SECONDS, left))

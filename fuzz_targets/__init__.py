@@ -1,1 +1,8 @@
 """Fuzz targets: thin scripts over ``stage2fuzz.fuzz.harness``, and the only users of Atheris."""
+
+from typing import Final
+
+TARGETS: Final = ("map_race", "permission_mix", "dirty_logging", "notifier", "block_split")
+"""The names that a session fuzzes in turn; each is a file of this folder."""
+CANARY: Final = "canary"
+"""The one with a planted bug: it shows that a set-up finds what there is."""

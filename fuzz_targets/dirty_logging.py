@@ -6,11 +6,9 @@ Run it by path, with libFuzzer's usual flags after ours:
 """
 
 import sys
+from importlib import import_module
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
-
-from stage2fuzz.fuzz_targets.driver import main
-
 if __name__ == "__main__":
-    main("dirty_logging")
+    sys.path.insert(0, str(Path(__file__).parent))
+    import_module("start").main("dirty_logging")

@@ -15,8 +15,9 @@ import tempfile
 from pathlib import Path
 from zlib import crc32
 
-from stage2fuzz.case.codec import encode
+from stage2fuzz.case.codec import HEADER_BYTES, change_body, encode
 from stage2fuzz.case.text import read_case
+from stage2fuzz.engine import engine_names, native_coverage
 from stage2fuzz.errors import InputError
 from stage2fuzz.fuzz.features import COUNTERS
 from stage2fuzz.fuzz.greybox import MAX_SIZE, Greybox
@@ -24,7 +25,6 @@ from stage2fuzz.fuzz.harness import Harness
 from stage2fuzz.fuzz.mutate import cross, mutate
 from stage2fuzz.fuzz_targets.restart import CONTINUED, Restart
 from stage2fuzz.places import CORPUS
-from stage2fuzz.run import native_coverage
 
 
 def main(target: str, engine: str = "model:v5.10") -> None:
@@ -56,7 +56,7 @@ def _arguments(target: str, engine: str) -> tuple[argparse.Namespace, list[str]]
         description=f"Fuzz target {target}; libFuzzer's flags (-runs=, -max_total_time=, -seed=, "
         "...) and corpus folders follow ours.",
     )
-    parser.add_argument("--engine", default=engine, help="model:REVISION or kernel:TREE")
+    parser.add_argument("--engine", default=engine, help=engine_names())
     parser.add_argument("--outbox", type=Path, help="folder for findings and statistics")
     parser.add_argument("--own-loop", action="store_true", help="fuzz without Atheris")
     parser.add_argument("--no-seeds", action="store_true", help="start from an empty corpus")
@@ -78,7 +78,8 @@ def _atheris(harness: Harness, seeds: list[bytes], rest: list[str]) -> None:
 
     def mutator(data: bytes, limit: int, seed: int) -> bytes:
         if seed & 3 == 0:
-            return bytes(atheris.Mutate(data, limit))
+            room = limit - HEADER_BYTES
+            return change_body(data, lambda body: bytes(atheris.Mutate(body, room)))
         return mutate(data, harness.engine, harness.profile, seed, limit)
 
     def crossover(one: bytes, other: bytes, limit: int, seed: int) -> bytes:

@@ -9,12 +9,19 @@ from typing import Final
 
 PAGE_SHIFT: Final = 12
 PAGE_SIZE: Final = 1 << PAGE_SHIFT
+PAGE_MASK: Final = -PAGE_SIZE
 ENTRIES: Final = 512
+ENTRY_SIZE: Final = 8
 LAST_LEVEL: Final = 3
+SHIFTS: Final = tuple(PAGE_SHIFT + 9 * (LAST_LEVEL - level) for level in range(LAST_LEVEL + 1))
+"""By level: how far an address is shifted to number the entries of that level."""
+GRANULES: Final = tuple(1 << shift for shift in SHIFTS)
+"""By level: bytes that one entry covers, 512 GiB, 1 GiB, 2 MiB and 4 KiB."""
 
 PTE_VALID: Final = 1 << 0
 PTE_TABLE: Final = 1 << 1
 """Bit 1: a table at levels 0 to 2, a page at level 3; a block where it is clear."""
+PTE_TYPE: Final = PTE_VALID | PTE_TABLE
 PTE_MEMATTR: Final = 0xF << 2
 PTE_MEMATTR_NORMAL: Final = 0xF << 2
 PTE_MEMATTR_DEVICE: Final = 0x1 << 2
@@ -76,7 +83,7 @@ def is_valid(pte: int) -> bool:
 
 def is_table(pte: int, level: int) -> bool:
     """Whether this entry points to a table of the next level."""
-    return level < LAST_LEVEL and pte & 3 == 3
+    return level < LAST_LEVEL and pte & PTE_TYPE == PTE_TYPE
 
 
 def is_leaf(pte: int, level: int) -> bool:

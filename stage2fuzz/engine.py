@@ -1,17 +1,154 @@
-"""Trace: what one run of any engine did; the only thing an engine hands back."""
+"""Engines: what one is, what it may be able to do, and which there are.
+
+A case names its engine ``KIND:OPERAND``. Nobody but this file takes such a name apart: whoever
+wants to know how an engine must be treated asks its ``Kind``, which opens nothing, or the engine
+itself. A new engine costs one package and one entry of ``ENGINES``.
+"""
 
 from dataclasses import dataclass
+from functools import lru_cache
+from importlib import import_module
+from typing import Final, Protocol, cast, runtime_checkable
 
+from stage2fuzz.case.scenario import Scenario
+from stage2fuzz.errors import InputError
 from stage2fuzz.events import Event
-from stage2fuzz.schedule.base import Schedule
+from stage2fuzz.rules import Rules
+from stage2fuzz.schedule.base import Schedule, Scheduler
 
 
 @dataclass(frozen=True, slots=True)
 class Trace:
-    """Its events, the schedule that was really executed, how it ended."""
+    """What one run did; the only thing an engine hands back."""
 
     events: list[Event]
     schedule: Schedule
+    """The one that was really executed."""
     preemptions: int
     ended: str
     """``finished``, ``deadlock``, ``limit``, or ``crash`` of a kernel engine."""
+
+
+class Engine(Protocol):
+    """What runs scenarios: the model, or a kernel tree compiled in user space."""
+
+    @property
+    def rules(self) -> Rules:
+        """The era whose rules the oracles apply."""
+
+    @property
+    def build(self) -> str:
+        """What its schedules belong to: a key of 24 hexadecimal digits, empty for a model."""
+
+    def run(self, scenario: Scenario, scheduler: Scheduler) -> Trace:
+        """Run one scenario under one scheduler."""
+
+
+class Burst(Protocol):
+    """What one fuzz input's runs showed: 0 is its own schedule, n the n-th seed after it."""
+
+    @property
+    def runs(self) -> int:
+        """How many there were."""
+
+    @property
+    def features(self) -> int:
+        """Interleaving features that no burst before showed."""
+
+    @property
+    def fresh(self) -> tuple[int, ...]:
+        """The runs that are worth judging, the most suspicious first."""
+
+
+@runtime_checkable
+class BurstEngine(Protocol):
+    """An engine so fast that a fuzz input is run under many seeds of its own strategies."""
+
+    @property
+    def rules(self) -> Rules:
+        """As of any engine."""
+
+    @property
+    def build(self) -> str:
+        """As of any engine."""
+
+    def run(self, scenario: Scenario, how: Scheduler | Schedule | int) -> Trace:
+        """Run one scenario under a scheduler, a schedule or a seed of its own strategies."""
+
+    def burst(
+        self, scenario: Scenario, schedule: Schedule, seed: int, count: int, counters: bytearray
+    ) -> Burst:
+        """Run ``schedule`` and ``count`` seeds from ``seed`` on; their features go to ``counters``
+        (one byte a feature, as ``fuzz.features`` has them)."""
+
+
+@runtime_checkable
+class EdgeCountingEngine(Protocol):
+    """An engine whose compiled code counts the edges that it takes."""
+
+    def coverage(self) -> tuple[int, int, int, int] | None:
+        """Addresses of its counters and of their table of PCs: start, stop, start, stop; None
+        where its compiler counts nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """What holds for all engines of one kind, known before any is opened."""
+
+    module: str
+    """Has ``open_engine(operand) -> Engine``. Imported when the first is opened, not before: it
+    may need a compiler, and costs every command its time."""
+    operand: str
+    """What follows the colon, as a help text names it."""
+    about: str
+    """One line for a person."""
+    isolated: bool = False
+    """It runs code that may take its process down: never in a process that keeps findings."""
+    reducible: bool = False
+    """It announces every access to shared memory, so it is known which steps are independent and
+    one execution may stand for its class."""
+    everywhere: bool = False
+    """It needs nothing but this package: what opens here opens on every worker."""
+
+
+ENGINES: Final[dict[str, Kind]] = {
+    "model": Kind(
+        "stage2fuzz.model.engine",
+        "REVISION",
+        "the kernel's code as a readable model",
+        reducible=True,
+        everywhere=True,
+    ),
+    "kernel": Kind(
+        "stage2fuzz.kernel.adapter",
+        "TREE",
+        "the user's own kernel code, compiled in user space",
+        isolated=True,
+    ),
+}
+
+
+def engine_names() -> str:
+    """How an engine may be named, for help and error texts."""
+    return " or ".join(f"{name}:{kind.operand}" for name, kind in ENGINES.items())
+
+
+def kind_of(name: str) -> Kind:
+    """The kind of the engine of that name; InputError if there is none."""
+    kind = ENGINES.get(name.partition(":")[0])
+    if kind is None or ":" not in name:
+        raise InputError(name[:80], "unknown engine", engine_names())
+    return kind
+
+
+@lru_cache(maxsize=64)
+def engine_of(name: str) -> Engine:
+    """The engine of that name, kept for the life of the process; InputError if there is none."""
+    opener = import_module(kind_of(name).module)
+    return cast(Engine, opener.open_engine(name.partition(":")[2]))
+
+
+def native_coverage(name: str) -> tuple[int, int, int, int] | None:
+    """Where an engine's own edge counters lie; None for one that counts nothing."""
+    engine = engine_of(name)
+    return engine.coverage() if isinstance(engine, EdgeCountingEngine) else None

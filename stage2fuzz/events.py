@@ -1,16 +1,30 @@
 """Events: the one language of engines and oracles.
 
 An event is a plain tuple of six integers ``(kind, thread, where, old, new, aux)``, because a run
-records about a hundred of them and tens of thousands of runs are judged a second. ``FIELDS`` says
-what the four payload fields of each kind mean; reports, JSON and the C engine's 32-byte record are
-all read through that table. An event is recorded *at* its step: it is what just happened, and
-everything before it in the list happened earlier in the run's total order.
+records about a hundred of them and tens of thousands of runs are judged a second. What is known of
+each kind of event stands once, in ``KINDS`` at the end: the names of its four payload fields, what
+it may not be swapped with, the feature it makes, who hears of it, and at which places it meets
+others. The handlers of oracles, dependence, features, reports and the C side's header are all made
+from that table. An event is recorded *at* its step: it is what just happened, and everything before
+it in the list happened earlier in the run's total order.
 
 Threads are numbered vCPUs first, then host threads. Thread ``i`` runs on processing element ``i``.
 ``SETUP`` (-1) is the thread of the events that describe the scenario before anything runs.
 """
 
 from typing import Final
+
+from stage2fuzz.event_kind import (
+    Depends,
+    EventKind,
+    Feature,
+    Heard,
+    Label,
+    Meeting,
+    Place,
+    Side,
+    When,
+)
 
 Event = tuple[int, int, int, int, int, int]
 SETUP: Final = -1
@@ -70,70 +84,6 @@ DEADLOCK: Final = 85
 LIMIT: Final = 86
 CRASH: Final = 87
 
-#: kind -> (name, meaning of where, old, new, aux). "-" is a field that is always zero.
-FIELDS: Final[dict[int, tuple[str, str, str, str, str]]] = {
-    ROOT: ("root", "first root table page", "start level", "VMID", "IPA bits, or'ed with ROOT_*"),
-    SLOT: ("slot", "first IPA", "bytes (0: deleted)", "SLOT_* flags", "slot number"),
-    BACKING: ("backing", "first IPA", "bytes", "host physical address", "HOST_* flags"),
-    WALK: ("walk", "entry address", "-", "descriptor used", "level"),
-    HIT: ("hit", "IPA", "-", "cached leaf used", "level"),
-    ACCESS: ("access", "IPA", "READ, WRITE or EXECUTE", "physical address", "number of the access"),
-    FAULT: ("fault", "IPA", "READ, WRITE or EXECUTE", "TRANSLATION, ...", "level"),
-    RESUME: (
-        "resume",
-        "IPA",
-        "READ, WRITE or EXECUTE",
-        "1 guest, 0 MMIO, <0 error",
-        "1: page of no slot",
-    ),
-    HARDWARE_AF: ("hardware-af", "entry address", "value before", "value after", "level"),
-    LOAD: ("load", "entry address", "-", "value read", "-"),
-    STORE: ("store", "entry address", "value before", "value after", "ORDER_*, or'ed with PENDING"),
-    CAS_FAIL: ("cmpxchg-fail", "entry address", "value found", "value wanted", "-"),
-    DRAIN: ("drain", "entry address", "visible value before", "value now visible", "-"),
-    ALLOC: ("alloc", "table page", "-", "-", "0: memory cache, 1: system"),
-    ZERO: ("zero", "table page", "-", "-", "-"),
-    FREE: ("free", "table page", "-", "-", "-"),
-    FREE_DEFERRED: ("free-deferred", "table page", "-", "-", "-"),
-    GET: ("get-page", "table page", "-", "count after", "-"),
-    PUT: ("put-page", "table page", "-", "count after", "-"),
-    TOPUP: ("topup", "-", "pages wanted", "0 or a negative errno", "-"),
-    LOCK: ("lock", "LOCK_*", "-", "-", "0: exclusive, 1: shared"),
-    UNLOCK: ("unlock", "LOCK_*", "-", "-", "0: exclusive, 1: shared"),
-    RCU_LOCK: ("rcu-lock", "-", "-", "-", "-"),
-    RCU_UNLOCK: ("rcu-unlock", "-", "-", "-", "-"),
-    DSB: ("dsb", "-", "-", "-", "DSB_*"),
-    ISB: ("isb", "-", "-", "-", "-"),
-    TLBI: ("tlbi", "IPA (0 for whole-VMID forms)", "bytes (0: one entry)", "VMID", "tlbi_aux()"),
-    CONTEXT: ("context", "-", "VMID before", "VMID now in VTTBR_EL2", "-"),
-    SEQ_READ: ("seq-read", "-", "-", "mmu_notifier_seq", "-"),
-    RETRY: ("retry-check", "-", "sequence sampled", "1: retry", "-"),
-    INVALIDATE_BEGIN: ("invalidate-begin", "first IPA", "bytes", "count after", "-"),
-    INVALIDATE_END: ("invalidate-end", "first IPA", "bytes", "sequence after", "-"),
-    PIN: (
-        "pin",
-        "IPA of the page",
-        "HOST_WRITE if a write was asked",
-        "host address",
-        "HOST_* flags",
-    ),
-    UNPIN: ("unpin", "IPA of the page", "-", "host address", "-"),
-    PFN_DIRTY: ("pfn-dirty", "IPA of the page", "-", "host address", "-"),
-    MARK_DIRTY: ("mark-dirty", "IPA of the page", "-", "-", "-"),
-    CLEAR_DIRTY: ("clear-dirty", "IPA of the page", "-", "-", "-"),
-    REPORT: ("report", "IPA of the page", "-", "-", "0: by get, 1: by clear"),
-    DCACHE_CLEAN: ("dcache-clean", "host address", "bytes", "-", "-"),
-    ICACHE_INVALIDATE: ("icache-invalidate", "host address", "bytes", "-", "-"),
-    CALL: ("call", "first IPA", "bytes", "argument", "CALL_*, or'ed with PROT_* << 8"),
-    RETURN: ("return", "first IPA", "bytes", "result", "CALL_*"),
-    WARN: ("warn", "-", "-", "-", "WARN_*"),
-    THREAD_END: ("end", "-", "-", "-", "-"),
-    QUIESCENT: ("quiescent", "-", "-", "-", "-"),
-    DEADLOCK: ("deadlock", "-", "-", "-", "bit mask of the threads that wait"),
-    LIMIT: ("limit", "-", "-", "-", "LIMIT_*"),
-    CRASH: ("crash", "faulting address", "-", "-", "signal number"),
-}
-
 ROOT_BITS: Final = 0xFF
 ROOT_DIC: Final = 1 << 8
 """CTR_EL0.DIC: executable leaves need no instruction-cache invalidation."""
@@ -157,6 +107,12 @@ DSB_ISHST: Final = 1
 DSB_NSH: Final = 2
 DSB_NSHST: Final = 3
 DMB_ISHST: Final = 4
+
+PROT_X: Final = 1
+PROT_W: Final = 2
+PROT_R: Final = 4
+PROT_DEVICE: Final = 8
+"""Rights that a call asks for, whatever numbers enum kvm_pgtable_prot gives them in a tree."""
 
 TLBI_IPAS2E1: Final = 1
 TLBI_VMALLE1: Final = 2
@@ -192,7 +148,10 @@ CALL_AGE: Final = 27
 CALL_TEST_YOUNG: Final = 28
 CALL_SLOT_DELETE: Final = 29
 CALL_TEARDOWN: Final = 30
+FIRST_HOST_CALL: Final = CALL_LOG_ENABLE
+"""Calls from here on are the host's; those before it are the page-table code's."""
 CALL_CODE: Final = 0xFF
+CALL_PROT_SHIFT: Final = 8
 CALL_NAMES: Final = {
     CALL_MAP: "kvm_pgtable_stage2_map",
     CALL_RELAX: "kvm_pgtable_stage2_relax_perms",
@@ -226,6 +185,30 @@ WARN_BUG: Final = 6
 
 LIMIT_STEPS: Final = 1
 LIMIT_FAULTS: Final = 2
+LIMIT_EVENTS: Final = 3
+LIMIT_CHOICES: Final = 4
+LIMIT_TABLE_PAGES: Final = 5
+LIMIT_HOST_PAGES: Final = 6
+LIMIT_DIRTY_PAGES: Final = 7
+LIMIT_DEFERRED_FREES: Final = 8
+LIMIT_STRUCTURES: Final = 9
+LIMIT_TLBIS: Final = 10
+LIMIT_NAMES: Final = {
+    LIMIT_STEPS: "steps",
+    LIMIT_FAULTS: "faults",
+    LIMIT_EVENTS: "events",
+    LIMIT_CHOICES: "choices",
+    LIMIT_TABLE_PAGES: "table pages",
+    LIMIT_HOST_PAGES: "host pages",
+    LIMIT_DIRTY_PAGES: "dirty pages of a slot",
+    LIMIT_DEFERRED_FREES: "deferred frees",
+    LIMIT_STRUCTURES: "memory for kernel structures",
+    LIMIT_TLBIS: "TLBIs without a DSB",
+}
+"""What a run had too many of when a limit ended it: inconclusive, and no verdict by itself."""
+
+FEATURE_COUNTERS: Final = 1 << 14
+"""Bytes of a table of interleaving features; both sides hash into it (fuzz/features.py)."""
 
 EPERM: Final = 1
 ENOENT: Final = 2
@@ -253,3 +236,117 @@ def tlbi_aux(
 def tlbi_level(aux: int) -> int:
     """The TTL level hint of a TLBI, -1 where none was given."""
     return (aux >> 8) - 1
+
+
+_NOWHERE: Final[tuple[Meeting, ...]] = ()
+_LOOKED_AT: Final = (Meeting(Place.ENTRY, Side.READS), Meeting(Place.PAGE, Side.READS))
+_WRITTEN: Final = (
+    Meeting(Place.ENTRY, Side.WRITES),
+    Meeting(Place.PAGE, Side.READS),
+    Meeting(Place.TLB, Side.ONE),
+    Meeting(Place.TREE, Side.ONE),
+    Meeting(Place.HOST, Side.READS, When.VALID),
+)
+_PAGE_TAKEN: Final = (Meeting(Place.PAGE, Side.WRITES),)
+_PAGE_FREED: Final = (
+    Meeting(Place.TLB, Side.WRITES, When.LINKED),
+    Meeting(Place.READERS, Side.OTHER, When.LINKED),
+    *_PAGE_TAKEN,
+)
+_COUNTED: Final = (Meeting(Place.PAGE, Side.READS), Meeting(Place.TREE, Side.ONE))
+_READER: Final = (Meeting(Place.READERS, Side.ONE),)
+_ASKED: Final = (Meeting(Place.SEQUENCE, Side.READS),)
+_HOST_READ: Final = (Meeting(Place.HOST, Side.READS),)
+_HOST_WRITTEN: Final = (Meeting(Place.HOST, Side.WRITES),)
+_MOVED: Final = (Meeting(Place.TLB, Side.WRITES), *_HOST_WRITTEN)
+_INVALIDATED: Final = (Meeting(Place.SEQUENCE, Side.WRITES), *_MOVED)
+_TREE_ASKED: Final = (Meeting(Place.TREE, Side.OTHER),)
+
+# fmt: off
+_ROWS: Final = (
+    # number, name, "where old new aux", what it depends on, where it meets others
+    EventKind(ROOT, "root", "page level vmid bits", Depends.EVERYTHING, _NOWHERE),
+    EventKind(SLOT, "slot", "ipa size flags slot", Depends.HOST_WRITE, _HOST_WRITTEN,
+         feature=Feature(11, Label.WHERE)),
+    EventKind(BACKING, "backing", "ipa size address flags", Depends.HOST_WRITE, _MOVED),
+    EventKind(WALK, "walk", "location - pte level", Depends.READ, _LOOKED_AT,
+         Heard.WHEN_FREED, Feature(5, Label.ENTRY)),
+    EventKind(HIT, "hit", "ipa - pte level", Depends.GUEST, _NOWHERE, Heard.NEVER),
+    EventKind(ACCESS, "access", "ipa kind address number", Depends.GUEST, _HOST_READ,
+         feature=Feature(18, Label.TLB)),
+    EventKind(FAULT, "fault", "ipa kind status level", Depends.GUEST,
+         (Meeting(Place.WALKED, Side.READS), *_HOST_READ)),
+    EventKind(RESUME, "resume", "ipa kind result outside", Depends.EVERYTHING, _HOST_READ),
+    EventKind(HARDWARE_AF, "hardware-af", "location old new level", Depends.WRITE, _WRITTEN,
+         feature=Feature(6, Label.ENTRY)),
+    EventKind(LOAD, "load", "location - pte -", Depends.READ, _LOOKED_AT,
+         Heard.WHEN_FREED, Feature(1, Label.ENTRY)),
+    EventKind(STORE, "store", "location old new order", Depends.WRITE, _WRITTEN,
+         feature=Feature(2, Label.ENTRY)),
+    EventKind(CAS_FAIL, "cmpxchg-fail", "location found wanted -", Depends.WRITE, _LOOKED_AT,
+         Heard.WHEN_FREED, Feature(3, Label.ENTRY)),
+    EventKind(DRAIN, "drain", "location old new -", Depends.WRITE, _WRITTEN,
+         feature=Feature(4, Label.ENTRY)),
+    EventKind(ALLOC, "alloc", "page - - system", Depends.PAGE, _PAGE_TAKEN),
+    EventKind(ZERO, "zero", "page - - -", Depends.PAGE, _PAGE_TAKEN),
+    EventKind(FREE, "free", "page - - -", Depends.PAGE, _PAGE_FREED),
+    EventKind(FREE_DEFERRED, "free-deferred", "page - - -", Depends.PAGE, _PAGE_FREED),
+    EventKind(GET, "get-page", "page - count -", Depends.PAGE, _COUNTED),
+    EventKind(PUT, "put-page", "page - count -", Depends.PAGE, _COUNTED),
+    EventKind(TOPUP, "topup", "- pages result -", Depends.TOPUP, _NOWHERE),
+    EventKind(LOCK, "lock", "lock - - shared", Depends.LOCK, _NOWHERE,
+         feature=Feature(7, Label.WHERE)),
+    EventKind(UNLOCK, "unlock", "lock - - shared", Depends.LOCK, _NOWHERE,
+         feature=Feature(8, Label.WHERE)),
+    EventKind(RCU_LOCK, "rcu-lock", "- - - -", Depends.EVERYTHING, _READER),
+    EventKind(RCU_UNLOCK, "rcu-unlock", "- - - -", Depends.EVERYTHING, _READER),
+    EventKind(DSB, "dsb", "- - - barrier", Depends.BARRIER,
+         (Meeting(Place.TLB, Side.OTHER, When.COMPLETES),)),
+    EventKind(ISB, "isb", "- - - -", Depends.EVERYTHING, _NOWHERE, Heard.NEVER),
+    EventKind(TLBI, "tlbi", "ipa size vmid form", Depends.BARRIER,
+         (Meeting(Place.TLB, Side.OTHER),), feature=Feature(17, Label.TLB)),
+    EventKind(CONTEXT, "context", "- before vmid -", Depends.BARRIER, _NOWHERE),
+    EventKind(SEQ_READ, "seq-read", "- - sequence -", Depends.HOST_READ, _ASKED,
+         feature=Feature(13, Label.SEQUENCE)),
+    EventKind(RETRY, "retry-check", "- sampled retry -", Depends.HOST_READ, _ASKED,
+         feature=Feature(14, Label.SEQUENCE)),
+    EventKind(INVALIDATE_BEGIN, "invalidate-begin", "ipa size count -", Depends.HOST_WRITE,
+         _INVALIDATED, feature=Feature(15, Label.SEQUENCE)),
+    EventKind(INVALIDATE_END, "invalidate-end", "ipa size sequence -", Depends.HOST_WRITE,
+         _INVALIDATED, feature=Feature(16, Label.SEQUENCE)),
+    EventKind(PIN, "pin", "ipa asked address flags", Depends.HOST_WRITE, _HOST_READ,
+         feature=Feature(12, Label.WHERE)),
+    EventKind(UNPIN, "unpin", "ipa - address -", Depends.HOST_READ, _NOWHERE),
+    EventKind(PFN_DIRTY, "pfn-dirty", "ipa - address -", Depends.HOST_WRITE, _NOWHERE,
+         Heard.NEVER),
+    EventKind(MARK_DIRTY, "mark-dirty", "ipa - - -", Depends.HOST_WRITE,
+         (*_HOST_READ, *_TREE_ASKED), feature=Feature(9, Label.WHERE)),
+    EventKind(CLEAR_DIRTY, "clear-dirty", "ipa - - -", Depends.HOST_WRITE, _HOST_WRITTEN,
+         feature=Feature(10, Label.WHERE)),
+    EventKind(REPORT, "report", "ipa - - by_clear", Depends.HOST_WRITE, _HOST_WRITTEN),
+    EventKind(DCACHE_CLEAN, "dcache-clean", "address size - -", Depends.EVERYTHING, _NOWHERE,
+         Heard.NEVER),
+    EventKind(ICACHE_INVALIDATE, "icache-invalidate", "address size - -", Depends.EVERYTHING,
+         _TREE_ASKED),
+    EventKind(CALL, "call", "ipa size argument request", Depends.EVERYTHING,
+         (Meeting(Place.HOST, Side.WRITES, When.HOST_CALL),
+          Meeting(Place.TREE, Side.OTHER, When.AGE_CALL))),
+    EventKind(RETURN, "return", "ipa size result code", Depends.EVERYTHING,
+         (Meeting(Place.TLB, Side.WRITES, When.REMOVES),
+          Meeting(Place.TREE, Side.OTHER, When.PROMISES),
+          Meeting(Place.HOST, Side.WRITES, When.HOST_CALL))),
+    EventKind(WARN, "warn", "- - - warning", Depends.EVERYTHING, _NOWHERE),
+    EventKind(THREAD_END, "end", "- - - -", Depends.EVERYTHING, _NOWHERE),
+    EventKind(QUIESCENT, "quiescent", "- - - -", Depends.EVERYTHING, _NOWHERE),
+    EventKind(DEADLOCK, "deadlock", "- - - waiting", Depends.EVERYTHING, _NOWHERE),
+    EventKind(LIMIT, "limit", "- - - limit", Depends.EVERYTHING, _NOWHERE),
+    EventKind(CRASH, "crash", "address - - signal", Depends.EVERYTHING, _NOWHERE),
+)
+# fmt: on
+KINDS: Final = {row.number: row for row in _ROWS}
+"""Number -> all that is known of the kind."""
+
+
+def with_field(name: str) -> tuple[int, ...]:
+    """The kinds whose first payload field is called ``name``, such as all about an entry."""
+    return tuple(row.number for row in _ROWS if row.fields[0] == name)

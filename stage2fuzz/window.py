@@ -25,6 +25,7 @@ from stage2fuzz.arch import (
     PAGE_SHIFT,
     PTE_ADDRESS,
     PTE_AF,
+    PTE_TYPE,
     PTE_VALID,
     entry_index,
 )
@@ -36,10 +37,11 @@ from stage2fuzz.events import (
     TLBI_LAST_LEVEL,
     TLBI_OPERATION,
     TLBI_VMALLE1,
+    tlbi_level,
 )
 
 STALE_DEPTH: Final = 8
-"""Values one history keeps; ``Window.cut`` counts the older ones that were forgotten."""
+"""Values one history keeps; older ones are forgotten."""
 
 Entry = tuple[int, int, int, int]
 """(location, level, first IPA, value) of one table entry."""
@@ -48,7 +50,7 @@ Entry = tuple[int, int, int, int]
 def cacheable(value: int, level: int) -> bool:
     """Whether a TLB may keep ``value``: valid and, if a leaf, with its access flag set."""
     return bool(value & PTE_VALID) and bool(
-        value & PTE_AF or (level < LAST_LEVEL and value & 3 == 3)
+        value & PTE_AF or (level < LAST_LEVEL and value & PTE_TYPE == PTE_TYPE)
     )
 
 
@@ -66,15 +68,13 @@ class Record:
         self.stage2_low = [0] * pes
         self.combined_low = [0] * pes
 
-    def append(self, value: int) -> bool:
-        """``value`` became visible; True if the depth bound forgot an older one."""
+    def append(self, value: int) -> None:
+        """``value`` became visible; the oldest one is forgotten beyond ``STALE_DEPTH``."""
         values = self.values
         values.append(value)
-        if len(values) <= STALE_DEPTH:
-            return False
-        del values[0]
-        self.base += 1
-        return True
+        if len(values) > STALE_DEPTH:
+            del values[0]
+            self.base += 1
 
     @property
     def last(self) -> int:
@@ -94,7 +94,7 @@ class Record:
             value = values[index]
             if not cacheable(value, level) or value == values[-1] or value in found:
                 continue
-            is_leaf = level == LAST_LEVEL or value & 3 != 3
+            is_leaf = level == LAST_LEVEL or value & PTE_TYPE != PTE_TYPE
             if index + base >= stage2 or (is_leaf and index + base >= combined):
                 found.append(value)
         return found
@@ -120,7 +120,7 @@ class Window:
     name this VM's VMID or all of them.
     """
 
-    __slots__ = ("_orphans", "_pending", "_pes", "_records", "cut", "strict_table_hints")
+    __slots__ = ("_orphans", "_pending", "_pes", "_records", "strict_table_hints")
 
     def __init__(self, pes: int, strict_table_hints: bool = False) -> None:
         """``pes`` is the number of vCPUs.
@@ -138,7 +138,6 @@ class Window:
         self._records: dict[int, Record] = {}
         self._orphans: list[Record] = []
         self._pending: dict[int, list[tuple[Record, bool, int, list[int] | None]]] = {}
-        self.cut = 0
 
     def __bool__(self) -> bool:
         """Whether anything may be stale at all."""
@@ -163,14 +162,14 @@ class Window:
         elif record.ipa != ipa or record.level != level:
             # The table page was freed and used again elsewhere: what was cached of its old life
             # still translates the old addresses.
-            self.cut += record.append(0)
+            record.append(0)
             self._orphans.append(self._records.pop(location))
             self.write(location, level, ipa, old, new)
             return
         elif record.values[-1] != old:
             # An unlinked table was linked again: its entries are current once more.
-            self.cut += record.append(old)
-        self.cut += record.append(new)
+            record.append(old)
+        record.append(new)
 
     def unlink(self, below: Iterable[Entry]) -> None:
         """A table was unlinked: the valid entries ``below`` it may stay cached until a TLBI."""
@@ -199,7 +198,7 @@ class Window:
         A history may hold tables and leaves; it is clean up to the first value that the TLBI need
         not touch.
         """
-        hint = (aux >> 8) - 1
+        hint = tlbi_level(aux)
         last_level_only = aux & TLBI_LAST_LEVEL
         if hint < 0 and not last_level_only:
             return end
@@ -208,7 +207,7 @@ class Window:
         for index, value in enumerate(record.values[:-1], record.base):
             if index < low or not cacheable(value, level):
                 continue
-            if level == LAST_LEVEL or value & 3 != 3:
+            if level == LAST_LEVEL or value & PTE_TYPE != PTE_TYPE:
                 covered = hint in (-1, level)
             elif last_level_only:
                 covered = False
@@ -281,7 +280,7 @@ class Window:
                 continue
             level = record.level
             for value in record.stale(pe):
-                if level == LAST_LEVEL or value & 3 != 3:
+                if level == LAST_LEVEL or value & PTE_TYPE != PTE_TYPE:
                     found.append((value, level))
                 elif read is not None:
                     leaf = _walk(value, level, ipa, read)
@@ -296,7 +295,7 @@ class Window:
                 continue
             for pe in range(self._pes):
                 for value in record.stale(pe):
-                    if value & 3 == 3 and value & PTE_ADDRESS == page:
+                    if value & PTE_TYPE == PTE_TYPE and value & PTE_ADDRESS == page:
                         return pe
         return -1
 
@@ -312,7 +311,7 @@ class Window:
 
 def _walk(value: int, level: int, ipa: int, read: Callable[[int], int]) -> tuple[int, int] | None:
     """The cacheable leaf that a walk finds from the table entry ``value`` of ``level``, if any."""
-    while level < LAST_LEVEL and value & 3 == 3:
+    while level < LAST_LEVEL and value & PTE_TYPE == PTE_TYPE:
         level += 1
         value = read((value & PTE_ADDRESS) + 8 * entry_index(ipa, level))
     return (value, level) if cacheable(value, level) else None

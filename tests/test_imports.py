@@ -1,81 +1,191 @@
-"""The house's rule: who may import whom, read from the imports themselves."""
+"""The house's rule: who may import whom, read from the imports themselves.
+
+``python -m tests.test_imports`` prints the table of ``docs/architecture.md``.
+"""
 
 import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
-FACTS = {"arch", "events", "errors", "rules"}
-CASES = {"case", "schedule"}
-ALLOWED = {
-    "errors": set(),
-    "rules": set(),
-    "arch": set(),
-    "places": set(),
-    "events": {"arch"},
-    "schedule": {"arch", "errors", "events"},
-    "window": {"arch", "events"},
-    "engine": {"arch", "events", "errors", "case", "rules", "schedule"},
-    "case": {"arch", "errors", "schedule"},
-    "model": FACTS | CASES | {"window", "engine"},
-    "kernel": FACTS | CASES | {"window", "engine"},
-    "oracles": FACTS | {"window"},
-    "minimise": {"arch", "errors", "case", "schedule"},
-    "findings": FACTS | CASES | {"oracles", "service"},
-    "report": FACTS | CASES | {"oracles"},
-}
-"""Part of stage2fuzz -> parts it may import; parts that are not named here may import all."""
+APPLICATIONS = ("worker", "coordinator", "fuzz_targets")
+"""Folders at the top of the checkout that are parts of the package."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """One part of the package, and the parts that it may import."""
+
+    name: str
+    may: frozenset[str]
+    remark: str = ""
+
+
+def part(name: str, may: str = "", remark: str = "") -> Part:
+    return Part(name, frozenset(may.split()), remark)
+
+
+PARTS = (
+    part("errors", remark="the two exceptions"),
+    part("rules", remark="an era's rules"),
+    part("arch", remark="numbers of the Arm manual and of Linux"),
+    part("places", remark="where the package's own files lie"),
+    part("event_kind", remark="the form of a row of the table of events"),
+    part("events", "arch errors event_kind", "the one language of engines and oracles"),
+    part("schedule", "arch errors event_kind events", "knows no engine and no case"),
+    part("window", "arch events", "shared by engines and oracles: the Arm manual's side"),
+    part("case", "arch errors schedule"),
+    part("engine", "case errors events rules schedule", "opens engines by name: imports none"),
+    part("process", "errors places kernel", "knows no order and no oracle"),
+    part("model", "arch case engine errors events rules schedule window"),
+    part(
+        "kernel", "arch case engine errors event_kind events places process rules schedule window"
+    ),
+    part("oracles", "arch errors event_kind events rules window", "no engine, no case"),
+    part("minimise", "arch case errors schedule", "no engine: the predicate is handed in"),
+    part("run", "case engine errors events oracles schedule"),
+    part("report", "arch case errors event_kind events oracles"),
+    part("service", "case engine errors places process"),
+    part("findings", "arch case errors events oracles schedule service", "all of SQLAlchemy"),
+    part("fuzz", "arch case engine errors event_kind events oracles places run schedule"),
+    part(
+        "session",
+        "arch case engine errors events findings fuzz minimise oracles places process report run "
+        "schedule",
+    ),
+    part(
+        "studies",
+        "arch case engine errors events findings kernel minimise oracles places process report "
+        "rules run schedule session",
+        "the kernel alone of all engines",
+    ),
+    part("fuzz_targets", "case engine errors fuzz places", "scripts; all of Atheris"),
+    part(
+        "worker",
+        "case engine errors findings fuzz minimise oracles places process report run schedule "
+        "service session",
+    ),
+    part("coordinator", "case errors findings service"),
+    part(
+        "cli",
+        "arch case engine errors events findings fuzz fuzz_targets kernel minimise model oracles "
+        "places process report rules run schedule service session studies",
+        "starts the service's programs and the targets, imports none",
+    ),
+    part("__main__", "cli"),
+)
+"""Each part may import only parts that stand before it."""
+UNTIL_THEY_ARE_CUT = {"process": {"kernel"}}
+"""Arrows that point the wrong way; whoever cuts one removes it here."""
+UNTIL_IT_IS_SPLIT = "stage2fuzz.model."
+"""A circle of modules is known there."""
+BY_NAME = {each.name: each for each in PARTS}
 PURE = ("model", "schedule", "oracles", "minimise")
 IMPURE = {"time", "random", "os", "threading", "asyncio", "datetime", "secrets", "uuid"}
-
-
-def imports(path: Path) -> set[str]:
-    """Every module that a file imports, with its dotted name."""
-    found: set[str] = set()
-    for node in ast.walk(ast.parse(path.read_text())):
-        if isinstance(node, ast.Import):
-            found |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom) and node.module:
-            found.add(node.module)
-            if node.module == "stage2fuzz":
-                found |= {f"stage2fuzz.{alias.name}" for alias in node.names}
-    return found
+BEGIN, END = "<!-- parts: begin -->", "<!-- parts: end -->"
 
 
 def sources(*folders: str) -> list[Path]:
     return [path for folder in folders for path in sorted((ROOT / folder).rglob("*.py"))]
 
 
-def part(path: Path) -> str:
-    """The part of stage2fuzz that a file belongs to."""
-    return path.relative_to(ROOT / "stage2fuzz").parts[0].removesuffix(".py")
+def modules() -> dict[str, Path]:
+    """Every module of the package by the name under which it is imported."""
+    named = {}
+    for path in sources("stage2fuzz", *APPLICATIONS):
+        names = [*path.relative_to(ROOT).with_suffix("").parts]
+        if names[0] != "stage2fuzz":
+            names.insert(0, "stage2fuzz")
+        if names[-1] == "__init__":
+            names.pop()
+        named[".".join(names)] = path
+    return named
 
 
-@pytest.mark.parametrize("path", sources("stage2fuzz"), ids=lambda path: str(path.name))
-def test_a_part_imports_only_what_it_may(path: Path) -> None:
-    me = part(path)
-    if me not in ALLOWED:
-        return
-    used = {name.split(".")[1] for name in imports(path) if name.startswith("stage2fuzz.")}
-    assert used - ALLOWED[me] - {me} == set()
+MODULES = modules()
 
 
-def test_application_folders_never_import_one_another() -> None:
-    for folder in ("worker", "coordinator", "fuzz_targets"):
-        others = {"worker", "coordinator", "fuzz_targets"} - {folder}
-        for path in sources(folder):
-            used = {name.split(".")[1] for name in imports(path) if name.startswith("stage2fuzz.")}
-            assert used & others == set(), path
+def imports(path: Path) -> set[str]:
+    """The dotted names that a file imports, whether for running or for types alone."""
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert not node.level, f"{path}: a relative import"
+            for alias in node.names:
+                name = f"{node.module}.{alias.name}"
+                found.add(name if name in MODULES else str(node.module))
+    return found
+
+
+def part_of(module: str) -> str:
+    """The part of a module; the package itself is none."""
+    return module.split(".")[1] if "." in module else ""
+
+
+def used_by(name: str) -> set[str]:
+    """The other parts that a part imports."""
+    mine = (path for module, path in MODULES.items() if part_of(module) == name)
+    used = {one for path in mine for one in imports(path) if one.startswith("stage2fuzz.")}
+    return {part_of(one) for one in used} - {name}
+
+
+def table() -> Iterator[str]:
+    """The table as ``docs/architecture.md`` has it: what may be, not what is."""
+    yield "| part | may import | |"
+    yield "|---|---|---|"
+    for each in PARTS:
+        may = [other.name for other in PARTS if other.name in each.may]
+        yield f"| `{each.name}` | {', '.join(may) or 'nothing'} | {each.remark} |"
+
+
+def test_every_part_has_a_row_and_every_row_a_part() -> None:
+    assert {part_of(module) for module in MODULES} - {""} == set(BY_NAME)
+    assert len(PARTS) == len(BY_NAME)
+
+
+@pytest.mark.parametrize("name", BY_NAME)
+def test_a_part_imports_only_what_its_row_allows(name: str) -> None:
+    assert used_by(name) - BY_NAME[name].may == set()
+
+
+def test_the_rows_allow_no_circle_of_parts() -> None:
+    before: set[str] = set()
+    for each in PARTS:
+        assert each.may - before == UNTIL_THEY_ARE_CUT.get(each.name, set()), each.name
+        before.add(each.name)
+
+
+def test_no_module_imports_itself_over_others_not_even_for_types() -> None:
+    graph = {
+        module: imports(path) & MODULES.keys() - {module}
+        for module, path in MODULES.items()
+        if not module.startswith(UNTIL_IT_IS_SPLIT)
+    }
+    try:
+        TopologicalSorter(graph).prepare()
+    except CycleError as error:
+        pytest.fail(" -> ".join(error.args[1]))
+
+
+def test_the_package_itself_imports_none_of_its_parts() -> None:
+    code = "import stage2fuzz, sys; print(*(n for n in sys.modules if n.startswith('stage2fuzz.')))"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, check=True)
+    assert done.stdout.split() == []
 
 
 def test_only_the_findings_know_sqlalchemy_and_only_targets_atheris() -> None:
-    for path in sources("stage2fuzz", "coordinator", "worker", "fuzz_targets"):
+    for module, path in MODULES.items():
         top = {name.split(".")[0] for name in imports(path)}
-        if "sqlalchemy" in top:
-            assert "findings" in path.parts, path
-        if "atheris" in top:
-            assert "fuzz_targets" in path.parts, path
+        assert "sqlalchemy" not in top or part_of(module) == "findings", path
+        assert "atheris" not in top or part_of(module) == "fuzz_targets", path
 
 
 def test_the_pure_parts_use_no_clock_no_chance_no_system() -> None:
@@ -85,3 +195,13 @@ def test_the_pure_parts_use_no_clock_no_chance_no_system() -> None:
         if used == {"random"} and "from random import Random" in tree:
             continue  # a generator of one's own, from a seed, is no chance
         assert used == set(), path
+
+
+def test_the_document_shows_this_table() -> None:
+    text = (ROOT / "docs" / "architecture.md").read_text()
+    shown = text.partition(BEGIN)[2].partition(END)[0].strip()
+    assert shown == "\n".join(table()), "print it: python -m tests.test_imports"
+
+
+if __name__ == "__main__":
+    print("\n".join(table()))

@@ -235,13 +235,12 @@ def test_a_flush_by_a_host_thread_alone_cleans_no_vcpu_if_local() -> None:
     assert window.leaves(0, IPA) == window.leaves(1, IPA) == [(OLD, 3)]
 
 
-def test_the_depth_bound_forgets_the_oldest_and_says_so() -> None:
+def test_the_depth_bound_forgets_the_oldest() -> None:
     window = Window(1)
     value = OLD
-    for step in range(STALE_DEPTH + 2):
+    for _ in range(STALE_DEPTH + 2):
         window.write(LEAF, 3, IPA, value, value + 0x1000)
         value += 0x1000
-        assert window.cut == max(0, step + 2 - STALE_DEPTH)
     assert len(window.may(0, LEAF, value)) == STALE_DEPTH
     flush(window, BOTH)
     assert not window

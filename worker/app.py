@@ -17,13 +17,14 @@ from celery.signals import celeryd_init, setup_logging, worker_ready
 from kombu.entity import Queue
 
 from stage2fuzz.errors import InputError
-from stage2fuzz.findings import campaigns, leases
-from stage2fuzz.findings.leases import Trouble
+from stage2fuzz.findings import announcements, workers
+from stage2fuzz.findings.outage import Trouble, one_line
+from stage2fuzz.findings.states import Part
 from stage2fuzz.service.logs import configure
 from stage2fuzz.service.orders import QUEUE, TASKS
-from stage2fuzz.service.settings import from_environment
-from stage2fuzz.worker import tasks
-from stage2fuzz.worker.job import LOG, database, one_line, owner
+from stage2fuzz.service.settings import from_environment, show_alive
+from stage2fuzz.worker import tasks, transport
+from stage2fuzz.worker.job import LOG, database, owner
 
 ALIVE_SECONDS: Final = 10.0
 TASK_SECONDS: Final = 2 * 3600 + 600
@@ -32,6 +33,7 @@ IDLE_SIGNS: Final = 6
 """Signs of life, one after the other, with work about and none of it ours: the broker's connection
 is dead though it looks alive, and only a new process helps."""
 
+transport.install()
 app = Celery("stage2fuzz")
 app.conf.update(
     broker_url=from_environment().broker,
@@ -104,9 +106,12 @@ class SignOfLife:
     def __call__(self) -> None:
         """Called every ten seconds; trouble is logged, for it may pass."""
         try:
-            engine = database(os.getpid(), from_environment().database).engine
-            campaigns.worker_seen(engine, owner(), self.slots)
-            self.idle = self.idle + 1 if leases.overlooked(engine, socket.gethostname()) else 0
+            settings = from_environment()
+            engine = database(os.getpid(), settings.database).engine
+            workers.seen(engine, Part.WORKER, owner(), self.slots, settings.service)
+            idle = announcements.overlooked(engine, socket.gethostname(), settings.service)
+            self.idle = self.idle + 1 if idle else 0
+            show_alive()
         except (Trouble, InputError) as error:
             LOG.warning("no sign of life: %s", one_line(error))
         if self.idle >= IDLE_SIGNS:

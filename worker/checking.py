@@ -5,6 +5,7 @@ from typing import Final
 
 from stage2fuzz.case.text import parse
 from stage2fuzz.findings import leases
+from stage2fuzz.findings.outage import patiently
 from stage2fuzz.service.orders import (
     MAX_CASE_TEXT,
     ConfirmOrder,
@@ -18,7 +19,7 @@ from stage2fuzz.service.orders import (
 )
 from stage2fuzz.worker import clean, process
 from stage2fuzz.worker.fuzzing import MEASURE_SECONDS, report_killer
-from stage2fuzz.worker.job import Job, patiently
+from stage2fuzz.worker.job import Job
 
 CASE_SECONDS: Final = 30.0
 """For one case in a clean process; a run takes milliseconds, the start most of the time."""

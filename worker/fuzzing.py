@@ -20,11 +20,12 @@ from stage2fuzz.errors import InputError
 from stage2fuzz.findings import leases
 from stage2fuzz.findings.coverage import pack
 from stage2fuzz.findings.leases import MAX_INPUT_BYTES, MAX_INPUTS, Input
+from stage2fuzz.findings.outage import patiently
 from stage2fuzz.fuzz.harness import killer, killers, reported
 from stage2fuzz.oracles.violation import Violation
 from stage2fuzz.service.orders import MAX_SEEDS, FuzzOrder, FuzzResult
 from stage2fuzz.worker import clean, process
-from stage2fuzz.worker.job import LOG, Job, patiently
+from stage2fuzz.worker.job import LOG, Job
 
 GRACE_SECONDS: Final = 20.0
 """Start-up and the end of the last input, beyond the order's own seconds."""

@@ -10,15 +10,16 @@ import shutil
 import socket
 import tempfile
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from functools import lru_cache
 from pathlib import Path
-from typing import Final, TypeVar
+from typing import Final
 
 from stage2fuzz.case.case import Case
 from stage2fuzz.errors import InputError
 from stage2fuzz.findings import leases
-from stage2fuzz.findings.leases import Held, Input, Trouble
+from stage2fuzz.findings.leases import Held, Input
+from stage2fuzz.findings.outage import Trouble, one_line, patiently
 from stage2fuzz.findings.store import Store
 from stage2fuzz.oracles.violation import Violation
 from stage2fuzz.service.orders import Result
@@ -26,12 +27,6 @@ from stage2fuzz.service.settings import Settings, from_environment
 from stage2fuzz.worker.process import NoRoomError, expect_room
 
 LOG: Final = logging.getLogger("stage2fuzz.worker")
-PATIENCE: Final = 600.0
-"""Seconds that a worker waits for a database that is away."""
-FIRST_PAUSE: Final = 0.2
-LONGEST_PAUSE: Final = 10.0
-
-T = TypeVar("T")
 
 
 class LeaseLostError(Exception):
@@ -111,24 +106,3 @@ def database(process: int, url: str) -> Store:
 def owner() -> str:
     """Who we are: host and process."""
     return f"{socket.gethostname()}:{os.getpid()}"
-
-
-def patiently(attempt: Callable[[], T], away: tuple[type[Exception], ...] = (Trouble,)) -> T:
-    """Do it again while the database is ``away``, with growing pauses, for a bounded time."""
-    end = time.monotonic() + PATIENCE
-    pause = FIRST_PAUSE
-    while True:
-        try:
-            return attempt()
-        except away as trouble:
-            if time.monotonic() + pause > end:
-                raise
-            LOG.warning("the database is away, again in %.1f s: %s", pause, one_line(trouble))
-        time.sleep(pause)
-        pause = min(2 * pause, LONGEST_PAUSE)
-
-
-def one_line(error: BaseException) -> str:
-    """The first line of an error's text, short."""
-    lines = str(error).strip().splitlines() or [type(error).__name__]
-    return lines[0][:300]

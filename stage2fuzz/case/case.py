@@ -10,7 +10,7 @@ DEFAULT_ENGINE = "model:v5.10"
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """An engine's name (``model:REVISION`` or ``kernel:TREE``), a scenario and a schedule."""
+    """An engine's name (``KIND:OPERAND``, see ``engine.ENGINES``), a scenario and a schedule."""
 
     engine: str = DEFAULT_ENGINE
     scenario: Scenario = field(default_factory=Scenario)

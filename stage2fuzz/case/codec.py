@@ -8,16 +8,20 @@ not in the bytes: the same input can be run by every engine.
 Layout: 73 bytes of scenario (counts and options, slots, host pages, vCPU programs, host programs),
 24 choices, then pairs (thread, points) until the end. A pair whose first byte is 0xF0 or more
 appends its second byte to the choices instead, so that a run with more choices still has bytes.
+
+An input of a later version than 1 begins with ``MAGIC`` and its version, four bytes that are no
+part of the layout; each version keeps its menus, so old inputs mean for ever what they meant.
 """
 
 from bisect import bisect_right
+from collections.abc import Callable
 from functools import lru_cache
-from typing import Final
+from typing import Final, TypeVar
 
 from stage2fuzz.case import menus
 from stage2fuzz.case.case import Case
 from stage2fuzz.case.limits import IPA_BITS, MAX_CHOICES, MAX_RUNS, check_case, schedulable
-from stage2fuzz.case.menus import Menus, menus_of, page_half, pages_of
+from stage2fuzz.case.menus import Growing, Menus, menus_of, page_half, pages_of
 from stage2fuzz.case.profile import ANY, Profile
 from stage2fuzz.case.scenario import (
     MAX_ACCESSES,
@@ -55,16 +59,22 @@ CHOICES: Final = 24
 SCHEDULE_AT: Final = CHOICES_AT + CHOICES
 MORE_CHOICES: Final = 0xF0
 
+MAGIC: Final = b"\xf5S2"
+"""Before the version's byte; an input of version 1 has neither, and none is known to begin so."""
+HEADER_BYTES: Final = len(MAGIC) + 1
+
 POINTS: Final = (*range(1, 241), *(1 << i for i in range(8, 23)), FOREVER)
 """Points of a run by its byte, ascending: small numbers, powers of two, no limit."""
 
+T = TypeVar("T")
 _access = lru_cache(maxsize=1024)(Access)
 _host_op = lru_cache(maxsize=1024)(HostOp)
 
 
 def decode(data: bytes, engine: str, profile: Profile = ANY) -> Case:
     """The case of any byte string; ``engine`` is taken as it is."""
-    scenario = _scenario(data[:CHOICES_AT], profile)
+    version, data = _opened(data)
+    scenario = _scenario(data[:CHOICES_AT], profile, version)
     choices = list(data[CHOICES_AT:SCHEDULE_AT])
     runs: list[Run] = []
     last = -1
@@ -98,14 +108,32 @@ def encode(case: Case) -> bytes:
             points -= POINTS[byte]
     for choice in choices[CHOICES:]:
         data += bytes((MORE_CHOICES, choice))
-    return bytes(data)
+    return newest(bytes(data))
+
+
+def newest(body: bytes) -> bytes:
+    """The input that has this body in the newest version; for bodies drawn at random, too."""
+    return body if menus.NEWEST == 1 else MAGIC + bytes((menus.NEWEST,)) + body
+
+
+def change_body(data: bytes, change: Callable[[bytes], bytes]) -> bytes:
+    """``data`` with its body changed by whoever does not know what bytes mean; same version."""
+    body = _opened(data)[1]
+    return data[: len(data) - len(body)] + change(body)
+
+
+def _opened(data: bytes) -> tuple[int, bytes]:
+    """The version of an input, and its body; one newer than we know is read as the newest."""
+    if len(data) < HEADER_BYTES or not data.startswith(MAGIC):
+        return 1, data
+    return min(max(1, data[len(MAGIC)]), menus.NEWEST), data[HEADER_BYTES:]
 
 
 @lru_cache(maxsize=4096)
-def _scenario(data: bytes, profile: Profile) -> Scenario:
+def _scenario(data: bytes, profile: Profile, version: int) -> Scenario:
     """The scenario of its bytes; cached, as most mutations touch the schedule alone."""
     data = data.ljust(CHOICES_AT, b"\0")
-    menu = menus_of(profile)
+    menu = menus_of(profile, version)
     slots = tuple(
         Slot(menu.sizes[data[at]], menu.backings[data[at + 1]], *menu.slot_flags[data[at + 1]])
         for at in range(SLOTS_AT, SLOTS_AT + SLOT_BYTES * menu.slots[data[SLOT_COUNT_AT]], 2)
@@ -183,20 +211,19 @@ def _encode_machine(data: bytearray, scenario: Scenario) -> None:
         options.teardown,
         options.ipa_bits != IPA_BITS[0],
     )
-    data[VCPU_COUNT_AT] = menus.VCPUS.index(len(scenario.vcpus))
-    data[HOST_COUNT_AT] = menus.HOSTS.index(len(scenario.hosts))
-    data[SLOT_COUNT_AT] = menus.SLOTS.index(len(scenario.slots))
-    data[HOST_PAGE_COUNT_AT] = menus.HOST_PAGES.index(len(scenario.host_pages))
-    data[OPTIONS_AT] = menus.flag_bits(flags, 0) | options.tlb << 6
+    data[VCPU_COUNT_AT] = _byte(menus.VCPUS, len(scenario.vcpus))
+    data[HOST_COUNT_AT] = _byte(menus.HOSTS, len(scenario.hosts))
+    data[SLOT_COUNT_AT] = _byte(menus.SLOTS, len(scenario.slots))
+    data[HOST_PAGE_COUNT_AT] = _byte(menus.HOST_PAGES, len(scenario.host_pages))
+    data[OPTIONS_AT] = menus.flag_bits(flags, 0) | _byte(menus.TLBS, options.tlb) << 6
     data[CACHE_AT] = menus.CACHE.index(options.cache_pages)
     data[TOPUP_AT] = menus.TOPUP.index(options.failing_topup)
     for at, slot in zip(range(SLOTS_AT, HOST_PAGES_AT, SLOT_BYTES), scenario.slots, strict=False):
         slot_flags = (slot.readonly, slot.logging, slot.skewed)
-        data[at] = menus.SIZES.index(slot.pages)
-        data[at + 1] = slot.backing | menus.flag_bits(slot_flags, 2)
+        data[at] = _byte(menus.SIZES, slot.pages)
+        data[at + 1] = _byte(menus.BACKINGS, slot.backing) | menus.flag_bits(slot_flags, 2)
     for at, exception in enumerate(scenario.host_pages, HOST_PAGES_AT):
-        kind = menus.HOST_KINDS.index(exception.host)
-        data[at] = page_half(exception.page) | kind << 4
+        data[at] = page_half(exception.page) | _byte(menus.HOST_KINDS, exception.host) << 4
 
 
 def _encode_programs(data: bytearray, scenario: Scenario) -> None:
@@ -205,15 +232,25 @@ def _encode_programs(data: bytearray, scenario: Scenario) -> None:
         at = VCPUS_AT + VCPU_BYTES * number
         data[at] = len(program) - 1
         for i, access in enumerate(program, at + 1):
-            kind = menus.KINDS[number & 1].index(access.kind)
-            data[i] = page_half(access.page) | kind << 4
+            data[i] = page_half(access.page) | _byte(menus.KINDS[number & 1], access.kind) << 4
     for number, operations in enumerate(scenario.hosts):
         at = HOSTS_AT + HOST_BYTES * number
         data[at] = len(operations) - 1
         for i, operation in enumerate(operations):
             pages = RANGE_PAGES.index(operation.pages)
-            data[at + 1 + 2 * i] = operation.op
+            data[at + 1 + 2 * i] = _byte(menus.OPERATIONS, operation.op)
             data[at + 2 + 2 * i] = page_half(operation.page) | pages << 4
+
+
+def _byte(menu: Growing[T], value: T) -> int:
+    """The byte that stands for a value of a menu in the newest version."""
+    return _bytes_of(menu, menus.NEWEST)[value]
+
+
+@lru_cache(maxsize=64)
+def _bytes_of(menu: Growing[T], version: int) -> dict[T, int]:
+    """The byte of each value of a menu."""
+    return {value: byte for byte, value in enumerate(menu.values(version))}
 
 
 @lru_cache(maxsize=64)

@@ -3,21 +3,23 @@
 A menu is a table of 256 values, one for each byte, so that decoding is indexing. Under a profile
 the bytes that stand for an allowed value keep it, and the others are shared out among the allowed
 ones: a profile never changes the meaning of bytes that it need not change.
+
+One value more would change the meaning of nearly every byte (``byte % len(values)``), so the byte
+format has versions and each value says which one added it. An input is read with the menus of its
+own version for ever: a corpus survives the next operation. **To add a value**: append a group to
+its menu under ``NEWEST + 1`` and raise ``NEWEST``.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Final, TypeVar
+from typing import Final, Generic, TypeVar
 
 from stage2fuzz.arch import EXECUTE, READ, WRITE
 from stage2fuzz.case.limits import MAX_CACHE_PAGES, MAX_FAILING_TOPUP
 from stage2fuzz.case.profile import Profile
 from stage2fuzz.case.scenario import (
-    MAX_HOST_PAGES,
-    MAX_HOST_THREADS,
     MAX_SLOTS,
-    MAX_VCPUS,
     PLACES,
     SLOT_STRIDE,
     Backing,
@@ -26,18 +28,55 @@ from stage2fuzz.case.scenario import (
     Tlb,
 )
 
-# What the bytes 0, 1, 2 ... stand for where a profile allows it.
-VCPUS: Final = (2, 1, *range(3, MAX_VCPUS + 1))
-HOSTS: Final = tuple(range(MAX_HOST_THREADS + 1))
-SLOTS: Final = tuple(range(1, MAX_SLOTS + 1))
-HOST_PAGES: Final = tuple(range(MAX_HOST_PAGES + 1))
-SIZES: Final = (4, 1, 2, 512, 1024, 1 << 18, (1 << 18) + 512, 1 << 19)
-BACKINGS: Final = tuple(Backing)
-HOST_KINDS: Final = (Host.R, Host.ABSENT, Host.POISON, Host.LAZY)
-OPERATIONS: Final = tuple(Op)
-KINDS: Final = ((WRITE, READ, EXECUTE), (READ, WRITE, EXECUTE))
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Growing(Generic[T]):
+    """The values of one menu by the version of the byte format that added them."""
+
+    groups: Mapping[int, tuple[T, ...]]
+
+    def values(self, version: int) -> tuple[T, ...]:
+        """Those of a version, in the order of their bytes."""
+        return tuple(
+            value for since, group in self.groups.items() if since <= version for value in group
+        )
+
+
+NEWEST: Final = 1
+"""The version of the byte format that ``encode`` writes."""
+
+# What the bytes 0, 1, 2 ... stand for where a profile allows it, by the version that added it.
+VCPUS: Final = Growing({1: (2, 1, 3, 4, 5, 6, 7, 8)})
+HOSTS: Final = Growing({1: (0, 1, 2)})
+SLOTS: Final = Growing({1: (1, 2)})
+HOST_PAGES: Final = Growing({1: (0, 1, 2, 3, 4)})
+SIZES: Final = Growing({1: (4, 1, 2, 512, 1024, 1 << 18, (1 << 18) + 512, 1 << 19)})
+BACKINGS: Final = Growing({1: (Backing.PAGE, Backing.PMD, Backing.PUD, Backing.DEVICE)})
+HOST_KINDS: Final = Growing({1: (Host.R, Host.ABSENT, Host.POISON, Host.LAZY)})
+OPERATIONS: Final = Growing(
+    {
+        1: (
+            Op.LOG_ENABLE,
+            Op.LOG_DISABLE,
+            Op.LOG_GET,
+            Op.LOG_CLEAR,
+            Op.MOVE,
+            Op.PROTECT,
+            Op.UNPROTECT,
+            Op.AGE,
+            Op.TEST_YOUNG,
+            Op.CHANGE_PTE,
+            Op.SLOT_DELETE,
+            Op.TEARDOWN,
+            Op.HYP_MAP,
+        )
+    }
+)
+KINDS: Final = (Growing({1: (WRITE, READ, EXECUTE)}), Growing({1: (READ, WRITE, EXECUTE)}))
 """By the vCPU's parity, so that an empty input is a write and a read of one page."""
-TLBS: Final = tuple(Tlb)
+TLBS: Final = Growing({1: (Tlb.FRESH, Tlb.STICKY, Tlb.SAMPLED)})
 CACHE: Final = (*[0] * 128, *(1 + i % MAX_CACHE_PAGES for i in range(128)))
 TOPUP: Final = (*[0] * (256 - MAX_FAILING_TOPUP), *range(1, MAX_FAILING_TOPUP + 1))
 """Rare values from the end of the range: most inputs must not fail for want of memory."""
@@ -46,8 +85,6 @@ SLOT_FLAGS: Final = ("readonly", "logging", "skewed")
 """Bits 2 to 4 of a slot's second byte; bits 0 and 1 are its backing."""
 OPTION_FLAGS: Final = ("pending_stores", "hardware_af", "dic", "fwb", "teardown", "ipa_bits")
 """Bits 0 to 5 of the option byte; bits 6 and 7 are the TLB."""
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -72,22 +109,26 @@ class Menus:
 
 
 @lru_cache(maxsize=64)
-def menus_of(profile: Profile) -> Menus:
-    """The menus of a profile."""
+def menus_of(profile: Profile, version: int) -> Menus:
+    """The menus of a profile in a version of the byte format."""
     options = profile.options
+
+    def menu(each: Growing[T], allowed: Sequence[T], shift: int = 0) -> tuple[T, ...]:
+        return _menu(each.values(version), allowed, shift)
+
     forced = ("logging",) if profile.logging_on else ()
     return Menus(
-        vcpus=_menu(VCPUS, profile.vcpus),
-        hosts=_menu(HOSTS, profile.hosts),
-        slots=_menu(SLOTS, profile.slots),
-        host_pages=_menu(HOST_PAGES, profile.host_pages),
-        sizes=_menu(SIZES, profile.slot_pages),
-        backings=_menu(BACKINGS, profile.backings),
+        vcpus=menu(VCPUS, profile.vcpus),
+        hosts=menu(HOSTS, profile.hosts),
+        slots=menu(SLOTS, profile.slots),
+        host_pages=menu(HOST_PAGES, profile.host_pages),
+        sizes=menu(SIZES, profile.slot_pages),
+        backings=menu(BACKINGS, profile.backings),
         slot_flags=_flags(SLOT_FLAGS, profile.slot_flags, 2, forced),
-        host_kinds=_menu(HOST_KINDS, profile.host_kinds, 4),
-        operations=_menu(OPERATIONS, profile.operations),
-        kinds=(_menu(KINDS[0], profile.accesses, 4), _menu(KINDS[1], profile.accesses, 4)),
-        tlbs=_menu(TLBS, TLBS if "tlb" in options else TLBS[:1], 6),
+        host_kinds=menu(HOST_KINDS, profile.host_kinds, 4),
+        operations=menu(OPERATIONS, profile.operations),
+        kinds=(menu(KINDS[0], profile.accesses, 4), menu(KINDS[1], profile.accesses, 4)),
+        tlbs=menu(TLBS, tuple(Tlb) if "tlb" in options else (Tlb.FRESH,), 6),
         cache=CACHE if "cache_pages" in options else (0,) * 256,
         topup=TOPUP if "failing_topup" in options else (0,) * 256,
         option_flags=_flags(OPTION_FLAGS, options, 0, ()),
@@ -123,12 +164,16 @@ def flag_bits(flags: Sequence[bool], shift: int) -> int:
     return sum(1 << shift + bit for bit, is_set in enumerate(flags) if is_set)
 
 
-def _menu(values: Sequence[T], allowed: Sequence[T], shift: int = 0) -> tuple[T, ...]:
-    """The value of each byte; ``shift`` drops low bits that say something else."""
+def _menu(values: Sequence[T], allowed: Sequence[T], shift: int) -> tuple[T, ...]:
+    """The value of each byte; ``shift`` drops low bits that say something else.
+
+    What a profile allows beyond the values of this version counts only if it allows none of them.
+    """
+    mine = [value for value in allowed if value in values] or allowed
     menu = []
     for byte in range(256):
         value = values[(byte >> shift) % len(values)]
-        menu.append(value if value in allowed else allowed[(byte >> shift) % len(allowed)])
+        menu.append(value if value in mine else mine[(byte >> shift) % len(mine)])
     return tuple(menu)
 
 

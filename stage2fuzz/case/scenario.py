@@ -21,6 +21,11 @@ MAX_HOST_PAGES: Final = 4
 MAX_FAULTS: Final = 40
 """Faults one access may take before the run ends as inconclusive; never a verdict by itself."""
 
+MAX_STEPS: Final = 20_000
+"""Scheduling points one run may pass before it ends as inconclusive."""
+
+TABLE_BASE: Final = 0x1000_0000
+"""Physical address of the first table page, the root of stage 2."""
 IPA_BASE: Final = 0x4000_0000
 HOST_BASE: Final = 0x1_0000_0000_0
 SLOT_STRIDE: Final = 4 << 18

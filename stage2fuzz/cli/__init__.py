@@ -9,6 +9,7 @@ from typing import Final, NoReturn
 import typer
 
 from stage2fuzz.cli.app import app
+from stage2fuzz.cli.program import program
 from stage2fuzz.errors import InputError
 
 FOUND = 1
@@ -22,7 +23,7 @@ USAGE_ERROR: Final[type[Exception]] = typer.BadParameter.__bases__[0]
 def main() -> None:
     """Entry point of ``stage2fuzz``."""
     try:
-        sys.exit(app(standalone_mode=False) or 0)
+        sys.exit(app(prog_name="stage2fuzz", standalone_mode=False) or 0)
     except InputError as error:
         _refuse(str(error))
     except USAGE_ERROR as error:
@@ -51,7 +52,7 @@ def _refuse_usage(error: Exception) -> NoReturn:
         sys.exit(BAD_INPUT)
     command = " ".join(context.command_path.split()[1:])
     where = f"{command}: " if command else ""
-    asked = " ".join(["stage2fuzz", *command.split(), "--help"])
+    asked = " ".join([program(), *command.split(), "--help"])
     _refuse(f"{where}{message.rstrip('.')}; see '{asked}'")
 
 

@@ -1,27 +1,111 @@
-"""The command tree."""
+"""The command tree: a name, where it is defined, one line of help and examples for each command."""
+
+from typing import Annotated, Final
 
 import typer
 
-from stage2fuzz.cli import campaign, cases, compare, explore, findings, fuzz, kernel, lists, series
+from stage2fuzz import __version__
+from stage2fuzz.cli.lazy import Entry, lazy_group
+
+_CLI: Final = "stage2fuzz.cli"
+COMMANDS: Final = {
+    "fuzz": Entry(
+        f"{_CLI}.fuzz",
+        "fuzz",
+        "Fuzz for some time, keep every finding, minimise it, and say what to do next.",
+        ("fuzz", "fuzz --engine kernel:linux-6.12 --seconds 600 --database race.db"),
+    ),
+    "series": Entry(
+        f"{_CLI}.series",
+        "series",
+        "Run every revision on every fault of the series and print what the oracles said.",
+        ("series", "series --schedules 50 --json"),
+    ),
+    "run": Entry(
+        f"{_CLI}.cases",
+        "run_case",
+        "Run a case file and judge what happens.",
+        ("run my.case", "run my.case --engine model:v5.12 --full"),
+    ),
+    "replay": Entry(
+        f"{_CLI}.cases",
+        "replay",
+        "Replay a finding's reproducer, or a case file: the interleaving in columns.",
+        ("replay 1", "replay 1 --markdown", "replay my.case --svg my.svg"),
+    ),
+    "minimise": Entry(
+        f"{_CLI}.cases",
+        "minimise_case",
+        "Find the simplest case with the same fault; a finding keeps it in the database.",
+        ("minimise 1", "minimise my.case --output small.case"),
+    ),
+    "explore": Entry(
+        f"{_CLI}.explore",
+        "explore",
+        "Run every interleaving of a case's scenario, and say what that proves.",
+        ("explore my.case", "explore my.case --engine model:v5.12 --preemptions 2"),
+    ),
+    "compare": Entry(
+        f"{_CLI}.compare",
+        "compare_engines",
+        "Compare two engines, or two trees: the first difference of meaning in each run.",
+        (
+            "compare --engine model:v5.10 --engine model:v5.10+p2",
+            "compare --engine kernel:before --engine kernel:after --seconds 120",
+        ),
+    ),
+    "findings": Entry(f"{_CLI}.groups", "findings", "Read and triage what was found."),
+    "campaign": Entry(f"{_CLI}.groups", "campaign", "Fuzz with many workers for a long time."),
+    "kernel": Entry(f"{_CLI}.groups", "kernel", "The user's own kernel code as an engine."),
+    "target": Entry(
+        f"{_CLI}.target",
+        "target",
+        "Run one fuzz target alone, with libFuzzer's flags and corpus folders after it.",
+        (
+            "target map_race -max_total_time=30 my-corpus",
+            "target notifier --engine model:v5.12 -runs=10000",
+        ),
+        passes_on=True,
+    ),
+    "engines": Entry(
+        f"{_CLI}.lists",
+        "engines",
+        "List the model's revisions and its planted bugs.",
+        ("engines", "engines --json"),
+    ),
+    "oracles": Entry(
+        f"{_CLI}.lists",
+        "oracles",
+        "List the oracles: what each promises.",
+        ("oracles", "oracles --json"),
+    ),
+    "targets": Entry(
+        f"{_CLI}.lists", "targets", "List the fuzz targets.", ("targets", "targets --json")
+    ),
+}
 
 app = typer.Typer(
     name="stage2fuzz",
-    help="Fuzz concurrent fault schedules of the KVM/arm64 stage-2 page-table engine.",
+    cls=lazy_group(COMMANDS),
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog="\b\nExit codes: 0 nothing found, 1 violations found, 2 bad input, 70 our own bug.",
 )
-app.command("fuzz")(fuzz.fuzz)
-app.command("series")(series.series)
-app.command("run")(cases.run_case)
-app.command("replay")(cases.replay)
-app.command("minimise")(cases.minimise_case)
-app.command("explore")(explore.explore)
-app.command("compare")(compare.compare_engines)
-app.add_typer(findings.app, name="findings")
-app.add_typer(campaign.app, name="campaign")
-app.add_typer(kernel.app, name="kernel")
-app.command("engines")(lists.engines)
-app.command("oracles")(lists.oracles)
-app.command("targets")(lists.targets)
+
+
+def _say_version(asked: bool) -> None:
+    if asked:
+        print(f"stage2fuzz {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def stage2fuzz(
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=_say_version, is_eager=True, help="Print the version."),
+    ] = False,
+) -> None:
+    """Fuzz concurrent fault schedules of the KVM/arm64 stage-2 page-table engine."""

@@ -7,14 +7,18 @@ the replay is told; under its own it is followed step for step, or the engine is
 import sys
 from dataclasses import replace
 from itertools import zip_longest
+from typing import TYPE_CHECKING
 
 from stage2fuzz.case.case import Case
 from stage2fuzz.case.text import parse
+from stage2fuzz.engine import engine_of
 from stage2fuzz.errors import ModelError
-from stage2fuzz.findings.models import Finding
 from stage2fuzz.report import event_log
-from stage2fuzz.run import Outcome, engine_of, run
+from stage2fuzz.run import Outcome, run
 from stage2fuzz.session.reproduce import signatures
+
+if TYPE_CHECKING:
+    from stage2fuzz.findings.models import Finding
 
 
 def warn_of_build(what: str, case: Case) -> None:
@@ -24,7 +28,7 @@ def warn_of_build(what: str, case: Case) -> None:
         _warn(what, f"build {case.build} made this case, {_named(case.engine, build)} runs it")
 
 
-def check_build(what: str, case: Case, outcome: Outcome, finding: Finding | None) -> None:
+def check_build(what: str, case: Case, outcome: Outcome, finding: "Finding | None") -> None:
     """Compare the replay of ``case`` with what its build recorded.
 
     Another build's differences are warnings on standard error; its own are a ModelError.
@@ -47,7 +51,7 @@ def check_build(what: str, case: Case, outcome: Outcome, finding: Finding | None
         _warn(what, f"not seen with {_named(ran.engine, ran.build)}")
 
 
-def _first_difference(case: Case, outcome: Outcome, finding: Finding) -> str:
+def _first_difference(case: Case, outcome: Outcome, finding: "Finding") -> str:
     """The first event that is not the one in the finding's log, which is of its first case."""
     if not finding.events:
         return ""

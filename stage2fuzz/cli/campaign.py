@@ -10,17 +10,18 @@ from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 
-from stage2fuzz.cli.common import DEFAULT_DATABASE, Database, Json, console, emit
+from stage2fuzz.cli.options import DEFAULT_DATABASE, Database, Json
+from stage2fuzz.cli.output import emit
+from stage2fuzz.cli.terminal import console
+from stage2fuzz.engine import engine_of, kind_of
+from stage2fuzz.errors import InputError
 from stage2fuzz.findings import campaigns
-from stage2fuzz.findings.campaign_tables import ENDED
-from stage2fuzz.findings.campaigns import Figures, to_record
+from stage2fuzz.findings.figures import Figures, figures_of, history, to_record
+from stage2fuzz.findings.states import ENDED
 from stage2fuzz.findings.store import Store
-from stage2fuzz.run import engine_of
+from stage2fuzz.fuzz_targets import TARGETS
 from stage2fuzz.service.local import running
-from stage2fuzz.service.orders import CampaignSpec
-from stage2fuzz.session.session import TARGETS
-
-app = typer.Typer(no_args_is_help=True, help="Fuzz with many workers for a long time.")
+from stage2fuzz.service.orders import CampaignSpec, Strategy
 
 REFRESH_SECONDS: Final = 0.5
 ORDER_SECONDS: Final = 60
@@ -30,7 +31,6 @@ REGRESS: Final = "model:v5.10,model:v5.12"
 Name = Annotated[str, typer.Argument(help="Name or number of the campaign.")]
 
 
-@app.command()
 def start(
     name: Annotated[str, typer.Argument(help="A name of your own.")],
     engine: Annotated[str, typer.Option(help="Engines, with commas.")] = "model:v5.10",
@@ -55,7 +55,7 @@ def start(
         name=name,
         engines=_list(engine),
         targets=_list(target),
-        strategy=strategy,
+        strategy=_strategy(strategy),
         seconds=seconds,
         schedules=schedules,
         findings=findings,
@@ -66,16 +66,15 @@ def start(
     )
     spec.check()
     for each in spec.engines:
-        if each.startswith("model:"):
+        if kind_of(each).everywhere:
             engine_of(each)
     with Store.open(database) as store:
         number = campaigns.create(store.engine, spec)
         if local:
             _run_here(store, number, workers or os.cpu_count() or 1, quiet=as_json)
-        _print(campaigns.figures(store.engine, number), as_json)
+        _print(figures_of(store.engine, number), as_json)
 
 
-@app.command()
 def status(
     name: Name,
     follow: Annotated[bool, typer.Option("--follow", help="Watch until it ends.")] = False,
@@ -87,14 +86,13 @@ def status(
         number = campaigns.named(store.engine, name).id
         if follow:
             _watch(store, number, lambda: None, quiet=as_json)
-        _print(campaigns.figures(store.engine, number), as_json)
+        _print(figures_of(store.engine, number), as_json)
 
 
-@app.command()
 def coverage(name: Name, database: Database = DEFAULT_DATABASE, as_json: Json = False) -> None:
     """Show coverage over time: a line for every few seconds of the campaign."""
     with Store.open(database) as store:
-        points = campaigns.history(store.engine, campaigns.named(store.engine, name).id)
+        points = history(store.engine, campaigns.named(store.engine, name).id)
     if as_json:
         emit([dict(zip(POINT, point, strict=True)) for point in points])
         return
@@ -104,11 +102,10 @@ def coverage(name: Name, database: Database = DEFAULT_DATABASE, as_json: Json = 
     console().print(table)
 
 
-@app.command("list")
-def list_(database: Database = DEFAULT_DATABASE, as_json: Json = False) -> None:
+def list_campaigns(database: Database = DEFAULT_DATABASE, as_json: Json = False) -> None:
     """List all campaigns."""
     with Store.open(database) as store:
-        every = [campaigns.figures(store.engine, each.id) for each in campaigns.every(store.engine)]
+        every = [figures_of(store.engine, each.id) for each in campaigns.every(store.engine)]
     if as_json:
         emit([to_record(each) for each in every])
         return
@@ -127,19 +124,16 @@ def list_(database: Database = DEFAULT_DATABASE, as_json: Json = False) -> None:
     console().print(table)
 
 
-@app.command()
 def pause(name: Name, database: Database = DEFAULT_DATABASE) -> None:
     """Give out no more orders; those in work are finished and kept."""
     _change(lambda store, number: campaigns.pause(store.engine, number), name, database)
 
 
-@app.command()
 def resume(name: Name, database: Database = DEFAULT_DATABASE) -> None:
     """Go on after a pause."""
     _change(lambda store, number: campaigns.resume(store.engine, number), name, database)
 
 
-@app.command()
 def stop(name: Name, database: Database = DEFAULT_DATABASE) -> None:
     """End a campaign for good; what it has found stays."""
     _change(lambda store, number: campaigns.stop(store.engine, number), name, database)
@@ -159,11 +153,18 @@ def _order_seconds(seconds: int) -> int:
     return max(5, min(ORDER_SECONDS, seconds // 6)) if seconds else ORDER_SECONDS
 
 
+def _strategy(name: str) -> Strategy:
+    try:
+        return Strategy(name)
+    except ValueError:
+        raise InputError("--strategy", f"no strategy {name!r}", " or ".join(Strategy)) from None
+
+
 def _change(change: Callable[[Store, int], None], name: str, database: str) -> None:
     with Store.open(database) as store:
         number = campaigns.named(store.engine, name).id
         change(store, number)
-        _print(campaigns.figures(store.engine, number), False)
+        _print(figures_of(store.engine, number), False)
 
 
 def _list(text: str) -> tuple[str, ...]:
@@ -175,7 +176,7 @@ def _watch(store: Store, number: int, check: Callable[[], None], quiet: bool) ->
     screen = Console(stderr=True)
     with Live(console=screen, auto_refresh=False, transient=True) as live:
         while True:
-            figures = campaigns.figures(store.engine, number)
+            figures = figures_of(store.engine, number)
             if not quiet and screen.is_terminal:
                 live.update(_table(figures), refresh=True)
             if figures.campaign.state in ENDED:

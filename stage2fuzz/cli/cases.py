@@ -8,19 +8,10 @@ import typer
 
 from stage2fuzz.case.text import format_case
 from stage2fuzz.cli.builds import check_build, warn_of_build
-from stage2fuzz.cli.common import (
-    DEFAULT_DATABASE,
-    CaseName,
-    Database,
-    Json,
-    console,
-    emit,
-    load,
-    stored,
-    write,
-)
+from stage2fuzz.cli.named import load, stored
+from stage2fuzz.cli.options import DEFAULT_DATABASE, CaseName, Database, Json
+from stage2fuzz.cli.output import emit, width, write
 from stage2fuzz.errors import InputError
-from stage2fuzz.findings.store import Store
 from stage2fuzz.report import event_json, event_log, markdown, sequence_svg, text
 from stage2fuzz.run import Outcome, run
 from stage2fuzz.session.reproduce import BUDGET, minimise_finding
@@ -86,11 +77,11 @@ def _run(
     elif as_markdown:
         print(markdown(*shown), end="")
     else:
-        out = console()
         print(f"{_title(name, outcome)}\n")
-        print(text(*shown, width=out.width, full=full), end="")
+        print(text(*shown, width=width(), full=full), end="")
         if outcome.ended != "finished":
-            print(f"the run ended by {outcome.ended}: what it did not show is inconclusive")
+            by = f"the limit of {outcome.limit}" if outcome.limit else outcome.ended
+            print(f"the run ended by {by}: what it did not show is inconclusive")
     raise typer.Exit(1 if outcome.violations else 0)
 
 
@@ -111,6 +102,7 @@ def _record(outcome: Outcome) -> dict[str, object]:
     return {
         "case": format_case(outcome.case),
         "ended": outcome.ended,
+        "limit": outcome.limit,
         "preemptions": outcome.preemptions,
         "violations": [
             {
@@ -143,6 +135,8 @@ def minimise_case(
     warn_of_build(_what(case), loaded)
     smallest = minimise_finding(loaded, finding.signature if finding else "", budget)
     if finding is not None:
+        from stage2fuzz.findings.store import Store  # noqa: PLC0415  (a file needs no database)
+
         with Store.open(database) as store:
             store.attach_minimised(finding.id, smallest.case)
     written = format_case(smallest.case)

@@ -10,14 +10,16 @@ from typing import Annotated
 
 import typer
 
-from stage2fuzz.case.codec import CHOICES_AT, decode
+from stage2fuzz.case.codec import CHOICES_AT, decode, newest
 from stage2fuzz.case.profile import PROFILES
 from stage2fuzz.case.scenario import Scenario
 from stage2fuzz.case.text import format_case, read_case
-from stage2fuzz.cli.common import Json, console, emit
+from stage2fuzz.cli.options import Json
+from stage2fuzz.cli.output import emit
+from stage2fuzz.cli.terminal import console
+from stage2fuzz.engine import engine_of
 from stage2fuzz.errors import InputError
 from stage2fuzz.fuzz.harness import write_whole
-from stage2fuzz.run import engine_of
 from stage2fuzz.studies.compare import Difference, compare
 
 MAX_SECONDS = 24 * 3600
@@ -80,7 +82,7 @@ def _random(engine: str, seconds: int, seed: int) -> Iterator[tuple[Scenario, in
             return
         data = Random(number).randbytes(CHOICES_AT)
         profile = PROFILES[names[number % len(names)]]
-        yield decode(data, engine, profile).scenario, number
+        yield decode(newest(data), engine, profile).scenario, number
 
 
 def _group(difference: Difference) -> str:

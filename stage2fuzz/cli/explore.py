@@ -14,17 +14,11 @@ import typer
 from stage2fuzz.case.case import Case
 from stage2fuzz.case.scenario import Scenario, Tlb
 from stage2fuzz.case.text import format_case
-from stage2fuzz.cli.common import (
-    DEFAULT_DATABASE,
-    CaseName,
-    Database,
-    Json,
-    console,
-    emit,
-    load,
-    stored,
-    write,
-)
+from stage2fuzz.cli.named import load, stored
+from stage2fuzz.cli.options import DEFAULT_DATABASE, CaseName, Database, Json
+from stage2fuzz.cli.output import emit, write
+from stage2fuzz.cli.terminal import console
+from stage2fuzz.engine import kind_of
 from stage2fuzz.errors import InputError
 from stage2fuzz.oracles.violation import Violation
 from stage2fuzz.run import run_scheduled
@@ -115,7 +109,7 @@ def unreduced(engine: str, scenario: Scenario, preemptions: int | None) -> str:
         return "which stores a walk sees depends on more than the order of two steps"
     if scenario.options.tlb is not Tlb.FRESH:
         return "what a TLB still holds depends on more than the order of two steps"
-    if not engine.startswith("model:"):
+    if not kind_of(engine).reducible:
         return "which steps of compiled code are independent is not known"
     return ""
 

@@ -7,22 +7,14 @@ from typing import Annotated
 import typer
 
 from stage2fuzz.case.limits import check_engine
-from stage2fuzz.cli.common import (
-    DEFAULT_DATABASE,
-    MAX_NUMBER,
-    Database,
-    Json,
-    console,
-    emit,
-    table,
-    write,
-)
+from stage2fuzz.cli.options import DEFAULT_DATABASE, MAX_NUMBER, Database, Json
+from stage2fuzz.cli.output import emit, write
+from stage2fuzz.cli.terminal import console, table
 from stage2fuzz.errors import InputError
 from stage2fuzz.findings.models import Finding, State
 from stage2fuzz.findings.store import Store
 from stage2fuzz.oracles import CATALOGUE, Category
 
-app = typer.Typer(help="Read and triage what was found.", no_args_is_help=True)
 COLUMNS = (
     "id",
     "engine",
@@ -51,7 +43,6 @@ Number = Annotated[
 ]
 
 
-@app.command("list")
 def list_findings(
     state: Annotated[
         list[str] | None, typer.Option(help="Only this state; again for more.")
@@ -85,7 +76,6 @@ def list_findings(
     out.print(rows)
 
 
-@app.command()
 def show(
     number: Number,
     events: Annotated[bool, typer.Option("--events", help="Print its event log too.")] = False,
@@ -124,7 +114,6 @@ def show(
         out.print(found.events, markup=False)
 
 
-@app.command()
 def triage(
     number: Number,
     state: Annotated[str, typer.Option(help="triaged, fixed, duplicate or invalid.")] = "",
@@ -145,7 +134,6 @@ def triage(
     console().print(f"#{found.id} is {found.state}")
 
 
-@app.command()
 def export(
     folder: Annotated[Path, typer.Argument(help="Folder for one case file a finding.")],
     state: Annotated[

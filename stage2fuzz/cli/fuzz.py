@@ -7,20 +7,23 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
-from stage2fuzz.cli.common import DEFAULT_DATABASE, Database, Json, console, emit
 from stage2fuzz.cli.live import drive
+from stage2fuzz.cli.options import DEFAULT_DATABASE, Database, Json
+from stage2fuzz.cli.output import emit
+from stage2fuzz.cli.terminal import console
+from stage2fuzz.engine import engine_names, engine_of
 from stage2fuzz.errors import InputError
 from stage2fuzz.findings.store import Store
 from stage2fuzz.fuzz.harness import Harness
-from stage2fuzz.run import engine_of
-from stage2fuzz.session.session import TARGETS, Session
+from stage2fuzz.fuzz_targets import TARGETS
+from stage2fuzz.session.session import Session
 
 MAX_SECONDS = 30 * 24 * 3600
 MAX_JOBS = 1024
 
 
 def fuzz(
-    engine: Annotated[str, typer.Option(help="model:REVISION or kernel:TREE.")] = "model:v5.10",
+    engine: Annotated[str, typer.Option(help=engine_names())] = "model:v5.10",
     target: Annotated[
         list[str] | None, typer.Option(help="Fuzz this target only; may be given again.")
     ] = None,

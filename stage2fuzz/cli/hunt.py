@@ -9,8 +9,10 @@ from typing import Annotated, Final
 import typer
 
 from stage2fuzz.case.limits import check_engine
-from stage2fuzz.cli.common import Json, console, emit, table
 from stage2fuzz.cli.live import drive
+from stage2fuzz.cli.options import Json
+from stage2fuzz.cli.output import emit
+from stage2fuzz.cli.terminal import console, table
 from stage2fuzz.cli.trees import Cache, Jobs, Tree, cores, prepared
 from stage2fuzz.errors import InputError
 from stage2fuzz.findings import Store

@@ -1,10 +1,13 @@
 """What there is: engines, oracles, targets."""
 
-from stage2fuzz.cli.common import Json, console, emit, table
+from stage2fuzz.cli.options import Json
+from stage2fuzz.cli.output import emit
+from stage2fuzz.cli.terminal import console, table
+from stage2fuzz.engine import ENGINES
+from stage2fuzz.fuzz_targets import TARGETS
 from stage2fuzz.model.planted import MUST_CATCH
 from stage2fuzz.model.revision import NAMED, PATCHES
 from stage2fuzz.oracles import CATALOGUE
-from stage2fuzz.session.session import TARGETS
 
 
 def engines(as_json: Json = False) -> None:
@@ -21,7 +24,9 @@ def engines(as_json: Json = False) -> None:
     for name, oracles_of_bug in bugs.items():
         rows.add_row(f"  {name}", " or ".join(oracles_of_bug))
     out.print(rows)
-    out.print("kernel:TREE     the user's own kernel code, compiled in user space")
+    for name, kind in ENGINES.items():
+        if name != "model":
+            out.print(f"{f'{name}:{kind.operand}':16}{kind.about}")
 
 
 def oracles(as_json: Json = False) -> None:

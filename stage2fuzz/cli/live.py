@@ -10,7 +10,7 @@ from typing import Final, Protocol
 from rich.live import Live
 from rich.table import Table
 
-from stage2fuzz.cli.common import console
+from stage2fuzz.cli.terminal import console
 from stage2fuzz.session.intake import Intake
 
 LINE_SECONDS: Final = 10

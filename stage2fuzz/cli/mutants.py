@@ -5,7 +5,9 @@ from typing import Annotated, Final
 
 import typer
 
-from stage2fuzz.cli.common import Json, console, emit
+from stage2fuzz.cli.options import Json
+from stage2fuzz.cli.output import emit
+from stage2fuzz.cli.terminal import console
 from stage2fuzz.cli.trees import Cache, Jobs, Tree, cores
 from stage2fuzz.errors import InputError
 from stage2fuzz.kernel.faults import FAULTS

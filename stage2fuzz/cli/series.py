@@ -6,7 +6,9 @@ import typer
 from rich.table import Table
 
 from stage2fuzz.case.text import format_case
-from stage2fuzz.cli.common import Json, console, emit, table
+from stage2fuzz.cli.options import Json
+from stage2fuzz.cli.output import emit
+from stage2fuzz.cli.terminal import console, table
 from stage2fuzz.errors import InputError
 from stage2fuzz.studies.series import FAULTS, Cell, Fault, cells, first_difference
 

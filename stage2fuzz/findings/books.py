@@ -16,11 +16,6 @@ from sqlalchemy.orm import Session
 
 from stage2fuzz.errors import InputError
 from stage2fuzz.findings.campaign_tables import (
-    ACTIVE,
-    KEPT,
-    LEASED,
-    POISONED,
-    READY,
     campaign,
     corpus,
     coverage,
@@ -29,12 +24,23 @@ from stage2fuzz.findings.campaign_tables import (
     sample,
     sighting,
 )
-from stage2fuzz.findings.campaigns import Campaign, alive, of_row
+from stage2fuzz.findings.campaigns import Campaign, of_row
 from stage2fuzz.findings.clock import now
-from stage2fuzz.findings.coverage import known, pack, unpack
-from stage2fuzz.findings.leases import sweep, upsert
+from stage2fuzz.findings.corpus import Corpus
+from stage2fuzz.findings.database import insert_or_not
+from stage2fuzz.findings.leases import sweep
 from stage2fuzz.findings.models import Finding
-from stage2fuzz.service.orders import NAMES, Failure, Order, Result, from_json, to_json
+from stage2fuzz.findings.states import ACTIVE, OPEN, InputState, LeaseState
+from stage2fuzz.findings.workers import alive
+from stage2fuzz.service.orders import (
+    NAMES,
+    Failure,
+    Order,
+    Result,
+    read_order,
+    read_result,
+    to_json,
+)
 
 LONGEST_TICK: Final = 5.0
 """Seconds that one tick may add to a campaign's time: a jump of the clock or an hour without a
@@ -48,21 +54,10 @@ class Report:
     """A result not merged yet, with the order it answers."""
 
     lease: int
-    order: Order
+    order: Order | None
+    """None where another version of us wrote it and it can't be read."""
     result: Result
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """A corpus input without its bytes."""
-
-    digest: str
-    size: int
-    features: frozenset[int]
-
-
-Stream = tuple[str, str]
-"""Engine and target: what shares a corpus."""
+    """A ``Failure`` where what was handed in can't be read."""
 
 
 @contextmanager
@@ -82,19 +77,22 @@ class Books:
         """``connection`` is in a transaction that holds the campaign's row."""
         self.connection = connection
         self.campaign = record
+        self.corpus = Corpus(connection, record.id)
 
     def reports(self) -> list[Report]:
         """Results that wait to be merged, oldest first, and the orders given up for good."""
         mine = lease.c.campaign_id == self.campaign.id
         given_up = select(lease.c.id, lease.c.campaign_id, lease.c.failure).where(
-            mine, lease.c.state == POISONED, ~exists().where(result.c.lease_id == lease.c.id)
+            mine,
+            lease.c.state == LeaseState.POISONED,
+            ~exists().where(result.c.lease_id == lease.c.id),
         )
         for row in self.connection.execute(given_up).all():
             self.connection.execute(
                 insert(result).values(
                     lease_id=row.id,
                     campaign_id=row.campaign_id,
-                    body=to_json(Failure(row.failure)),
+                    body=to_json(Failure.because(row.failure)),
                     committed=now(),
                     merged=False,
                 )
@@ -107,8 +105,7 @@ class Books:
             .limit(RESULTS_PER_TICK)
         )
         return [
-            Report(row.lease_id, read_order(row.order), read_result(row.body))
-            for row in self.connection.execute(waiting)
+            _report(row.lease_id, row.order, row.body) for row in self.connection.execute(waiting)
         ]
 
     def merged(self, reports: Sequence[Report]) -> None:
@@ -118,71 +115,6 @@ class Books:
             .where(result.c.lease_id.in_([each.lease for each in reports]))
             .values(merged=True)
         )
-
-    def inputs(self, state: str) -> dict[Stream, list[Entry]]:
-        """Corpus inputs in a state, by stream, in order of digest."""
-        statement = (
-            select(
-                corpus.c.engine,
-                corpus.c.target,
-                corpus.c.digest,
-                func.length(corpus.c.data).label("size"),
-                corpus.c.features,
-            )
-            .where(corpus.c.campaign_id == self.campaign.id, corpus.c.state == state)
-            .order_by(corpus.c.digest)
-        )
-        found: dict[Stream, list[Entry]] = {}
-        for row in self.connection.execute(statement):
-            entry = Entry(row.digest, row.size, unpack(row.features))
-            found.setdefault((row.engine, row.target), []).append(entry)
-        return found
-
-    def kept(self) -> dict[Stream, tuple[str, ...]]:
-        """Digests of the corpus, by stream, in ascending order."""
-        statement = (
-            select(corpus.c.engine, corpus.c.target, corpus.c.digest)
-            .where(corpus.c.campaign_id == self.campaign.id, corpus.c.state == KEPT)
-            .order_by(corpus.c.digest)
-        )
-        found: dict[Stream, list[str]] = {}
-        for row in self.connection.execute(statement):
-            found.setdefault((row.engine, row.target), []).append(row.digest)
-        return {stream: tuple(digests) for stream, digests in found.items()}
-
-    def mark(self, stream: Stream, digests: Sequence[str], state: str) -> None:
-        """Move corpus inputs to a state."""
-        if digests:
-            self.connection.execute(
-                update(corpus)
-                .where(
-                    corpus.c.campaign_id == self.campaign.id,
-                    corpus.c.engine == stream[0],
-                    corpus.c.target == stream[1],
-                    corpus.c.digest.in_(digests),
-                )
-                .values(state=state)
-            )
-
-    def known(self, stream: Stream) -> frozenset[int]:
-        """Features seen so far."""
-        return known(self.connection, self.campaign.id, *stream)
-
-    def cover(self, stream: Stream, features: frozenset[int]) -> None:
-        """These features are seen now."""
-        of_stream = {
-            "campaign_id": self.campaign.id,
-            "engine": stream[0],
-            "target": stream[1],
-        }
-        values = {"features": pack(features), "count": len(features)}
-        changed = self.connection.execute(
-            update(coverage)
-            .where(*(coverage.c[name] == value for name, value in of_stream.items()))
-            .values(values)
-        )
-        if changed.rowcount == 0:
-            self.connection.execute(insert(coverage).values(of_stream | values))
 
     def labels(self) -> frozenset[str]:
         """Labels of all orders but the fuzz orders."""
@@ -194,7 +126,7 @@ class Books:
     def open_orders(self) -> int:
         """Orders that are ready or in work."""
         statement = select(func.count()).where(
-            lease.c.campaign_id == self.campaign.id, lease.c.state.in_((READY, LEASED))
+            lease.c.campaign_id == self.campaign.id, lease.c.state.in_(OPEN)
         )
         return int(self.connection.execute(statement).scalar_one())
 
@@ -220,8 +152,8 @@ class Books:
         self.connection.execute(update(Finding).where(*lacking).values(events=log))
 
     def slots(self) -> int:
-        """Slots of all workers alive."""
-        return int(self.connection.execute(alive()).one().slots)
+        """Slots of all workers of the campaign's service that are alive."""
+        return int(self.connection.execute(alive(service=self.campaign.service)).one().slots)
 
     def add(self, orders: Mapping[str, Order]) -> None:
         """Write the orders down, ready to be claimed; a label that exists stays as it is."""
@@ -231,7 +163,7 @@ class Books:
                 "kind": NAMES[type(order)],
                 "label": label,
                 "body": to_json(order),
-                "state": READY,
+                "state": LeaseState.READY,
                 "attempts": 0,
                 "epoch": 0,
                 "owner": "",
@@ -242,7 +174,17 @@ class Books:
             for label, order in orders.items()
         ]
         if rows:
-            self.connection.execute(upsert(self.connection, lease).on_conflict_do_nothing(), rows)
+            self.connection.execute(
+                insert_or_not(self.connection, lease).on_conflict_do_nothing(), rows
+            )
+
+    def cancel(self, states: Sequence[LeaseState], *kinds: str) -> int:
+        """Give up the orders of these kinds (none: of all) in ``states``; how many there were."""
+        mine = [lease.c.campaign_id == self.campaign.id, lease.c.state.in_(states)]
+        if kinds:
+            mine.append(lease.c.kind.in_(kinds))
+        changed = update(lease).where(*mine).values(state=LeaseState.CANCELLED)
+        return self.connection.execute(changed).rowcount
 
     def clock(self, working: bool) -> float:
         """Let time pass for the campaign where somebody works for it; its seconds so far."""
@@ -270,7 +212,7 @@ class Books:
             coverage.c.campaign_id == self.campaign.id
         )
         inputs = select(func.count()).where(
-            corpus.c.campaign_id == self.campaign.id, corpus.c.state == KEPT
+            corpus.c.campaign_id == self.campaign.id, corpus.c.state == InputState.KEPT
         )
         self.connection.execute(
             insert(sample).values(
@@ -284,17 +226,13 @@ class Books:
         )
 
 
-def read_order(text: str) -> Order:
-    """An order from its row. Raises InputError."""
-    record = from_json(text)
-    if not isinstance(record, Order):
-        raise InputError("order", f"is a {NAMES[type(record)]}", "an order")
-    return record
-
-
-def read_result(text: str) -> Result:
-    """A result from its row. Raises InputError."""
-    record = from_json(text)
-    if not isinstance(record, Result):
-        raise InputError("result", f"is a {NAMES[type(record)]}", "a result")
-    return record
+def _report(number: int, order: str, body: str) -> Report:
+    """A row as a report; one that can't be read is a failure of its own order and of no other."""
+    try:
+        asked = read_order(order)
+    except InputError as error:
+        return Report(number, None, Failure.because(f"the order can't be read: {error}"))
+    try:
+        return Report(number, asked, read_result(body))
+    except InputError as error:
+        return Report(number, asked, Failure.because(f"the result can't be read: {error}"))

@@ -27,28 +27,6 @@ from stage2fuzz.findings.models import Base
 IDENTITY: Final = BigInteger().with_variant(Integer(), "sqlite")
 """SQLite numbers rows by itself only where the key is a plain INTEGER."""
 
-RUNNING: Final = "running"
-PAUSED: Final = "paused"
-DRAINING: Final = "draining"
-"""The budget is used up: no more fuzzing, but what was found is still confirmed and minimised."""
-DONE: Final = "done"
-STOPPED: Final = "stopped"
-ACTIVE: Final = (RUNNING, DRAINING)
-ENDED: Final = (DONE, STOPPED)
-
-READY: Final = "ready"
-LEASED: Final = "leased"
-COMMITTED: Final = "committed"
-POISONED: Final = "poisoned"
-"""Given up after the last attempt; the coordinator reports it and goes on without it."""
-CANCELLED: Final = "cancelled"
-
-NEW: Final = "new"
-KEPT: Final = "kept"
-DROPPED: Final = "dropped"
-KILLER: Final = "killer"
-"""An input that killed or hung the process that ran it: never handed out again."""
-
 campaign = Table(
     "campaign",
     Base.metadata,
@@ -65,6 +43,7 @@ campaign = Table(
     Column("findings", Integer, nullable=False),
     Column("failures", Integer, nullable=False),
     Column("note", Text, nullable=False),
+    Column("service", String(40), nullable=False, default=""),
 )
 
 lease = Table(
@@ -96,6 +75,14 @@ result = Table(
     Column("merged", Boolean, nullable=False),
     Index("ix_result_merged", "campaign_id", "merged"),
 )
+
+lease_report = Table(
+    "lease_report",
+    Base.metadata,
+    Column("lease_id", IDENTITY, ForeignKey("lease.id"), primary_key=True),
+    Column("finding_id", IDENTITY, ForeignKey("finding.id", ondelete="CASCADE"), primary_key=True),
+)
+"""Which orders reported a finding: an order that runs twice counts once."""
 
 corpus = Table(
     "corpus_input",
@@ -148,4 +135,6 @@ worker = Table(
     Column("slots", Integer, nullable=False),
     Column("started", Float, nullable=False),
     Column("seen", Float, nullable=False),
+    Column("service", String(40), nullable=False, default=""),
+    Column("part", String(16), nullable=False),
 )

@@ -5,49 +5,53 @@ this program, a file that is no database, a place that cannot be written. Creati
 one transaction, and two processes that open a new database at once take turns.
 """
 
-import os
 import sqlite3
 from contextlib import closing
 from pathlib import Path
 from typing import Any, Final
-from urllib.parse import quote
 
 from alembic import command
 from alembic.config import Config
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, Engine, create_engine, event, inspect, text
+from sqlalchemy import Connection, Engine, Table, create_engine, event, inspect, text
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
+from sqlalchemy.orm import DeclarativeBase
 
 from stage2fuzz.errors import InputError
+from stage2fuzz.findings.sqlite_file import BUSY_SECONDS, forget_empty, make_file, write_ahead
 
 VERSION_TABLE: Final = "stage2fuzz_version"
 """A name of our own, so that another program's Alembic database is never taken for ours."""
 READS: Final = "stage2fuzz_reads"
 """Execution option of a connection that only reads: on SQLite it never waits for a writer."""
-BUSY_SECONDS: Final = 60
 MIGRATION_LOCK: Final = 0x53325A
 """Key of PostgreSQL's advisory lock around a migration."""
-_MAGIC: Final = b"SQLite format 3\0"
 
 
-def open_database(url: str) -> Engine:
-    """An engine whose schema is ours and current; ``url`` may also be the path of a SQLite file."""
+def open_database(url: str, create: bool = True) -> Engine:
+    """An engine whose schema is ours and current; ``url`` may also be the path of a SQLite file.
+
+    With ``create`` off a SQLite file that is not there is refused and not made. Raises InputError.
+    """
     parsed = _parse(url)
     where = parsed.render_as_string(hide_password=True)
+    made = None
     if parsed.get_backend_name() == "sqlite":
-        _check_file(parsed, where)
+        made = make_file(parsed, where, create)
     engine = _engine(parsed)
     try:
-        with engine.connect().execution_options(**{READS: True}) as connection:
+        with reading(engine) as connection:
             _check_schema(connection, where)
         migrate(engine)
-    except DBAPIError as error:
+    except (DBAPIError, sqlite3.Error, InputError) as error:
         engine.dispose()
+        if made is not None:
+            forget_empty(made)
+        if isinstance(error, InputError):
+            raise
         raise InputError(where, f"cannot be opened ({reason(error)})") from None
-    except InputError:
-        engine.dispose()
-        raise
     return engine
 
 
@@ -55,13 +59,27 @@ def migrate(engine: Engine, revision: str = "head") -> None:
     """Bring the schema to ``revision`` (``head``: the newest, ``base``: nothing at all)."""
     if engine.dialect.name == "sqlite":
         with closing(engine.raw_connection()) as raw:  # outside any transaction
-            raw.cursor().execute("PRAGMA journal_mode = WAL")
+            write_ahead(raw.cursor())
     with engine.begin() as connection:
         if engine.dialect.name == "postgresql":
             connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": MIGRATION_LOCK})
         config = _alembic()
         config.attributes["connection"] = connection
         (command.downgrade if revision == "base" else command.upgrade)(config, revision)
+
+
+def reading(engine: Engine) -> Connection:
+    """A connection that only reads, and so never waits for a writer."""
+    return engine.connect().execution_options(**{READS: True})
+
+
+def insert_or_not(
+    connection: Connection, table: Table | type[DeclarativeBase]
+) -> postgresql.Insert | sqlite.Insert:
+    """An insert that knows ON CONFLICT, which each database spells for itself."""
+    if connection.dialect.name == "postgresql":
+        return postgresql.insert(table)
+    return sqlite.insert(table)
 
 
 def schema_version(connection: Connection) -> str:
@@ -125,42 +143,6 @@ def _engine(url: URL) -> Engine:
         connection.exec_driver_sql("BEGIN" if reads else "BEGIN IMMEDIATE")
 
     return engine
-
-
-def _check_file(url: URL, where: str) -> None:
-    """Refuse a path that is not, and cannot become, a SQLite database of ours."""
-    name = url.database
-    if not name or name == ":memory:":
-        raise InputError(where, "a database in memory is lost at the end", "sqlite:///FILE")
-    path = Path(name)
-    try:
-        if path.is_dir():
-            raise InputError(where, "is a directory", "the path of a file")
-        if not path.exists():
-            if not path.parent.is_dir():
-                raise InputError(where, f"there is no directory {path.parent}", "make it first")
-            if not os.access(path.parent, os.W_OK):
-                raise InputError(where, f"{path.parent} cannot be written")
-            return
-        if not os.access(path, os.W_OK):
-            raise InputError(where, "cannot be written")
-        with path.open("rb") as file:
-            begin = file.read(len(_MAGIC))
-    except OSError as error:
-        raise InputError(where, f"cannot be opened ({error.strerror})") from None
-    if begin not in (b"", _MAGIC):
-        raise InputError(where, "not a SQLite database")
-    _check_intact(path, where)
-
-
-def _check_intact(path: Path, where: str) -> None:
-    """Read the schema without writing a byte, not even a journal."""
-    try:
-        uri = f"file:{quote(str(path))}?mode=ro"
-        with closing(sqlite3.connect(uri, uri=True)) as connection:
-            connection.execute("SELECT name FROM sqlite_master").fetchall()
-    except sqlite3.DatabaseError as error:
-        raise InputError(where, f"the database is damaged ({error})", "restore a copy") from None
 
 
 def _check_schema(connection: Connection, where: str) -> None:

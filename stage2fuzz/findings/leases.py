@@ -13,7 +13,6 @@ from typing import Final
 
 from sqlalchemy import (
     ColumnElement,
-    Table,
     and_,
     case,
     exists,
@@ -23,34 +22,25 @@ from sqlalchemy import (
     select,
     update,
 )
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Connection, Engine
-from sqlalchemy.exc import DBAPIError
 
 from stage2fuzz.case.case import Case
 from stage2fuzz.findings.campaign_tables import (
-    ACTIVE,
-    COMMITTED,
-    LEASED,
-    NEW,
-    POISONED,
-    READY,
-    STOPPED,
     campaign,
     corpus,
     lease,
+    lease_report,
     result,
     sighting,
 )
 from stage2fuzz.findings.clock import now
 from stage2fuzz.findings.coverage import known
-from stage2fuzz.findings.database import READS
+from stage2fuzz.findings.database import insert_or_not, reading
+from stage2fuzz.findings.states import ACTIVE, OPEN, CampaignState, InputState, LeaseState
 from stage2fuzz.findings.store import Store
 from stage2fuzz.oracles.violation import Violation
-from stage2fuzz.service.orders import FuzzOrder, PruneOrder, Result, to_json
+from stage2fuzz.service.orders import FuzzOrder, FuzzResult, PruneOrder, Result, to_json
 
-Trouble: Final = DBAPIError
-"""What every function here raises while the database is away; worth another try later."""
 LEASE_SECONDS: Final = 30.0
 """How long a claim lasts without a heartbeat; workers beat every third of it."""
 MAX_ATTEMPTS: Final = 3
@@ -83,21 +73,15 @@ class Input:
     features: bytes
 
 
-def upsert(connection: Connection, table: Table) -> postgresql.Insert | sqlite.Insert:
-    """An insert that knows ON CONFLICT, which each database spells for itself."""
-    if connection.dialect.name == "postgresql":
-        return postgresql.insert(table)
-    return sqlite.insert(table)
-
-
-def _active(states: tuple[str, ...] = ACTIVE) -> ColumnElement[bool]:
+def in_campaign(states: tuple[CampaignState, ...] = ACTIVE) -> ColumnElement[bool]:
+    """Whether a lease's campaign is in one of ``states``."""
     return exists().where(campaign.c.id == lease.c.campaign_id, campaign.c.state.in_(states))
 
 
 def _overdue(length: float) -> ColumnElement[bool]:
     """Past its deadline, or so far ahead of it that the database's clock has been put back."""
     return and_(
-        lease.c.state == LEASED,
+        lease.c.state == LeaseState.LEASED,
         or_(lease.c.deadline < now(), lease.c.deadline > now() + literal(2 * length)),
     )
 
@@ -111,12 +95,12 @@ def claim(
         .where(
             lease.c.id == number,
             lease.c.campaign_id == campaign_id,
-            or_(lease.c.state == READY, _overdue(length)),
+            or_(lease.c.state == LeaseState.READY, _overdue(length)),
             lease.c.attempts < MAX_ATTEMPTS,
-            _active(),
+            in_campaign(),
         )
         .values(
-            state=LEASED,
+            state=LeaseState.LEASED,
             owner=owner,
             epoch=lease.c.epoch + 1,
             attempts=lease.c.attempts + 1,
@@ -131,17 +115,15 @@ def claim(
 
 def _current(held: Held) -> ColumnElement[bool]:
     """Still ours: nobody claimed it since. An expired lease that nobody took is still ours."""
-    return and_(
-        lease.c.id == held.lease, lease.c.epoch == held.epoch, lease.c.state.in_((LEASED, READY))
-    )
+    return and_(lease.c.id == held.lease, lease.c.epoch == held.epoch, lease.c.state.in_(OPEN))
 
 
 def heartbeat(engine: Engine, held: Held, length: float = LEASE_SECONDS) -> bool:
     """Extend the deadline; False means: stop working, the lease or the campaign is gone."""
     statement = (
         update(lease)
-        .where(_current(held), ~_active((STOPPED,)))
-        .values(state=LEASED, deadline=now() + literal(length))
+        .where(_current(held), ~in_campaign((CampaignState.STOPPED,)))
+        .values(state=LeaseState.LEASED, deadline=now() + literal(length))
     )
     with engine.begin() as connection:
         return connection.execute(statement).rowcount == 1
@@ -149,7 +131,8 @@ def heartbeat(engine: Engine, held: Held, length: float = LEASE_SECONDS) -> bool
 
 def commit(connection: Connection, held: Held, outcome: Result, inputs: Iterable[Input]) -> bool:
     """Write the result once, in the caller's transaction; False where the lease is lost."""
-    closed = connection.execute(update(lease).where(_current(held)).values(state=COMMITTED))
+    values = {"state": LeaseState.COMMITTED, "failure": _limit(outcome)}
+    closed = connection.execute(update(lease).where(_current(held)).values(values))
     if closed.rowcount != 1:
         return False
     connection.execute(
@@ -169,34 +152,51 @@ def commit(connection: Connection, held: Held, outcome: Result, inputs: Iterable
             "digest": one.digest,
             "data": one.data,
             "features": one.features,
-            "state": NEW,
+            "state": InputState.NEW,
         }
         for one in inputs
     ]
     if rows:
-        connection.execute(upsert(connection, corpus).on_conflict_do_nothing(), rows)
+        connection.execute(insert_or_not(connection, corpus).on_conflict_do_nothing(), rows)
     return True
 
 
-def report(store: Store, held: Held, found: Case, violation: Violation, events: str) -> int:
-    """Record a finding of this lease; its number. Counted as often as leases report it.
+def _limit(outcome: Result) -> str:
+    """What ended an order before its time, kept with its lease; empty where nothing did."""
+    ended = outcome.ended if isinstance(outcome, FuzzResult) else "ok"
+    return "" if ended == "ok" else ended
 
-    What a worker saw is true whether or not its lease is still good, so nothing is refused here;
-    recording is idempotent, and the campaign's sighting is one row however often it is written.
+
+def report(store: Store, held: Held, found: Case, violation: Violation, events: str) -> int:
+    """Record a finding of this lease; its number. Counted once for each order that reports it.
+
+    What a worker saw is true whether or not its lease is still good, so nothing is refused here.
+    Recording is idempotent: an order that is carried out again, or by two workers at once, reports
+    again what it reported before. Where the campaign was deleted meanwhile the finding stays.
     """
     with store.engine.begin() as connection:
-        recorded = store.record(found, violation, events, within=connection)
-        elapsed = select(campaign.c.elapsed).where(campaign.c.id == held.campaign)
+        number = store.record(found, violation, events, seen=0, within=connection).number
+        rows = (
+            insert_or_not(connection, lease_report)
+            .from_select(
+                ["lease_id", "finding_id"],
+                select(lease.c.id, literal(number)).where(lease.c.id == held.lease),
+            )
+            .on_conflict_do_nothing()
+            .returning(lease_report.c.lease_id)
+        )
+        if connection.execute(rows).one_or_none() is not None:
+            store.count_seen(number, connection)
+        seen_first = select(campaign.c.id, literal(number), campaign.c.elapsed)
         connection.execute(
-            upsert(connection, sighting)
-            .values(
-                campaign_id=held.campaign,
-                finding_id=recorded.number,
-                elapsed=elapsed.scalar_subquery(),
+            insert_or_not(connection, sighting)
+            .from_select(
+                ["campaign_id", "finding_id", "elapsed"],
+                seen_first.where(campaign.c.id == held.campaign),
             )
             .on_conflict_do_nothing()
         )
-    return recorded.number
+    return number
 
 
 def seeds(engine: Engine, held: Held, order: FuzzOrder | PruneOrder) -> dict[str, bytes]:
@@ -207,14 +207,14 @@ def seeds(engine: Engine, held: Held, order: FuzzOrder | PruneOrder) -> dict[str
         corpus.c.target == order.target,
         corpus.c.digest.in_(order.seeds),
     )
-    with engine.connect().execution_options(**{READS: True}) as connection:
+    with reading(engine) as connection:
         rows = connection.execute(statement).all()
     return {row.digest: row.data for row in rows if sha256(row.data).hexdigest() == row.digest}
 
 
 def covered(engine: Engine, held: Held, order_engine: str, target: str) -> frozenset[int]:
     """Features that the lease's campaign has seen on an engine with a target."""
-    with engine.connect().execution_options(**{READS: True}) as connection:
+    with reading(engine) as connection:
         return known(connection, held.campaign, order_engine, target)
 
 
@@ -234,14 +234,14 @@ def release(engine: Engine, held: Held, why: str) -> bool:
     statement = (
         update(lease)
         .where(_current(held))
-        .values(state=READY, failure=why[:2000], attempts=lease.c.attempts - 1)
+        .values(state=LeaseState.READY, failure=why[:2000], attempts=lease.c.attempts - 1)
     )
     with engine.begin() as connection:
         return connection.execute(statement).rowcount == 1
 
 
 def _after_failure() -> ColumnElement[str]:
-    return case((lease.c.attempts >= MAX_ATTEMPTS, POISONED), else_=READY)
+    return case((lease.c.attempts >= MAX_ATTEMPTS, LeaseState.POISONED), else_=LeaseState.READY)
 
 
 def sweep(connection: Connection, campaign_id: int, length: float = LEASE_SECONDS) -> int:
@@ -252,41 +252,3 @@ def sweep(connection: Connection, campaign_id: int, length: float = LEASE_SECOND
         .values(state=_after_failure(), failure="the worker went silent", announced=0.0)
     )
     return connection.execute(statement).rowcount
-
-
-def unannounced(
-    engine: Engine, campaign_id: int, again: float, limit: int
-) -> list[tuple[int, str]]:
-    """Ready leases that no message names, or none of the last ``again`` seconds: (id, kind)."""
-    statement = (
-        select(lease.c.id, lease.c.kind)
-        .where(
-            lease.c.campaign_id == campaign_id,
-            lease.c.state == READY,
-            or_(
-                lease.c.announced < now() - literal(again),
-                lease.c.announced > now() + literal(again),
-            ),
-            _active(),
-        )
-        .order_by(lease.c.id)
-        .limit(limit)
-    )
-    with engine.connect().execution_options(**{READS: True}) as connection:
-        return [(row.id, row.kind) for row in connection.execute(statement)]
-
-
-def overlooked(engine: Engine, host: str) -> bool:
-    """Whether leases wait to be claimed while no process of ``host`` holds one."""
-    mine = lease.c.owner.startswith(f"{host}:", autoescape=True)
-    held = exists().where(lease.c.state == LEASED, mine, lease.c.deadline > now())
-    statement = select(exists().where(lease.c.state == READY, _active()) & ~held)
-    with engine.connect().execution_options(**{READS: True}) as connection:
-        return bool(connection.execute(statement).scalar_one())
-
-
-def announced(engine: Engine, numbers: list[int]) -> None:
-    """Note that the broker took a message for these leases."""
-    if numbers:
-        with engine.begin() as connection:
-            connection.execute(update(lease).where(lease.c.id.in_(numbers)).values(announced=now()))

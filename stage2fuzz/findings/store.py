@@ -8,12 +8,10 @@ caller, so that a worker's lease and what it found are committed together or not
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
 
 from sqlalchemy import Connection, Engine, select, update
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
@@ -21,21 +19,13 @@ from stage2fuzz.case.case import Case
 from stage2fuzz.case.text import format_case
 from stage2fuzz.errors import InputError
 from stage2fuzz.findings.clock import now
-from stage2fuzz.findings.database import READS, open_database, reason
+from stage2fuzz.findings.database import open_database, reading, reason
 from stage2fuzz.findings.history import add_note, expect, move
-from stage2fuzz.findings.models import MAX_SIGNATURE, Base, Finding, Regression, State
+from stage2fuzz.findings.models import Finding, State
+from stage2fuzz.findings.regression import note_presence
+from stage2fuzz.findings.seen import Recorded, named_build, note_seen, replace_case
 from stage2fuzz.findings.triage import Decision, decide
 from stage2fuzz.oracles.violation import Violation
-
-
-@dataclass(frozen=True, slots=True)
-class Recorded:
-    """What recording did: the finding's number, and whether nobody had seen it before."""
-
-    number: int
-    new: bool
-    reopened: tuple[int, ...] = ()
-    """Findings that were called fixed here and are open again."""
 
 
 class Store:
@@ -46,9 +36,12 @@ class Store:
         self.engine = engine
 
     @classmethod
-    def open(cls, url: str) -> "Store":
-        """Open or create a database (a URL, or the path of a SQLite file); InputError if not."""
-        return cls(open_database(url))
+    def open(cls, url: str, create: bool = True) -> "Store":
+        """Open a database (a URL, or the path of a SQLite file), made first where ``create`` says.
+
+        Raises InputError where it can't be used.
+        """
+        return cls(open_database(url, create))
 
     def __enter__(self) -> Self:
         return self
@@ -80,36 +73,13 @@ class Store:
         several findings do so in the order of their signatures, or two of them could wait for one
         another.
         """
-        signature = violation.signature
-        if not 1 <= len(signature) <= MAX_SIGNATURE or seen < 1:
-            raise InputError("finding", f"signature {signature[:60]!r}", "1 to 1000 characters")
-        values = {
-            "engine": found.engine,
-            "signature": signature,
-            "oracle": violation.oracle,
-            "rule": violation.rule,
-            "category": str(violation.category),
-            "verdict": violation.verdict,
-            "case_text": format_case(found),
-            "build": found.build,
-            "events": events,
-            "state": State.NEW,
-            "count": seen,
-            "first_seen": now(),
-            "last_seen": now(),
-        }
         with self._transaction(within) as connection:
-            statement = _insert(connection, Finding).values(values)
-            statement = statement.on_conflict_do_update(
-                index_elements=[Finding.engine, Finding.signature],
-                set_={"count": Finding.count + seen, "last_seen": now()},
-            )
-            returned = statement.returning(Finding.id, Finding.count, Finding.build)
-            number, count, build = connection.execute(returned).one()
-            if found.build not in (build, ""):
-                _replace_case(connection, number, found, events)
-            reopened = _reopen(connection, found, signature)
-            return Recorded(number, count == seen, reopened)
+            return note_seen(connection, found, violation, events, seen)
+
+    def count_seen(self, number: int, within: Connection) -> None:
+        """Count one more sighting of a finding that ``record`` recorded with ``seen`` 0."""
+        seen = update(Finding).where(Finding.id == number)
+        within.execute(seen.values(count=Finding.count + 1, last_seen=now()))
 
     def confirm(
         self,
@@ -130,7 +100,7 @@ class Store:
             own = select(Finding.id, Finding.build).where(Finding.id == number)
             if expect(connection.execute(own).one_or_none(), number).build not in (build, ""):
                 seen = "seen" if hits else "not seen"
-                add_note(connection, number, f"{seen} with {_named(build)}")
+                add_note(connection, number, f"{seen} with {named_build(build)}")
                 return
             changed = update(Finding).where(Finding.id == number)
             changed = changed.values(
@@ -155,7 +125,7 @@ class Store:
             if row.engine != smaller.engine:
                 raise InputError(f"finding {number}", f"a case of {smaller.engine}", row.engine)
             if row.build != smaller.build:
-                _replace_case(connection, number, smaller, "")
+                replace_case(connection, number, smaller, "")
             elif row.minimised and len(row.minimised) <= len(text):
                 return
             connection.execute(update(Finding).where(Finding.id == number).values(minimised=text))
@@ -175,35 +145,8 @@ class Store:
         Sets ``first_seen_in`` to the first that shows it, ``fixed_in`` to the first after the
         last one that shows it where it is gone; an engine that could not say decides nothing.
         """
-        outcomes = dict.fromkeys(engines, "unknown")
-        outcomes |= dict.fromkeys(present, "present") | dict.fromkeys(absent, "absent")
-        shown = [i for i, engine in enumerate(engines) if outcomes[engine] == "present"]
-        after = engines[shown[-1] + 1 :] if shown else ()
-        fixed = next((engine for engine in after if outcomes[engine] == "absent"), "")
         with self._transaction(within) as connection:
-            changed = update(Finding).where(Finding.id == number)
-            changed = changed.values(
-                first_seen_in=engines[shown[0]] if shown else "", fixed_in=fixed
-            )
-            expect(connection.execute(changed).rowcount, number)
-            for position, engine in enumerate(engines):
-                statement = _insert(connection, Regression).values(
-                    finding_id=number,
-                    engine=engine,
-                    position=position,
-                    outcome=outcomes[engine],
-                    checked=now(),
-                )
-                connection.execute(
-                    statement.on_conflict_do_update(
-                        index_elements=[Regression.finding_id, Regression.engine],
-                        set_={
-                            "position": position,
-                            "outcome": outcomes[engine],
-                            "checked": now(),
-                        },
-                    )
-                )
+            note_presence(connection, number, engines, set(present), set(absent))
 
     def triage(
         self,
@@ -255,7 +198,7 @@ class Store:
         """A session of one consistent look; what it loads stays readable afterwards."""
         try:
             with (
-                self.engine.connect().execution_options(**{READS: True}) as connection,
+                reading(self.engine) as connection,
                 Session(connection, expire_on_commit=False) as session,
             ):
                 yield session
@@ -277,52 +220,3 @@ class Store:
     def _trouble(self, error: DBAPIError) -> InputError:
         where = self.engine.url.render_as_string(hide_password=True)
         return InputError(where, f"the database failed ({reason(error)})")
-
-
-def _insert(connection: Connection, table: type[Base]) -> postgresql.Insert | sqlite.Insert:
-    """An insert that knows ON CONFLICT, which each database spells for itself."""
-    if connection.dialect.name == "postgresql":
-        return postgresql.insert(table)
-    return sqlite.insert(table)
-
-
-def _replace_case(connection: Connection, number: int, found: Case, events: str) -> None:
-    """Another build shows the fault: its case takes the place of the old build's cases.
-
-    What was earned by running those has to be earned again; what a person decided stays.
-    """
-    where = Finding.id == number
-    before = connection.execute(select(Finding.build).where(where)).scalar_one()
-    values = {"build": found.build, "case_text": format_case(found), "events": events}
-    fresh = {"minimised": "", "attempts": 0, "confirmations": 0}
-    connection.execute(update(Finding).where(where).values(values | fresh))
-    move(connection, number, State.NEW, (State.CONFIRMED, State.MINIMISED))
-    add_note(connection, number, f"seen with {_named(found.build)}, before with {_named(before)}")
-
-
-def _named(build: str) -> str:
-    return f"build {build}" if build else "a build that nobody noted"
-
-
-def _reopen(connection: Connection, found: Case, signature: str) -> tuple[int, ...]:
-    """Open what was called fixed in this engine and is seen there again.
-
-    A finding of v5.10 that is fixed in v5.12 stays fixed however often v5.10 shows it. A tree keeps
-    its name when it changes, so the note says which build it was: the one without the fix, if
-    somebody still runs that, is for a person to tell.
-    """
-    rows = connection.execute(
-        update(Finding)
-        .where(
-            Finding.signature == signature,
-            Finding.state == State.FIXED,
-            Finding.fixed_in == found.engine,
-        )
-        .values(state=State.NEW, reopened=Finding.reopened + 1, fixed_in="")
-        .returning(Finding.id)
-    )
-    numbers = tuple(sorted(row.id for row in rows))
-    build = f" ({_named(found.build)})" if found.build else ""
-    for number in numbers:
-        add_note(connection, number, f"seen again in {found.engine}{build}, where it was fixed")
-    return numbers

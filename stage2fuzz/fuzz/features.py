@@ -12,64 +12,41 @@ import re
 from collections.abc import Sequence
 from typing import Final
 
-from stage2fuzz.arch import PTE_AF, PTE_READ, PTE_VALID, PTE_WRITE, PTE_XN
+from stage2fuzz.arch import PTE_AF, PTE_READ, PTE_TABLE, PTE_TYPE, PTE_VALID, PTE_WRITE, PTE_XN
+from stage2fuzz.event_kind import Label
 from stage2fuzz.events import (
-    ACCESS,
     CALL,
     CALL_CODE,
-    CAS_FAIL,
-    CLEAR_DIRTY,
     DEADLOCK,
-    DRAIN,
     FAULT,
-    HARDWARE_AF,
-    INVALIDATE_BEGIN,
-    INVALIDATE_END,
+    FEATURE_COUNTERS,
+    KINDS,
     LIMIT,
-    LOAD,
-    LOCK,
-    MARK_DIRTY,
-    PIN,
     RESUME,
-    RETRY,
     RETURN,
-    SEQ_READ,
-    SLOT,
-    STORE,
-    TLBI,
-    UNLOCK,
-    WALK,
     Event,
 )
 
-COUNTERS: Final = 1 << 14
+COUNTERS: Final = FEATURE_COUNTERS
 """Counters a run fills; libFuzzer scans them after each run, so there are not more."""
 _MASK: Final = COUNTERS - 1
-_SEQUENCE: Final = -1
-_TLB: Final = -2
+_ONE_FOR_ALL: Final = {Label.SEQUENCE: -1, Label.TLB: -2}
+"""Locations that are no address."""
 _LOCATED: Final = {
-    LOAD: 1,
-    STORE: 2,
-    CAS_FAIL: 3,
-    DRAIN: 4,
-    WALK: 5,
-    HARDWARE_AF: 6,
-    LOCK: 7,
-    UNLOCK: 8,
-    MARK_DIRTY: 9,
-    CLEAR_DIRTY: 10,
-    SLOT: 11,
-    PIN: 12,
+    kind.number: kind.feature.code
+    for kind in KINDS.values()
+    if kind.feature is not None and kind.feature.label not in _ONE_FOR_ALL
 }
-"""Kinds whose ``where`` is the location they touch, with a small code each."""
-_ENTRY_KINDS: Final = frozenset((LOAD, STORE, CAS_FAIL, DRAIN, WALK, HARDWARE_AF))
+"""Kinds whose ``where`` is the location they touch, and their codes."""
+_ENTRY_KINDS: Final = frozenset(
+    kind.number
+    for kind in KINDS.values()
+    if kind.feature is not None and kind.feature.label is Label.ENTRY
+)
 _GLOBAL: Final = {
-    SEQ_READ: (_SEQUENCE, 13),
-    RETRY: (_SEQUENCE, 14),
-    INVALIDATE_BEGIN: (_SEQUENCE, 15),
-    INVALIDATE_END: (_SEQUENCE, 16),
-    TLBI: (_TLB, 17),
-    ACCESS: (_TLB, 18),
+    kind.number: (_ONE_FOR_ALL[kind.feature.label], kind.feature.code)
+    for kind in KINDS.values()
+    if kind.feature is not None and kind.feature.label in _ONE_FOR_ALL
 }
 
 
@@ -77,13 +54,13 @@ def value_class(pte: int) -> int:
     """What kind of entry a value is, without its address: 0 to 19."""
     if not pte & PTE_VALID:
         return 0 if not pte else 1
-    if pte & 3 == 3 and not pte & PTE_AF and not pte & PTE_READ:
+    if pte & PTE_TYPE == PTE_TYPE and not pte & PTE_AF and not pte & PTE_READ:
         return 2
     return 4 + (
         (1 if pte & PTE_WRITE else 0)
         | (2 if pte & PTE_XN else 0)
         | (4 if pte & PTE_AF else 0)
-        | (8 if pte & 2 else 0)
+        | (8 if pte & PTE_TABLE else 0)
     )
 
 

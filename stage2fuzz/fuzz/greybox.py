@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Final
 from zlib import crc32
 
+from stage2fuzz.case.codec import change_body
 from stage2fuzz.fuzz.features import COUNTERS, feature_set
 from stage2fuzz.fuzz.harness import Harness, write_whole_bytes
 from stage2fuzz.fuzz.mutate import Lcg, cross, mutate
@@ -71,7 +72,7 @@ class Greybox:
             other = corpus[draw.below(len(corpus))][0]
             return cross(rarest, other, harness.engine, harness.profile, seed, MAX_SIZE)
         if draw.below(4) == 0:
-            return flip(rarest, draw)
+            return change_body(rarest, lambda body: flip(body, draw))[:MAX_SIZE]
         return mutate(rarest, harness.engine, harness.profile, seed, MAX_SIZE)
 
 

@@ -1,23 +1,23 @@
 """What one fuzz input runs: the schedule that its bytes spell, and strategies beside it.
 
 No single way of choosing schedules finds every kind of fault: uniform ones almost never stall a
-vCPU, and adversarial ones alone see too little else. The model runs one strategy more, picked by
-the input's checksum; compiled kernel code runs a burst of them, since a run costs it so little that
-most of the time would go into making the input.
+vCPU, and adversarial ones alone see too little else. A slow engine runs one strategy more, picked
+by the input's checksum; a fast one runs a burst of them, since a run costs it so little that most
+of the time would go into making the input.
 """
 
 from typing import Final, Protocol
 
 from stage2fuzz.case.case import Case
+from stage2fuzz.engine import BurstEngine, engine_of
 from stage2fuzz.fuzz.features import COUNTERS, count_features, feature_set
 from stage2fuzz.fuzz.verdicts import Verdicts
-from stage2fuzz.kernel.adapter import KernelEngine
-from stage2fuzz.run import Outcome, engine_of, outcome_of, run, run_scheduled
+from stage2fuzz.run import Outcome, outcome_of, run, run_scheduled
 from stage2fuzz.schedule import strategy
 
 STRATEGIES: Final = ("breaker", "random", "pct", "surw")
 BURST: Final = 16
-"""Runs of the C side's strategies beside an input's own schedule."""
+"""Runs of a fast engine's own strategies beside an input's own schedule."""
 
 
 class Portfolio(Protocol):
@@ -40,10 +40,10 @@ class Portfolio(Protocol):
 def portfolio_of(engine: str) -> Portfolio:
     """The portfolio that fits an engine; InputError if there is no such engine."""
     made = engine_of(engine)
-    return KernelPortfolio(engine, made) if isinstance(made, KernelEngine) else ModelPortfolio()
+    return BurstPortfolio(engine, made) if isinstance(made, BurstEngine) else PairPortfolio()
 
 
-class ModelPortfolio:
+class PairPortfolio:
     """Two runs an input, each judged unless its schedule was executed before."""
 
     def __init__(self) -> None:
@@ -60,8 +60,8 @@ class ModelPortfolio:
         seed, pick = divmod(check, len(STRATEGIES))
         chosen = strategy(STRATEGIES[pick], seed)
         outcomes = [
-            run(case, self._verdicts),
-            run_scheduled(case.engine, case.scenario, chosen, self._verdicts),
+            run(case, self._verdicts.judge),
+            run_scheduled(case.engine, case.scenario, chosen, self._verdicts.judge),
         ]
         for outcome in outcomes:
             count_features(outcome.events, counters)
@@ -74,10 +74,10 @@ class ModelPortfolio:
         return len(found)
 
 
-class KernelPortfolio:
-    """A burst in C; runs of a class that was not seen before are run again and judged."""
+class BurstPortfolio:
+    """A burst of the engine's own; what it calls fresh is run again and judged."""
 
-    def __init__(self, name: str, engine: KernelEngine) -> None:
+    def __init__(self, name: str, engine: BurstEngine) -> None:
         self._name, self._engine = name, engine
         self._new = self._judged = 0
 
@@ -87,11 +87,9 @@ class KernelPortfolio:
         return self._judged
 
     def run(self, case: Case, check: int, counters: bytearray) -> tuple[int, list[Outcome]]:
-        """The case, and ``BURST`` runs of the C side's strategies from the seed ``check``."""
+        """The case, and ``BURST`` runs of the engine's own strategies from the seed ``check``."""
         assert len(counters) == COUNTERS
-        native = self._engine.native
-        native.load(case.scenario)
-        burst = native.fuzz(case.schedule, check, BURST, counters)
+        burst = self._engine.burst(case.scenario, case.schedule, check, BURST, counters)
         self._new = burst.features
         self._judged += len(burst.fresh)
         return burst.runs, [self._outcome(case, check, number) for number in burst.fresh]
@@ -101,5 +99,5 @@ class KernelPortfolio:
         return outcome_of(self._name, self._engine, case.scenario, trace)
 
     def new_features(self, counters: bytearray) -> int:
-        """The C side has counted them."""
+        """The engine has counted them."""
         return self._new

@@ -11,7 +11,9 @@ from collections.abc import Callable
 from typing import Final
 
 from stage2fuzz.case.scenario import Scenario
+from stage2fuzz.engine import Engine, Trace
 from stage2fuzz.oracles.violation import Violation
+from stage2fuzz.run import judge_run
 from stage2fuzz.schedule.base import Schedule
 
 MOST: Final = 8192
@@ -30,6 +32,10 @@ class Verdicts:
         self._kept = 0
         self.asked = 0
         self.remembered = 0
+
+    def judge(self, engine: Engine, scenario: Scenario, trace: Trace) -> Said:
+        """What the oracles say of a run, asked only if they were not asked before."""
+        return self.of(scenario, trace.schedule, lambda: judge_run(engine, scenario, trace))
 
     def of(self, scenario: Scenario, schedule: Schedule, judged: Callable[[], Said]) -> Said:
         """What ``judged`` says of this run, asked only if it was not asked before."""

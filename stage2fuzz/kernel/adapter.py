@@ -10,7 +10,7 @@ from stage2fuzz.engine import Trace
 from stage2fuzz.errors import InputError
 from stage2fuzz.events import ACCESS
 from stage2fuzz.kernel.build import Library, build
-from stage2fuzz.kernel.native import Native
+from stage2fuzz.kernel.native import Burst, Native
 from stage2fuzz.rules import Rules
 from stage2fuzz.schedule.base import Schedule, Scheduler
 from stage2fuzz.schedule.replay import Replay
@@ -83,6 +83,18 @@ class KernelEngine:
             ended = native.run_scheduler(how, scenario.threads)
         return native.trace(ended)
 
+    def burst(
+        self, scenario: Scenario, schedule: Schedule, seed: int, count: int, counters: bytearray
+    ) -> Burst:
+        """Run ``schedule`` and ``count`` seeds from ``seed`` on, all in C."""
+        self.native.load(scenario)
+        return self.native.fuzz(schedule, seed, count, counters)
+
+    def coverage(self) -> tuple[int, int, int, int] | None:
+        """Where the compiled code's edge counters lie; None where the compiler counts none."""
+        ranges = self.native.coverage()
+        return ranges if ranges[0] else None
+
 
 def rules_of(has: frozenset[str]) -> Rules:
     """What is right in a tree's era, decided by what the probes found."""
@@ -97,7 +109,7 @@ def rules_of(has: frozenset[str]) -> Rules:
 
 
 @lru_cache(maxsize=8)
-def engine(tree: str | Path) -> KernelEngine:
+def open_engine(tree: str | Path) -> KernelEngine:
     """The engine of ``tree``, built if need be, proved, kept for the life of the process."""
     made = KernelEngine(build(Path(tree)))
     made.prove()

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Final
 
 from stage2fuzz.errors import InputError
-from stage2fuzz.kernel import registers
+from stage2fuzz.kernel import abi, registers
 from stage2fuzz.kernel.diagnostics import complaint
 from stage2fuzz.kernel.numbers import header
 from stage2fuzz.kernel.probes import Probe, probe
@@ -43,13 +43,14 @@ REAL_HEADERS: Final = (
 )
 """Headers that the tree itself serves, so that entry bits and syndrome codes are its own."""
 RUNTIME_FILES: Final = (
-    *("coroutine", "breaker", "strategy", "decide", "locks", "execute", "guard"),
-    *("window", "entries", "pages", "rcu", "tlb", "walk"),
-    *("hostpages", "calls", "memslots", "notifier", "hostthread", "guest", "setup"),
+    *("assertion", "record", "coroutine", "breaker", "strategy", "scheduler", "locks", "execute"),
+    *("guard", "window", "entries", "pages", "rcu", "tlb", "walk"),
+    *("hostpages", "calls", "memslots", "notifier", "hostthread", "guest", "scenario", "setup"),
     *("places", "tripwires", "lasso", "fold", "classes", "explore", "features", "fuzz"),
     *("coverage", "interface"),
 )
-"""One translation unit in this order: what decides, memory, the host, who chooses runs."""
+"""The modules of the runtime: one translation unit, so that what they share can be inlined; each
+compiles alone, too."""
 WRAPPED: Final = tuple(
     f"kvm_pgtable_{name}"
     for name in (
@@ -156,6 +157,7 @@ def _key(sources: dict[str, str], tools: Toolchain) -> str:
         ("compiler", tools.version),
         ("machine", tools.machine),
         ("numbers", header()),
+        ("interface", abi.header()),
     ]
     parts += [("flags", " ".join((*DIALECT, *RUNTIME_FLAGS, *tools.instrument)))]
     ours = [*sorted(HERE.glob("*/*.[ch]")), HERE / "build.py", HERE / "probes.py"]
@@ -169,7 +171,7 @@ def _compile(tree: Path, tools: Toolchain, work: Path) -> dict[str, bool]:
     """Everything from probes to the linked library, in ``work``; the probes' answers."""
     stubs = work / "include"
     _write_stubs(tree, stubs)
-    (stubs / "numbers.h").write_text(header())
+    write_headers(stubs)
     (stubs / registers.HEADER).write_text(registers.generate(tree))
     text = "".join((tree / name).read_text(errors="replace") for name in KERNEL_FILES)
     traces = "".join(
@@ -205,7 +207,8 @@ def _compile(tree: Path, tools: Toolchain, work: Path) -> dict[str, bool]:
         _check(tree, run_command([*compile_kernel, *instrument, "-c", source, "-o", str(out)]))
         objects.append(out)
     runtime = work / "runtime.c"
-    runtime.write_text("".join(f'#include "{name}.c"\n' for name in RUNTIME_FILES))
+    unit = "".join(f'#include "{name}.c"\n' for name in RUNTIME_FILES)
+    runtime.write_text(f"#define S2_UNITY\n{unit}")
     out = work / "runtime.o"
     # Quoted includes only: libc's own headers must not meet the empty ones.
     ours = [tools.command, *RUNTIME_FLAGS, "-iquote", str(stubs), "-iquote", str(HERE / "runtime")]
@@ -218,6 +221,12 @@ def _compile(tree: Path, tools: Toolchain, work: Path) -> dict[str, bool]:
         path.unlink()
     shutil.rmtree(stubs)
     return probes
+
+
+def write_headers(folder: Path) -> None:
+    """The headers of the runtime that are written from Python."""
+    (folder / "numbers.h").write_text(header())
+    (folder / "abi.h").write_text(abi.header())
 
 
 def _write_stubs(tree: Path, stubs: Path) -> None:
@@ -237,7 +246,7 @@ def _write_stubs(tree: Path, stubs: Path) -> None:
             seen.add(name)
             if (path.parent / name).is_file():
                 waiting.append(path.parent / name)
-            elif name not in served:
+            elif name not in served and not (HERE / "runtime" / name).is_file():
                 (stubs / name).parent.mkdir(parents=True, exist_ok=True)
                 (stubs / name).touch()
 

@@ -5,13 +5,13 @@ say the same of them. The first run of each class stops the C side, so that its 
 where they lie and nothing is run twice. Who judges is somebody else: this package knows no oracle.
 """
 
-import ctypes
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
 from stage2fuzz.case.scenario import Scenario
 from stage2fuzz.engine import Trace
+from stage2fuzz.kernel.abi import Ended, Told
 from stage2fuzz.kernel.native import Native
 
 TRIPS: Final = ("break", "downgrade", "warning", "end", "leak", "flush", "stuck")
@@ -24,23 +24,6 @@ class Kept:
     seed: int
     trips: tuple[str, ...]
     trace: Trace
-
-
-class Told(ctypes.Structure):
-    """What the C side did so far: ``s2_figures`` of explore.c."""
-
-    _fields_ = tuple(
-        (name, ctypes.c_int64)
-        for name in ("runs", "steps", "inconclusive", "restarts", "trips", "ended")
-    )
-    runs: int
-    steps: int
-    inconclusive: int
-    """Runs that a limit ended."""
-    restarts: int
-    """How often this process forgot its classes because there were too many."""
-    trips: int
-    ended: int
 
 
 def explore(
@@ -60,16 +43,10 @@ def explore(
     told = told or Told()
     native.load(scenario)
     while told.runs < count:
-        worth = native.library.s2_explore(
-            ctypes.c_uint64(seed + told.runs),
-            ctypes.c_int64(count - told.runs),
-            ctypes.c_uint64(number),
-            ctypes.byref(told),
-        )
-        if not worth:
+        if not native.explore(seed + told.runs, count - told.runs, number, told):
             return
         trips = tuple(name for bit, name in enumerate(TRIPS) if told.trips >> bit & 1)
-        trace = native.trace(told.ended)
+        trace = native.trace(Ended(told.ended))
         yield Kept(seed + told.runs - 1, trips, trace)
-        if trace.ended == "crash":
+        if told.ended == Ended.CRASH:
             return

@@ -15,14 +15,14 @@ from stage2fuzz.case.scenario import Scenario
 from stage2fuzz.engine import Trace
 from stage2fuzz.errors import InputError, ModelError
 from stage2fuzz.events import Event
+from stage2fuzz.kernel import abi
+from stage2fuzz.kernel.abi import Ended
 from stage2fuzz.schedule.base import Schedule, Scheduler, View
 from stage2fuzz.schedule.replay import mismatch
 
-ABI: Final = 1
-ENDED: Final = ("finished", "deadlock", "limit", "crash")
-ASK: Final = 4
-ASK_CHOICE: Final = 5
 EVENT: Final = struct.Struct("<hhiqqq")
+"""``abi.Event`` as Python reads thousands of them."""
+assert EVENT.size == ctypes.sizeof(abi.Event)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,91 +42,119 @@ class Figures:
     """What the C side counted in the last run."""
 
     preemptions: int
-    steps: int
-    plain_loads: int
     live_pages: int
+    """Table pages that are still allocated."""
+    forgotten: int
+    """Stale translations that the window TLB had no room for: behaviour that was left out."""
     crashed: bool
     diverged: str
     """Where the run left the schedule that it was told to follow; empty if nowhere."""
 
 
 class Native:
-    """The loaded library; one run at a time, since the C side is one machine."""
+    """The loaded library; one run at a time, since the C side is one machine.
+
+    Each call that runs something raises ModelError where an assertion of the C side failed: that is
+    our own bug, and no verdict on the kernel code. The next run starts from a machine set up anew.
+    """
 
     def __init__(self, path: Path) -> None:
-        self._library = ctypes.CDLL(str(path))
-        found = self._library.s2_abi()
-        if found != ABI:
-            raise InputError(str(path), f"interface {found}", f"interface {ABI}: build it again")
-        self._library.s2_bare.restype = ctypes.c_int64
-        self._library.s2_class.restype = ctypes.c_uint64
-        for name in ("s2_events", "s2_runs", "s2_choices"):
-            getattr(self._library, name).restype = ctypes.c_void_p
-        self._count = ctypes.c_int()
+        try:
+            self._library = ctypes.CDLL(str(path))
+        except OSError as error:
+            raise InputError(str(path), f"cannot be loaded: {error}", "build it again") from None
+        abi.bind(self._library, str(path))
+        self._count = ctypes.c_int32()
         self._loaded: Scenario | None = None
-        self._view = (ctypes.c_int64 * 64)()
-        self._figures = (ctypes.c_int64 * 9)()
+        self._view = abi.View()
+        self._counts = abi.Counts()
 
     def load(self, scenario: Scenario) -> None:
         """Make ``scenario`` the one that the next runs execute."""
         if scenario is self._loaded:
             return
         numbers = encode(scenario)
-        if self._library.s2_load_scenario(_pointer(numbers)) != len(numbers):
+        if self._library.s2_load_scenario(_pointer(numbers), len(numbers)) != len(numbers):
+            self._loaded = None
             raise ModelError("the C side read another scenario than was written")
         self._loaded = scenario
 
-    def run_schedule(self, schedule: Schedule) -> int:
-        """Follow ``schedule``, then end fairly; an index of ``ENDED``."""
+    def run_schedule(self, schedule: Schedule) -> Ended:
+        """Follow ``schedule``, then end fairly; how it ended."""
         runs, choices = _flat(schedule)
-        ended: int = self._library.s2_run_schedule(
-            _pointer(runs), len(schedule.runs), _pointer(choices), len(choices)
+        return self._ended(
+            self._library.s2_run_schedule(
+                _pointer(runs), len(schedule.runs), _pointer(choices), len(choices)
+            )
         )
-        return ended
+
+    def run_seed(self, seed: int) -> Ended:
+        """Run the C side's own random strategy of ``seed``; how it ended."""
+        return self._ended(self._library.s2_run_seed(seed))
+
+    def explore(self, seed: int, count: int, number: int, told: abi.Told) -> bool:
+        """Run seeds from ``seed`` on, ``count`` at most, until one is worth judging: whether one
+        is. ``number`` tells the classes of scenarios apart; ``told`` is added to."""
+        worth: int = self._library.s2_explore(seed, count, number, ctypes.byref(told))
+        if worth < 0:
+            self._ended(Ended.BUG)
+        return bool(worth)
 
     def fuzz(self, schedule: Schedule, seed: int, burst: int, counters: bytearray) -> Burst:
         """Run ``schedule`` and ``burst`` seeds from ``seed`` on, add their features to ``counters``
         (``features.COUNTERS`` bytes)."""
         runs, choices = _flat(schedule)
-        kept, figures = (ctypes.c_uint64 * (2 * (burst + 1)))(), (ctypes.c_int64 * 2)()
-        used = self._library.s2_fuzz(
-            _pointer(runs),
-            len(schedule.runs),
-            _pointer(choices),
-            len(choices),
-            ctypes.c_uint64(seed),
-            burst,
-            (ctypes.c_uint8 * len(counters)).from_buffer(counters),
-            kept,
-            figures,
+        kept, told = (abi.Kept * (burst + 1))(), abi.BurstCounts()
+        ended = self._ended(
+            self._library.s2_fuzz(
+                _pointer(runs),
+                len(schedule.runs),
+                _pointer(choices),
+                len(choices),
+                seed,
+                burst,
+                (ctypes.c_uint8 * len(counters)).from_buffer(counters),
+                kept,
+                ctypes.byref(told),
+            )
         )
-        if self.figures().crashed:
-            return Burst(figures[0], figures[1], (figures[0] - 1,))
-        rows = sorted((not kept[2 * row + 1], kept[2 * row]) for row in range(used))
-        return Burst(figures[0], figures[1], tuple(number for _, number in rows))
+        if ended is Ended.CRASH and self.figures().crashed:
+            return Burst(told.runs, told.features, (told.runs - 1,))
+        rows = sorted((not each.tripped, each.number) for each in kept[: told.kept])
+        return Burst(told.runs, told.features, tuple(number for _, number in rows))
 
-    def run_scheduler(self, scheduler: Scheduler, threads: int) -> int:
-        """Ask ``scheduler`` at every decision; an index of ``ENDED``."""
+    def run_scheduler(self, scheduler: Scheduler, threads: int) -> Ended:
+        """Ask ``scheduler`` at every decision; how the run ended."""
         scheduler.begin(threads)
-        status: int = self._library.s2_start()
-        while status in (ASK, ASK_CHOICE):
-            status = self._library.s2_continue(*self._answer(scheduler, status, threads))
+        status = self._ended(self._library.s2_start())
+        while status in (Ended.ASK, Ended.ASK_CHOICE):
+            answer = self._answer(scheduler, status, threads)
+            status = self._ended(self._library.s2_continue(*answer))
         return status
 
-    def _answer(self, scheduler: Scheduler, status: int, threads: int) -> tuple[int, int]:
+    def _answer(self, scheduler: Scheduler, status: Ended, threads: int) -> tuple[int, int]:
         """What the scheduler says to the C side's question: a thread and points, or a choice."""
-        view, numbers = View(threads), self._view
-        self._library.s2_view(numbers)
-        if status == ASK_CHOICE:
-            return scheduler.choose(numbers[4]), 0
-        mask = numbers[0]
-        view.enabled = tuple(i for i in range(threads) if mask >> i & 1)
-        view.current, view.left, view.yielded = numbers[1], numbers[2], bool(numbers[3])
-        view.pending = [(numbers[5 + 2 * i], numbers[6 + 2 * i]) for i in range(threads)]
+        view, asked = View(threads), self._view
+        self._library.s2_view(ctypes.byref(asked))
+        if status is Ended.ASK_CHOICE:
+            choice = scheduler.choose(asked.options)
+            if not 0 <= choice < asked.options:
+                raise ModelError(f"the scheduler chose {choice} of {asked.options} choices")
+            return choice, 0
+        view.enabled = tuple(i for i in range(threads) if asked.enabled >> i & 1)
+        view.current, view.left, view.yielded = asked.current, asked.left, bool(asked.yielded)
+        view.pending = [(each.kind, each.where) for each in asked.pending[:threads]]
         chosen, points = scheduler.next(view)
         if chosen not in view.enabled or points < 1:
             raise ModelError(f"the scheduler chose {chosen} for {points} of {view.enabled}")
         return chosen, points
+
+    def _ended(self, status: int) -> Ended:
+        """How a call ended; ModelError if an assertion of the C side failed in it."""
+        if status == Ended.BUG:
+            words: bytes = self._library.s2_failure()
+            raise ModelError(f"the C runtime: {words.decode(errors='replace')}")
+        return Ended(status)
 
     def events(self) -> list[Event]:
         """The last run's events."""
@@ -144,50 +172,47 @@ class Native:
 
     def figures(self) -> Figures:
         """The last run's figures."""
-        self._library.s2_figures(self._figures)
-        preemptions, steps, loads, live, crashed, *diverged = self._figures
-        return Figures(preemptions, steps, loads, live, bool(crashed), mismatch(*diverged))
+        counts = self._counts
+        self._library.s2_counts(ctypes.byref(counts))
+        diverged = mismatch(counts.how, counts.at, counts.number, counts.limit)
+        return Figures(
+            counts.preemptions, counts.live_pages, counts.forgotten, bool(counts.crashed), diverged
+        )
 
-    def trace(self, ended: int) -> Trace:
+    def trace(self, ended: Ended) -> Trace:
         """The last run, which ended so."""
-        return Trace(self.events(), self.schedule(), self.figures().preemptions, ENDED[ended])
-
-    def run_seed(self, seed: int) -> int:
-        """Run the C side's own random strategy of ``seed``; an index of ``ENDED``."""
-        ended: int = self._library.s2_run_seed(ctypes.c_uint64(seed))
-        return ended
-
-    def count_features(self, counters: bytearray) -> None:
-        """Add the last run's features to ``counters``, as ``features.count_features`` does."""
-        self._library.s2_count_features((ctypes.c_uint8 * len(counters)).from_buffer(counters))
-
-    def run_class(self) -> int:
-        """The last run's class: runs of one class mean the same to the oracles."""
-        folded: int = self._library.s2_class()
-        return folded
+        return Trace(self.events(), self.schedule(), self.figures().preemptions, ended.name.lower())
 
     def bare(self, seed: int, count: int, alone: bool = False) -> int:
         """Run ``count`` seeds and keep nothing; the points that they passed.
 
         ``alone`` lets a fault handler of a few lines call pgtable.c instead of mmu.c.
         """
-        points: int = self._library.s2_bare(ctypes.c_uint64(seed), ctypes.c_int64(count), alone)
+        points: int = self._library.s2_bare(seed, count, alone)
+        if points < 0:
+            self._ended(Ended.BUG)
         return points
 
     def announced_loads(self) -> int:
         """How many of three plain loads the compiler's instrumentation announced."""
         announced: int = self._library.s2_self_test()
+        if announced < 0:
+            self._ended(Ended.BUG)
         return announced
+
+    def watch(self, place: ctypes.c_uint64) -> None:
+        """Keep in ``place``, which a parent process reads, the seed that is running."""
+        self._library.s2_watch(ctypes.byref(place))
 
     def coverage(self) -> tuple[int, int, int, int]:
         """Addresses of the edge counters and their table of PCs: start, stop, start, stop."""
-        ranges = (ctypes.c_size_t * 4)()
-        self._library.s2_coverage(ranges)
-        return ranges[0], ranges[1], ranges[2], ranges[3]
+        ranges = abi.Ranges()
+        self._library.s2_coverage(ctypes.byref(ranges))
+        return ranges.counters, ranges.counters_end, ranges.table, ranges.table_end
 
     @property
     def library(self) -> ctypes.CDLL:
-        """The library itself, for the exploring loop."""
+        """The library itself, its functions typed (``abi.FUNCTIONS``): what tests ask it."""
         return self._library
 
     def _read(self, name: str, size: int) -> bytes:
@@ -196,7 +221,7 @@ class Native:
 
 
 def encode(scenario: Scenario) -> "array[int]":
-    """The numbers that ``s2_load_scenario`` of interface.c reads, in its order."""
+    """The numbers that ``read_scenario`` of scenario.c reads, in its order."""
     options = scenario.options
     numbers = [options.ipa_bits, options.tlb, options.hardware_af, options.dic, options.fwb]
     numbers += [options.cache_pages, options.failing_topup, options.teardown, len(scenario.slots)]

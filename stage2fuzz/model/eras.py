@@ -1,108 +1,67 @@
-"""The eras: one exclusive lock (v5.10 to v6.1), and faults that share it (v6.6 to v7.3)."""
+"""The eras: for each revision the page-table package, the fault handler, and its flags.
 
-from dataclasses import replace
-from typing import Final
+A new kernel version is a row here, a flag where it differs by a line (``flags``), and a package or
+file where it differs by an algorithm.
+"""
 
-from stage2fuzz.arch import PAGE_SIZE
-from stage2fuzz.events import LOCK_MMU
-from stage2fuzz.model.era import Era
-from stage2fuzz.model.machine.maintenance import clean_dcache_guest_page
-from stage2fuzz.model.machine.tlb import kvm_tlb_flush_vmid_range, tlb_flush_vmid
-from stage2fuzz.model.machine.vm import MemorySlot, Vm
-from stage2fuzz.model.mmu import abort_v5_10 as abort
-from stage2fuzz.model.mmu import abort_v5_15 as later_abort
-from stage2fuzz.model.pgtable import attributes, mapping, unmapping
-from stage2fuzz.model.pgtable.leaf import PROT_R
-from stage2fuzz.model.pgtable_shared import attributes as shared_attributes
-from stage2fuzz.model.pgtable_shared import mapping as shared_mapping
-from stage2fuzz.model.pgtable_shared import unmapping as shared_unmapping
-from stage2fuzz.model.pgtable_shared.split import kvm_mmu_split_memory_region
-from stage2fuzz.model.revision import Revision
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+from stage2fuzz.model import pgtable, pgtable_shared
+from stage2fuzz.model.flags import Flags, PermissionOnly
+from stage2fuzz.model.kvm_pgtable import Pgtable
+from stage2fuzz.model.mmu import abort_v5_10, abort_v5_15
+from stage2fuzz.model.mmu.kvm import Mmu
 
 
-def era_of(revision: Revision) -> Era:
-    """The functions that ``revision`` consists of."""
-    if revision.shared_faults:
-        return SHARED
-    return CLEARED if revision.cleared_entries else EXCLUSIVE
+@dataclass(frozen=True, slots=True)
+class Era:
+    """What one kernel consists of."""
+
+    pgtable: Pgtable
+    mmu: Mmu
+    flags: Flags
 
 
-def handle_access_fault(vm: Vm, ipa: int) -> None:
-    """Set the access flag of the leaf, if it is still there, beside other faults."""
-    vm.lock(LOCK_MMU, 1)
-    shared_attributes.kvm_pgtable_stage2_mkyoung(vm, ipa)
-    vm.unlock(LOCK_MMU, 1)
+PATCHES: Final[dict[str, dict[str, Any]]] = {
+    "p1": {"decoupled_writers": True},
+    "p2": {"permission_only": PermissionOnly.SKIP},
+    "p3": {"dirty_after_success": True, "refused_map_resumes": True},
+}
+"""Patch of the series -> the flags that it sets on v5.10."""
 
-
-def kvm_set_spte(vm: Vm, ipa: int, address: int) -> int:
-    """kvm_set_spte_hva: the new page is mapped read-only, without a memory cache."""
-    if not vm.revision.cleared_entries:
-        clean_dcache_guest_page(vm, address, PAGE_SIZE)
-    return mapping.kvm_pgtable_stage2_map(vm, ipa, PAGE_SIZE, address, PROT_R)
-
-
-def kvm_set_spte_gfn(vm: Vm, ipa: int, address: int) -> int:
-    """The same until v6.10, under the write lock and for no fault."""
-    if vm.revision.no_change_pte:
-        return 0
-    return shared_mapping.kvm_pgtable_stage2_map(vm, ipa, PAGE_SIZE, address, PROT_R, -1, 0)
-
-
-def mkold_of_the_first_leaf(vm: Vm, addr: int, _size: int) -> bool:
-    """kvm_age_hva_handler looks at one leaf, however large the host's mapping is."""
-    return attributes.kvm_pgtable_stage2_mkold(vm, addr)
-
-
-def mkold_of_the_range(vm: Vm, addr: int, size: int) -> bool:
-    """kvm_age_gfn."""
-    return shared_attributes.kvm_pgtable_stage2_test_clear_young(vm, addr, size, mkold=True)
-
-
-def is_young(vm: Vm, addr: int) -> bool:
-    """kvm_test_age_gfn of one page."""
-    return shared_attributes.kvm_pgtable_stage2_test_clear_young(vm, addr, PAGE_SIZE, mkold=False)
-
-
-def no_split(_vm: Vm, _slot: MemorySlot) -> None:
-    """Blocks are split by faults only."""
-
-
-def flush_vm(vm: Vm, _slot: MemorySlot) -> None:
-    """kvm_flush_remote_tlbs."""
-    tlb_flush_vmid(vm)
-
-
-def flush_slot(vm: Vm, slot: MemorySlot) -> None:
-    """kvm_flush_remote_tlbs_memslot."""
-    kvm_tlb_flush_vmid_range(vm, slot.start, slot.end - slot.start)
-
-
-EXCLUSIVE: Final = Era(
-    user_mem_abort=abort.user_mem_abort,
-    handle_access_fault=abort.handle_access_fault,
-    map=mapping.kvm_pgtable_stage2_map,
-    relax=attributes.kvm_pgtable_stage2_relax_perms,
-    wrprotect=attributes.kvm_pgtable_stage2_wrprotect,
-    unmap=unmapping.kvm_pgtable_stage2_unmap,
-    mkold=mkold_of_the_first_leaf,
-    is_young=attributes.kvm_pgtable_stage2_is_young,
-    set_spte=kvm_set_spte,
-    split_slot=no_split,
-    flush_slot=flush_vm,
-    widest_step=0,
+_V5_10: Final = Flags()
+_SERIES_V1: Final = replace(_V5_10, decoupled_writers=True, permission_only=PermissionOnly.GREATER)
+_SERIES_V4: Final = replace(_SERIES_V1, permission_only=PermissionOnly.UNION)
+_V5_12: Final = replace(_V5_10, **PATCHES["p1"], **PATCHES["p2"], **PATCHES["p3"])
+_V5_15: Final = replace(
+    _V5_12,
+    counts_any_nonzero=True,
+    break_writes_zero=True,
+    put_frees_tables=True,
+    writes_block_before_free=True,
+    walkers_maintain_caches=True,
+    apply_range_level=1,
+    swap_waits_for_notifiers=True,
 )
-CLEARED: Final = replace(EXCLUSIVE, user_mem_abort=later_abort.user_mem_abort, widest_step=1)
-SHARED: Final = Era(
-    user_mem_abort=later_abort.user_mem_abort,
-    handle_access_fault=handle_access_fault,
-    map=shared_mapping.kvm_pgtable_stage2_map,
-    relax=shared_attributes.kvm_pgtable_stage2_relax_perms,
-    wrprotect=shared_attributes.kvm_pgtable_stage2_wrprotect,
-    unmap=shared_unmapping.kvm_pgtable_stage2_unmap,
-    mkold=mkold_of_the_range,
-    is_young=is_young,
-    set_spte=kvm_set_spte_gfn,
-    split_slot=kvm_mmu_split_memory_region,
-    flush_slot=flush_slot,
-    widest_step=1,
+_SINCE_V6_1: Final = replace(_V5_15, refuses_hyp_remap=True, unhinted_tables=True)
+_V6_1: Final = replace(_SINCE_V6_1, relaxes_under_read_lock=True)
+_V6_6: Final = replace(
+    _SINCE_V6_1, shared_faults=True, flushes_slot_by_range=True, splits_eagerly=True
 )
+_V6_12: Final = replace(_V6_6, ignores_change_pte=True, lost_relax_flushes=True)
+_V7_3: Final = replace(_V6_12, logging_tops_up=True)
+
+ERAS: Final[dict[str, Era]] = {
+    "v5.10": Era(pgtable, abort_v5_10, _V5_10),
+    "series-v1": Era(pgtable, abort_v5_10, _SERIES_V1),
+    "series-v2": Era(pgtable, abort_v5_10, _V5_12),
+    "series-v4": Era(pgtable, abort_v5_10, _SERIES_V4),
+    "v5.12": Era(pgtable, abort_v5_10, _V5_12),
+    "v5.15": Era(pgtable, abort_v5_15, _V5_15),
+    "v6.1": Era(pgtable, abort_v5_15, _V6_1),
+    "v6.6": Era(pgtable_shared, abort_v5_15, _V6_6),
+    "v6.12": Era(pgtable_shared, abort_v5_15, _V6_12),
+    "v7.3": Era(pgtable_shared, abort_v5_15, _V7_3),
+}
+"""Revision -> what it consists of; the order is the one in which they are listed."""

@@ -1,62 +1,18 @@
 """Planted bugs: named faults, off by default, that prove the oracles can see.
 
-Each is a boolean read at the one place in the engine that it spoils, and names the oracles of
-which at least one must catch it. Tests and benchmarks use them; ``model:v5.12!missing-tlbi`` is an
-engine name like any other.
+A bug is out of line: ``spoil`` registers, in a ``planted`` file beside the function that it spoils,
+what is called in that function's place (``link`` puts it there, as ``ld --wrap`` does), so that the
+kernel's code reads as the kernel's. A bug fits every revision that calls a function it spoils.
+Tests and benchmarks use them; ``model:v5.12!missing-tlbi`` is an engine name like any other.
 """
 
-from dataclasses import dataclass, fields
-from typing import Final
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Final
 
+from stage2fuzz.errors import ModelError
 
-@dataclass(frozen=True, slots=True)
-class Planted:
-    """All switches; the names are the engine names' suffixes with dashes for underscores."""
-
-    missing_dsb_before_tlbi: bool = False
-    missing_dsb_after_tlbi: bool = False
-    missing_final_dsb: bool = False
-    missing_tlbi: bool = False
-    missing_stage1_tlbi: bool = False
-    tlbi_of_the_wrong_page: bool = False
-    tlbi_with_the_wrong_level: bool = False
-    local_tlbi: bool = False
-    tlbi_without_context: bool = False
-    no_break_on_remap: bool = False
-    plain_table_link: bool = False
-    link_before_zeroing: bool = False
-    count_kept_on_rewrite: bool = False
-    count_dropped_twice: bool = False
-    unlock_before_tlbi: bool = False
-    mark_before_success: bool = False
-    no_dirty_mark: bool = False
-    no_retry: bool = False
-    sequence_after_lookup: bool = False
-    relax_drops_a_bit: bool = False
-    relax_without_tlbi: bool = False
-    relax_at_the_wrong_level: bool = False
-    free_before_flush: bool = False
-    collapse_flushes_by_ipa: bool = False
-    collapse_leaks_the_child: bool = False
-    wrprotect_without_flush: bool = False
-    wrprotect_skips_a_page: bool = False
-    unmap_skips_a_page: bool = False
-    unmap_without_tlbi: bool = False
-    writable_in_readonly_slot: bool = False
-    block_beyond_the_slot: bool = False
-    block_while_logging: bool = False
-    executable_device: bool = False
-    no_icache_invalidate: bool = False
-    page_not_released: bool = False
-    no_topup: bool = False
-    refused_map_exits: bool = False
-    fault_without_lock: bool = False
-    clear_without_wrprotect: bool = False
-    hyp_rewrites_in_place: bool = False
-    plain_store_while_shared: bool = False
-    child_freed_at_once: bool = False
-    locked_marker_stays: bool = False
-
+Function = Callable[..., Any]
 
 MUST_CATCH: Final[dict[str, tuple[str, ...]]] = {
     "missing_dsb_before_tlbi": ("A2",),
@@ -104,36 +60,59 @@ MUST_CATCH: Final[dict[str, tuple[str, ...]]] = {
     "locked_marker_stays": ("C12",),
 }
 """Planted bug -> oracles of which at least one must report it."""
+NAMES: Final = tuple(MUST_CATCH)
 
-SHARED_ONLY: Final = (
-    "plain_store_while_shared",
-    "child_freed_at_once",
-    "locked_marker_stays",
-)
-"""Bugs of the walks that share the lock: v6.12 only."""
-IN_BOTH_ERAS: Final = (
-    "missing_dsb_before_tlbi",
-    "missing_dsb_after_tlbi",
-    "missing_final_dsb",
-    "missing_tlbi",
-    "missing_stage1_tlbi",
-    "tlbi_of_the_wrong_page",
-    "tlbi_with_the_wrong_level",
-    "tlbi_without_context",
-    "plain_table_link",
-    "unlock_before_tlbi",
-    "no_dirty_mark",
-    "no_retry",
-    "relax_without_tlbi",
-    "wrprotect_without_flush",
-    "unmap_without_tlbi",
-    "page_not_released",
-    "no_icache_invalidate",
-    "no_topup",
-    "clear_without_wrprotect",
-    "hyp_rewrites_in_place",
-)
-"""Bugs of what both eras use or do alike; the others spoil code that v6.12 no longer has."""
-NAMES: Final = tuple(field.name for field in fields(Planted))
-EXCLUSIVE_NAMES: Final = tuple(name for name in NAMES if name not in SHARED_ONLY)
-NONE: Final = Planted()
+
+@dataclass(frozen=True, slots=True)
+class Spoil:
+    """One function that a bug spoils."""
+
+    bug: str
+    target: Function
+    """The kernel's function; the bug fits where it is called."""
+    within: tuple[Function, ...]
+    """Only calls from these functions are spoiled; empty: all calls."""
+    wrapper: Function
+    """Called in the place of ``target``, with ``target`` before its arguments."""
+
+
+@dataclass(frozen=True, slots=True)
+class FlagSpoil:
+    """A bug that is another kernel's behaviour, and so no more than a flag."""
+
+    bug: str
+    target: Function
+    """The kernel's function that reads the flag; the bug fits where it is called."""
+    flags: dict[str, Any]
+
+
+SPOILS: Final[list[Spoil]] = []
+FLAG_SPOILS: Final[list[FlagSpoil]] = []
+
+
+def spoil(
+    bug: str, target: Function, within: tuple[Function, ...] = ()
+) -> Callable[[Function], Function]:
+    """Register what is called in the place of ``target``; one bug may spoil several functions."""
+    _check(bug)
+
+    def register(wrapper: Function) -> Function:
+        SPOILS.append(Spoil(bug, target, within, wrapper))
+        return wrapper
+
+    return register
+
+
+def spoil_flags(bug: str, target: Function, **flags: Any) -> None:
+    """Register the flags that a bug changes, and the function that reads them."""
+    _check(bug)
+    FLAG_SPOILS.append(FlagSpoil(bug, target, flags))
+
+
+def nothing(_target: Function, *_arguments: Any) -> None:
+    """The step is forgotten."""
+
+
+def _check(bug: str) -> None:
+    if bug not in MUST_CATCH:
+        raise ModelError(f"no oracle is named for the planted bug {bug}")

@@ -8,6 +8,7 @@ from stage2fuzz.arch import (
     PTE_IN_PLACE,
     PTE_MEMATTR,
     PTE_SHAREABILITY,
+    PTE_TYPE,
     PTE_WRITE,
     describe,
 )
@@ -25,14 +26,12 @@ class BreakRequired(Oracle):
     rule = "break required"
     why = "A valid entry is never given another address, size or memory type in place."
 
-    def replaced(
-        self, index: int, thread: int, location: int, old: int, new: int, level: int, ipa: int
-    ) -> None:
+    def replaced(self, index: int, thread: int, old: int, new: int, level: int, ipa: int) -> None:
         """A valid entry was written over with another valid one."""
         changed = (old ^ new) & ~PTE_IN_PLACE
         if not changed:
             return
-        tables = [level < LAST_LEVEL and value & 3 == 3 for value in (old, new)]
+        tables = [level < LAST_LEVEL and value & PTE_TYPE == PTE_TYPE for value in (old, new)]
         readonly = not (old | new) & (PTE_WRITE | PTE_DBM)
         if not any(tables) and readonly and not changed & ~PTE_ADDRESS:
             return

@@ -1,8 +1,9 @@
 """A2: between a break and the next make stand all five steps, in order."""
 
+from enum import IntEnum
 from typing import Final
 
-from stage2fuzz.arch import LAST_LEVEL
+from stage2fuzz.arch import GRANULES, LAST_LEVEL
 from stage2fuzz.events import (
     DSB_ISH,
     DSB_ISHST,
@@ -14,34 +15,46 @@ from stage2fuzz.events import (
     tlbi_level,
 )
 from stage2fuzz.oracles.base import Oracle, leaf_kind
-from stage2fuzz.oracles.facts import GRANULES
-from stage2fuzz.window import Entry, cacheable
+from stage2fuzz.window import cacheable
 
-WRITTEN: Final = 0
-ORDERED: Final = 1
-STAGE2_ISSUED: Final = 2
-STAGE2_DONE: Final = 3
-STAGE1_ISSUED: Final = 4
-MISSING: Final = (
-    "a DSB before the TLBI",
-    "a TLBI of this entry",
-    "a DSB after the stage-2 TLBI",
-    "a stage-1 TLBI",
-    "a DSB after the last TLBI",
-)
+
+class Phase(IntEnum):
+    """How far a broken entry has come; each step moves it on by one, in this order."""
+
+    WRITTEN = 0
+    """The invalid entry is stored; no barrier makes sure of it yet."""
+    ORDERED = 1
+    """A DSB came after the store: a TLBI may be issued."""
+    STAGE2_ISSUED = 2
+    """A TLBI of stage 2 that covers the entry is under way."""
+    STAGE2_DONE = 3
+    """A DSB has completed it: the TLBI of stage 1 may be issued."""
+    STAGE1_ISSUED = 4
+    """The last TLBI, of stage 1 or of both, is under way; its DSB ends the sequence."""
+
+
+MISSING: Final = {
+    Phase.WRITTEN: "a DSB before the TLBI",
+    Phase.ORDERED: "a TLBI of this entry",
+    Phase.STAGE2_ISSUED: "a DSB after the stage-2 TLBI",
+    Phase.STAGE2_DONE: "a stage-1 TLBI",
+    Phase.STAGE1_ISSUED: "a DSB after the last TLBI",
+}
+"""What an entry in a phase waits for."""
+TOO_EARLY: Final = "a DSB between the stage-2 and the stage-1 TLBI"
 
 
 class Broken:
     """One entry on its way from valid to valid."""
 
-    __slots__ = ("end", "index", "ipa", "level", "missing", "state", "table", "thread")
+    __slots__ = ("end", "index", "ipa", "level", "missing", "phase", "table", "thread")
 
     def __init__(self, index: int, thread: int, level: int, ipa: int, table: bool) -> None:
         self.index, self.thread, self.level, self.ipa = index, thread, level, ipa
         self.end = ipa + GRANULES[level]
         self.table = table
-        self.state = WRITTEN
-        self.missing = "a TLBI of this entry"
+        self.phase = Phase.WRITTEN
+        self.missing = MISSING[Phase.ORDERED]
 
 
 class BreakSequence(Oracle):
@@ -56,77 +69,64 @@ class BreakSequence(Oracle):
     why = "An entry is made valid again only after DSB, TLBI, DSB, stage-1 TLBI, DSB."
 
     def setup(self) -> None:
-        """State of one run."""
+        """Make the containers that hold what one run shows."""
         self.broken: dict[int, Broken] = self.per_run({})
 
     def leaf_removed(
-        self, index: int, thread: int, location: int, old: int, _new: int, level: int, ipa: int
+        self, index: int, thread: int, location: int, old: int, level: int, ipa: int
     ) -> None:
         """A leaf is invalid now; one without access flag was never cached."""
         if cacheable(old, level):
             self.broken[location] = Broken(index, thread, level, ipa, False)
 
-    def table_unlinked(
-        self,
-        index: int,
-        thread: int,
-        location: int,
-        _old: int,
-        level: int,
-        ipa: int,
-        _below: list[Entry],
-    ) -> None:
-        """A table entry is invalid now."""
+    def table_unlinked(self, index: int, thread: int, location: int, level: int, ipa: int) -> None:
+        """A table entry is invalid now, whatever hung below it."""
         self.broken[location] = Broken(index, thread, level, ipa, True)
 
-    def dsb(self, _index: int, thread: int, _where: int, _old: int, _new: int, aux: int) -> None:
-        """A barrier moves each of the thread's broken entries on by one state."""
+    def dsb(self, thread: int, barrier: int) -> None:
+        """A barrier moves each of the thread's broken entries on by one phase."""
         if not self.broken:
             return
         for location, broken in list(self.broken.items()):
             if broken.thread != thread:
                 continue
-            if broken.state == WRITTEN and aux in (DSB_ISH, DSB_ISHST):
-                broken.state = ORDERED
-            elif aux == DSB_ISH and broken.state == STAGE2_ISSUED:
-                broken.state = STAGE2_DONE
-            elif aux == DSB_ISH and broken.state == STAGE1_ISSUED:
+            if broken.phase == Phase.WRITTEN and barrier in (DSB_ISH, DSB_ISHST):
+                broken.phase = Phase.ORDERED
+            elif barrier == DSB_ISH and broken.phase == Phase.STAGE2_ISSUED:
+                broken.phase = Phase.STAGE2_DONE
+            elif barrier == DSB_ISH and broken.phase == Phase.STAGE1_ISSUED:
                 del self.broken[location]
 
-    def tlbi(self, _index: int, thread: int, where: int, old: int, new: int, aux: int) -> None:
+    def tlbi(self, thread: int, ipa: int, size: int, vmid: int, form: int) -> None:
         """A TLBI of the breaking thread, if it is the right one at the right time."""
         for broken in self.broken.values():
             if broken.thread != thread:
                 continue
-            operation = aux & TLBI_OPERATION
-            if not aux & TLBI_BROADCAST:
+            operation = form & TLBI_OPERATION
+            if not form & TLBI_BROADCAST:
                 broken.missing = "a broadcast TLBI (it was local)"
-            elif broken.state == WRITTEN:
-                broken.missing = MISSING[WRITTEN]
+            elif broken.phase == Phase.WRITTEN:
+                broken.missing = MISSING[Phase.WRITTEN]
             elif operation == TLBI_IPAS2E1:
-                if not _covers(broken, where, old, aux):
+                if not _covers(broken, ipa, size, form):
                     broken.missing = "a TLBI of this entry (another page or level was named)"
-                elif broken.state == ORDERED:
-                    broken.state = STAGE2_ISSUED
+                elif broken.phase == Phase.ORDERED:
+                    broken.phase = Phase.STAGE2_ISSUED
             elif operation == TLBI_VMALLE1:
-                if broken.state == STAGE2_ISSUED:
-                    broken.missing = "a DSB between the stage-2 and the stage-1 TLBI"
-                elif broken.state == STAGE2_DONE:
-                    broken.state = STAGE1_ISSUED
-            elif new in (self.world.vmid, 0):
-                broken.state = STAGE1_ISSUED
+                if broken.phase == Phase.STAGE2_ISSUED:
+                    broken.missing = TOO_EARLY
+                elif broken.phase == Phase.STAGE2_DONE:
+                    broken.phase = Phase.STAGE1_ISSUED
+            elif vmid in (self.world.vmid, 0):
+                broken.phase = Phase.STAGE1_ISSUED
 
-    def leaf_installed(
-        self, index: int, thread: int, location: int, _old: int, _new: int, level: int, ipa: int
-    ) -> None:
-        """The entry is valid again."""
+    def leaf_installed(self, index: int, thread: int, location: int, level: int, ipa: int) -> None:
+        """A broken entry is valid again, as a leaf, after all five steps."""
         if self.broken:
             self._made(index, thread, location, level, ipa)
 
-    def table_linked(
-        self, index: int, thread: int, location: int, _old: int, _new: int, level: int, ipa: int
-    ) -> None:
-        """The entry is valid again, as a table."""
+    def table_linked(self, index: int, thread: int, location: int, level: int, ipa: int) -> None:
+        """A broken entry is valid again, as a table."""
         if self.broken:
             self._made(index, thread, location, level, ipa)
 
@@ -134,9 +134,9 @@ class BreakSequence(Oracle):
         broken = self.broken.pop(location, None)
         if broken is None or broken.index == index or (broken.ipa, broken.level) != (ipa, level):
             return
-        missing = MISSING[broken.state] if broken.state > ORDERED else broken.missing
-        if broken.state == STAGE2_DONE and "between" in broken.missing:
-            missing = broken.missing
+        missing = MISSING[broken.phase] if broken.phase > Phase.ORDERED else broken.missing
+        if broken.phase == Phase.STAGE2_DONE and broken.missing == TOO_EARLY:
+            missing = TOO_EARLY
         world = self.world
         self.violation(
             f"no {missing[2:]}, {'table' if broken.table else leaf_kind(level)}",
@@ -147,11 +147,11 @@ class BreakSequence(Oracle):
         )
 
 
-def _covers(broken: Broken, where: int, size: int, aux: int) -> bool:
+def _covers(broken: Broken, ipa: int, size: int, form: int) -> bool:
     """Whether a TLBI by IPA names the broken entry, level hint included."""
-    if not (broken.ipa < where + max(size, 1) and where < broken.end):
+    if not (broken.ipa < ipa + max(size, 1) and ipa < broken.end):
         return False
-    hint = tlbi_level(aux)
+    hint = tlbi_level(form)
     if broken.table and broken.level < LAST_LEVEL:
-        return not aux & TLBI_LAST_LEVEL and (hint < 0 or hint >= broken.level)
+        return not form & TLBI_LAST_LEVEL and (hint < 0 or hint >= broken.level)
     return hint in (-1, broken.level)

@@ -1,8 +1,7 @@
 """A3: no PE can hold two translations of one address that contradict each other."""
 
-from stage2fuzz.arch import LAST_LEVEL, PTE_ADDRESS, PTE_IN_PLACE, describe
+from stage2fuzz.arch import GRANULES, LAST_LEVEL, PTE_ADDRESS, PTE_IN_PLACE, PTE_TYPE, describe
 from stage2fuzz.oracles.base import Oracle, leaf_kind
-from stage2fuzz.oracles.facts import GRANULES
 from stage2fuzz.window import cacheable
 
 
@@ -17,16 +16,12 @@ class NoMultiHit(Oracle):
     rule = "no multi-hit"
     why = "No TLB can hold two valid leaves of one IPA that differ in more than permissions."
 
-    def leaf_installed(
-        self, index: int, thread: int, location: int, _old: int, new: int, level: int, ipa: int
-    ) -> None:
+    def leaf_installed(self, index: int, thread: int, new: int, level: int, ipa: int) -> None:
         """A new leaf against all stale ones of its range."""
         if self.world.window:
             self._compare(index, thread, new, level, ipa)
 
-    def leaf_changed(
-        self, index: int, thread: int, location: int, _old: int, new: int, level: int, ipa: int
-    ) -> None:
+    def leaf_changed(self, index: int, thread: int, new: int, level: int, ipa: int) -> None:
         """A changed leaf against all stale ones of its range."""
         if self.world.window:
             self._compare(index, thread, new, level, ipa)
@@ -40,7 +35,7 @@ class NoMultiHit(Oracle):
                 continue
             for pe in range(world.vcpus):
                 for value in record.stale(pe):
-                    if record.level < LAST_LEVEL and value & 3 == 3:
+                    if record.level < LAST_LEVEL and value & PTE_TYPE == PTE_TYPE:
                         continue
                     if record.level != level:
                         what = "size"

@@ -1,5 +1,6 @@
 """A4: the TLBI covers what was removed: the right page, level and depth."""
 
+from stage2fuzz.arch import GRANULES
 from stage2fuzz.events import (
     DSB_ISH,
     TLBI_BROADCAST,
@@ -8,7 +9,6 @@ from stage2fuzz.events import (
     TLBI_VMALLE1,
 )
 from stage2fuzz.oracles.base import Oracle, leaf_kind
-from stage2fuzz.oracles.facts import GRANULES
 from stage2fuzz.window import Entry
 
 OPERATION_NAMES = {TLBI_IPAS2E1: "by IPA", TLBI_VMALLE1: "of stage 1"}
@@ -40,61 +40,46 @@ class TlbiScope(Oracle):
     why = "A completed TLBI leaves nothing of what was removed: right page, level and depth."
 
     def setup(self) -> None:
-        """State of one run."""
+        """Make the containers that hold what one run shows."""
         self.removals: dict[int, Removal] = self.per_run({})
 
-    def leaf_removed(
-        self, index: int, thread: int, location: int, _old: int, _new: int, level: int, ipa: int
-    ) -> None:
+    def leaf_removed(self, index: int, thread: int, location: int, level: int, ipa: int) -> None:
         """A leaf is gone; if nothing of it can be cached there is nothing to flush."""
         if self.world.window.record(location) is not None:
             self.removals[location] = Removal(index, thread, level, ipa, [])
 
     def table_unlinked(
-        self,
-        index: int,
-        thread: int,
-        location: int,
-        _old: int,
-        level: int,
-        ipa: int,
-        below: list[Entry],
+        self, index: int, thread: int, location: int, level: int, ipa: int, below: list[Entry]
     ) -> None:
         """A table is gone, with all that hung below it."""
         self.removals[location] = Removal(index, thread, level, ipa, [entry[0] for entry in below])
 
-    def tlbi(self, index: int, thread: int, _where: int, _old: int, _new: int, aux: int) -> None:
-        """A broadcast TLBI of stage 2 was issued."""
-        if self.removals and aux & TLBI_BROADCAST and aux & TLBI_OPERATION != TLBI_VMALLE1:
+    def tlbi(self, index: int, thread: int, form: int) -> None:
+        """The thread issued a broadcast TLBI of stage 2; its DSB will complete it."""
+        if self.removals and form & TLBI_BROADCAST and form & TLBI_OPERATION != TLBI_VMALLE1:
             for removal in self.removals.values():
                 if removal.thread == thread:
                     removal.tlbi = index
 
-    def dsb(self, _index: int, thread: int, _where: int, _old: int, _new: int, aux: int) -> None:
-        """It is complete."""
-        if self.removals and aux == DSB_ISH:
+    def dsb(self, thread: int, barrier: int) -> None:
+        """The thread's last TLBI is complete, for all that it removed before."""
+        if self.removals and barrier == DSB_ISH:
             for removal in self.removals.values():
                 if removal.thread == thread:
                     removal.flush = removal.tlbi
 
-    def leaf_installed(
-        self, index: int, _thread: int, location: int, _old: int, _new: int, _level: int, _ipa: int
-    ) -> None:
-        """The entry is used again."""
+    def leaf_installed(self, index: int, location: int) -> None:
+        """The entry is used again, so its flush is over."""
         if location in self.removals:
             self._check(index, location)
 
-    def table_linked(
-        self, index: int, _thread: int, location: int, _old: int, _new: int, _level: int, _ipa: int
-    ) -> None:
-        """The entry is used again, as a table."""
+    def table_linked(self, index: int, location: int) -> None:
+        """The entry is used again as a table, so its flush is over."""
         if location in self.removals:
             self._check(index, location)
 
-    def returned(
-        self, index: int, thread: int, _where: int, _old: int, _new: int, _aux: int
-    ) -> None:
-        """The call that removed it is over."""
+    def returned(self, index: int, thread: int) -> None:
+        """The call that removed the entries is over, and so is their flush."""
         if self.removals:
             for location, removal in list(self.removals.items()):
                 if removal.thread == thread:

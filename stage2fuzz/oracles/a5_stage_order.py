@@ -21,12 +21,12 @@ class StageOrder(Oracle):
     why = "A DSB stands between the TLBI of stage 2 by IPA and the TLBI of stage 1."
 
     def setup(self) -> None:
-        """State of one run."""
+        """Make the containers that hold what one run shows."""
         self.issued: dict[int, int] = self.per_run({})
 
-    def tlbi(self, index: int, thread: int, where: int, _old: int, _new: int, aux: int) -> None:
-        """Stage 2 is under way, or stage 1 comes while it still is."""
-        operation = aux & TLBI_OPERATION
+    def tlbi(self, index: int, thread: int, form: int) -> None:
+        """A TLBI of stage 2 begins, or one of stage 1 comes while it is still under way."""
+        operation = form & TLBI_OPERATION
         if operation == TLBI_IPAS2E1:
             self.issued[thread] = index
         elif operation == TLBI_VMALLE1 and thread in self.issued:
@@ -40,7 +40,7 @@ class StageOrder(Oracle):
                 index,
             )
 
-    def dsb(self, _index: int, thread: int, _where: int, _old: int, _new: int, aux: int) -> None:
+    def dsb(self, thread: int, barrier: int) -> None:
         """The thread's TLBIs are complete."""
-        if self.issued and aux in (DSB_ISH, DSB_NSH):
+        if self.issued and barrier in (DSB_ISH, DSB_NSH):
             self.issued.pop(thread, None)

@@ -12,19 +12,17 @@ class TranslationContext(Oracle):
     why = "A TLBI by IPA or VMID runs with the guest's VMID in VTTBR_EL2."
 
     def setup(self) -> None:
-        """State of one run."""
+        """Make the containers that hold what one run shows."""
         self.vmids: dict[int, int] = self.per_run({})
 
-    def context(
-        self, _index: int, thread: int, _where: int, _old: int, new: int, _aux: int
-    ) -> None:
-        """The thread switched."""
-        self.vmids[thread] = new
+    def context(self, thread: int, vmid: int) -> None:
+        """The thread loaded another VMID into VTTBR_EL2."""
+        self.vmids[thread] = vmid
 
-    def tlbi(self, index: int, thread: int, _where: int, _old: int, new: int, aux: int) -> None:
-        """Which VMID it hit is decided by the register."""
+    def tlbi(self, index: int, thread: int, form: int) -> None:
+        """The VMID in the register decides whose entries the thread's TLBI hits."""
         loaded = self.vmids.get(thread)
-        if loaded != self.world.vmid and aux & TLBI_OPERATION != TLBI_ALLE1:
+        if loaded != self.world.vmid and form & TLBI_OPERATION != TLBI_ALLE1:
             held = "the host's" if not loaded else "another"
             self.violation(
                 f"TLBI in {held} context",

@@ -17,20 +17,18 @@ class ContentsFirst(Oracle):
     why = "A table page is zeroed, and that is ordered, before an entry links it."
 
     def setup(self) -> None:
-        """State of one run."""
+        """Make the containers that hold what one run shows."""
         self.zeroed: dict[int, int] = self.per_run({})
 
-    def zero(self, index: int, _thread: int, where: int, _old: int, _new: int, _aux: int) -> None:
+    def zero(self, index: int, page: int) -> None:
         """The page reads as zero from here on."""
-        self.zeroed[where] = index
+        self.zeroed[page] = index
 
-    def free(self, _index: int, _thread: int, where: int, _old: int, _new: int, _aux: int) -> None:
+    def free(self, page: int) -> None:
         """It may hold anything when it is used again."""
-        self.zeroed.pop(where, None)
+        self.zeroed.pop(page, None)
 
-    def table_linked(
-        self, index: int, thread: int, location: int, old: int, new: int, _level: int, ipa: int
-    ) -> None:
+    def table_linked(self, index: int, thread: int, location: int, new: int, ipa: int) -> None:
         """A walker may enter the page now."""
         page = new & PTE_ADDRESS
         filled = self.zeroed.get(page)

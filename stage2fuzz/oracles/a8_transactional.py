@@ -2,6 +2,7 @@
 
 from stage2fuzz.arch import PTE_IN_PLACE, describe
 from stage2fuzz.oracles.base import Oracle, leaf_kind
+from stage2fuzz.oracles.facts import Call
 
 
 class Transactional(Oracle):
@@ -16,14 +17,20 @@ class Transactional(Oracle):
     why = "One call never shows walkers a leaf that is neither its old nor its new state."
 
     def setup(self) -> None:
-        """State of one run."""
+        """Make the containers that hold what one run shows."""
         self.installed: dict[tuple[int, int], tuple[int, int, int]] = self.per_run({})
 
     def leaf_installed(
-        self, index: int, thread: int, location: int, _old: int, new: int, level: int, ipa: int
+        self,
+        index: int,
+        thread: int,
+        location: int,
+        new: int,
+        level: int,
+        ipa: int,
+        call: Call | None,
     ) -> None:
         """The first leaf of a call must stay its last one."""
-        call = self.world.its_call
         if call is None:
             return
         key = (thread, location)

@@ -1,8 +1,7 @@
 """A9: the tree is a tree, and each entry has an encoding that exists."""
 
-from stage2fuzz.arch import LAST_LEVEL, PTE_ADDRESS, PTE_TABLE
+from stage2fuzz.arch import GRANULES, LAST_LEVEL, PTE_ADDRESS, PTE_TABLE
 from stage2fuzz.oracles.base import Oracle
-from stage2fuzz.oracles.facts import GRANULES
 
 
 class WellFormed(Oracle):
@@ -12,9 +11,7 @@ class WellFormed(Oracle):
     rule = "well-formed tree"
     why = "Each table has one parent; leaves have an aligned address and a legal encoding."
 
-    def leaf_installed(
-        self, index: int, thread: int, _location: int, _old: int, new: int, level: int, ipa: int
-    ) -> None:
+    def leaf_installed(self, index: int, thread: int, new: int, level: int, ipa: int) -> None:
         """A leaf's level decides what it may look like."""
         if level == LAST_LEVEL:
             if not new & PTE_TABLE:
@@ -36,9 +33,7 @@ class WellFormed(Oracle):
             index,
         )
 
-    def table_linked(
-        self, index: int, thread: int, location: int, _old: int, new: int, _level: int, ipa: int
-    ) -> None:
+    def table_linked(self, index: int, thread: int, new: int, ipa: int) -> None:
         """A page that hangs elsewhere already, or went back to the allocator."""
         page, world = new & PTE_ADDRESS, self.world
         if page in world.pages:

@@ -2,7 +2,6 @@
 
 from stage2fuzz.arch import PTE_WRITE, describe
 from stage2fuzz.events import (
-    CALL_CODE,
     CALL_INVALIDATE_START,
     CALL_LOG_CLEAR,
     CALL_LOG_ENABLE,
@@ -13,6 +12,7 @@ from stage2fuzz.events import (
     CALL_WRPROTECT,
 )
 from stage2fuzz.oracles.base import Oracle, leaf_kind
+from stage2fuzz.oracles.facts import Call
 from stage2fuzz.window import Record
 
 REMOVES = (CALL_UNMAP, CALL_INVALIDATE_START, CALL_SLOT_DELETE)
@@ -35,22 +35,18 @@ class UnusableAfterReturn(Oracle):
     returns = (*REMOVES, *PROTECTS)
 
     def setup(self) -> None:
-        """State of one run."""
+        """Make the containers that hold what one run shows."""
         self.removed: dict[int, list[Removed]] = self.per_run({})
 
-    def leaf_removed(
-        self, index: int, thread: int, location: int, _old: int, _new: int, _level: int, _ipa: int
-    ) -> None:
+    def leaf_removed(self, index: int, thread: int, location: int, call: Call | None) -> None:
         """A leaf went in an unmap."""
-        call = self.world.its_call
         if call is not None and call[1] == CALL_UNMAP:
             self._note(index, thread, location)
 
     def leaf_changed(
-        self, index: int, thread: int, location: int, old: int, new: int, _level: int, _ipa: int
+        self, index: int, thread: int, location: int, old: int, new: int, call: Call | None
     ) -> None:
         """A leaf lost its write permission in a write-protect."""
-        call = self.world.its_call
         if call is not None and call[1] == CALL_WRPROTECT and old & ~new & PTE_WRITE:
             self._note(index, thread, location)
 
@@ -59,13 +55,10 @@ class UnusableAfterReturn(Oracle):
         if record is not None:
             self.removed.setdefault(thread, []).append((index, record, record.last - 1))
 
-    def returned(
-        self, index: int, thread: int, _where: int, _old: int, _new: int, aux: int
-    ) -> None:
+    def returned(self, index: int, thread: int, code: int) -> None:
         """The caller may rely on it now."""
         if not self.removed:
             return
-        code = aux & CALL_CODE
         for start, record, upto in self.removed.pop(thread, ()):
             for pe in range(self.world.vcpus):
                 for value in record.stale(pe, upto):

@@ -15,36 +15,36 @@ class WalkerAndFreedTable(Oracle):
     why = "A freed table page is neither linked nor in any walk cache."
     late = ("walk",)
 
-    def free(self, index: int, thread: int, where: int, _old: int, _new: int, _aux: int) -> None:
+    def free(self, index: int, thread: int, page: int) -> None:
         """The page goes back to the allocator."""
         world = self.world
         if world.destroying:
             return
-        if where in world.pages:
+        if page in world.pages:
             self.violation(
                 "still linked",
-                f"{world.name(thread)} freed table {where:#x} while an entry still links it",
+                f"{world.name(thread)} freed table {page:#x} while an entry still links it",
                 index,
             )
         elif world.window:
-            pe = world.window.walker_of(where)
+            pe = world.window.walker_of(page)
             if pe >= 0:
                 self.violation(
                     "still in a walk cache",
-                    f"{world.name(thread)} freed table {where:#x} while {world.name(pe)} may still "
+                    f"{world.name(thread)} freed table {page:#x} while {world.name(pe)} may still "
                     "hold the entry that linked it",
-                    world.unlinked.get(where, index),
+                    world.unlinked.get(page, index),
                     index,
                 )
 
-    def walk(self, index: int, thread: int, where: int, _old: int, _new: int, _aux: int) -> None:
+    def walk(self, index: int, thread: int, location: int) -> None:
         """The hardware walker reads a descriptor."""
-        freed = self.world.freed.get(where & -PAGE_SIZE)
+        freed = self.world.freed.get(location & -PAGE_SIZE)
         if freed is not None:
             self.violation(
                 "walked after free",
                 f"the walker of {self.world.name(thread)} read a descriptor from table "
-                f"{where & -PAGE_SIZE:#x}, which was freed before",
+                f"{location & -PAGE_SIZE:#x}, which was freed before",
                 freed,
                 index,
             )

@@ -17,25 +17,23 @@ class UseAfterFree(Oracle):
     late = ("load", "store", "cmpxchg_fail")
 
     def setup(self) -> None:
-        """State of one run."""
+        """Make the containers that hold what one run shows."""
         self.readers: dict[int, int] = self.per_run({})
 
-    def load(self, index: int, thread: int, where: int, _old: int, _new: int, _aux: int) -> None:
+    def load(self, index: int, thread: int, location: int) -> None:
         """A walker reads an entry."""
-        if where & -PAGE_SIZE in self.world.freed:
-            self._used(index, thread, where, "read")
+        if location & -PAGE_SIZE in self.world.freed:
+            self._used(index, thread, location, "read")
 
-    def store(self, index: int, thread: int, where: int, _old: int, _new: int, _aux: int) -> None:
+    def store(self, index: int, thread: int, location: int) -> None:
         """A walker writes an entry."""
-        if where & -PAGE_SIZE in self.world.freed:
-            self._used(index, thread, where, "wrote")
+        if location & -PAGE_SIZE in self.world.freed:
+            self._used(index, thread, location, "wrote")
 
-    def cmpxchg_fail(
-        self, index: int, thread: int, where: int, _old: int, _new: int, _aux: int
-    ) -> None:
+    def cmpxchg_fail(self, index: int, thread: int, location: int) -> None:
         """A walker looks at an entry, meaning to write it."""
-        if where & -PAGE_SIZE in self.world.freed:
-            self._used(index, thread, where, "compared")
+        if location & -PAGE_SIZE in self.world.freed:
+            self._used(index, thread, location, "compared")
 
     def _used(self, index: int, thread: int, where: int, verb: str) -> None:
         page = where & -PAGE_SIZE
@@ -46,28 +44,24 @@ class UseAfterFree(Oracle):
             index,
         )
 
-    def rcu_lock(
-        self, index: int, thread: int, _where: int, _old: int, _new: int, _aux: int
-    ) -> None:
-        """A shared walk begins."""
+    def rcu_lock(self, index: int, thread: int) -> None:
+        """A shared walk begins; until it ends no page that it may see is freed."""
         self.readers[thread] = index
 
-    def rcu_unlock(
-        self, _index: int, thread: int, _where: int, _old: int, _new: int, _aux: int
-    ) -> None:
-        """It ends."""
+    def rcu_unlock(self, thread: int) -> None:
+        """The shared walk ends."""
         self.readers.pop(thread, None)
 
-    def free(self, index: int, thread: int, where: int, _old: int, _new: int, _aux: int) -> None:
+    def free(self, index: int, thread: int, page: int) -> None:
         """A walker that began before the unlink may still be inside."""
-        unlinked = self.world.unlinked.get(where)
+        unlinked = self.world.unlinked.get(page)
         if unlinked is None or not self.readers or not self.world.rules.rcu:
             return
         for reader, since in self.readers.items():
             if reader != thread and since < unlinked:
                 self.violation(
                     "freed inside the grace period",
-                    f"{self.world.name(thread)} freed table {where:#x} while the walk of "
+                    f"{self.world.name(thread)} freed table {page:#x} while the walk of "
                     f"{self.world.name(reader)}, begun before the unlink, was not over",
                     since,
                     unlinked,

@@ -1,9 +1,8 @@
 """B4: a host page that was given away is out of the guest's reach."""
 
-from stage2fuzz.arch import PTE_ADDRESS, is_leaf
+from stage2fuzz.arch import GRANULES, PTE_ADDRESS, is_leaf
 from stage2fuzz.events import HOST_ABSENT
 from stage2fuzz.oracles.base import Oracle
-from stage2fuzz.oracles.facts import GRANULES
 
 
 class ReleasedPage(Oracle):
@@ -17,53 +16,54 @@ class ReleasedPage(Oracle):
     why = "After the host moved a page, no guest access or translation reaches the old one."
 
     def setup(self) -> None:
-        """State of one run."""
+        """Make the containers that hold what one run shows."""
         self.right: dict[int, int] = self.per_run({})
         """IPA -> host address that was right since the host last changed anything."""
 
-    def backing(self, index: int, thread: int, where: int, old: int, new: int, _aux: int) -> None:
+    def backing(self, index: int, thread: int, ipa: int, size: int, address: int) -> None:
         """The host has another page there from now on."""
         if thread < 0:
             return
         self.right.clear()
         world = self.world
-        before = next((b for b in reversed(world.backings[:-1]) if b[0] <= where < b[1]), None)
-        if before is None or before[2] + (where - before[0]) == new:
+        before = next((b for b in reversed(world.backings[:-1]) if b[0] <= ipa < b[1]), None)
+        if before is None or before[2] + (ipa - before[0]) == address:
             return
-        for leaf, level, ipa, _location in world.leaves(where, where + old):
-            self._reachable(index, before[2] - before[0], leaf, level, ipa, "is still mapped")
+        offset = before[2] - before[0]
+        for leaf, level, first, _location in world.leaves(ipa, ipa + size):
+            self._reachable(index, offset, leaf, level, first, "mapped", "is still mapped")
         for pe in range(world.vcpus if world.window else 0):
-            for leaf, level in world.window.leaves(pe, where):
-                ipa = where & -GRANULES[level]
+            for leaf, level in world.window.leaves(pe, ipa):
+                first = ipa & -GRANULES[level]
                 text = f"may still be cached by {world.name(pe)}"
-                self._reachable(index, before[2] - before[0], leaf, level, ipa, text)
+                self._reachable(index, offset, leaf, level, first, "cached", text)
 
     def _reachable(
-        self, index: int, offset: int, leaf: int, level: int, ipa: int, how: str
+        self, index: int, offset: int, leaf: int, level: int, ipa: int, how: str, text: str
     ) -> None:
         """Whether ``leaf`` translates ``ipa`` to the page that was just given away."""
         if is_leaf(leaf, level) and leaf & PTE_ADDRESS == ipa + offset:
             self.violation(
-                "mapped" if "mapped" in how else "cached",
+                how,
                 f"the host gave away page {leaf & PTE_ADDRESS:#x} of IPA {ipa:#x}, but its old "
-                f"translation {how}",
+                f"translation {text}",
                 index,
             )
 
-    def access(self, index: int, thread: int, where: int, old: int, new: int, _aux: int) -> None:
+    def access(self, index: int, thread: int, ipa: int, address: int) -> None:
         """The guest reached some host page; it must be the one the host has there."""
-        if self.right.get(where) == new:
+        if self.right.get(ipa) == address:
             return
-        backing = self.world.backing_of(where)
+        backing = self.world.backing_of(ipa)
         if backing is None or backing[3] & HOST_ABSENT:
             return
-        if new != backing[2] + (where - backing[0]):
+        if address != backing[2] + (ipa - backing[0]):
             self.violation(
                 "accessed",
-                f"{self.world.name(thread)} accessed {new:#x} through IPA {where:#x}, a page that "
-                "the host had given away",
+                f"{self.world.name(thread)} accessed {address:#x} through IPA {ipa:#x}, a page "
+                "that the host had given away",
                 max(backing[4], 0),
                 index,
             )
         else:
-            self.right[where] = new
+            self.right[ipa] = address

@@ -18,10 +18,10 @@ class UnlinkedSubtree(Oracle):
 
     @classmethod
     def applies(cls, rules: Rules) -> bool:
-        """Where one walker at a time changes tables."""
+        """The rule holds where one walker at a time changes tables."""
         return not rules.shared_faults
 
-    def private_written(self, index: int, thread: int, location: int, _old: int, new: int) -> None:
+    def private_written(self, index: int, thread: int, location: int, new: int) -> None:
         """A page that no visible entry links was written."""
         page = location & -PAGE_SIZE
         world = self.world

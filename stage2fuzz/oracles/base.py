@@ -1,15 +1,13 @@
 """Oracle: the form all of them have, a small automaton whose handlers are named after events.
 
-A handler's name is a kind of ``events.FIELDS`` (``free``, ``tlbi``; ``returned`` for RETURN,
-``ended`` for the end of a thread) or an announcement of the world (``leaf_installed``). Event
-handlers get ``(index, thread, where, old, new, aux)``; the announcements' arguments are in
-``world.py``.
+``handlers.py`` says what there is to hear of, and which fields of it a handler may name.
 """
 
 from typing import Any, ClassVar, Final, TypeVar
 
 from stage2fuzz.arch import ACCESS_NAMES, FAULT_NAMES, LAST_LEVEL
 from stage2fuzz.oracles.facts import Fault
+from stage2fuzz.oracles.handlers import EVENTS, check_handlers
 from stage2fuzz.oracles.violation import Category, Violation
 from stage2fuzz.oracles.world import World
 from stage2fuzz.rules import Rules
@@ -53,9 +51,24 @@ class Oracle:
     why: ClassVar[str]
     """One line for the catalogue: what it promises."""
     returns: ClassVar[tuple[int, ...]] = ()
-    """CALL_* whose RETURNs the handler ``returned`` wants to hear of; none named: all."""
+    """CALL_* whose returns the handler ``returned`` wants to hear of; none named: all."""
     late: ClassVar[tuple[str, ...]] = ()
     """Handlers that matter only after the run's first FREE, too frequent to call before."""
+
+    def __init_subclass__(cls) -> None:
+        """Refuse a class with a public method that nobody would call, or that asks for too much.
+
+        Raises TypeError: a misspelt handler would hear of nothing, and its oracle be silent.
+        """
+        super().__init_subclass__()
+        check_handlers(cls, OWN)
+        unheard = [
+            name for name in cls.late if name not in EVENTS.values() or name not in vars(cls)
+        ]
+        if unheard:
+            raise TypeError(f"{cls.__name__}.late: no handler of an event: {', '.join(unheard)}")
+        if cls.returns and "returned" not in vars(cls):
+            raise TypeError(f"{cls.__name__}.returns: there is no handler 'returned'")
 
     def __init__(self, world: World, found: dict[str, Violation]) -> None:
         self.world = world
@@ -93,3 +106,7 @@ class Oracle:
             self._found[signature] = Violation(
                 self.oracle, self.rule, self.category, verdict, events, signature
             )
+
+
+OWN: Final = frozenset(name for name in vars(Oracle) if not name.startswith("_"))
+"""What an oracle has from here, and may say anew."""

@@ -1,6 +1,6 @@
 """C10: a block that replaces a table means what the table meant."""
 
-from stage2fuzz.arch import LAST_LEVEL, PTE_ADDRESS, describe
+from stage2fuzz.arch import LAST_LEVEL, PTE_ADDRESS, PTE_TYPE, describe
 from stage2fuzz.oracles.base import Oracle
 from stage2fuzz.window import Entry
 
@@ -17,29 +17,20 @@ class Coalesce(Oracle):
     why = "Table to block: each valid child pointed where the block points."
 
     def setup(self) -> None:
-        """State of one run."""
+        """Make the containers that hold what one run shows."""
         self.children: dict[int, list[Entry]] = self.per_run({})
 
-    def table_unlinked(
-        self,
-        _index: int,
-        _thread: int,
-        location: int,
-        _old: int,
-        _level: int,
-        _ipa: int,
-        below: list[Entry],
-    ) -> None:
-        """The table is on its way out."""
+    def table_unlinked(self, location: int, below: list[Entry]) -> None:
+        """The table goes; what its valid entries meant must be kept."""
         self.children[location] = below
 
     def leaf_installed(
-        self, index: int, thread: int, location: int, _old: int, new: int, level: int, ipa: int
+        self, index: int, thread: int, location: int, new: int, level: int, ipa: int
     ) -> None:
-        """A block stands where it was."""
+        """A block stands where the table was and means the same."""
         below = self.children.pop(location, None) if self.children else None
         for _at, child_level, child_ipa, value in below or ():
-            if child_level < LAST_LEVEL and value & 3 == 3:
+            if child_level < LAST_LEVEL and value & PTE_TYPE == PTE_TYPE:
                 continue
             if value & PTE_ADDRESS != (new & PTE_ADDRESS) + (child_ipa - ipa):
                 self.violation(

@@ -1,6 +1,6 @@
 """C12: the locked marker belongs to the walker that set it, and does not stay."""
 
-from stage2fuzz.arch import is_locked
+from stage2fuzz.arch import PAGE_SIZE, is_locked
 from stage2fuzz.oracles.base import Oracle
 from stage2fuzz.rules import Rules
 
@@ -17,17 +17,17 @@ class LockedMarker(Oracle):
 
     @classmethod
     def applies(cls, rules: Rules) -> bool:
-        """Where faults walk in parallel."""
+        """The marker exists where faults walk in parallel."""
         return rules.shared_faults
 
     def setup(self) -> None:
-        """State of one run."""
+        """Make the containers that hold what one run shows."""
         self.owners: dict[int, tuple[int, int]] = self.per_run({})
 
-    def store(self, index: int, thread: int, where: int, old: int, new: int, _aux: int) -> None:
-        """The marker comes or goes."""
+    def store(self, index: int, thread: int, location: int, old: int, new: int) -> None:
+        """A walker writes the marker, or writes over it."""
         if is_locked(old):
-            owner = self.owners.pop(where, None)
+            owner = self.owners.pop(location, None)
             if owner is not None and owner[0] != thread:
                 self.violation(
                     "replaced by another walker",
@@ -37,14 +37,12 @@ class LockedMarker(Oracle):
                     index,
                 )
         if is_locked(new):
-            self.owners[where] = (thread, index)
+            self.owners[location] = (thread, index)
 
-    def quiescent(
-        self, index: int, _thread: int, _where: int, _old: int, _new: int, _aux: int
-    ) -> None:
-        """Nobody is inside the engine."""
-        for where, (thread, locked) in self.owners.items():
-            if where & -4096 in self.world.pages:
+    def quiescent(self, index: int) -> None:
+        """Nobody is inside the page-table code, so no marker has an owner any more."""
+        for location, (thread, locked) in self.owners.items():
+            if location & -PAGE_SIZE in self.world.pages:
                 self.violation(
                     "left behind",
                     f"the locked marker that {self.world.name(thread)} wrote is still there at "

@@ -3,6 +3,7 @@
 from stage2fuzz.arch import PTE_SOFTWARE, PTE_VALID
 from stage2fuzz.events import CALL_HYP_MAP
 from stage2fuzz.oracles.base import Oracle
+from stage2fuzz.oracles.facts import Call
 
 
 class HypRemap(Oracle):
@@ -15,9 +16,10 @@ class HypRemap(Oracle):
     rule = "hyp stage 1 never remaps"
     why = "kvm_pgtable_hyp_map never rewrites a valid entry with a different one."
 
-    def private_written(self, index: int, thread: int, location: int, old: int, new: int) -> None:
+    def private_written(
+        self, index: int, thread: int, old: int, new: int, call: Call | None
+    ) -> None:
         """An entry that hangs below no stage-2 root was written."""
-        call = self.world.its_call
         if call is None or call[1] != CALL_HYP_MAP:
             return
         if old & new & PTE_VALID and (old ^ new) & ~PTE_SOFTWARE:

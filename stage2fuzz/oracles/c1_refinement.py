@@ -1,6 +1,7 @@
 """C1: each call does to the abstract map IPA -> (address, permissions) what it says, no more."""
 
 from stage2fuzz.arch import (
+    GRANULES,
     PTE_ADDRESS,
     PTE_AF,
     PTE_PERMISSIONS,
@@ -12,7 +13,6 @@ from stage2fuzz.arch import (
     is_valid,
 )
 from stage2fuzz.events import (
-    CALL_CODE,
     CALL_DESTROY,
     CALL_MAP,
     CALL_MKOLD,
@@ -22,10 +22,11 @@ from stage2fuzz.events import (
     CALL_SPLIT,
     CALL_UNMAP,
     CALL_WRPROTECT,
+    FIRST_HOST_CALL,
     HARDWARE_AF,
 )
 from stage2fuzz.oracles.base import Oracle, leaf_kind
-from stage2fuzz.oracles.facts import GRANULES, PROT_R, PROT_W, PROT_X, Call
+from stage2fuzz.oracles.facts import PROT_R, PROT_W, PROT_X, Call
 
 MAY_CHANGE = {
     CALL_MAP: PTE_PERMISSIONS | PTE_AF | PTE_SOFTWARE | PTE_ADDRESS,
@@ -66,18 +67,17 @@ class Refinement(Oracle):
     returns = (CALL_MAP, CALL_RELAX, CALL_UNMAP, CALL_WRPROTECT)
 
     def setup(self) -> None:
-        """State of one run."""
+        """Make the containers that hold what one run shows."""
         self.splitting: dict[int, tuple[int, int]] = self.per_run({})
         """Thread -> (leaf, first IPA) of the block that its split took away."""
 
     def leaf_installed(
-        self, index: int, thread: int, _location: int, _old: int, new: int, level: int, ipa: int
+        self, index: int, thread: int, new: int, level: int, ipa: int, call: Call | None
     ) -> None:
         """Only map installs leaves: there, to that address, with those rights.
 
         And split, which says again what the block said.
         """
-        call = self.world.its_call
         if call is None:
             return
         if call[1] == CALL_SPLIT and thread in self.splitting:
@@ -88,7 +88,7 @@ class Refinement(Oracle):
                 self._wrong(index, thread, call, "installed another mapping", new, level, ipa)
             return
         if call[1] != CALL_MAP:
-            if call[1] in CALL_NAMES and call[1] < 20:
+            if call[1] in CALL_NAMES and call[1] < FIRST_HOST_CALL:
                 self._wrong(index, thread, call, "installed", new, level, ipa)
             return
         offset = ipa - call[2]
@@ -107,11 +107,18 @@ class Refinement(Oracle):
         )
 
     def leaf_changed(
-        self, index: int, thread: int, location: int, old: int, new: int, level: int, ipa: int
+        self,
+        index: int,
+        thread: int,
+        location: int,
+        old: int,
+        new: int,
+        level: int,
+        ipa: int,
+        call: Call | None,
     ) -> None:
         """In place each call changes its own bits, in its own range."""
-        call = self.world.its_call
-        if call is None or call[1] >= 20:
+        if call is None or call[1] >= FIRST_HOST_CALL:
             return
         changed = (old ^ new) & ~MAY_CHANGE.get(call[1], 0)
         if changed == PTE_AF and not new & PTE_AF and self._flag_raced(call[0], index, location):
@@ -129,11 +136,10 @@ class Refinement(Oracle):
         )
 
     def leaf_removed(
-        self, index: int, thread: int, _location: int, old: int, _new: int, level: int, ipa: int
+        self, index: int, thread: int, old: int, level: int, ipa: int, call: Call | None
     ) -> None:
         """map may break what it replaces, unmap takes away what its range touches."""
-        call = self.world.its_call
-        if call is None or call[1] >= 20 or call[1] == CALL_DESTROY:
+        if call is None or call[1] >= FIRST_HOST_CALL or call[1] == CALL_DESTROY:
             return
         if call[1] == CALL_SPLIT:
             self.splitting[thread] = old, ipa
@@ -142,16 +148,25 @@ class Refinement(Oracle):
         elif not _touches(call, level, ipa):
             self._wrong(index, thread, call, "removed a leaf outside its range", old, level, ipa)
 
-    def returned(self, index: int, thread: int, where: int, old: int, new: int, aux: int) -> None:
+    def returned(
+        self,
+        index: int,
+        thread: int,
+        ipa: int,
+        size: int,
+        result: int,
+        code: int,
+        call: Call | None,
+    ) -> None:
         """What a successful call promised is there; asked where nobody can interfere."""
-        code, call, world = aux & CALL_CODE, self.world.returned_call, self.world
-        if new or call is None or world.pending or world.rules.shared_faults:
+        world = self.world
+        if result or call is None or world.pending or world.rules.shared_faults:
             return
         if code in (CALL_MAP, CALL_RELAX):
-            leaf, level, _location = world.leaf_at(where)
+            leaf, level, _location = world.leaf_at(ipa)
             if not is_valid(leaf):
                 if code == CALL_MAP:
-                    self._promise(index, thread, call, "left its range unmapped", "nothing", where)
+                    self._promise(index, thread, call, "left its range unmapped", "nothing", ipa)
                 return
             missing = lacks(leaf, call[5])
             if missing:
@@ -161,14 +176,14 @@ class Refinement(Oracle):
                     call,
                     f"succeeded without granting {prot_text(missing)}",
                     describe(leaf, level),
-                    where,
+                    ipa,
                 )
         elif code in (CALL_UNMAP, CALL_WRPROTECT):
-            for leaf, level, ipa, _location in world.leaves(where, where + old):
+            for leaf, level, first, _location in world.leaves(ipa, ipa + size):
                 if code == CALL_UNMAP or leaf & PTE_WRITE:
                     what = "mapped" if code == CALL_UNMAP else "writable"
                     text = f"left a {leaf_kind(level)} {what}"
-                    self._promise(index, thread, call, text, describe(leaf, level), ipa)
+                    self._promise(index, thread, call, text, describe(leaf, level), first)
 
     def _wrong(
         self, index: int, thread: int, call: Call, what: str, leaf: int, level: int, ipa: int

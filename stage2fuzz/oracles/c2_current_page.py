@@ -3,6 +3,7 @@
 from stage2fuzz.arch import PTE_ADDRESS, describe
 from stage2fuzz.events import CALL_MAP
 from stage2fuzz.oracles.base import Oracle, leaf_kind
+from stage2fuzz.oracles.facts import Backing, Call, Fault
 
 
 class CurrentPage(Oracle):
@@ -17,33 +18,36 @@ class CurrentPage(Oracle):
     why = "A fault maps the host's current page: sequence, then lookup, then retry check."
 
     def setup(self) -> None:
-        """State of one run."""
+        """Make the containers that hold what one run shows."""
         self.sampled: dict[int, int] = self.per_run({})
         self.pinned: dict[int, int] = self.per_run({})
         self.checked: dict[int, tuple[int, int]] = self.per_run({})
 
-    def seq_read(
-        self, index: int, thread: int, _where: int, _old: int, _new: int, _aux: int
-    ) -> None:
-        """The sequence was sampled."""
+    def seq_read(self, index: int, thread: int) -> None:
+        """The thread sampled the notifier's sequence."""
         self.sampled[thread] = index
 
-    def pin(self, index: int, thread: int, _where: int, _old: int, _new: int, _aux: int) -> None:
-        """The host page was looked up."""
+    def pin(self, index: int, thread: int) -> None:
+        """The thread looked the host page up."""
         self.pinned[thread] = index
 
-    def retry_check(
-        self, index: int, thread: int, _where: int, _old: int, new: int, _aux: int
-    ) -> None:
-        """Under the lock: whether an invalidation came in between."""
-        self.checked[thread] = (index, new)
+    def retry_check(self, index: int, thread: int, retry: int) -> None:
+        """The thread asked, under the lock, whether an invalidation came in between."""
+        self.checked[thread] = (index, retry)
 
     def leaf_installed(
-        self, index: int, thread: int, _location: int, _old: int, new: int, level: int, ipa: int
+        self,
+        index: int,
+        thread: int,
+        new: int,
+        level: int,
+        ipa: int,
+        backing: Backing | None,
+        fault: Fault | None,
+        call: Call | None,
     ) -> None:
         """A fault's leaf: all steps done, in order, and still the right page."""
         world = self.world
-        backing = world.its_backing
         if backing is not None and new & PTE_ADDRESS != backing[2] + (ipa - backing[0]):
             self.violation(
                 f"stale page installed, {leaf_kind(level)}",
@@ -52,8 +56,6 @@ class CurrentPage(Oracle):
                 max(backing[4], 0),
                 index,
             )
-        fault = world.its_fault
-        call = world.its_call
         if fault is None or call is None or call[1] != CALL_MAP:
             return
         sampled = self.sampled.get(thread, -1)
@@ -75,18 +77,16 @@ class CurrentPage(Oracle):
             index,
         )
 
-    def invalidate_end(
-        self, index: int, _thread: int, where: int, old: int, _new: int, _aux: int
-    ) -> None:
+    def invalidate_end(self, index: int, ipa: int, size: int) -> None:
         """Whatever is mapped in the range must be current again."""
         world = self.world
-        for leaf, level, ipa, location in world.leaves(where, where + old):
-            backing = world.backing_of(ipa)
-            if backing is not None and leaf & PTE_ADDRESS != backing[2] + (ipa - backing[0]):
+        for leaf, level, first, location in world.leaves(ipa, ipa + size):
+            backing = world.backing_of(first)
+            if backing is not None and leaf & PTE_ADDRESS != backing[2] + (first - backing[0]):
                 self.violation(
                     f"stale page after an invalidation, {leaf_kind(level)}",
-                    f"the invalidation of IPA {ipa:#x} ended with {describe(leaf, level)} still "
-                    f"mapped, but the host has {backing[2] + (ipa - backing[0]):#x} there",
+                    f"the invalidation of IPA {first:#x} ended with {describe(leaf, level)} still "
+                    f"mapped, but the host has {backing[2] + (first - backing[0]):#x} there",
                     world.since.get(location, index),
                     index,
                 )

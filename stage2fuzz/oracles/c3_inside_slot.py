@@ -1,9 +1,9 @@
 """C3: every leaf lies in one memslot, and goes with it."""
 
-from stage2fuzz.arch import describe
+from stage2fuzz.arch import GRANULES, describe
 from stage2fuzz.events import CALL_SLOT_DELETE
 from stage2fuzz.oracles.base import Oracle, leaf_kind
-from stage2fuzz.oracles.facts import GRANULES, Call
+from stage2fuzz.oracles.facts import Call, Fault, Slot, outermost
 
 
 class InsideSlot(Oracle):
@@ -19,25 +19,33 @@ class InsideSlot(Oracle):
     returns = (CALL_SLOT_DELETE,)
 
     def setup(self) -> None:
-        """State of one run."""
+        """Make the containers that hold what one run shows."""
         self.deleted: list[tuple[int, int]] = self.per_run([])
 
-    def slot(self, index: int, _thread: int, where: int, old: int, _new: int, _aux: int) -> None:
+    def slot(self, index: int, ipa: int, size: int) -> None:
         """A slot was unpublished; its size is not in the event, so it reaches to the next one."""
-        if not old:
-            self.deleted.append((where, index))
+        if not size:
+            self.deleted.append((ipa, index))
 
     def leaf_installed(
-        self, index: int, thread: int, _location: int, _old: int, new: int, level: int, ipa: int
+        self,
+        index: int,
+        thread: int,
+        new: int,
+        level: int,
+        ipa: int,
+        slot: Slot | None,
+        fault: Fault | None,
+        call: Call | None,
     ) -> None:
-        """A leaf's range against its slot's."""
+        """A new leaf's range lies inside its slot's."""
         world = self.world
-        slot, end = world.its_slot, ipa + GRANULES[level]
+        end = ipa + GRANULES[level]
         if slot is not None:
             if slot[0] <= ipa and end <= slot[1]:
                 return
         else:
-            work = world.its_fault or _outermost(world.its_call)
+            work = fault or outermost(call)
             if work is not None and any(work[0] < gone[1] for gone in self.deleted):
                 return
         self.violation(
@@ -47,10 +55,8 @@ class InsideSlot(Oracle):
             index,
         )
 
-    def returned(
-        self, index: int, thread: int, where: int, _old: int, _new: int, _aux: int
-    ) -> None:
-        """After a deletion nothing may be left."""
+    def returned(self, index: int, thread: int) -> None:
+        """After the thread's deletions no leaf of the deleted slots is left."""
         world = self.world
         for start, published in self.deleted:
             if world.events[published][1] != thread:
@@ -66,10 +72,3 @@ class InsideSlot(Oracle):
                     published,
                     index,
                 )
-
-
-def _outermost(call: Call | None) -> Call | None:
-    """The call that others were made inside of."""
-    while call is not None and call[6] is not None:
-        call = call[6]
-    return call

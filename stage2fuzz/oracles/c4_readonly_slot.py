@@ -3,6 +3,7 @@
 from stage2fuzz.arch import PTE_WRITE, describe
 from stage2fuzz.events import SLOT_READONLY
 from stage2fuzz.oracles.base import Oracle, leaf_kind
+from stage2fuzz.oracles.facts import Slot
 
 
 class ReadonlySlot(Oracle):
@@ -13,20 +14,15 @@ class ReadonlySlot(Oracle):
     why = "No leaf of a read-only memslot grants write."
 
     def leaf_installed(
-        self, index: int, thread: int, _location: int, _old: int, new: int, level: int, ipa: int
+        self, index: int, thread: int, new: int, level: int, ipa: int, slot: Slot | None
     ) -> None:
         """A new leaf, or more rights on an old one."""
-        if new & PTE_WRITE:
-            self._written(index, thread, new, level, ipa)
-
-    leaf_changed = leaf_installed
-
-    def _written(self, index: int, thread: int, new: int, level: int, ipa: int) -> None:
-        slot = self.world.its_slot
-        if slot is not None and slot[2] & SLOT_READONLY:
+        if new & PTE_WRITE and slot is not None and slot[2] & SLOT_READONLY:
             self.violation(
                 leaf_kind(level),
                 f"{self.world.name(thread)} made {describe(new, level)} at IPA {ipa:#x} writable "
                 "in a read-only memslot",
                 index,
             )
+
+    leaf_changed = leaf_installed

@@ -3,6 +3,7 @@
 from stage2fuzz.arch import PTE_WRITE, describe
 from stage2fuzz.events import HOST_ABSENT, HOST_WRITE
 from stage2fuzz.oracles.base import Oracle, leaf_kind
+from stage2fuzz.oracles.facts import Backing
 
 
 class ReadonlyHostPage(Oracle):
@@ -16,17 +17,10 @@ class ReadonlyHostPage(Oracle):
     why = "A page that the host maps without write is writable in no leaf and no TLB."
 
     def leaf_installed(
-        self, index: int, thread: int, _location: int, _old: int, new: int, level: int, ipa: int
+        self, index: int, thread: int, new: int, level: int, ipa: int, backing: Backing | None
     ) -> None:
         """A new leaf, or more rights on an old one."""
-        if new & PTE_WRITE:
-            self._written(index, thread, new, level, ipa)
-
-    leaf_changed = leaf_installed
-
-    def _written(self, index: int, thread: int, new: int, level: int, ipa: int) -> None:
-        backing = self.world.its_backing
-        if backing is not None and not backing[3] & (HOST_WRITE | HOST_ABSENT):
+        if new & PTE_WRITE and backing is not None and not backing[3] & (HOST_WRITE | HOST_ABSENT):
             self.violation(
                 f"{leaf_kind(level)} made writable",
                 f"{self.world.name(thread)} made {describe(new, level)} at IPA {ipa:#x} writable, "
@@ -35,21 +29,21 @@ class ReadonlyHostPage(Oracle):
                 index,
             )
 
-    def invalidate_end(
-        self, index: int, _thread: int, where: int, old: int, _new: int, _aux: int
-    ) -> None:
+    leaf_changed = leaf_installed
+
+    def invalidate_end(self, index: int, ipa: int, size: int) -> None:
         """The host is done: nothing writable may be left of a page it protected."""
         world = self.world
-        backing = world.backing_of(where)
+        backing = world.backing_of(ipa)
         if backing is None or backing[3] & (HOST_WRITE | HOST_ABSENT):
             return
-        for leaf, level, ipa, _location in world.leaves(where, where + old):
+        for leaf, level, first, _location in world.leaves(ipa, ipa + size):
             if leaf & PTE_WRITE:
-                self._left(index, leaf, level, ipa, "mapped")
+                self._left(index, leaf, level, first, "mapped")
         for pe in range(world.vcpus if world.window else 0):
-            for leaf, level in world.window.leaves(pe, where):
+            for leaf, level in world.window.leaves(pe, ipa):
                 if leaf & PTE_WRITE:
-                    self._left(index, leaf, level, where, "cached")
+                    self._left(index, leaf, level, ipa, "cached")
 
     def _left(self, index: int, leaf: int, level: int, ipa: int, how: str) -> None:
         self.violation(

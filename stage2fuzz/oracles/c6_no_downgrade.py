@@ -1,6 +1,6 @@
 """C6: a fault never takes a permission away."""
 
-from stage2fuzz.arch import PTE_ADDRESS, PTE_AF, describe, rights, rights_text
+from stage2fuzz.arch import PTE_ADDRESS, PTE_AF, PTE_VALID, describe, rights, rights_text
 from stage2fuzz.events import DRAIN, STORE
 from stage2fuzz.oracles.base import Oracle, fault_name, leaf_kind
 from stage2fuzz.oracles.facts import Fault
@@ -22,20 +22,32 @@ class NoDowngrade(Oracle):
     why = "No fault replaces a leaf by one of the same page that grants less."
 
     def leaf_remade(
-        self, index: int, thread: int, location: int, old: int, new: int, level: int, ipa: int
+        self,
+        index: int,
+        thread: int,
+        location: int,
+        old: int,
+        new: int,
+        level: int,
+        fault: Fault | None,
     ) -> None:
-        """Broken and made again by one call, with the same output address."""
-        fault = self.world.its_fault
+        """A fault broke a leaf and made one with the same output address."""
         if fault is not None and rights(old) & ~rights(new):
             # Aging clears AF, so patch 2's test for a difference in permissions only misses it.
             how = "break-before-make" + (" of an aged leaf" if (old ^ new) & PTE_AF else "")
             self._lost(index, thread, location, old, new, level, fault, how)
 
     def leaf_changed(
-        self, index: int, thread: int, location: int, old: int, new: int, level: int, ipa: int
+        self,
+        index: int,
+        thread: int,
+        location: int,
+        old: int,
+        new: int,
+        level: int,
+        fault: Fault | None,
     ) -> None:
-        """Rewritten in place."""
-        fault = self.world.its_fault
+        """A fault rewrote a leaf of the same page in place."""
         if fault is not None and not (old ^ new) & PTE_ADDRESS and rights(old) & ~rights(new):
             self._lost(index, thread, location, old, new, level, fault, "in place")
 
@@ -73,8 +85,8 @@ class NoDowngrade(Oracle):
         events = self.world.events
         for at in range(index - 1, -1, -1):
             kind, thread, where, old, new, _aux = events[at]
-            if kind in (STORE, DRAIN) and where == location and new & 1:
-                before = rights(old) if old & 1 else 0
+            if kind in (STORE, DRAIN) and where == location and new & PTE_VALID:
+                before = rights(old) if old & PTE_VALID else 0
                 if rights(new) & lost & ~before:
                     return at, thread
         return index, events[index][1]

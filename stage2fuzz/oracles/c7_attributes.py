@@ -9,6 +9,7 @@ from stage2fuzz.arch import (
 )
 from stage2fuzz.events import HOST_DEVICE
 from stage2fuzz.oracles.base import Oracle, leaf_kind
+from stage2fuzz.oracles.facts import Backing
 
 
 class Attributes(Oracle):
@@ -19,19 +20,9 @@ class Attributes(Oracle):
     why = "The memory type is that of the host page; device memory is never executable."
 
     def leaf_installed(
-        self, index: int, thread: int, _location: int, _old: int, new: int, level: int, ipa: int
+        self, index: int, thread: int, new: int, level: int, ipa: int, backing: Backing | None
     ) -> None:
-        """A new leaf."""
-        self._check(index, thread, new, level, ipa)
-
-    def leaf_changed(
-        self, index: int, thread: int, _location: int, _old: int, new: int, level: int, ipa: int
-    ) -> None:
-        """A changed one."""
-        self._check(index, thread, new, level, ipa)
-
-    def _check(self, index: int, thread: int, new: int, level: int, ipa: int) -> None:
-        backing = self.world.its_backing
+        """A new leaf, or a changed one."""
         if backing is None:
             return
         device = bool(backing[3] & HOST_DEVICE)
@@ -46,3 +37,5 @@ class Attributes(Oracle):
             f"{self.world.name(thread)} mapped {what}: {describe(new, level)} at IPA {ipa:#x}",
             index,
         )
+
+    leaf_changed = leaf_installed

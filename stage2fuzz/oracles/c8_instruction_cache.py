@@ -1,9 +1,9 @@
 """C8: a page becomes executable only after its instructions can be fetched right."""
 
-from stage2fuzz.arch import EXECUTE, PTE_ADDRESS, describe, rights
+from stage2fuzz.arch import EXECUTE, GRANULES, PTE_ADDRESS, describe, rights
 from stage2fuzz.events import ROOT_DIC
 from stage2fuzz.oracles.base import Oracle, leaf_kind
-from stage2fuzz.oracles.facts import GRANULES
+from stage2fuzz.oracles.facts import Fault
 
 
 class InstructionCache(Oracle):
@@ -18,28 +18,24 @@ class InstructionCache(Oracle):
     why = "Execute permission is granted only after instruction-cache invalidation of the page."
 
     def setup(self) -> None:
-        """State of one run."""
+        """Make the containers that hold what one run shows."""
         self.invalidated: list[tuple[int, int, int]] = self.per_run([])
 
-    def icache_invalidate(
-        self, index: int, _thread: int, where: int, old: int, _new: int, _aux: int
-    ) -> None:
+    def icache_invalidate(self, index: int, address: int, size: int) -> None:
         """Instructions of [where, where + old) are fetched anew from here on."""
-        self.invalidated.append((where, where + old, index))
+        self.invalidated.append((address, address + size, index))
 
     def leaf_installed(
-        self, index: int, thread: int, _location: int, _old: int, new: int, level: int, ipa: int
+        self, index: int, thread: int, new: int, level: int, ipa: int, fault: Fault | None
     ) -> None:
         """A new leaf, executable or not."""
-        fault = self.world.its_fault
         if fault is not None and rights(new) & EXECUTE:
             self._check(index, thread, new, level, ipa)
 
     def leaf_changed(
-        self, index: int, thread: int, _location: int, old: int, new: int, level: int, ipa: int
+        self, index: int, thread: int, old: int, new: int, level: int, ipa: int, fault: Fault | None
     ) -> None:
         """Execute permission added to a leaf."""
-        fault = self.world.its_fault
         if fault is not None and rights(new) & ~rights(old) & EXECUTE:
             self._check(index, thread, new, level, ipa)
 

@@ -1,9 +1,9 @@
 """C9: a block is used only where host, memslot and dirty log allow it."""
 
-from stage2fuzz.arch import LAST_LEVEL, describe
+from stage2fuzz.arch import GRANULES, LAST_LEVEL, describe
 from stage2fuzz.events import CALL_RELAX, SLOT_LOGGING, SLOT_READONLY
 from stage2fuzz.oracles.base import Oracle
-from stage2fuzz.oracles.facts import GRANULES
+from stage2fuzz.oracles.facts import Backing, Call, Fault, Slot
 
 
 class MappingSize(Oracle):
@@ -19,14 +19,21 @@ class MappingSize(Oracle):
     why = "Blocks only where slot and host page cover them and nothing is logged."
 
     def leaf_installed(
-        self, index: int, thread: int, _location: int, _old: int, new: int, level: int, ipa: int
+        self,
+        index: int,
+        thread: int,
+        new: int,
+        level: int,
+        ipa: int,
+        fault: Fault | None,
+        slot: Slot | None,
+        backing: Backing | None,
     ) -> None:
-        """A fault's block."""
+        """A fault's new block against slot, host page and logging."""
         world = self.world
-        fault = world.its_fault
         if level == LAST_LEVEL or fault is None:
             return
-        slot, backing, end = world.its_slot, world.its_backing, ipa + GRANULES[level]
+        end = ipa + GRANULES[level]
         if slot is not None and not (slot[0] <= ipa and end <= slot[1]):
             why = "beyond its memslot"
         elif backing is not None and not (backing[0] <= ipa and end <= backing[1]):
@@ -47,11 +54,17 @@ class MappingSize(Oracle):
         )
 
     def leaf_changed(
-        self, index: int, thread: int, _location: int, _old: int, new: int, level: int, ipa: int
+        self,
+        index: int,
+        thread: int,
+        new: int,
+        level: int,
+        ipa: int,
+        fault: Fault | None,
+        call: Call | None,
     ) -> None:
-        """Relaxed in place."""
+        """A leaf that was relaxed in place is no larger than the fault was about."""
         world = self.world
-        fault, call = world.its_fault, world.its_call
         if fault is None or call is None or call[1] != CALL_RELAX:
             return
         if level < fault[4] or call[3] < GRANULES[level]:

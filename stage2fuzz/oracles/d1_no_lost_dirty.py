@@ -23,43 +23,39 @@ class NoLostDirty(Oracle):
     returns = (CALL_LOG_GET, CALL_LOG_CLEAR)
 
     def setup(self) -> None:
-        """State of one run."""
+        """Make the containers that hold what one run shows."""
         self.written: dict[int, int] = self.per_run({})
         self.reported: dict[int, list[int]] = self.per_run({})
 
-    def access(self, index: int, _thread: int, where: int, old: int, _new: int, _aux: int) -> None:
-        """The guest wrote."""
+    def access(self, index: int, ipa: int, kind: int) -> None:
+        """A guest write to a logged page must be told of from here on."""
         world = self.world
-        if old != WRITE or not world.logs(where):
+        if kind != WRITE or not world.logs(ipa):
             return
         for thread in world.calls:
             call = world.outer_call(thread)
             if call is not None and call[1] == CALL_LOG_ENABLE:
                 return
-        self.written[where & -PAGE_SIZE] = index
+        self.written[ipa & -PAGE_SIZE] = index
 
-    def report(self, _index: int, thread: int, where: int, _old: int, _new: int, _aux: int) -> None:
+    def report(self, thread: int, ipa: int) -> None:
         """A page goes into what the running call reports."""
-        self.reported.setdefault(thread, []).append(where)
+        self.reported.setdefault(thread, []).append(ipa)
 
-    def returned(
-        self, _index: int, thread: int, _where: int, _old: int, _new: int, _aux: int
-    ) -> None:
-        """User space has the report now."""
+    def returned(self, thread: int) -> None:
+        """User space has what the call reports now."""
         if self.reported:
             for page in self.reported.pop(thread, ()):
                 self.written.pop(page, None)
 
-    def slot(self, _index: int, _thread: int, where: int, old: int, new: int, _aux: int) -> None:
-        """Without logging nothing is owed."""
-        if self.written and (not old or not new & SLOT_LOGGING):
+    def slot(self, size: int, flags: int) -> None:
+        """What is no longer logged need not be reported."""
+        if self.written and (not size or not flags & SLOT_LOGGING):
             for page in [page for page in self.written if not self.world.logs(page)]:
                 del self.written[page]
 
-    def quiescent(
-        self, index: int, _thread: int, _where: int, _old: int, _new: int, _aux: int
-    ) -> None:
-        """Nobody will set a bit any more."""
+    def quiescent(self, index: int) -> None:
+        """Nobody will set a bit any more: what is still owed is lost."""
         for page, written in self.written.items():
             if page not in self.world.dirty:
                 writer = self.world.events[written][1]

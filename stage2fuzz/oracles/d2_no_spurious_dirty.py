@@ -3,7 +3,7 @@
 from stage2fuzz.arch import ACCESS_NAMES, PTE_WRITE, WRITE, is_leaf
 from stage2fuzz.events import CALL_MAP, CALL_RELAX
 from stage2fuzz.oracles.base import Oracle, fault_name, result_name
-from stage2fuzz.oracles.facts import PROT_W
+from stage2fuzz.oracles.facts import PROT_W, Call
 
 
 class NoSpuriousDirty(Oracle):
@@ -20,22 +20,20 @@ class NoSpuriousDirty(Oracle):
     returns = (CALL_MAP, CALL_RELAX)
 
     def setup(self) -> None:
-        """State of one run."""
+        """Make the containers that hold what one run shows."""
         self.granted: dict[int, int] = self.per_run({})
         self.marked: dict[int, tuple[int, int]] = self.per_run({})
         self.results: dict[int, int] = self.per_run({})
         self.logged: dict[int, bool] = self.per_run({})
         """Whether the slot of a thread's fault was logged when the fault began."""
 
-    def fault(self, _index: int, thread: int, where: int, _old: int, _new: int, _aux: int) -> None:
-        """Nothing has been granted for this one yet."""
-        self.logged[thread] = self.world.logs(where)
+    def fault(self, thread: int, ipa: int) -> None:
+        """A new fault has not been granted anything yet."""
+        self.logged[thread] = self.world.logs(ipa)
         self.granted.pop(thread, None)
         self.results.pop(thread, None)
 
-    def mark_dirty(
-        self, index: int, thread: int, where: int, _old: int, _new: int, _aux: int
-    ) -> None:
+    def mark_dirty(self, index: int, thread: int, ipa: int) -> None:
         """By a fault: before the handling (then wait and see), or after it."""
         if thread not in self.world.faults:
             return
@@ -44,28 +42,25 @@ class NoSpuriousDirty(Oracle):
             self.violation(
                 f"marked by {ACCESS_NAMES[kind]} fault",
                 f"{self.world.name(thread)}'s {fault_name(self.world.faults[thread])} marked page "
-                f"{where:#x} dirty although nobody wrote to it and its memslot is logged",
+                f"{ipa:#x} dirty although nobody wrote to it and its memslot is logged",
                 index,
             )
-        if self.granted.get(thread) != where and not self._writable(where):
-            self.marked[thread] = (index, where)
+        if self.granted.get(thread) != ipa and not self._writable(ipa):
+            self.marked[thread] = (index, ipa)
 
-    def returned(
-        self, _index: int, thread: int, where: int, _old: int, new: int, _aux: int
-    ) -> None:
-        """map or relax is through, still under the lock."""
+    def returned(self, thread: int, ipa: int, result: int, call: Call | None) -> None:
+        """map or relax is through, still under the lock, and may have granted write."""
         if thread not in self.world.faults:
             return
-        self.results[thread] = new
-        call = self.world.returned_call
-        wrote = not new and call is not None and bool(call[5] & PROT_W)
+        self.results[thread] = result
+        wrote = not result and call is not None and bool(call[5] & PROT_W)
         # Where faults share the lock another walker may own the entry at this moment.
-        if wrote and (self.world.rules.shared_faults or self._writable(where)):
-            self.granted[thread] = where
+        if wrote and (self.world.rules.shared_faults or self._writable(ipa)):
+            self.granted[thread] = ipa
         if thread in self.marked and self._writable(self.marked[thread][1]):
             del self.marked[thread]
 
-    def resume(self, index: int, thread: int, _where: int, _old: int, _new: int, _aux: int) -> None:
+    def resume(self, index: int, thread: int) -> None:
         """The fault is over and the mark is still without reason."""
         marked = self.marked.pop(thread, None) if self.marked else None
         if marked is None:

@@ -16,10 +16,8 @@ class WritableIsDirty(Oracle):
     rule = "writable implies dirty"
     why = "At the end each leaf or cached leaf with W in a logged slot has its dirty bit set."
 
-    def quiescent(
-        self, index: int, _thread: int, _where: int, _old: int, _new: int, _aux: int
-    ) -> None:
-        """No handler is running."""
+    def quiescent(self, index: int) -> None:
+        """No handler is running, so every writable leaf has its mark."""
         world = self.world
         for start, end, flags, _event in world.slots.values():
             if flags & (SLOT_LOGGING | SLOT_READONLY) != SLOT_LOGGING:

@@ -3,6 +3,7 @@
 from stage2fuzz.arch import PAGE_SIZE, PTE_WRITE, describe
 from stage2fuzz.events import CALL_LOG_ENABLE, SLOT_LOGGING
 from stage2fuzz.oracles.base import Oracle, leaf_kind
+from stage2fuzz.oracles.facts import Call
 
 
 class LoggingStart(Oracle):
@@ -17,21 +18,19 @@ class LoggingStart(Oracle):
     returns = (CALL_LOG_ENABLE,)
 
     def setup(self) -> None:
-        """State of one run."""
+        """Make the containers that hold what one run shows."""
         self.switched: dict[int, bool] = self.per_run({})
         """Threads whose call in progress has really switched logging on."""
 
-    def slot(self, _index: int, thread: int, _where: int, _old: int, new: int, _aux: int) -> None:
+    def slot(self, thread: int, flags: int) -> None:
         """Only a slot that was not logged before has older leaves to protect."""
-        if new & SLOT_LOGGING:
+        if flags & SLOT_LOGGING:
             self.switched[thread] = True
 
-    def returned(
-        self, index: int, thread: int, _where: int, _old: int, new: int, _aux: int
-    ) -> None:
-        """Logging is on."""
-        world, call = self.world, self.world.returned_call
-        if call is None or new or not self.switched.pop(thread, False):
+    def returned(self, index: int, thread: int, result: int, call: Call | None) -> None:
+        """Logging is on; what is writable from before has its bit set."""
+        world = self.world
+        if call is None or result or not self.switched.pop(thread, False):
             return
         slot = world.slot_of(call[2])
         if slot is None:

@@ -1,6 +1,6 @@
 """D5: clearing a dirty bit protects that page, and no other bit goes."""
 
-from stage2fuzz.arch import PTE_WRITE, describe
+from stage2fuzz.arch import PTE_VALID, PTE_WRITE, describe
 from stage2fuzz.events import CALL_LOG_CLEAR, CALL_LOG_GET
 from stage2fuzz.oracles.base import Oracle
 
@@ -17,38 +17,34 @@ class ClearIsExact(Oracle):
     returns = (CALL_LOG_GET, CALL_LOG_CLEAR)
 
     def setup(self) -> None:
-        """State of one run."""
+        """Make the containers that hold what one run shows."""
         self.cleared: dict[int, list[tuple[int, int]]] = self.per_run({})
 
-    def clear_dirty(
-        self, index: int, thread: int, where: int, _old: int, _new: int, _aux: int
-    ) -> None:
-        """A bit is cleared."""
-        self.cleared.setdefault(thread, []).append((index, where))
+    def clear_dirty(self, index: int, thread: int, ipa: int) -> None:
+        """A call cleared a bit: in its range, and to be protected before it returns."""
+        self.cleared.setdefault(thread, []).append((index, ipa))
         call = self.world.outer_call(thread)
         if (
             call is not None
             and call[1] == CALL_LOG_CLEAR
-            and not call[2] <= where < call[2] + call[3]
+            and not call[2] <= ipa < call[2] + call[3]
         ):
             self.violation(
                 "bit outside the range",
                 f"KVM_CLEAR_DIRTY_LOG of {call[2]:#x} + {call[3]:#x} cleared the bit of page "
-                f"{where:#x}",
+                f"{ipa:#x}",
                 call[0],
                 index,
             )
 
-    def returned(
-        self, index: int, thread: int, _where: int, _old: int, _new: int, _aux: int
-    ) -> None:
+    def returned(self, index: int, thread: int) -> None:
         """The call is over; what it cleared must be protected."""
         if not self.cleared:
             return
         world = self.world
         for cleared, page in self.cleared.pop(thread, ()):
             leaf, level, location = world.leaf_at(page)
-            if leaf & 1 and leaf & PTE_WRITE and world.since.get(location, index) < cleared:
+            if leaf & PTE_VALID and leaf & PTE_WRITE and world.since.get(location, index) < cleared:
                 self.violation(
                     "page left writable",
                     f"the dirty bit of page {page:#x} was cleared, but {describe(leaf, level)} "

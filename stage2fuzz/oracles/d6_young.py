@@ -3,6 +3,7 @@
 from stage2fuzz.arch import PTE_AF, is_leaf
 from stage2fuzz.events import CALL_IS_YOUNG
 from stage2fuzz.oracles.base import Oracle
+from stage2fuzz.oracles.facts import Call
 
 
 class Young(Oracle):
@@ -16,19 +17,17 @@ class Young(Oracle):
     why = "kvm_pgtable_stage2_is_young returns the leaf's access flag."
     returns = (CALL_IS_YOUNG,)
 
-    def returned(
-        self, index: int, _thread: int, where: int, _old: int, new: int, _aux: int
-    ) -> None:
-        """The answer, against the leaf."""
-        world, call = self.world, self.world.returned_call
+    def returned(self, index: int, ipa: int, result: int, call: Call | None) -> None:
+        """The call's answer is the leaf's access flag."""
+        world = self.world
         if call is None:
             return
-        leaf, level, location = world.leaf_at(where)
+        leaf, level, location = world.leaf_at(ipa)
         young = is_leaf(leaf, level) and bool(leaf & PTE_AF)
-        if young != bool(new) and world.since.get(location, -1) < call[0]:
+        if young != bool(result) and world.since.get(location, -1) < call[0]:
             self.violation(
                 "young called old" if young else "old called young",
-                f"kvm_pgtable_stage2_is_young returned {new} for IPA {where:#x}, whose leaf has "
+                f"kvm_pgtable_stage2_is_young returned {result} for IPA {ipa:#x}, whose leaf has "
                 f"the access flag {'set' if young else 'clear'}",
                 call[0],
                 index,

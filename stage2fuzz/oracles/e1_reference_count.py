@@ -3,6 +3,7 @@
 from typing import Final
 
 from stage2fuzz.arch import PTE_LOCKED, PTE_LOCKED_TYPE, PTE_VALID
+from stage2fuzz.events import FIRST_HOST_CALL
 from stage2fuzz.oracles.base import Oracle
 
 UNCOUNTED: Final = (0, PTE_LOCKED, PTE_LOCKED_TYPE)
@@ -20,37 +21,31 @@ class ReferenceCount(Oracle):
     why = "Each linked table page's count is one more than its counted entries."
 
     def setup(self) -> None:
-        """State of one run."""
+        """Make the containers that hold what one run shows."""
         self.counts: dict[int, int] = self.per_run({})
 
-    def alloc(self, _index: int, _thread: int, where: int, _old: int, _new: int, _aux: int) -> None:
+    def alloc(self, page: int) -> None:
         """The allocation is the first reference."""
-        self.counts[where] = 1
+        self.counts[page] = 1
 
-    def get_page(
-        self, index: int, _thread: int, where: int, _old: int, new: int, _aux: int
-    ) -> None:
-        """One more."""
-        self.counts[where] = new
-        self.world.touched[where] = index
+    def get_page(self, index: int, page: int, count: int) -> None:
+        """The page has one reference more."""
+        self.counts[page] = count
+        self.world.touched[page] = index
 
-    def put_page(
-        self, index: int, _thread: int, where: int, _old: int, new: int, _aux: int
-    ) -> None:
-        """One less."""
-        self.counts[where] = new
-        self.world.touched[where] = index
+    def put_page(self, index: int, page: int, count: int) -> None:
+        """The page has one reference less."""
+        self.counts[page] = count
+        self.world.touched[page] = index
 
-    def returned(
-        self, index: int, thread: int, _where: int, _old: int, _new: int, _aux: int
-    ) -> None:
-        """Nobody may be changing the pages that were touched."""
+    def returned(self, index: int, thread: int) -> None:
+        """If no other call is under way, the pages that were touched are counted."""
         world = self.world
         touched = world.touched
         if not touched or world.pending or world.destroying:
             return
         for other, call in world.calls.items():
-            if call is not None and other != thread and call[1] < 20:
+            if call is not None and other != thread and call[1] < FIRST_HOST_CALL:
                 return
         for page, last in touched.items():
             count = self.counts.get(page)

@@ -16,19 +16,15 @@ class NoLeak(Oracle):
     returns = (CALL_DESTROY,)
 
     def setup(self) -> None:
-        """State of one run."""
+        """Make the containers that hold what one run shows."""
         self.deferred: dict[int, int] = self.per_run({})
 
-    def free_deferred(
-        self, index: int, _thread: int, where: int, _old: int, _new: int, _aux: int
-    ) -> None:
-        """It is freed when the grace period is over."""
-        self.deferred[where] = index
+    def free_deferred(self, index: int, page: int) -> None:
+        """The page is freed when the grace period is over, which counts as freed."""
+        self.deferred[page] = index
 
-    def quiescent(
-        self, index: int, _thread: int, _where: int, _old: int, _new: int, _aux: int
-    ) -> None:
-        """Nobody is about to link anything."""
+    def quiescent(self, index: int) -> None:
+        """Nobody is about to link anything: what is not linked now never will be."""
         world = self.world
         if world.destroying:
             return
@@ -36,9 +32,7 @@ class NoLeak(Oracle):
             if page not in world.pages and page not in self.deferred:
                 self._leaked(index, allocated, page, "unreachable")
 
-    def returned(
-        self, index: int, _thread: int, _where: int, _old: int, _new: int, _aux: int
-    ) -> None:
+    def returned(self, index: int) -> None:
         """After teardown nothing may be left."""
         for page, allocated in self.world.live.items():
             if page not in self.deferred:

@@ -10,13 +10,13 @@ class NoDoubleFree(Oracle):
     rule = "no double free"
     why = "No table page is freed twice."
 
-    def free(self, index: int, thread: int, where: int, _old: int, _new: int, _aux: int) -> None:
+    def free(self, index: int, thread: int, page: int) -> None:
         """A page is given back, if it is still somebody's."""
         world = self.world
-        if where not in world.live and where in world.freed:
+        if page not in world.live and page in world.freed:
             self.violation(
                 "freed twice",
-                f"{world.name(thread)} freed table {where:#x}, which was freed already",
-                world.freed[where],
+                f"{world.name(thread)} freed table {page:#x}, which was freed already",
+                world.freed[page],
                 index,
             )

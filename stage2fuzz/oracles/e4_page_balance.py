@@ -12,24 +12,24 @@ class PageBalance(Oracle):
     why = "Each fault releases the host page it pinned exactly once."
 
     def setup(self) -> None:
-        """State of one run."""
+        """Make the containers that hold what one run shows."""
         self.held: dict[int, int] = self.per_run({})
         self.devices: dict[int, int] = self.per_run({})
 
-    def pin(self, _index: int, thread: int, _where: int, _old: int, new: int, aux: int) -> None:
-        """A page was looked up and its count raised."""
-        if aux & (HOST_DEVICE | HOST_ABSENT | HOST_POISON):
-            self.devices[thread] = new
+    def pin(self, thread: int, address: int, flags: int) -> None:
+        """The thread looked a page up, which raised its count."""
+        if flags & (HOST_DEVICE | HOST_ABSENT | HOST_POISON):
+            self.devices[thread] = address
         else:
             self.held[thread] = self.held.get(thread, 0) + 1
 
-    def unpin(self, _index: int, thread: int, _where: int, _old: int, new: int, _aux: int) -> None:
-        """It was released."""
-        if self.devices.get(thread) != new:
+    def unpin(self, thread: int, address: int) -> None:
+        """The thread released a page."""
+        if self.devices.get(thread) != address:
             self.held[thread] = self.held.get(thread, 0) - 1
 
-    def resume(self, index: int, thread: int, _where: int, _old: int, _new: int, _aux: int) -> None:
-        """The fault is over."""
+    def resume(self, index: int, thread: int) -> None:
+        """The fault is over: pins and releases are even."""
         held = self.held.pop(thread, 0)
         if held:
             fault = self.world.faults.get(thread)

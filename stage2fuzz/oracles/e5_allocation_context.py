@@ -2,6 +2,7 @@
 
 from stage2fuzz.events import CALL_MAP, ENOMEM, LOCK_MMU
 from stage2fuzz.oracles.base import Oracle, fault_name
+from stage2fuzz.oracles.facts import LOCK_NAME
 
 
 class AllocationContext(Oracle):
@@ -17,45 +18,39 @@ class AllocationContext(Oracle):
     returns = (CALL_MAP,)
 
     def setup(self) -> None:
-        """State of one run."""
+        """Make the containers that hold what one run shows."""
         self.filled: dict[int, int] = self.per_run({})
         self.readers: dict[int, int] = self.per_run({})
 
-    def topup(self, index: int, thread: int, _where: int, _old: int, _new: int, _aux: int) -> None:
-        """The cache was filled, or at least somebody tried."""
+    def topup(self, index: int, thread: int) -> None:
+        """The thread filled its cache, or at least tried."""
         self.filled[thread] = index
 
-    def rcu_lock(
-        self, index: int, thread: int, _where: int, _old: int, _new: int, _aux: int
-    ) -> None:
-        """Sleeping is forbidden from here."""
+    def rcu_lock(self, index: int, thread: int) -> None:
+        """The thread must not sleep from here on."""
         self.readers[thread] = index
 
-    def rcu_unlock(
-        self, _index: int, thread: int, _where: int, _old: int, _new: int, _aux: int
-    ) -> None:
-        """To here."""
+    def rcu_unlock(self, thread: int) -> None:
+        """The thread may sleep again."""
         self.readers.pop(thread, None)
 
-    def alloc(self, index: int, thread: int, where: int, _old: int, _new: int, aux: int) -> None:
-        """A page from the cache (0) or from the system allocator (1)."""
-        if not aux:
+    def alloc(self, index: int, thread: int, page: int, system: int) -> None:
+        """A table page was taken, from the cache (0) or from the system allocator (1)."""
+        if not system:
             return
         held = self.world.held.get(thread, ())
-        locked = any(name & 0xFF == LOCK_MMU for name in held)
+        locked = any(name & LOCK_NAME == LOCK_MMU for name in held)
         if locked or thread in self.readers:
             self.violation(
                 "system allocation " + ("under mmu_lock" if locked else "in an RCU section"),
-                f"{self.world.name(thread)} asked the system for table page {where:#x} while it "
+                f"{self.world.name(thread)} asked the system for table page {page:#x} while it "
                 "must not sleep",
                 index,
             )
 
-    def returned(
-        self, index: int, thread: int, _where: int, _old: int, new: int, _aux: int
-    ) -> None:
-        """The cache ran dry."""
-        if new != -ENOMEM:
+    def returned(self, index: int, thread: int, result: int) -> None:
+        """A map that failed for want of a page belongs to a fault that had topped up."""
+        if result != -ENOMEM:
             return
         fault = self.world.faults.get(thread)
         if fault is not None and self.filled.get(thread, -1) < fault[0]:

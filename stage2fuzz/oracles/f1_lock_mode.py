@@ -15,12 +15,13 @@ from stage2fuzz.events import (
     CALL_SPLIT,
     CALL_UNMAP,
     CALL_WRPROTECT,
+    FIRST_HOST_CALL,
     LOCK_HYP,
     LOCK_MMU,
 )
 from stage2fuzz.oracles.base import Oracle
+from stage2fuzz.oracles.facts import LOCK_SHARED
 
-SHARED: Final = 1 << 8
 EXCLUSIVE: Final = (CALL_UNMAP, CALL_WRPROTECT, CALL_SPLIT, CALL_MKOLD)
 BY_FAULTS: Final = (CALL_MAP, CALL_RELAX, CALL_MKYOUNG, CALL_IS_YOUNG)
 
@@ -35,10 +36,10 @@ class LockMode(Oracle):
     rule = "lock mode"
     why = "Every walk of a live table holds mmu_lock in the mode its operation needs."
 
-    def call(self, index: int, thread: int, where: int, _old: int, _new: int, aux: int) -> None:
-        """An operation begins."""
-        code = aux & CALL_CODE
-        if code >= 20 or code == CALL_DESTROY:
+    def call(self, index: int, thread: int, ipa: int, request: int) -> None:
+        """An operation begins: its lock is held, in its mode."""
+        code = request & CALL_CODE
+        if code >= FIRST_HOST_CALL or code == CALL_DESTROY:
             return
         held = self.world.held.get(thread, ())
         if code == CALL_HYP_MAP:
@@ -46,7 +47,7 @@ class LockMode(Oracle):
                 return
             needed = "kvm_hyp_pgd_mutex"
         else:
-            shared, rules = LOCK_MMU | SHARED in held, self.world.rules
+            shared, rules = LOCK_MMU | LOCK_SHARED in held, self.world.rules
             enough = (rules.shared_faults and code in BY_FAULTS) or (
                 rules.shared_relax and code == CALL_RELAX
             )
@@ -55,6 +56,6 @@ class LockMode(Oracle):
             needed = "mmu_lock for writing" if shared else "mmu_lock"
         self.violation(
             f"{CALL_NAMES[code]} without {needed}",
-            f"{self.world.name(thread)} called {CALL_NAMES[code]}({where:#x}) without {needed}",
+            f"{self.world.name(thread)} called {CALL_NAMES[code]}({ipa:#x}) without {needed}",
             index,
         )

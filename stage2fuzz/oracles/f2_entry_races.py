@@ -3,6 +3,7 @@
 from stage2fuzz.arch import PAGE_SIZE, is_locked
 from stage2fuzz.events import LOCK_MMU, ORDER_CAS, PENDING
 from stage2fuzz.oracles.base import Oracle
+from stage2fuzz.oracles.facts import LOCK_SHARED
 from stage2fuzz.rules import Rules
 
 
@@ -15,15 +16,15 @@ class EntryRaces(Oracle):
 
     @classmethod
     def applies(cls, rules: Rules) -> bool:
-        """Where faults walk in parallel."""
+        """The rule holds where faults walk in parallel."""
         return rules.shared_faults
 
-    def store(self, index: int, thread: int, where: int, old: int, _new: int, aux: int) -> None:
+    def store(self, index: int, thread: int, location: int, old: int, order: int) -> None:
         """A store that is not a cmpxchg, under a lock that others hold too."""
-        if aux & ~PENDING == ORDER_CAS or is_locked(old):
+        if order & ~PENDING == ORDER_CAS or is_locked(old):
             return
         held = self.world.held.get(thread, ())
-        if LOCK_MMU | 1 << 8 in held and where & -PAGE_SIZE in self.world.pages:
+        if LOCK_MMU | LOCK_SHARED in held and location & -PAGE_SIZE in self.world.pages:
             self.violation(
                 "plain store in a shared walk",
                 f"{self.world.name(thread)} wrote a linked entry with a plain store while it held "

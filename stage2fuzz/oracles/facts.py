@@ -1,15 +1,23 @@
 """Facts: what is known of a run, the words it is told in, and the questions asked of it."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Final
 
-from stage2fuzz.arch import ENTRIES, LAST_LEVEL, PAGE_SIZE, PTE_ADDRESS, PTE_VALID
+from stage2fuzz.arch import (
+    ENTRIES,
+    ENTRY_SIZE,
+    GRANULES,
+    LAST_LEVEL,
+    PAGE_SIZE,
+    PTE_ADDRESS,
+    PTE_TYPE,
+    PTE_VALID,
+    SHIFTS,
+)
 from stage2fuzz.events import SLOT_LOGGING, SLOT_READONLY, Event
 from stage2fuzz.rules import Rules
-from stage2fuzz.window import Entry, Window
+from stage2fuzz.window import Window
 
-SHIFTS: Final = tuple(12 + 9 * (LAST_LEVEL - level) for level in range(LAST_LEVEL + 1))
-GRANULES: Final = tuple(1 << shift for shift in SHIFTS)
 ROOT_SPAN_SHIFT: Final = 9
 """A root page holds 2**9 entries."""
 
@@ -19,6 +27,10 @@ PROT_R: Final = 4
 PROT_DEVICE: Final = 8
 """enum kvm_pgtable_prot, as calls of map and relax carry it."""
 
+LOCK_NAME: Final = 0xFF
+LOCK_SHARED: Final = 1 << 8
+"""How ``Facts.held`` has a lock: its LOCK_* and, where it is shared, this bit."""
+
 Fault = tuple[int, int, int, int, int]
 """(event, IPA, READ/WRITE/EXECUTE, TRANSLATION/..., level): the fault a vCPU is handling."""
 Call = tuple[int, int, int, int, int, int, "Call | None"]
@@ -27,35 +39,20 @@ Slot = tuple[int, int, int, int]
 """(first IPA, end, SLOT_* flags, event that published it)."""
 Backing = tuple[int, int, int, int, int]
 """(first IPA, end, host address, HOST_* flags, event)."""
-LeafHandler = Callable[[int, int, int, int, int, int, int], None]
-"""(event, thread, location, old, new, level, IPA)."""
-UnlinkHandler = Callable[[int, int, int, int, int, int, list[Entry]], None]
-"""(event, thread, location, old, level, IPA, valid entries below, outermost first)."""
-PrivateHandler = Callable[[int, int, int, int, int], None]
-"""(event, thread, location, old, new)."""
-LockHandler = Callable[[int, int, int, tuple[int, ...]], None]
-"""(event, thread, LOCK_*, locks held already)."""
 Pending = tuple[int, int, Fault | None, Call | None]
 """(event, value, fault and call in which it was stored)."""
 Break = tuple[int, int, int]
 """(event, thread, old leaf): a leaf made invalid inside a call that maps."""
 
-SEMANTIC: Final = (
-    "replaced",
-    "leaf_installed",
-    "leaf_changed",
-    "leaf_removed",
-    "table_linked",
-    "table_unlinked",
-    "leaf_remade",
-    "private_written",
-    "lock_nested",
-)
-"""Announcements an oracle may have a handler for, beside the kinds of events."""
-
-
 NOTHING: Final[dict[int, int]] = {}
 """The entries of a table page that nobody knows."""
+
+
+def outermost(call: Call | None) -> Call | None:
+    """The call that ``call`` was made inside of, or itself; None for none."""
+    while call is not None and call[6] is not None:
+        call = call[6]
+    return call
 
 
 class Facts:
@@ -65,7 +62,6 @@ class Facts:
         "attempts",
         "backings",
         "broken",
-        "broken_at",
         "calls",
         "destroying",
         "dirty",
@@ -74,16 +70,11 @@ class Facts:
         "freed",
         "held",
         "invalidating",
-        "its_backing",
-        "its_call",
-        "its_fault",
-        "its_slot",
         "live",
         "machine",
         "pages",
         "parent",
         "pending",
-        "returned_call",
         "roots",
         "rules",
         "sequence",
@@ -102,17 +93,6 @@ class Facts:
     )
 
     def __init__(self) -> None:
-        # These hold only while the oracles hear of the event or write they belong to.
-        self.its_slot: Slot | None = None
-        self.its_backing: Backing | None = None
-        """Slot and host page of the leaf that is being announced."""
-        self.its_fault: Fault | None = None
-        self.its_call: Call | None = None
-        """Fault and call in which the write that is being announced was stored."""
-        self.broken_at = -1
-        """The event that broke the leaf which is being announced as remade."""
-        self.returned_call: Call | None = None
-        """The call that the RETURN being heard ended."""
         self.window = Window(0)
         self.begin([], Rules(), 0, 0)
 
@@ -163,7 +143,7 @@ class Facts:
         """vCPU -> the faults of its current access."""
         self.calls: dict[int, Call | None] = {}
         self.held: dict[int, tuple[int, ...]] = {}
-        """Thread -> locks it holds, LOCK_* | mode << 8, oldest first."""
+        """Thread -> locks it holds, LOCK_* with LOCK_SHARED, oldest first."""
         self.destroying = False
 
     # Questions
@@ -178,14 +158,14 @@ class Facts:
         if found is not None:
             return found
         level = self.start_level
-        location = self.roots[0] + (ipa >> SHIFTS[level]) * 8 if self.roots else 0
+        location = self.roots[0] + (ipa >> SHIFTS[level]) * ENTRY_SIZE if self.roots else 0
         while True:
             value = self.tables.get(location & -PAGE_SIZE, NOTHING).get(location, 0)
-            if level == LAST_LEVEL or value & 3 != 3:
+            if level == LAST_LEVEL or value & PTE_TYPE != PTE_TYPE:
                 found = self.walked[ipa] = value, level, location
                 return found
             level += 1
-            location = (value & PTE_ADDRESS) + ((ipa >> SHIFTS[level]) & (ENTRIES - 1)) * 8
+            location = (value & PTE_ADDRESS) + ((ipa >> SHIFTS[level]) & (ENTRIES - 1)) * ENTRY_SIZE
 
     def leaves(self, start: int, end: int) -> Iterator[tuple[int, int, int, int]]:
         """(value, level, IPA, location) of each visible valid leaf that touches [start, end)."""
@@ -200,7 +180,7 @@ class Facts:
             ipa = base + ((location - page) >> 3 << SHIFTS[level])
             if ipa >= end or ipa + GRANULES[level] <= start:
                 continue
-            if level == LAST_LEVEL or value & 3 != 3:
+            if level == LAST_LEVEL or value & PTE_TYPE != PTE_TYPE:
                 yield value, level, ipa, location
             elif value & PTE_ADDRESS in self.pages:
                 yield from self._leaves_of(value & PTE_ADDRESS, start, end)
@@ -226,7 +206,4 @@ class Facts:
 
     def outer_call(self, thread: int) -> Call | None:
         """The outermost call that ``thread`` is in."""
-        call = self.calls.get(thread)
-        while call is not None and call[6] is not None:
-            call = call[6]
-        return call
+        return outermost(self.calls.get(thread))

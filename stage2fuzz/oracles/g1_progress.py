@@ -13,23 +13,15 @@ return. What the events do not tell (a top-up that is to fail one day) is not pa
 
 from typing import Any, Final
 
-from stage2fuzz.arch import FAULT_NAMES, PAGE_SIZE, PTE_ADDRESS, PTE_VALID, is_locked
+from stage2fuzz.arch import FAULT_NAMES, PAGE_SIZE, PTE_ADDRESS, PTE_TYPE, PTE_VALID, is_locked
 from stage2fuzz.events import (
     ACCESS,
-    ALLOC,
-    CALL_LOG_ENABLE,
-    CAS_FAIL,
     DRAIN,
     EAGAIN,
     FAULT,
-    FREE,
-    FREE_DEFERRED,
-    GET,
-    HARDWARE_AF,
+    FIRST_HOST_CALL,
     INVALIDATE_BEGIN,
     INVALIDATE_END,
-    LOAD,
-    PUT,
     RESUME,
     RETRY,
     RETURN,
@@ -37,18 +29,15 @@ from stage2fuzz.events import (
     STORE,
     THREAD_END,
     TOPUP,
-    WALK,
-    ZERO,
     Event,
+    with_field,
 )
 from stage2fuzz.oracles.base import Oracle, fault_name, leaf_kind
 from stage2fuzz.oracles.violation import Category
 from stage2fuzz.oracles.world import World
 
-FIRST_HOST_CALL: Final = CALL_LOG_ENABLE
-"""Calls from here on are the host's; those before it are the engine's."""
-ENTRY_EVENTS: Final = (WALK, LOAD, STORE, CAS_FAIL, HARDWARE_AF)
-PAGE_EVENTS: Final = (ALLOC, ZERO, FREE, FREE_DEFERRED, GET, PUT)
+ENTRY_EVENTS: Final = with_field("location")
+PAGE_EVENTS: Final = with_field("page")
 COUNTER_EVENTS: Final = (INVALIDATE_BEGIN, INVALIDATE_END, TOPUP)
 
 
@@ -61,15 +50,15 @@ class Progress(Oracle):
     why = "No state returns without progress in a cycle in which every thread runs."
 
     def setup(self) -> None:
-        """State of one run."""
+        """Make the containers that hold what one run shows."""
         self.seen: dict[Any, int] = self.per_run({})
         """State -> the event after which it was seen first since the last progress."""
         self.looked: list[int] = self.per_run([])
         """The events at which states were compared."""
         self.proved: list[int] = self.per_run([])
 
-    def resume(self, index: int, thread: int, _where: int, _old: int, _new: int, _aux: int) -> None:
-        """Back to the guest, once more."""
+    def resume(self, index: int, thread: int) -> None:
+        """A vCPU goes back to the guest, perhaps in a state that has been there before."""
         if self.proved or not (self.seen or self._again(thread)):
             return
         if self.seen and self._progress(self.looked[-1] + 1, index):
@@ -219,7 +208,11 @@ class PageNames:
         if not value & PTE_VALID:
             return value if is_locked(value) else 0
         page = value & PTE_ADDRESS
-        return -1 - self._names[page] if value & 3 == 3 and page in self._names else value
+        return (
+            -1 - self._names[page]
+            if value & PTE_TYPE == PTE_TYPE and page in self._names
+            else value
+        )
 
 
 def _tree(world: World, names: PageNames, page: int) -> tuple[Any, ...]:
@@ -228,7 +221,7 @@ def _tree(world: World, names: PageNames, page: int) -> tuple[Any, ...]:
     entries: list[tuple[int, Any]] = []
     for location, value in sorted(world.tables[page].items()):
         child = value & PTE_ADDRESS
-        if value & 3 == 3 and world.parent.get(child) == location:
+        if value & PTE_TYPE == PTE_TYPE and world.parent.get(child) == location:
             entries.append((location & (PAGE_SIZE - 1), _tree(world, names, child)))
         elif names.value(value):
             entries.append((location & (PAGE_SIZE - 1), value))

@@ -23,17 +23,17 @@ class BoundedFaults(Oracle):
     why = "No fault is caused by a needless break of another vCPU; three faults serve an access."
 
     def setup(self) -> None:
-        """State of one run."""
+        """Make the containers that hold what one run shows."""
         self.victims: dict[int, list[tuple[int, int]]] = self.per_run({})
         """Event of the break -> (thread, event) of the faults it caused."""
 
-    def fault(self, index: int, thread: int, where: int, _old: int, new: int, _aux: int) -> None:
-        """One more fault of this access; perhaps it walked into a break."""
+    def fault(self, index: int, thread: int, ipa: int, status: int) -> None:
+        """The access takes one more fault; perhaps it walked into a break."""
         faults = self.world.attempts[thread]
         if len(faults) > ENOUGH:
-            self._count(index, thread, where, faults[-ENOUGH - 1])
+            self._count(index, thread, ipa, faults[-ENOUGH - 1])
         broken = self.world.broken
-        if new == TRANSLATION and broken:
+        if status == TRANSLATION and broken:
             location = self._last_walk(index, thread)
             if location in broken and broken[location][1] != thread:
                 self.victims.setdefault(broken[location][0], []).append((thread, index))
@@ -69,10 +69,10 @@ class BoundedFaults(Oracle):
         )
 
     def leaf_remade(
-        self, index: int, thread: int, location: int, old: int, new: int, level: int, ipa: int
+        self, index: int, thread: int, old: int, new: int, level: int, broken_at: int
     ) -> None:
-        """Now it is known whether the break was needed."""
-        victims = self.victims.pop(self.world.broken_at, None) if self.victims else None
+        """The break is complete, so it is known whether it was needed."""
+        victims = self.victims.pop(broken_at, None) if self.victims else None
         if victims is None or (old ^ new) & ~PTE_PERMISSIONS:
             return
         world, events = self.world, self.world.events
@@ -83,7 +83,7 @@ class BoundedFaults(Oracle):
                 f"{world.name(victim)}'s {kind} of IPA {events[fault][2]:#x} took a translation "
                 f"fault only because {world.name(thread)} had broken the {leaf_kind(level)} to "
                 "change its permissions",
-                world.broken_at,
+                broken_at,
                 fault,
                 index,
             )

@@ -18,9 +18,9 @@ class NeedlessBreak(Oracle):
     why = "map never breaks a leaf to change its permissions, nor flushes what it did not change."
 
     def leaf_remade(
-        self, index: int, thread: int, _location: int, old: int, new: int, level: int, ipa: int
+        self, index: int, thread: int, old: int, new: int, level: int, ipa: int, broken_at: int
     ) -> None:
-        """Broken and made again by one call."""
+        """A call broke a leaf and made one of the same page, for more than permissions."""
         if (old ^ new) & ~PTE_PERMISSIONS:
             return
         what = "to change nothing" if old == new else "to change its permissions"
@@ -31,18 +31,18 @@ class NeedlessBreak(Oracle):
             detail,
             f"{self.world.name(thread)} broke {describe(old, level)} at IPA {ipa:#x} {what} "
             f"(now {describe(new, level)}): nobody could use the {leaf_kind(level)} meanwhile",
-            self.world.broken_at,
+            broken_at,
             index,
         )
 
-    def tlbi(self, index: int, thread: int, where: int, _old: int, _new: int, _aux: int) -> None:
-        """Inside map, after nothing was stored."""
+    def tlbi(self, index: int, thread: int, ipa: int) -> None:
+        """A TLBI inside map has something to flush."""
         world = self.world
         call = world.calls.get(thread)
         if call is not None and call[1] == CALL_MAP and world.stored.get(thread, -1) < call[0]:
             self.violation(
                 "TLBI without a change",
-                f"{world.name(thread)} flushed IPA {where:#x} in kvm_pgtable_stage2_map though "
+                f"{world.name(thread)} flushed IPA {ipa:#x} in kvm_pgtable_stage2_map though "
                 "it had changed nothing",
                 call[0],
                 index,

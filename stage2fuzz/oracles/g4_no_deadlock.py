@@ -2,6 +2,7 @@
 
 from stage2fuzz.events import LOCK_HYP, LOCK_MMAP, LOCK_MMU, LOCK_SLOTS
 from stage2fuzz.oracles.base import Oracle
+from stage2fuzz.oracles.facts import LOCK_NAME
 from stage2fuzz.oracles.violation import Category
 
 LOCK_NAMES = {
@@ -21,48 +22,46 @@ class NoDeadlock(Oracle):
     why = "No run deadlocks, no two locks are taken in both orders, nobody sleeps with mmu_lock."
 
     def setup(self) -> None:
-        """State of one run."""
+        """Make the containers that hold what one run shows."""
         self.orders: dict[tuple[int, int], int] = self.per_run({})
 
-    def deadlock(
-        self, index: int, _thread: int, _where: int, _old: int, _new: int, aux: int
-    ) -> None:
-        """The engine found nobody who could go on."""
+    def deadlock(self, index: int, waiting: int) -> None:
+        """The engine found that no thread can go on."""
         world = self.world
-        waiting = [world.name(t) for t in range(world.threads) if aux >> t & 1]
+        names = [world.name(t) for t in range(world.threads) if waiting >> t & 1]
         self.violation(
-            f"{len(waiting)} threads wait",
-            f"deadlock: {' and '.join(waiting)} wait and nobody can go on",
+            f"{len(names)} threads wait",
+            f"deadlock: {' and '.join(names)} wait and nobody can go on",
             index,
         )
 
-    def lock_nested(self, index: int, thread: int, where: int, held: tuple[int, ...]) -> None:
-        """One more lock, while others are held."""
+    def lock_nested(self, index: int, thread: int, lock: int, held: tuple[int, ...]) -> None:
+        """A lock is taken while others are held, in the same order everywhere."""
         for name in held:
-            outer = name & 0xFF
-            self.orders.setdefault((outer, where), index)
-            other = self.orders.get((where, outer))
-            if other is not None and outer != where:
-                first, second = sorted((LOCK_NAMES[outer], LOCK_NAMES[where]))
+            outer = name & LOCK_NAME
+            self.orders.setdefault((outer, lock), index)
+            other = self.orders.get((lock, outer))
+            if other is not None and outer != lock:
+                first, second = sorted((LOCK_NAMES[outer], LOCK_NAMES[lock]))
                 self.violation(
                     f"{first} and {second} in both orders",
-                    f"{self.world.name(thread)} took {LOCK_NAMES[where]} under "
+                    f"{self.world.name(thread)} took {LOCK_NAMES[lock]} under "
                     f"{LOCK_NAMES[outer]}, and another path takes them the other way round",
                     other,
                     index,
                 )
 
-    def pin(self, index: int, thread: int, where: int, _old: int, _new: int, _aux: int) -> None:
-        """A host page lookup may sleep."""
+    def pin(self, index: int, thread: int) -> None:
+        """A host page lookup may sleep, so mmu_lock is not held."""
         self._sleeps(index, thread, "looked the host page up")
 
-    def topup(self, index: int, thread: int, _where: int, _old: int, _new: int, _aux: int) -> None:
-        """So may an allocation."""
+    def topup(self, index: int, thread: int) -> None:
+        """A top-up may sleep, so mmu_lock is not held."""
         self._sleeps(index, thread, "topped its cache up")
 
     def _sleeps(self, index: int, thread: int, what: str) -> None:
         held = self.world.held.get(thread)
-        if held and any(name & 0xFF == LOCK_MMU for name in held):
+        if held and any(name & LOCK_NAME == LOCK_MMU for name in held):
             self.violation(
                 f"{what} under mmu_lock",
                 f"{self.world.name(thread)} {what}, which may sleep, while it held mmu_lock",

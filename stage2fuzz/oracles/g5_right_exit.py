@@ -34,42 +34,44 @@ class RightExit(Oracle):
     rule = "right exit"
     why = "A fault inside a slot re-enters the guest unless the host gives a reason not to."
 
-    def resume(self, index: int, thread: int, where: int, old: int, new: int, aux: int) -> None:
-        """The handler is through: 1 guest, 0 MMIO, an errno."""
-        if new == 1 and not aux:
+    def resume(
+        self, index: int, thread: int, ipa: int, kind: int, result: int, outside: int
+    ) -> None:
+        """The handler is through, with 1 (guest), or for a reason with 0 (MMIO) or an errno."""
+        if result == 1 and not outside:
             return
         world = self.world
         fault = world.faults.get(thread)
         if fault is None or self._changed(index, fault):
             return
-        slot, backing = world.slot_of(where), world.backing_of(where)
+        slot, backing = world.slot_of(ipa), world.backing_of(ipa)
         flags = backing[3] if backing is not None else 0
         if slot is None:
-            right = new == 0 or (old == EXECUTE and new in (1, -ENOEXEC))
-        elif slot[2] & SLOT_READONLY and old == WRITE:
-            right = new == 0
-        elif new == 0:
+            right = result == 0 or (kind == EXECUTE and result in (1, -ENOEXEC))
+        elif slot[2] & SLOT_READONLY and kind == WRITE:
+            right = result == 0
+        elif result == 0:
             right = bool(flags & HOST_POISON)
-        elif new == -EFAULT:
-            right = bool(flags & HOST_ABSENT) or (old == WRITE and not flags & HOST_WRITE)
-        elif new == -ENOEXEC:
-            right = old == EXECUTE and bool(flags & HOST_DEVICE)
-        elif new == -ENOMEM:
+        elif result == -EFAULT:
+            right = bool(flags & HOST_ABSENT) or (kind == WRITE and not flags & HOST_WRITE)
+        elif result == -ENOEXEC:
+            right = kind == EXECUTE and bool(flags & HOST_DEVICE)
+        elif result == -ENOMEM:
             right = self._ran_dry(index, thread, fault)
         else:
-            right = new == 1
+            right = result == 1
         if right:
             return
         place = "inside a memslot" if slot is not None else "outside all memslots"
         how = (
             "re-entered the guest"
-            if new == 1
-            else ("exited as MMIO" if new == 0 else f"exited with {result_name(new)}")
+            if result == 1
+            else ("exited as MMIO" if result == 0 else f"exited with {result_name(result)}")
         )
-        kind = ACCESS_NAMES[old]
+        access = ACCESS_NAMES[kind]
         self.violation(
-            f"{kind} {place} {how}",
-            f"{world.name(thread)}'s {kind} of IPA {where:#x} {place} {how} without a reason",
+            f"{access} {place} {how}",
+            f"{world.name(thread)}'s {access} of IPA {ipa:#x} {place} {how} without a reason",
             fault[0],
             index,
         )

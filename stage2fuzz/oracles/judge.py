@@ -1,34 +1,22 @@
 """judge(): one pass over a run's events, every oracle told what it wants to hear.
 
-The dispatch tables, one tuple of bound methods for each kind of event, are built once for each
-(rules, oracles) pair; before a run only what the last one left behind is emptied.
+What is told to whom is found out once for each (rules, oracles) pair; before a run only what the
+last one left behind is emptied.
 """
 
 from collections.abc import Sequence
 from functools import lru_cache
-from typing import Any, Final
+from typing import Final
 
-from stage2fuzz.events import (
-    CALL_CODE,
-    CALL_NAMES,
-    FAULT,
-    FIELDS,
-    FREE,
-    RESUME,
-    RETURN,
-    THREAD_END,
-    Event,
-)
+from stage2fuzz.events import CALL_NAMES, FAULT, FREE, KINDS, RESUME, RETURN, Event
 from stage2fuzz.oracles.base import Oracle
 from stage2fuzz.oracles.catalogue import ORACLES
-from stage2fuzz.oracles.facts import SEMANTIC
+from stage2fuzz.oracles.dispatch import Teller, silent, teller
+from stage2fuzz.oracles.handlers import ALWAYS, ANNOUNCEMENTS, EVENTS, FIELDS
 from stage2fuzz.oracles.violation import Violation
 from stage2fuzz.oracles.world import World
 from stage2fuzz.rules import Rules
 
-HANDLER_NAMES: Final[dict[int, str]] = {
-    kind: names[0].replace("-", "_") for kind, names in FIELDS.items()
-} | {RETURN: "returned", THREAD_END: "ended"}
 WORLD_LAST: Final = (FREE, RESUME)
 """Kinds that end something: the oracles see it once more before the world forgets it."""
 
@@ -39,68 +27,71 @@ class Judge:
     def __init__(self, rules: Rules, names: tuple[str, ...] | None) -> None:
         self._rules = rules
         self._found: dict[str, Violation] = {}
-        self._world = world = World()
+        self.world = World()
         self._oracles: list[Oracle] = [
-            make(world, self._found)
+            make(self.world, self._found)
             for make in ORACLES
             if (names is None or make.oracle in names) and make.applies(rules)
         ]
         self._state = [container for oracle in self._oracles for container in oracle.state]
-        self._table: list[tuple[Any, ...]] = [()] * (max(FIELDS) + 1)
-        self._late: dict[int, tuple[Any, ...]] = {}
-        for kind, name in HANDLER_NAMES.items():
-            own = tuple(
-                getattr(oracle, name)
-                for oracle in self._oracles
-                if hasattr(oracle, name) and name not in oracle.late and kind != RETURN
-            )
-            late = tuple(getattr(oracle, name) for oracle in self._oracles if name in oracle.late)
-            facts = (getattr(world, name),) if hasattr(world, name) else ()
-            self._table[kind] = own + facts if kind in WORLD_LAST else facts + own
-            if late:
-                self._late[kind] = self._table[kind] + late
-        self._returns = {
-            code: tuple(
-                oracle.returned
-                for oracle in self._oracles
-                if hasattr(oracle, "returned") and (not oracle.returns or code in oracle.returns)
-            )
-            for code in CALL_NAMES
-        }
-        self._table[RETURN] += (self._returned,)
-        self._early = {kind: self._table[kind] for kind in self._late}
+        self.table: list[Teller | None] = [None] * (max(KINDS) + 1)
+        """Kind -> whom to tell, by the function that does."""
+        self._late: dict[int, Teller | None] = {}
+        for kind, name in EVENTS.items():
+            self._listen(kind, name)
+        every = (*ALWAYS, *KINDS[RETURN].fields)
+        self.table[RETURN] = teller("returned", every, [self.world])
+        self._early = {kind: self.table[kind] for kind in self._late}
         self._armed = False
-        for name in SEMANTIC:
-            handlers = tuple(getattr(o, name) for o in self._oracles if hasattr(o, name))
-            setattr(world, f"on_{name}", handlers)
+        self._announce()
+
+    def _listen(self, kind: int, name: str) -> None:
+        """Find out who hears of a kind of event, early and late in a run."""
+        fields = FIELDS[name]
+        heard = [oracle for oracle in self._oracles if hasattr(oracle, name)]
+        own: list[object] = [oracle for oracle in heard if name not in oracle.late]
+        facts: list[object] = [self.world] if hasattr(self.world, name) else []
+        order = own + facts if kind in WORLD_LAST else facts + own
+        self.table[kind] = teller(name, fields, order)
+        late = [oracle for oracle in heard if name in oracle.late]
+        if late:
+            self._late[kind] = teller(name, fields, order + late)
+
+    def _announce(self) -> None:
+        """Let the world know who hears its announcements; of returns, those of which calls."""
+        world = self.world
+        for name in ANNOUNCEMENTS:
+            heard = [oracle for oracle in self._oracles if hasattr(oracle, name)]
+            if name != "returned":
+                setattr(world, f"on_{name}", teller(name, FIELDS[name], heard) or silent)
+                continue
+            for code in CALL_NAMES:
+                waiting = [each for each in heard if not each.returns or code in each.returns]
+                world.on_returned[code] = teller(name, FIELDS[name], waiting) or silent
         world.on_first_free = self._arm
 
     def _arm(self) -> None:
         """From the first FREE on every load and walk is looked at."""
-        for kind, handlers in self._late.items():
-            self._table[kind] = handlers
+        for kind, tell in self._late.items():
+            self.table[kind] = tell
         self._armed = True
-
-    def _returned(self, index: int, thread: int, where: int, old: int, new: int, aux: int) -> None:
-        """Tell of a RETURN those who wait for that call."""
-        for handler in self._returns.get(aux & CALL_CODE, ()):
-            handler(index, thread, where, old, new, aux)
 
     def judge(self, events: list[Event], vcpus: int, threads: int) -> tuple[Violation, ...]:
         """The violations of one run, in the order in which they were proved."""
         for container in self._state:
             if container:
                 container.clear()
-        found, table = self._found, self._table
+        found, table = self._found, self.table
         found.clear()
         if self._armed:
-            for kind, handlers in self._early.items():
-                table[kind] = handlers
+            for kind, early in self._early.items():
+                table[kind] = early
             self._armed = False
-        self._world.begin(events, self._rules, vcpus, threads)
+        self.world.begin(events, self._rules, vcpus, threads)
         for index, (kind, thread, where, old, new, aux) in enumerate(events):
-            for handler in table[kind]:
-                handler(index, thread, where, old, new, aux)
+            tell = table[kind]
+            if tell is not None:
+                tell(index, thread, where, old, new, aux)
         return tuple(found.values())
 
 

@@ -26,10 +26,10 @@ class Warned(Oracle):
     rule = "no kernel warning"
     why = "No WARN_ON or BUG_ON of the engine fires."
 
-    def warn(self, index: int, thread: int, _where: int, _old: int, _new: int, aux: int) -> None:
-        """It fired."""
-        if aux != WARN_HYP_REMAP:
-            what = WARN_NAMES.get(aux, "other")
+    def warn(self, index: int, thread: int, warning: int) -> None:
+        """A WARN_ON or BUG_ON fired, which none should."""
+        if warning != WARN_HYP_REMAP:
+            what = WARN_NAMES.get(warning, "other")
             self.violation(what, f"{self.world.name(thread)} hit a kernel warning: {what}", index)
 
 
@@ -40,10 +40,10 @@ class Crashed(Oracle):
     rule = "no crash"
     why = "The engine's code takes no signal."
 
-    def crash(self, index: int, thread: int, where: int, _old: int, _new: int, aux: int) -> None:
-        """It did."""
+    def crash(self, index: int, thread: int, address: int, signal: int) -> None:
+        """The engine's C code took a signal."""
         self.violation(
-            f"signal {aux}",
-            f"{self.world.name(thread)} crashed with signal {aux} at address {where:#x}",
+            f"signal {signal}",
+            f"{self.world.name(thread)} crashed with signal {signal} at address {address:#x}",
             index,
         )

@@ -10,11 +10,12 @@ Stage-2 tables only: what hyp stage 1 writes is left to its own oracle.
 
 from collections.abc import Callable
 
-from stage2fuzz.arch import LAST_LEVEL, PAGE_SIZE, PTE_ADDRESS, PTE_VALID
+from stage2fuzz.arch import LAST_LEVEL, PAGE_SIZE, PTE_ADDRESS, PTE_TYPE, PTE_VALID, SHIFTS
 from stage2fuzz.events import (
     CALL_CODE,
     CALL_DESTROY,
     CALL_HYP_MAP,
+    CALL_PROT_SHIFT,
     EAGAIN,
     PENDING,
     ROOT_BITS,
@@ -22,15 +23,8 @@ from stage2fuzz.events import (
     TLBI_ALLE1,
     TLBI_OPERATION,
 )
-from stage2fuzz.oracles.facts import (
-    ROOT_SPAN_SHIFT,
-    SHIFTS,
-    Facts,
-    LeafHandler,
-    LockHandler,
-    PrivateHandler,
-    UnlinkHandler,
-)
+from stage2fuzz.oracles.dispatch import Teller, silent
+from stage2fuzz.oracles.facts import LOCK_SHARED, ROOT_SPAN_SHIFT, Call, Facts, Fault
 from stage2fuzz.window import Entry
 
 
@@ -46,270 +40,288 @@ class World(Facts):
         "on_lock_nested",
         "on_private_written",
         "on_replaced",
+        "on_returned",
         "on_table_linked",
         "on_table_unlinked",
     )
 
     def __init__(self) -> None:
-        self.on_replaced: tuple[LeafHandler, ...] = ()
-        self.on_leaf_installed: tuple[LeafHandler, ...] = ()
-        self.on_leaf_changed: tuple[LeafHandler, ...] = ()
-        self.on_leaf_removed: tuple[LeafHandler, ...] = ()
-        self.on_table_linked: tuple[LeafHandler, ...] = ()
-        self.on_table_unlinked: tuple[UnlinkHandler, ...] = ()
-        self.on_leaf_remade: tuple[LeafHandler, ...] = ()
-        self.on_private_written: tuple[PrivateHandler, ...] = ()
-        self.on_lock_nested: tuple[LockHandler, ...] = ()
-        self.on_first_free: Callable[[], None] = _nothing
+        self.on_replaced: Teller = silent
+        self.on_leaf_installed: Teller = silent
+        self.on_leaf_changed: Teller = silent
+        self.on_leaf_removed: Teller = silent
+        self.on_leaf_remade: Teller = silent
+        self.on_table_linked: Teller = silent
+        self.on_table_unlinked: Teller = silent
+        self.on_private_written: Teller = silent
+        self.on_lock_nested: Teller = silent
+        self.on_returned: dict[int, Teller] = {}
+        """CALL_* -> who wants to hear of its return."""
+        self.on_first_free: Callable[[], None] = silent
         super().__init__()
 
     # Events, in the order of the catalogue of kinds
 
-    def root(self, _index: int, _thread: int, where: int, old: int, new: int, aux: int) -> None:
+    def root(self, page: int, level: int, vmid: int, bits: int) -> None:
         """The stage-2 root; more pages than one where the IPA space needs it."""
-        if new < 0:
+        if vmid < 0:
             return
         self.walked.clear()
-        self.start_level, self.vmid, self.machine = old, new, aux
-        span = SHIFTS[old] + ROOT_SPAN_SHIFT
-        for number in range(1 << max(0, (aux & ROOT_BITS) - span)):
-            page = where + number * PAGE_SIZE
-            self.roots.append(page)
-            self.pages[page] = (old, number << span)
-            self.tables[page] = {}
+        self.start_level, self.vmid, self.machine = level, vmid, bits
+        span = SHIFTS[level] + ROOT_SPAN_SHIFT
+        for number in range(1 << max(0, (bits & ROOT_BITS) - span)):
+            root = page + number * PAGE_SIZE
+            self.roots.append(root)
+            self.pages[root] = (level, number << span)
+            self.tables[root] = {}
 
-    def slot(self, index: int, _thread: int, where: int, old: int, new: int, aux: int) -> None:
+    def slot(self, index: int, ipa: int, size: int, flags: int, slot: int) -> None:
         """A slot is published, changed or (no bytes) deleted."""
-        if old:
-            self.slots[aux] = (where, where + old, new, index)
+        if size:
+            self.slots[slot] = (ipa, ipa + size, flags, index)
         else:
-            self.slots.pop(aux, None)
-        if not old or not new & SLOT_LOGGING:
+            self.slots.pop(slot, None)
+        if not size or not flags & SLOT_LOGGING:
             for page in [page for page in self.dirty if not self.logs(page)]:
                 del self.dirty[page]
 
-    def backing(self, index: int, _thread: int, where: int, old: int, new: int, aux: int) -> None:
+    def backing(self, index: int, ipa: int, size: int, address: int, flags: int) -> None:
         """The host has this behind that range from now on."""
-        self.backings.append((where, where + old, new, aux, index))
+        self.backings.append((ipa, ipa + size, address, flags, index))
 
-    def fault(self, index: int, thread: int, where: int, old: int, new: int, aux: int) -> None:
+    def fault(self, index: int, thread: int, ipa: int, kind: int, status: int, level: int) -> None:
         """A vCPU enters the fault handler."""
-        self.faults[thread] = (index, where, old, new, aux)
+        self.faults[thread] = (index, ipa, kind, status, level)
         attempts = self.attempts.get(thread)
         if attempts:
             attempts.append(index)
         else:
             self.attempts[thread] = [index]
 
-    def access(
-        self, _index: int, thread: int, _where: int, _old: int, _new: int, _aux: int
-    ) -> None:
+    def access(self, thread: int) -> None:
         """A guest access got through."""
         self.attempts[thread] = []
 
-    def resume(self, _index: int, thread: int, _where: int, _old: int, new: int, _aux: int) -> None:
-        """It leaves the handler; heard last, so that oracles still see the fault."""
+    def resume(self, thread: int, result: int) -> None:
+        """The vCPU leaves the handler; heard last, so that oracles still see the fault."""
         self.faults.pop(thread, None)
-        if new not in (1, -EAGAIN):
+        if result not in (1, -EAGAIN):
             self.attempts[thread] = []
 
-    def hardware_af(
-        self, index: int, thread: int, where: int, old: int, new: int, _aux: int
-    ) -> None:
+    def hardware_af(self, index: int, thread: int, location: int, old: int, new: int) -> None:
         """The walker set an access flag."""
-        self.its_fault = self.its_call = None
-        self._visible(index, thread, where, old, new)
+        self._visible(index, thread, location, old, new, None, None)
 
-    def store(self, index: int, thread: int, where: int, old: int, new: int, aux: int) -> None:
+    def store(self, index: int, thread: int, location: int, old: int, new: int, order: int) -> None:
         """A store, visible at once or pending."""
         self.stored[thread] = index
-        fault = self.its_fault = self.faults.get(thread)
-        call = self.its_call = self.calls.get(thread)
-        if aux & PENDING:
-            self.pending.setdefault(where, []).append((index, new, fault, call))
+        fault, call = self.faults.get(thread), self.calls.get(thread)
+        if order & PENDING:
+            self.pending.setdefault(location, []).append((index, new, fault, call))
         else:
-            self._visible(index, thread, where, old, new)
+            self._visible(index, thread, location, old, new, fault, call)
 
-    def drain(self, index: int, thread: int, where: int, old: int, new: int, _aux: int) -> None:
+    def drain(self, index: int, thread: int, location: int, old: int, new: int) -> None:
         """A pending store became visible."""
-        waiting = self.pending.get(where)
+        fault: Fault | None = None
+        call: Call | None = None
+        waiting = self.pending.get(location)
         if waiting:
-            _index, _value, self.its_fault, self.its_call = waiting.pop(0)
+            _index, _value, fault, call = waiting.pop(0)
             if not waiting:
-                del self.pending[where]
-        self._visible(index, thread, where, old, new)
+                del self.pending[location]
+        self._visible(index, thread, location, old, new, fault, call)
 
-    def alloc(self, index: int, thread: int, where: int, _old: int, _new: int, _aux: int) -> None:
+    def alloc(self, index: int, thread: int, page: int) -> None:
         """A table page was taken; hyp stage 1 keeps its pages for ever, so they are left out."""
         call = self.calls.get(thread)
         if call is None or call[1] != CALL_HYP_MAP:
-            self.live[where] = index
-        self.freed.pop(where, None)
-        self.unlinked.pop(where, None)
+            self.live[page] = index
+        self.freed.pop(page, None)
+        self.unlinked.pop(page, None)
         self.walked.clear()
-        self.tables[where] = {}
+        self.tables[page] = {}
 
-    def free(self, index: int, _thread: int, where: int, _old: int, _new: int, _aux: int) -> None:
+    def free(self, index: int, page: int) -> None:
         """A table page went back; heard last, so that oracles still see what it was."""
         if not self.freed:
             self.on_first_free()
-        self.live.pop(where, None)
-        self.unlinked.pop(where, None)
-        self.freed[where] = index
+        self.live.pop(page, None)
+        self.unlinked.pop(page, None)
+        self.freed[page] = index
         if not self.destroying:
             self.walked.clear()
-            self.tables.pop(where, None)
-            self.pages.pop(where, None)
-            self.parent.pop(where, None)
+            self.tables.pop(page, None)
+            self.pages.pop(page, None)
+            self.parent.pop(page, None)
 
-    def lock(self, index: int, thread: int, where: int, _old: int, _new: int, aux: int) -> None:
+    def lock(self, index: int, thread: int, lock: int, shared: int) -> None:
         """A lock was taken."""
         held = self.held.get(thread)
         if held:
-            for handler in self.on_lock_nested:
-                handler(index, thread, where, held)
-            self.held[thread] = (*held, where | aux << 8)
+            self.on_lock_nested(index, thread, lock, held)
+            self.held[thread] = (*held, lock | shared * LOCK_SHARED)
         else:
-            self.held[thread] = (where | aux << 8,)
+            self.held[thread] = (lock | shared * LOCK_SHARED,)
 
-    def unlock(self, _index: int, thread: int, where: int, _old: int, _new: int, aux: int) -> None:
+    def unlock(self, thread: int, lock: int, shared: int) -> None:
         """A lock was released."""
-        name = where | aux << 8
+        name = lock | shared * LOCK_SHARED
         held = self.held.get(thread, ())
         self.held[thread] = () if held == (name,) else _without(held, name)
 
-    def dsb(self, _index: int, thread: int, _where: int, _old: int, _new: int, aux: int) -> None:
+    def dsb(self, thread: int, barrier: int) -> None:
         """A barrier completes the thread's TLBIs."""
-        self.window.dsb(thread, aux)
+        self.window.dsb(thread, barrier)
 
-    def tlbi(self, _index: int, thread: int, where: int, old: int, new: int, aux: int) -> None:
+    def tlbi(self, thread: int, ipa: int, size: int, vmid: int, form: int) -> None:
         """A TLBI of this VMID, or of all, was issued."""
-        if new == self.vmid or aux & TLBI_OPERATION == TLBI_ALLE1:
-            self.window.tlbi(thread, where, old, aux)
+        if vmid == self.vmid or form & TLBI_OPERATION == TLBI_ALLE1:
+            self.window.tlbi(thread, ipa, size, form)
 
-    def invalidate_begin(
-        self, _index: int, _thread: int, _where: int, _old: int, new: int, _aux: int
-    ) -> None:
-        """A notifier invalidation starts: its count moved."""
-        self.invalidating = new
+    def invalidate_begin(self, count: int) -> None:
+        """A notifier invalidation starts: the count moved."""
+        self.invalidating = count
 
-    def invalidate_end(
-        self, _index: int, _thread: int, _where: int, _old: int, new: int, _aux: int
-    ) -> None:
-        """It ended: the sequence moved."""
+    def invalidate_end(self, sequence: int) -> None:
+        """A notifier invalidation ended: the sequence moved."""
         self.invalidating -= 1
-        self.sequence = new
+        self.sequence = sequence
 
-    def mark_dirty(
-        self, index: int, _thread: int, where: int, _old: int, _new: int, _aux: int
-    ) -> None:
+    def mark_dirty(self, index: int, ipa: int) -> None:
         """A bit of a dirty bitmap was set."""
-        self.dirty.setdefault(where, index)
+        self.dirty.setdefault(ipa, index)
 
-    def clear_dirty(
-        self, _index: int, _thread: int, where: int, _old: int, _new: int, _aux: int
+    def clear_dirty(self, ipa: int) -> None:
+        """A bit of a dirty bitmap was cleared."""
+        self.dirty.pop(ipa, None)
+
+    def call(
+        self, index: int, thread: int, ipa: int, size: int, argument: int, request: int
     ) -> None:
-        """A bit was cleared."""
-        self.dirty.pop(where, None)
-
-    def call(self, index: int, thread: int, where: int, old: int, new: int, aux: int) -> None:
-        """A call into the engine, or of the host, begins."""
-        code = aux & CALL_CODE
-        self.calls[thread] = (index, code, where, old, new, aux >> 8, self.calls.get(thread))
+        """A call into the page-table code, or of the host, begins."""
+        code, prot = request & CALL_CODE, request >> CALL_PROT_SHIFT
+        self.calls[thread] = (index, code, ipa, size, argument, prot, self.calls.get(thread))
         if code == CALL_DESTROY:
             self.destroying = True
 
     def returned(
-        self, _index: int, thread: int, _where: int, _old: int, _new: int, _aux: int
+        self, index: int, thread: int, ipa: int, size: int, result: int, code: int
     ) -> None:
-        """The innermost call ended; it stays in ``returned_call`` while the oracles look."""
-        call = self.returned_call = self.calls.get(thread)
+        """The thread's innermost call ended."""
+        code &= CALL_CODE
+        call = self.calls.get(thread)
         if call is not None:
             self.calls[thread] = call[6]
+        self.on_returned.get(code, silent)(index, thread, ipa, size, result, code, call)
 
     # What a visible write means
 
-    def _visible(self, index: int, thread: int, where: int, old: int, new: int) -> None:
+    def _visible(
+        self,
+        index: int,
+        thread: int,
+        location: int,
+        old: int,
+        new: int,
+        fault: Fault | None,
+        call: Call | None,
+    ) -> None:
+        """``location`` reads as ``new`` from now on; it was stored in ``fault`` and ``call``."""
         self.walked.clear()
-        page = where & -PAGE_SIZE
+        page = location & -PAGE_SIZE
         place = self.pages.get(page)
         if place is None:
-            self.tables.setdefault(page, {})[where] = new
+            self.tables.setdefault(page, {})[location] = new
             if old & PTE_VALID or page in self.unlinked:
-                for private in self.on_private_written:
-                    private(index, thread, where, old, new)
+                self.on_private_written(index, thread, location, old, new, fault, call)
             return
-        self.tables[page][where] = new
+        self.tables[page][location] = new
         if old == new:
             return
         self.touched[page] = index
         level, base = place
-        ipa = base + ((where - page) >> 3 << SHIFTS[level])
-        self.window.write(where, level, ipa, old, new)
+        ipa = base + ((location - page) >> 3 << SHIFTS[level])
+        self.window.write(location, level, ipa, old, new)
         inner = level < LAST_LEVEL
-        old_table = inner and old & 3 == 3
-        new_table = inner and new & 3 == 3
+        old_table = inner and old & PTE_TYPE == PTE_TYPE
+        new_table = inner and new & PTE_TYPE == PTE_TYPE
         old_leaf = old & PTE_VALID and not old_table
         new_leaf = new & PTE_VALID and not new_table
         if old & new & PTE_VALID:
-            for handler in self.on_replaced:
-                handler(index, thread, where, old, new, level, ipa)
+            self.on_replaced(index, thread, location, old, new, level, ipa)
         if old_table:
-            self._unlink(index, thread, where, old, level, ipa)
+            self._unlink(index, thread, location, old, level, ipa)
         elif old_leaf and not new_leaf:
-            self.broken[where] = (index, thread, old)
-            for handler in self.on_leaf_removed:
-                handler(index, thread, where, old, new, level, ipa)
+            self.broken[location] = (index, thread, old)
+            self.on_leaf_removed(index, thread, location, old, new, level, ipa, fault, call)
         if new_table:
-            self.broken.pop(where, None)
-            self._link(index, thread, where, old, new, level, ipa)
+            self.broken.pop(location, None)
+            self.on_table_linked(index, thread, location, old, new, level, ipa)
+            page = new & PTE_ADDRESS
+            self._adopt(index, thread, page, location, level + 1, ipa, fault, call)
         elif new_leaf:
-            self._leaf(index, thread, where, old if old_leaf else 0, new, level, ipa)
+            old = old if old_leaf else 0
+            self._leaf(index, thread, location, old, new, level, ipa, fault, call)
 
     def _leaf(
-        self, index: int, thread: int, where: int, old: int, new: int, level: int, ipa: int
+        self,
+        index: int,
+        thread: int,
+        location: int,
+        old: int,
+        new: int,
+        level: int,
+        ipa: int,
+        fault: Fault | None,
+        call: Call | None,
     ) -> None:
         """A leaf is there now; ``old`` is the leaf before it, 0 if there was none."""
-        self.its_slot = self.slot_of(ipa)
-        self.its_backing = self.backing_of(ipa)
-        for handler in self.on_leaf_changed if old else self.on_leaf_installed:
-            handler(index, thread, where, old, new, level, ipa)
-        broken = self.broken.pop(where, None) if self.broken else None
+        slot, backing = self.slot_of(ipa), self.backing_of(ipa)
+        tell = self.on_leaf_changed if old else self.on_leaf_installed
+        tell(index, thread, location, old, new, level, ipa, slot, backing, fault, call)
+        broken = self.broken.pop(location, None) if self.broken else None
         if broken is not None and broken[1] == thread and not (broken[2] ^ new) & PTE_ADDRESS:
-            call = self.its_call
-            if call is not None and call[0] < broken[0]:
-                self.broken_at = broken[0]
-                for handler in self.on_leaf_remade:
-                    handler(index, thread, where, broken[2], new, level, ipa)
-        self.since[where] = index
+            broken_at, _thread, leaf = broken
+            if call is not None and call[0] < broken_at:
+                self.on_leaf_remade(
+                    index, thread, location, leaf, new, level, ipa, fault, call, broken_at
+                )
+        self.since[location] = index
 
-    def _link(
-        self, index: int, thread: int, where: int, old: int, new: int, level: int, ipa: int
+    def _adopt(
+        self,
+        index: int,
+        thread: int,
+        page: int,
+        link: int,
+        level: int,
+        ipa: int,
+        fault: Fault | None,
+        call: Call | None,
     ) -> None:
-        for handler in self.on_table_linked:
-            handler(index, thread, where, old, new, level, ipa)
-        self._adopt(index, thread, new & PTE_ADDRESS, where, level + 1, ipa)
-
-    def _adopt(self, index: int, thread: int, page: int, where: int, level: int, ipa: int) -> None:
         """``page`` and what hangs below it can be walked now; its leaves count as installed."""
         self.unlinked.pop(page, None)
         self.pages[page] = (level, ipa)
-        self.parent[page] = where
+        self.parent[page] = link
         for location, value in list(self.tables.setdefault(page, {}).items()):
             if not value & PTE_VALID:
                 continue
             first = ipa + ((location - page) >> 3 << SHIFTS[level])
-            if level < LAST_LEVEL and value & 3 == 3:
-                self._adopt(index, thread, value & PTE_ADDRESS, location, level + 1, first)
+            if level < LAST_LEVEL and value & PTE_TYPE == PTE_TYPE:
+                child = value & PTE_ADDRESS
+                self._adopt(index, thread, child, location, level + 1, first, fault, call)
             else:
-                self._leaf(index, thread, location, 0, value, level, first)
+                self._leaf(index, thread, location, 0, value, level, first, fault, call)
 
-    def _unlink(self, index: int, thread: int, where: int, old: int, level: int, ipa: int) -> None:
+    def _unlink(
+        self, index: int, thread: int, location: int, old: int, level: int, ipa: int
+    ) -> None:
+        """The table that ``old`` linked can't be walked any more, save through a walk cache."""
         below: list[Entry] = []
         self._abandon(index, old & PTE_ADDRESS, below)
         self.window.unlink(below)
-        for handler in self.on_table_unlinked:
-            handler(index, thread, where, old, level, ipa, below)
+        self.on_table_unlinked(index, thread, location, old, level, ipa, below)
 
     def _abandon(self, index: int, page: int, below: list[Entry]) -> None:
         """``page`` can't be walked any more; note its valid entries and those below."""
@@ -323,12 +335,8 @@ class World(Facts):
             if value & PTE_VALID:
                 ipa = base + ((location - page) >> 3 << SHIFTS[level])
                 below.append((location, level, ipa, value))
-                if level < LAST_LEVEL and value & 3 == 3:
+                if level < LAST_LEVEL and value & PTE_TYPE == PTE_TYPE:
                     self._abandon(index, value & PTE_ADDRESS, below)
-
-
-def _nothing() -> None:
-    """Nobody wants to know."""
 
 
 def _without(held: tuple[int, ...], name: int) -> tuple[int, ...]:

@@ -116,7 +116,7 @@ def serve(work: Callable[[Native, Any], object]) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     native = Native(Path(sys.argv[1]))
     running = mmap.mmap(int(sys.argv[2]), mmap.PAGESIZE)
-    native.library.s2_watch(ctypes.byref(ctypes.c_uint64.from_buffer(running)))
+    native.watch(ctypes.c_uint64.from_buffer(running))
     orders, answers = sys.stdin.buffer, sys.stdout.buffer
     while True:
         try:

@@ -1,12 +1,13 @@
 """Events as lines: JSON for programs, and a plain log that is stable enough to be expected.
 
-Both say everything and interpret nothing. Fields that ``FIELDS`` calls unused are left out.
+Both say everything and interpret nothing. Fields that a kind never uses are left out.
 """
 
 import json
 from collections.abc import Iterable
 
-from stage2fuzz.events import FIELDS, SETUP, Event
+from stage2fuzz.event_kind import UNUSED
+from stage2fuzz.events import KINDS, SETUP, Event
 
 _PLACES = ("where", "old", "new", "aux")
 
@@ -30,9 +31,9 @@ def event_log(events: Iterable[Event]) -> str:
 
 def _used(event: Event) -> tuple[str, dict[str, int]]:
     """The name of an event's kind and the payload fields that its kind uses."""
-    name, *meanings = FIELDS[event[0]]
-    payload = zip(_PLACES, meanings, event[2:], strict=True)
-    return name, {place: value for place, meaning, value in payload if meaning != "-"}
+    kind = KINDS[event[0]]
+    payload = zip(_PLACES, kind.fields, event[2:], strict=True)
+    return kind.name, {place: value for place, field, value in payload if field != UNUSED}
 
 
 def _value(value: int) -> str:

@@ -23,6 +23,7 @@ from stage2fuzz.arch import (
     rights,
     rights_text,
 )
+from stage2fuzz.event_kind import UNUSED
 from stage2fuzz.events import Event
 
 _LOCKS: Final = {
@@ -93,11 +94,11 @@ class Words:
                 return _resume_text(new)
             case ev.ALLOC | ev.ZERO | ev.FREE | ev.FREE_DEFERRED | ev.GET | ev.PUT:
                 count = f", count {new}" if kind in (ev.GET, ev.PUT) else ""
-                return f"{ev.FIELDS[kind][0]} table {where:#x}{count}"
+                return f"{ev.KINDS[kind].name} table {where:#x}{count}"
             case ev.TOPUP:
                 return f"memory cache top-up: {result_text(new)}"
             case ev.LOCK | ev.UNLOCK:
-                return f"{ev.FIELDS[kind][0]} {_LOCKS[where]}" + (" (shared)" if aux else "")
+                return f"{ev.KINDS[kind].name} {_LOCKS[where]}" + (" (shared)" if aux else "")
             case ev.DSB:
                 return _BARRIERS[aux]
             case ev.TLBI:
@@ -247,16 +248,15 @@ def _other_text(event: Event) -> str:
             waiting = ", ".join(str(i) for i in range(aux.bit_length()) if aux >> i & 1)
             return f"deadlock: threads {waiting} wait"
         case ev.LIMIT:
-            return "limit of " + ("steps" if aux == ev.LIMIT_STEPS else "faults") + " reached"
+            return f"limit of {ev.LIMIT_NAMES[aux]} reached"
         case ev.CRASH:
             return f"crash: signal {aux} at {where:#x}"
         case ev.CONTEXT:
             return f"VTTBR_EL2: VMID {new}"
         case _:
-            name, *meanings = ev.FIELDS[kind]
             used = (
                 f"{value:#x}"
-                for value, meaning in zip(event[2:], meanings, strict=True)
-                if meaning != "-"
+                for value, field in zip(event[2:], ev.KINDS[kind].fields, strict=True)
+                if field != UNUSED
             )
-            return " ".join((name, *used))
+            return " ".join((ev.KINDS[kind].name, *used))

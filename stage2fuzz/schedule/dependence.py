@@ -7,86 +7,56 @@ depends on every access whatever its address, and a step not known yet depends o
 
 from typing import Final
 
-from stage2fuzz import events
+from stage2fuzz.arch import PAGE_SIZE
+from stage2fuzz.event_kind import Depends
+from stage2fuzz.events import KINDS, THREAD_END
 from stage2fuzz.schedule.base import View
 
 Step = tuple[int, int]
-"""(event kind, location), as in ``View.pending``."""
+"""(event kind, location), as in ``View.pending``; kind 0 is a step not known yet."""
 
-UNKNOWN: Final[Step] = (0, 0)
-ENDED: Final[Step] = (events.THREAD_END, 0)
+ENDED: Final[Step] = (THREAD_END, 0)
 
-_READS: Final = (events.LOAD, events.WALK)
-_WRITES: Final = (events.STORE, events.CAS_FAIL, events.DRAIN, events.HARDWARE_AF)
-_PAGES: Final = (
-    events.ALLOC,
-    events.ZERO,
-    events.FREE,
-    events.FREE_DEFERRED,
-    events.GET,
-    events.PUT,
-)
-_LOCKS: Final = (events.LOCK, events.UNLOCK)
-_BARRIERS: Final = (events.TLBI, events.DSB, events.CONTEXT)
-_GUEST: Final = (events.HIT, events.ACCESS, events.FAULT)
-_HOST_READS: Final = (events.SEQ_READ, events.RETRY, events.UNPIN)
-_HOST: Final = (
-    events.SLOT,
-    events.BACKING,
-    events.INVALIDATE_BEGIN,
-    events.INVALIDATE_END,
-    events.PIN,
-    events.PFN_DIRTY,
-    events.MARK_DIRTY,
-    events.CLEAR_DIRTY,
-    events.REPORT,
-)
-
-_READ, _WRITE, _PAGE, _LOCK, _BARRIER, _ACCESS, _HOST_READ, _HOST_WRITE, _TOPUP = (
-    1 << i for i in range(9)
-)
-_CLASS: Final = {
-    kind: bit
-    for bit, kinds in (
-        (_READ, _READS),
-        (_WRITE, _WRITES),
-        (_PAGE, _PAGES),
-        (_LOCK, _LOCKS),
-        (_BARRIER, _BARRIERS),
-        (_ACCESS, _GUEST),
-        (_HOST_READ, _HOST_READS),
-        (_HOST_WRITE, _HOST),
-        (_TOPUP, (events.TOPUP,)),
-    )
-    for kind in kinds
+_BIT: Final[dict[Depends, int]] = {
+    depends: 1 << number
+    for number, depends in enumerate(each for each in Depends if each is not Depends.EVERYTHING)
 }
-_MEMORY: Final = _READ | _WRITE | _PAGE
-
-#: Pairs of classes that depend on one another wherever they act.
+_GROUP: Final = {
+    kind.number: _BIT[kind.depends]
+    for kind in KINDS.values()
+    if kind.depends is not Depends.EVERYTHING
+}
+"""Kind -> its bit; those that depend on everything have none, like steps not known yet."""
+_WRITE: Final = _BIT[Depends.WRITE]
+_PAGE: Final = _BIT[Depends.PAGE]
+_LOCK: Final = _BIT[Depends.LOCK]
+_ENTRY: Final = _BIT[Depends.READ] | _WRITE
+_MEMORY: Final = _ENTRY | _PAGE
 _ANYWHERE: Final = frozenset(
-    a | b
+    _BIT[a] | _BIT[b]
     for a, b in (
-        (_BARRIER, _BARRIER),
-        (_BARRIER, _READ),
-        (_BARRIER, _WRITE),
-        (_BARRIER, _ACCESS),
-        (_HOST_WRITE, _HOST_WRITE),
-        (_HOST_WRITE, _HOST_READ),
-        (_TOPUP, _TOPUP),
+        (Depends.BARRIER, Depends.BARRIER),
+        (Depends.BARRIER, Depends.READ),
+        (Depends.BARRIER, Depends.WRITE),
+        (Depends.BARRIER, Depends.GUEST),
+        (Depends.HOST_WRITE, Depends.HOST_WRITE),
+        (Depends.HOST_WRITE, Depends.HOST_READ),
+        (Depends.TOPUP, Depends.TOPUP),
     )
 )
+"""Pairs that depend on one another wherever they act."""
 
 
 def dependent(first: Step, second: Step) -> bool:
     """Whether the order of two steps of different threads may matter."""
-    a, b = _CLASS.get(first[0], 0), _CLASS.get(second[0], 0)
+    a, b = _GROUP.get(first[0], 0), _GROUP.get(second[0], 0)
     if not a or not b:
         return ENDED not in (first, second)
     if (a | b) in _ANYWHERE:
         return True
     if a & _MEMORY and b & _MEMORY:
         if (a | b) & _PAGE:
-            return first[1] & ~0xFFF == second[1] & ~0xFFF
+            return first[1] & -PAGE_SIZE == second[1] & -PAGE_SIZE
         return first[1] == second[1] and bool((a | b) & _WRITE)
     return bool(a & b & _LOCK) and first[1] == second[1]
 
@@ -98,15 +68,15 @@ def races(first: Step, second: Step) -> bool:
 
 def shared_location(step: Step) -> int:
     """The location a step contends for, -1 for steps without one (barriers, unknown steps)."""
-    group = _CLASS.get(step[0], 0)
-    if group & (_READ | _WRITE):
+    group = _GROUP.get(step[0], 0)
+    if group & _ENTRY:
         return step[1]
     return -2 - step[1] if group & _LOCK else -1
 
 
 def changes(step: Step) -> bool:
     """Whether a step with a shared location changes what is there; a lock always changes hands."""
-    return bool(_CLASS.get(step[0], 0) & (_WRITE | _LOCK))
+    return bool(_GROUP.get(step[0], 0) & (_WRITE | _LOCK))
 
 
 def blocked(view: View, thread: int) -> bool:

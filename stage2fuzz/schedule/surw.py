@@ -8,7 +8,7 @@ every order of the interesting steps is equally likely, and fifty steps of noise
 The counts are the highest of all runs before (a run cut short by a deadlock would otherwise teach
 the next one to be cut short); the first run of all is a plain random walk. A thread that is
 meant to go but blocks would stop everyone: then all are released and a new one is meant, which
-keeps every order possible and costs uniformity. ``breaks`` counts how often that happened.
+keeps every order possible and costs uniformity.
 """
 
 from random import Random
@@ -54,7 +54,6 @@ class Surw:
         self._left: list[int] = []
         self._selected: tuple[int, ...] = ()
         self._meant, self._held = -1, 0
-        self.breaks = 0
 
     def begin(self, threads: int) -> None:
         """Select what is interesting and count it, by the runs before."""
@@ -133,7 +132,6 @@ class Surw:
 
     def _release(self, view: View) -> None:
         """The thread that is meant cannot go: mean one that can."""
-        self.breaks += 1
         enabled = list(view.enabled)
         drawn = self._draw(enabled)
         self._meant = drawn if drawn >= 0 else enabled[int(self._random.random() * len(enabled))]

@@ -7,6 +7,7 @@ path exists. Every process is started through ``confine``: whatever becomes of t
 
 import contextlib
 import os
+import secrets
 import shutil
 import signal
 import subprocess
@@ -31,9 +32,12 @@ SERVERS: Final = ("valkey-server", "redis-server")
 class Service:
     """The running processes, by name."""
 
-    def __init__(self, database: str, workers: int) -> None:
-        """``workers`` orders run at once; ``database`` is the URL of an SQLite file, for one."""
-        self.database, self.workers = database, workers
+    def __init__(self, database: str, workers: int, name: str = "") -> None:
+        """``workers`` orders run at once; ``database`` is the URL of an SQLite file, for one.
+
+        A service with a ``name`` works for the campaigns of that name alone.
+        """
+        self.database, self.workers, self.name = database, workers, name
         self.folder = Path(tempfile.mkdtemp(prefix="stage2fuzz-"))
         self.restarts = 0
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
@@ -103,9 +107,10 @@ class Service:
         return {
             settings.DATABASE: self.database,
             settings.BROKER: f"redis+socket://{self.folder}/broker.socket",
+            settings.SERVICE: self.name,
             settings.WORK: str(self.folder),
             settings.TARGETS: os.environ.get(settings.TARGETS, str(TARGETS)),
-            settings.METRICS: os.environ.get(settings.METRICS, "127.0.0.1:0"),
+            settings.METRICS: os.environ.get(settings.METRICS, "off"),
             "PYTHONPATH": str(IMPORT_ROOT),
             "XDG_CACHE_HOME": os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache"),
         }
@@ -120,14 +125,19 @@ class Service:
 
 
 @contextlib.contextmanager
-def running(database: str, workers: int) -> Iterator[Service]:
+def running(database: str, workers: int, name: str = "") -> Iterator[Service]:
     """A service for the length of a ``with`` block."""
-    service = Service(database, workers)
+    service = Service(database, workers, name)
     try:
         service.start()
         yield service
     finally:
         service.stop()
+
+
+def own_name() -> str:
+    """A name for a service that nobody else has."""
+    return f"local-{secrets.token_hex(8)}"
 
 
 def worker_command(workers: int) -> tuple[str, ...]:

@@ -2,368 +2,253 @@
 
 Coordinator and worker never import each other; they share these frozen records, which are stored
 as JSON beside a lease in the database. A message of the broker carries two numbers only (campaign,
-lease), so whoever can write to the broker can wake a worker but can't tell it what to do. Reading
-is strict: a field that is missing, unknown, of another type or beyond its limit is an
-``InputError`` of one line, because an order may have been written by another version of us.
+lease), so whoever can write to the broker can wake a worker but can't tell it what to do. Each
+field's type says its bounds and msgspec enforces them when a record is read; ``check`` enforces
+them on one that was made here. A field that is unknown, of another type or beyond its bounds is an
+``InputError`` of one line, because a record may have been written by another version of us; one
+that is missing takes its default, so that the records of an older version can still be read.
 """
 
-import json
-import re
 from collections.abc import Callable
-from dataclasses import dataclass, fields
-from typing import Any, Final
+from enum import StrEnum
+from typing import Annotated, Final, TypeVar
+
+import msgspec
+from msgspec import Meta
 
 from stage2fuzz.errors import InputError
 
-MAX_NAME: Final = 80
-MAX_ENGINES: Final = 32
-MAX_TARGETS: Final = 16
 MAX_SEEDS: Final = 256
 """Corpus inputs one fuzz order may start from; the rest of the corpus goes to other orders."""
 MAX_ORDER_SECONDS: Final = 3600
 MAX_CAMPAIGN_SECONDS: Final = 10 * 365 * 86_400
 MAX_COUNT: Final = 1 << 62
-MAX_PARALLEL: Final = 100_000
 MAX_CASE_TEXT: Final = 1 << 20
 MAX_LINE: Final = 2000
-MAX_REPEATS: Final = 100
 
-NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}")
-TARGET: Final = re.compile(r"[a-z][a-z0-9_]{0,79}")
-ENGINE: Final = re.compile(
-    r"model:[A-Za-z0-9][A-Za-z0-9._+!-]{0,79}|kernel:(?!.*\.\.)/?[A-Za-z0-9][A-Za-z0-9._+/-]{0,199}"
-)
-"""A revision of the model, or the path of a kernel tree that the workers have mounted."""
-DIGEST: Final = re.compile(r"[0-9a-f]{64}")
+Name = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,79}\Z")]
+Target = Annotated[str, Meta(pattern=r"^[a-z][a-z0-9_]{0,79}\Z")]
+Engine = Annotated[
+    str, Meta(pattern=r"^[a-z][a-z0-9]{0,15}:(?!.*\.\.)/?[A-Za-z0-9][A-Za-z0-9._+!/-]{0,199}\Z")
+]
+"""The shape of an engine's name; a path in it is one that the workers have mounted."""
+Digest = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}\Z")]
+Line = Annotated[
+    str, Meta(max_length=MAX_LINE, pattern=r"^[^\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]*\Z")
+]
+"""One line of text without control characters, so that it can be logged and printed."""
+Text = Annotated[str, Meta(max_length=MAX_CASE_TEXT, pattern=r"^[^\x00\ud800-\udfff]*\Z")]
+"""Many lines: a case or an event log; no database of ours stores a zero character."""
+Count = Annotated[int, Meta(ge=0, le=MAX_COUNT)]
+RowNumber = Annotated[int, Meta(ge=1, le=MAX_COUNT)]
+Seed = Annotated[int, Meta(ge=0, le=(1 << 31) - 1)]
+OrderSeconds = Annotated[int, Meta(ge=1, le=MAX_ORDER_SECONDS)]
+Repeats = Annotated[int, Meta(ge=1, le=100)]
+Engines = Annotated[tuple[Engine, ...], Meta(max_length=32)]
+SomeEngines = Annotated[tuple[Engine, ...], Meta(min_length=1, max_length=32)]
+SomeTargets = Annotated[tuple[Target, ...], Meta(min_length=1, max_length=16)]
+Digests = Annotated[tuple[Digest, ...], Meta(max_length=MAX_SEEDS)]
+SomeDigests = Annotated[tuple[Digest, ...], Meta(min_length=1, max_length=MAX_SEEDS)]
 
 
-@dataclass(frozen=True, slots=True)
-class CampaignSpec:
+class Strategy(StrEnum):
+    """What the fuzz orders of a campaign start from."""
+
+    MUTATE = "mutate"
+    """From a shard of the campaign's shared corpus."""
+    FRESH = "fresh"
+    """From an empty corpus."""
+
+
+class Record(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="is"):
+    """What all orders and results have in common: the field ``is`` of its JSON names its kind."""
+
+    def check(self) -> None:
+        """Raise an InputError where a field is out of its bounds."""
+        _as_input_error(lambda: msgspec.convert(msgspec.to_builtins(self), type(self)))
+
+
+class CampaignSpec(Record, frozen=True, tag="campaign"):
     """What a person asked for. A budget of 0 is no limit; ``parallel`` 0 is every worker."""
 
-    name: str
-    engines: tuple[str, ...]
-    targets: tuple[str, ...]
-    strategy: str = "mutate"
-    """``mutate``: from the shared corpus; ``fresh``: every order starts with an empty corpus."""
-    seconds: int = 0
-    schedules: int = 0
-    findings: int = 0
-    parallel: int = 0
-    order_seconds: int = 60
-    seed: int = 1
-    regress: tuple[str, ...] = ()
+    name: Name
+    engines: SomeEngines
+    targets: SomeTargets
+    strategy: Strategy = Strategy.MUTATE
+    seconds: Annotated[int, Meta(ge=0, le=MAX_CAMPAIGN_SECONDS)] = 0
+    schedules: Count = 0
+    findings: Count = 0
+    parallel: Annotated[int, Meta(ge=0, le=100_000)] = 0
+    order_seconds: OrderSeconds = 60
+    seed: Seed = 1
+    regress: Engines = ()
     """Engines, oldest first, on which each confirmed finding is tried: first seen in, fixed in."""
 
-    def check(self) -> None:
-        """Raise an InputError where a field is out of its range."""
-        _match("name", self.name, NAME)
-        _names("engines", self.engines, ENGINE, 1, MAX_ENGINES)
-        _names("targets", self.targets, TARGET, 1, MAX_TARGETS)
-        _names("regress", self.regress, ENGINE, 0, MAX_ENGINES)
-        if self.strategy not in {"mutate", "fresh"}:
-            raise InputError("strategy", f"{self.strategy!r} is unknown", "mutate or fresh")
-        _range("seconds", self.seconds, 0, MAX_CAMPAIGN_SECONDS)
-        _range("schedules", self.schedules, 0, MAX_COUNT)
-        _range("findings", self.findings, 0, MAX_COUNT)
-        _range("parallel", self.parallel, 0, MAX_PARALLEL)
-        _range("order_seconds", self.order_seconds, 1, MAX_ORDER_SECONDS)
-        _range("seed", self.seed, 0, (1 << 31) - 1)
 
-
-@dataclass(frozen=True, slots=True)
-class FuzzOrder:
+class FuzzOrder(Record, frozen=True, tag="fuzz"):
     """Fuzz one target against one engine for some seconds, from the seeds named by digest."""
 
-    number: int
-    engine: str
-    target: str
-    seconds: int
-    seed: int
-    seeds: tuple[str, ...] = ()
-
-    def check(self) -> None:
-        """Raise an InputError where a field is out of its range."""
-        _range("number", self.number, 0, MAX_COUNT)
-        _match("engine", self.engine, ENGINE)
-        _match("target", self.target, TARGET)
-        _range("seconds", self.seconds, 1, MAX_ORDER_SECONDS)
-        _range("seed", self.seed, 0, (1 << 31) - 1)
-        _names("seeds", self.seeds, DIGEST, 0, MAX_SEEDS)
+    number: Count
+    engine: Engine
+    target: Target
+    seconds: OrderSeconds
+    seed: Seed
+    seeds: Digests = ()
 
 
-@dataclass(frozen=True, slots=True)
-class ConfirmOrder:
+class ConfirmOrder(Record, frozen=True, tag="confirm"):
     """Run a reported case again, ``times`` times, each in a clean process of its own."""
 
-    finding: int
-    signature: str
-    case: str
-    times: int = 3
-
-    def check(self) -> None:
-        """Raise an InputError where a field is out of its range."""
-        _finding(self.finding, self.signature, self.case)
-        _range("times", self.times, 1, MAX_REPEATS)
+    finding: RowNumber
+    signature: Line
+    case: Text
+    times: Repeats = 3
 
 
-@dataclass(frozen=True, slots=True)
-class MinimiseOrder:
+class MinimiseOrder(Record, frozen=True, tag="minimise"):
     """Make a confirmed case smaller while it still shows the same signature."""
 
-    finding: int
-    signature: str
-    case: str
-    seconds: int = 60
-
-    def check(self) -> None:
-        """Raise an InputError where a field is out of its range."""
-        _finding(self.finding, self.signature, self.case)
-        _range("seconds", self.seconds, 1, MAX_ORDER_SECONDS)
+    finding: RowNumber
+    signature: Line
+    case: Text
+    seconds: OrderSeconds = 60
 
 
-@dataclass(frozen=True, slots=True)
-class RegressOrder:
+class RegressOrder(Record, frozen=True, tag="regress"):
     """Try a minimised case on other engines: the first that shows it, the first that is fixed."""
 
-    finding: int
-    signature: str
-    case: str
-    engines: tuple[str, ...]
-
-    def check(self) -> None:
-        """Raise an InputError where a field is out of its range."""
-        _finding(self.finding, self.signature, self.case)
-        _names("engines", self.engines, ENGINE, 1, MAX_ENGINES)
+    finding: RowNumber
+    signature: Line
+    case: Text
+    engines: SomeEngines
 
 
-@dataclass(frozen=True, slots=True)
-class PruneOrder:
+class PruneOrder(Record, frozen=True, tag="prune"):
     """Measure the named inputs again, each in a process of its own, to find those that kill."""
 
-    engine: str
-    target: str
-    seeds: tuple[str, ...]
-
-    def check(self) -> None:
-        """Raise an InputError where a field is out of its range."""
-        _match("engine", self.engine, ENGINE)
-        _match("target", self.target, TARGET)
-        _names("seeds", self.seeds, DIGEST, 1, MAX_SEEDS)
+    engine: Engine
+    target: Target
+    seeds: SomeDigests
 
 
-@dataclass(frozen=True, slots=True)
-class FuzzResult:
+class FuzzResult(Record, frozen=True, tag="fuzzed"):
     """What one fuzz order did; its inputs and findings stand in the database already."""
 
-    schedules: int
-    seconds: float
-    findings: int = 0
-    inputs: int = 0
-    ended: str = "ok"
+    schedules: Annotated[int, Meta(ge=0, le=1 << 40)]
+    """An hour on a hundred cores is some 2 ** 38; the sum of a campaign must fit a row."""
+    seconds: Annotated[float, Meta(ge=0, le=2 * MAX_ORDER_SECONDS)]
+    findings: Annotated[int, Meta(ge=0, le=1 << 20)] = 0
+    inputs: Annotated[int, Meta(ge=0, le=1 << 20)] = 0
+    ended: Line = "ok"
     """``ok``, or how the fuzzing process died: ``crash``, ``timeout``, ``memory`` ..."""
-    killers: tuple[str, ...] = ()
+    killers: Digests = ()
     """Digests of the inputs that it died of: never to be handed out again."""
 
-    def check(self) -> None:
-        """Raise an InputError where a field is out of its range."""
-        _range("schedules", self.schedules, 0, MAX_COUNT)
-        _range("seconds", self.seconds, 0, 2 * MAX_ORDER_SECONDS)
-        _line("ended", self.ended)
-        _names("killers", self.killers, DIGEST, 0, MAX_SEEDS)
 
-
-@dataclass(frozen=True, slots=True)
-class ConfirmResult:
+class ConfirmResult(Record, frozen=True, tag="confirmed"):
     """How many of the attempts reproduced, and whether their events were the same each time."""
 
-    hits: int
-    attempts: int
+    hits: Annotated[int, Meta(ge=0, le=100)]
+    attempts: Repeats
     same_events: bool
-    log: str = ""
+    log: Text = ""
     """The event log of one run."""
-    build: str = ""
+    build: Line = ""
     """The build of the kernel engine that ran it, which need not be the one of the case."""
 
-    def check(self) -> None:
-        """Raise an InputError where a field is out of its range."""
-        _range("attempts", self.attempts, 1, MAX_REPEATS)
-        _range("hits", self.hits, 0, self.attempts)
-        _text("log", self.log)
-        _line("build", self.build)
+    def __post_init__(self) -> None:
+        """Refuse more hits than attempts."""
+        if self.hits > self.attempts:
+            raise ValueError(f"{self.hits} hits of {self.attempts} attempts")
 
 
-@dataclass(frozen=True, slots=True)
-class MinimiseResult:
-    """The smaller case."""
+class MinimiseResult(Record, frozen=True, tag="minimised"):
+    """The smaller case, and how many runs it took to get there."""
 
-    case: str
-    runs: int
-
-    def check(self) -> None:
-        """Raise an InputError where a field is out of its range."""
-        _text("case", self.case)
-        _range("runs", self.runs, 0, MAX_COUNT)
+    case: Text
+    runs: Count
 
 
-@dataclass(frozen=True, slots=True)
-class RegressResult:
+class RegressResult(Record, frozen=True, tag="regressed"):
     """The engines that show the signature, those that don't, and those that could not say."""
 
-    present: tuple[str, ...]
-    absent: tuple[str, ...]
-    unknown: tuple[str, ...] = ()
-
-    def check(self) -> None:
-        """Raise an InputError where a field is out of its range."""
-        for name in ("present", "absent", "unknown"):
-            _names(name, getattr(self, name), ENGINE, 0, MAX_ENGINES)
+    present: Engines
+    absent: Engines
+    unknown: Engines = ()
 
 
-@dataclass(frozen=True, slots=True)
-class PruneResult:
+class PruneResult(Record, frozen=True, tag="pruned"):
     """Inputs measured, and the digests of those that killed or hung the process."""
 
-    measured: int
-    killers: tuple[str, ...] = ()
-
-    def check(self) -> None:
-        """Raise an InputError where a field is out of its range."""
-        _range("measured", self.measured, 0, MAX_SEEDS)
-        _names("killers", self.killers, DIGEST, 0, MAX_SEEDS)
+    measured: Annotated[int, Meta(ge=0, le=MAX_SEEDS)]
+    killers: Digests = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Failure:
+class Failure(Record, frozen=True, tag="failed"):
     """An order that could not be carried out, after its bounded attempts."""
 
-    what: str
+    what: Line
 
-    def check(self) -> None:
-        """Raise an InputError where a field is out of its range."""
-        _line("what", self.what)
+    @classmethod
+    def because(cls, text: str) -> "Failure":
+        """A failure with a reason from outside, which is made one printable line."""
+        return cls("".join(c if c.isprintable() else " " for c in text)[:MAX_LINE])
 
 
 Order = FuzzOrder | ConfirmOrder | MinimiseOrder | RegressOrder | PruneOrder
 Result = FuzzResult | ConfirmResult | MinimiseResult | RegressResult | PruneResult | Failure
-Record = CampaignSpec | Order | Result
 
-KINDS: Final[dict[str, type[Record]]] = {
-    "campaign": CampaignSpec,
-    "fuzz": FuzzOrder,
-    "confirm": ConfirmOrder,
-    "minimise": MinimiseOrder,
-    "regress": RegressOrder,
-    "prune": PruneOrder,
-    "fuzzed": FuzzResult,
-    "confirmed": ConfirmResult,
-    "minimised": MinimiseResult,
-    "regressed": RegressResult,
-    "pruned": PruneResult,
-    "failed": Failure,
+NAMES: Final[dict[type[Record], str]] = {
+    FuzzOrder: "fuzz",
+    ConfirmOrder: "confirm",
+    MinimiseOrder: "minimise",
+    RegressOrder: "regress",
+    PruneOrder: "prune",
 }
-NAMES: Final = {record: kind for kind, record in KINDS.items()}
-ORDER_KINDS: Final = ("fuzz", "confirm", "minimise", "regress", "prune")
-TASKS: Final = {kind: f"stage2fuzz.{kind}" for kind in ORDER_KINDS}
+"""Each kind of order as the ``kind`` of its lease names it."""
+TASKS: Final = {kind: f"stage2fuzz.{kind}" for kind in NAMES.values()}
 """Celery's task name of each kind of order."""
 QUEUE: Final = "stage2fuzz"
 
+_SPEC: Final = msgspec.json.Decoder(CampaignSpec)
+_ORDER: Final[msgspec.json.Decoder[Order]] = msgspec.json.Decoder(Order)
+_RESULT: Final[msgspec.json.Decoder[Result]] = msgspec.json.Decoder(Result)
+
 
 def to_json(record: Record) -> str:
-    """One line of JSON, keys sorted; ``from_json`` reads it back to an equal record."""
-    values = {entry.name: getattr(record, entry.name) for entry in fields(record)}
-    return json.dumps({"is": NAMES[type(record)], **values}, sort_keys=True)
-
-
-def from_json(text: str, expected: str = "") -> Record:
-    """Read a record; ``expected`` names the kind it must be. Raises InputError."""
-    try:
-        raw = json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise InputError("order", f"not JSON ({error})") from None
-    kind = raw.pop("is", None) if isinstance(raw, dict) else None
-    if not isinstance(kind, str) or kind not in KINDS or (expected and kind != expected):
-        raise InputError("order", f"is a {kind!r}", f"one of {expected or ', '.join(KINDS)}")
-    values: dict[str, Any] = {}
-    for entry in fields(KINDS[kind]):
-        if entry.name not in raw:
-            raise InputError(kind, f"has no {entry.name}")
-        values[entry.name] = _READERS[str(entry.type)](f"{kind} {entry.name}", raw.pop(entry.name))
-    if raw:
-        raise InputError(kind, f"unknown field {min(raw)!r}")
-    record = KINDS[kind](**values)
+    """One line of JSON, which reads back to an equal record. Raises InputError."""
     record.check()
-    return record
+    return msgspec.json.encode(record).decode()
 
 
-def _integer(where: str, value: object) -> int:
-    if type(value) is not int:
-        raise InputError(where, f"{value!r} is no integer")
-    return value
+def read_spec(text: str) -> CampaignSpec:
+    """A campaign's spec from its row. Raises InputError."""
+    return _as_input_error(lambda: _SPEC.decode(text))
 
 
-def _number(where: str, value: object) -> float:
-    if type(value) is not int and type(value) is not float:
-        raise InputError(where, f"{value!r} is no number")
-    return float(value)
+def read_order(text: str) -> Order:
+    """An order from its lease. Raises InputError."""
+    return _as_input_error(lambda: _ORDER.decode(text))
 
 
-def _truth(where: str, value: object) -> bool:
-    if type(value) is not bool:
-        raise InputError(where, f"{value!r} is neither true nor false")
-    return value
+def read_result(text: str) -> Result:
+    """A result from its row. Raises InputError."""
+    return _as_input_error(lambda: _RESULT.decode(text))
 
 
-def _string(where: str, value: object) -> str:
-    if not isinstance(value, str):
-        raise InputError(where, f"{value!r} is no string")
-    return value
+T = TypeVar("T")
+_AT: Final = " - at `$"
 
 
-def _strings(where: str, value: object) -> tuple[str, ...]:
-    if not isinstance(value, list):
-        raise InputError(where, f"{value!r} is no list")
-    return tuple(_string(where, item) for item in value)
-
-
-_READERS: Final[dict[str, Callable[[str, object], object]]] = {
-    str(int): _integer,
-    str(float): _number,
-    str(bool): _truth,
-    str(str): _string,
-    str(tuple[str, ...]): _strings,
-}
-
-
-def _range(where: str, value: float, low: int, high: int) -> None:
-    if not low <= value <= high:
-        raise InputError(where, f"{value} is out of range", f"{low} to {high}")
-
-
-def _match(where: str, value: str, pattern: re.Pattern[str]) -> None:
-    if not pattern.fullmatch(value):
-        raise InputError(where, f"{value[:MAX_NAME]!r} is no valid name", pattern.pattern)
-
-
-def _names(
-    where: str, values: tuple[str, ...], pattern: re.Pattern[str], least: int, most: int
-) -> None:
-    _range(f"number of {where}", len(values), least, most)
-    for value in values:
-        _match(where, value, pattern)
-
-
-def _line(where: str, value: str) -> None:
-    if len(value) > MAX_LINE or not value.isprintable():
-        raise InputError(where, "is no short line of text", f"at most {MAX_LINE} characters")
-
-
-def _text(where: str, value: str) -> None:
-    if len(value) > MAX_CASE_TEXT:
-        raise InputError(where, f"has {len(value)} characters", f"at most {MAX_CASE_TEXT}")
-
-
-def _finding(finding: int, signature: str, case: str) -> None:
-    _range("finding", finding, 1, MAX_COUNT)
-    _line("signature", signature)
-    _text("case", case)
+def _as_input_error(read: Callable[[], T]) -> T:
+    """Read a record; what msgspec refuses becomes one line that begins with the field's name."""
+    try:
+        return read()
+    except (msgspec.DecodeError, msgspec.ValidationError, RecursionError, UnicodeError) as error:
+        what, _, path = str(error).partition(_AT)
+        field = path.rstrip("`").lstrip(".") or "record"
+        if "matching regex" in what:
+            raise InputError(
+                field, "is no valid name or text", what.partition("regex ")[2]
+            ) from None
+        raise InputError(field, what) from None

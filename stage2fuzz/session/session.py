@@ -21,12 +21,12 @@ from stage2fuzz import places
 from stage2fuzz.case.codec import decode
 from stage2fuzz.case.profile import profile_named
 from stage2fuzz.case.text import parse
+from stage2fuzz.engine import kind_of
 from stage2fuzz.errors import InputError, ModelError
 from stage2fuzz.findings import Store
 from stage2fuzz.fuzz.harness import killer, killers, reported
 from stage2fuzz.session.intake import Intake
 
-TARGETS: Final = ("map_race", "permission_mix", "dirty_logging", "notifier", "block_split")
 GRACE: Final = 5.0
 """Seconds a target gets to end after it was asked to."""
 
@@ -192,7 +192,7 @@ class Session:
 
     def _take_killers(self, job: Job, code: int) -> bool:
         """Record the input that a target's process died of, where compiled code ran in it."""
-        if not self.engine.startswith("kernel:"):
+        if not kind_of(self.engine).isolated:
             return False
         found = killers(job.outbox, job.outbox, code)
         for how, data in found:

@@ -25,8 +25,8 @@ from stage2fuzz.arch import (
 )
 from stage2fuzz.case.case import Case
 from stage2fuzz.case.scenario import Scenario, Tlb
+from stage2fuzz.engine import engine_of
 from stage2fuzz.events import CALL_CODE, CALL_NAMES, Event
-from stage2fuzz.run import engine_of
 from stage2fuzz.schedule.anchored import Anchored
 from stage2fuzz.schedule.base import Schedule
 
@@ -105,7 +105,7 @@ def meaning(events: Sequence[Event], threads: int) -> dict[str, list[str]]:
         elif kind == ev.TLBI:
             words.append(_tlbi(where, aux))
         elif kind in (ev.MARK_DIRTY, ev.CLEAR_DIRTY, ev.REPORT):
-            dirty.append(f"{ev.FIELDS[kind][0]} {where:#x}")
+            dirty.append(f"{ev.KINDS[kind].name} {where:#x}")
         elif kind == ev.WARN:
             words.append(f"WARN {aux}")
     told["dirty log"] = dirty

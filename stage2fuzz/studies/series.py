@@ -12,7 +12,8 @@ from typing import Final
 from stage2fuzz.arch import EXECUTE, READ, WRITE
 from stage2fuzz.case.case import Case
 from stage2fuzz.case.scenario import Access, Backing, Options, Scenario, Slot
-from stage2fuzz.run import Outcome, engine_of, run_scheduled
+from stage2fuzz.engine import engine_of
+from stage2fuzz.run import Outcome, run_scheduled
 from stage2fuzz.schedule import strategy
 from stage2fuzz.schedule.base import Scheduler
 

@@ -12,7 +12,7 @@ from stage2fuzz.case.case import Case
 from stage2fuzz.case.codec import decode, encode
 from stage2fuzz.case.limits import check_case, normal
 from stage2fuzz.case.profile import ANY, DIRTY_LOGGING, MAP_RACE, NOTIFIER, PROFILES, profile_named
-from stage2fuzz.case.scenario import SLOT_PAGES, Access, Op, Scenario
+from stage2fuzz.case.scenario import SLOT_PAGES, Access, Backing, Host, Op, Scenario, Tlb
 from stage2fuzz.case.text import format_case, parse
 from stage2fuzz.errors import InputError
 from stage2fuzz.schedule.base import FOREVER, Schedule
@@ -115,6 +115,11 @@ def test_an_unknown_profile_is_refused_by_name() -> None:
 
 
 def test_the_menus_leave_no_value_out() -> None:
-    assert sorted(menus.SIZES) == sorted(SLOT_PAGES)
+    newest = menus.NEWEST
+    assert sorted(menus.SIZES.values(newest)) == sorted(SLOT_PAGES)
+    assert sorted(menus.OPERATIONS.values(newest)) == sorted(Op)
+    assert sorted(menus.BACKINGS.values(newest)) == sorted(Backing)
+    assert sorted(menus.HOST_KINDS.values(newest)) == sorted(set(Host) - {Host.RW})
+    assert sorted(menus.TLBS.values(newest)) == sorted(Tlb)
     for kinds in menus.KINDS:
-        assert sorted(kinds) == [1, 2, 4]
+        assert sorted(kinds.values(newest)) == [1, 2, 4]

@@ -101,7 +101,7 @@ def test_a_text_that_is_cut_off_is_never_another_case(case: Case, data: st.DataO
     ("old", "new", "message"),
     [
         ("case 1", "case 2", "x.case:1: case format 2; this version of stage2fuzz reads 1"),
-        ("model:v5.10+p2", "v5.10", "x.case:3: engine 'v5.10'; model:REVISION or kernel:TREE"),
+        ("model:v5.10+p2", "v5.10", "x.case:3: engine 'v5.10'; KIND:NAME, such as model:v5.10"),
         ("tlb sticky", "tlb stuck", "x.case:6: unknown TLB 'stuck'; one of fresh, sticky, sampled"),
         ("ipa-bits 48", "ipa-bits 41", "x.case:5: 41 IPA bits; one of 40, 48"),
         ("slot 1", "slot 2", "x.case:9: slot 2; slot 1 comes next"),

@@ -1,9 +1,14 @@
 """Opening, creating, migrating and refusing databases."""
 
+import multiprocessing
 import os
 import sqlite3
-from contextlib import closing
+import subprocess
+from collections.abc import Callable
+from contextlib import closing, suppress
 from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
 
 import pytest
 from alembic.autogenerate import compare_metadata
@@ -11,6 +16,7 @@ from alembic.migration import MigrationContext
 from sqlalchemy import inspect, text
 
 from stage2fuzz.errors import InputError
+from stage2fuzz.findings import campaigns
 from stage2fuzz.findings.database import VERSION_TABLE, migrate, open_database, schema_version
 from stage2fuzz.findings.models import Base
 from stage2fuzz.findings.store import Store
@@ -159,6 +165,120 @@ def test_a_place_that_cannot_be_written_is_refused(tmp_path: Path) -> None:
     tmp_path.chmod(0o500)
     with pytest.raises(InputError, match="cannot be written"):
         open_database(str(tmp_path / "findings.db"))
+
+
+def as_nobody(work: Callable[[], None]) -> int:
+    """Run ``work`` in a process that may not write everything; its exit code."""
+    child = os.fork()
+    if child == 0:
+        with suppress(BaseException):
+            if os.geteuid() == 0:
+                os.setresuid(65534, 65534, 65534)
+            work()
+            os._exit(0)
+        os._exit(1)
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+
+
+def test_a_sound_database_in_a_folder_that_cannot_be_written_is_not_called_damaged() -> None:
+    with TemporaryDirectory() as name:
+        folder = Path(name)
+        path = folder / "findings.db"
+        open_database(str(path)).dispose()
+        path.chmod(0o666)
+        folder.chmod(0o555)
+
+        def refused() -> None:
+            with pytest.raises(InputError, match=r"the directory .* cannot be written"):
+                open_database(str(path))
+
+        assert as_nobody(refused) == 0
+
+
+def test_a_new_database_is_for_its_owner_alone(tmp_path: Path) -> None:
+    path = tmp_path / "findings.db"
+    engine = open_database(str(path))
+    with engine.begin() as connection:
+        connection.execute(text("UPDATE finding SET count = 0"))
+    modes = {each.name: each.stat().st_mode & 0o777 for each in tmp_path.iterdir()}
+    engine.dispose()
+    assert set(modes.values()) == {0o600}, modes
+
+
+def test_a_database_that_is_only_read_is_not_made(tmp_path: Path) -> None:
+    path = tmp_path / "mistyped.db"
+    with pytest.raises(InputError, match="there is no such database"):
+        open_database(str(path), create=False)
+    assert list(tmp_path.iterdir()) == []
+    open_database(str(path)).dispose()
+    open_database(str(path), create=False).dispose()
+
+
+def test_what_is_no_file_is_refused_at_once(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    for name in ("/dev/null", str(tmp_path / "pipe")):
+        with pytest.raises(InputError, match="is no file"):
+            open_database(name)
+
+
+def test_a_full_disk_is_one_clear_line_and_leaves_no_file(tmp_path: Path) -> None:
+    place = tmp_path / "disk"
+    place.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(place)]
+    if subprocess.run(mount, capture_output=True, check=False).returncode != 0:
+        pytest.skip("no file system may be mounted here")
+    try:
+        (place / "ballast").write_bytes(bytes(60 << 10))
+        with pytest.raises(InputError, match="cannot be opened") as caught:
+            open_database(str(place / "findings.db"))
+        assert "\n" not in str(caught.value)
+        left = {each.name for each in place.iterdir() if each.stat().st_size == 0}
+        assert "findings.db" not in left
+    finally:
+        subprocess.run(["umount", "-l", str(place)], check=True)
+
+
+def _open_at(url: str, start: Any, failed: Any) -> None:
+    start.wait()
+    try:
+        open_database(url).dispose()
+    except InputError as error:
+        failed.put(str(error))
+
+
+def test_many_processes_may_open_a_new_database_at_once(tmp_path: Path) -> None:
+    context = multiprocessing.get_context("fork")
+    for turn in range(10):
+        start, failed = context.Barrier(6), context.Queue()
+        url = f"sqlite:///{tmp_path}/{turn}.db"
+        processes = [context.Process(target=_open_at, args=(url, start, failed)) for _ in range(6)]
+        for each in processes:
+            each.start()
+        for each in processes:
+            each.join(60)
+            assert each.exitcode == 0
+        assert failed.empty(), failed.get()
+
+
+def test_campaigns_of_an_older_schema_belong_to_the_shared_service(url: str) -> None:
+    engine = open_database(url)
+    migrate(engine, "base")
+    migrate(engine, "0003")
+    values = dict.fromkeys(("created", "ticked", "elapsed", "planned", "schedules"), 1)
+    values |= dict.fromkeys(("fuzz_seconds", "findings", "failures"), 1)
+    spec = '{"engines": ["model:v5.10"], "findings": 0, "is": "campaign", "name": "1", '
+    spec += '"order_seconds": 60, "parallel": 0, "regress": [], "schedules": 0, "seconds": 0, '
+    spec += '"seed": 1, "strategy": "mutate", "targets": ["map_race"]}'
+    row = {"name": "1", "spec": spec, "state": "running", "note": "", **values}
+    with engine.begin() as connection:
+        places = ", ".join(f":{name}" for name in row)
+        connection.execute(text(f"INSERT INTO campaign ({', '.join(row)}) VALUES ({places})"), row)
+    engine.dispose()
+    engine = open_database(url)
+    [each] = campaigns.every(engine)
+    assert (each.name, each.service, each.state) == ("1", "", "running")
+    assert each.spec.targets == ("map_race",)
+    engine.dispose()
 
 
 def test_a_server_that_is_not_there_is_one_clear_line_without_the_password() -> None:

@@ -92,6 +92,37 @@ def test_another_build_s_case_takes_the_place_of_the_old_build_s(store: Store) -
     assert finding.notes[-1].text == f"seen with build {NEW}, before with build {OLD}"
 
 
+def test_numbers_have_no_holes(store: Store) -> None:
+    for _ in range(5):
+        record(store, "a")
+    assert [record(store, name) for name in ("b", "a", "c")] == [2, 1, 3]
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("verdict", "a zero\0character"),
+        ("verdict", "half a pair \ud800"),
+        ("verdict", "x" * 100_000),
+        ("verdict", ""),
+        ("signature", "C6\0"),
+        ("oracle", "an oracle of more than sixteen letters"),
+        ("rule", "x" * 121),
+    ],
+)
+def test_a_violation_that_no_database_stores_is_refused_in_one_line(
+    store: Store, field: str, value: str
+) -> None:
+    with pytest.raises(InputError, match=field) as caught:
+        store.record(
+            CASE,
+            replace(violation(), **{field: value}),  # type: ignore[arg-type]
+            "",
+        )
+    assert "\n" not in str(caught.value)
+    assert store.list() == []
+
+
 def test_a_person_s_word_outlives_a_build(store: Store) -> None:
     number = store.record(BUILT, violation(), "").number
     store.triage(number, note="known")
@@ -238,7 +269,7 @@ def test_a_decision_that_lacks_something_changes_nothing(store: Store) -> None:
         ({"duplicate_of": first}, "duplicate of itself"),
         ({"duplicate_of": second}, f"a duplicate itself; name its original; that is {first}"),
         ({"duplicate_of": 99}, "finding 99: there is none"),
-        ({"fixed_in": "v5.12"}, "engine 'v5.12'; model:REVISION or kernel:TREE"),
+        ({"fixed_in": "v5.12"}, "engine 'v5.12'; KIND:NAME, such as model:v5.10"),
         ({"label": "x" * 81}, "a label of 81 characters; at most 80"),
         ({"note": "\0"}, "zero character"),
     ]:

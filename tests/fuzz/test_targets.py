@@ -15,9 +15,9 @@ from stage2fuzz.case.profile import profile_named
 from stage2fuzz.case.text import parse
 from stage2fuzz.fuzz.harness import Harness, features
 from stage2fuzz.fuzz.mutate import cross, mutate
+from stage2fuzz.fuzz_targets import TARGETS
 from stage2fuzz.run import run
 from stage2fuzz.session.reproduce import signatures
-from stage2fuzz.session.session import TARGETS
 
 needs_atheris = pytest.mark.skipif(
     importlib.util.find_spec("atheris") is None, reason="no Atheris on this platform"

@@ -8,6 +8,7 @@ import pytest
 from stage2fuzz.arch import READ, WRITE
 from stage2fuzz.case.scenario import Access, HostOp, Op, Scenario
 from stage2fuzz.case.text import format_case, parse
+from stage2fuzz.engine import engine_of
 from stage2fuzz.findings import State, Store
 from stage2fuzz.kernel import adapter
 from stage2fuzz.kernel.build import ARCH
@@ -15,7 +16,7 @@ from stage2fuzz.kernel.faults import FAULTS
 from stage2fuzz.kernel.faults.edit import MMU
 from stage2fuzz.kernel.mutants import copy_tree, plant
 from stage2fuzz.report import event_log
-from stage2fuzz.run import Outcome, engine_of, run, run_scheduled
+from stage2fuzz.run import Outcome, run, run_scheduled
 from stage2fuzz.schedule import strategy
 from tests.cli.terminal import command
 
@@ -30,7 +31,7 @@ SCHEDULES = 400
 def forget() -> None:
     """Let the next run build the tree again, as another process would."""
     engine_of.cache_clear()
-    adapter.engine.cache_clear()
+    adapter.open_engine.cache_clear()
 
 
 class Lab:

@@ -11,9 +11,9 @@ from stage2fuzz.arch import PTE_VALID
 from stage2fuzz.case.codec import CHOICES_AT, decode
 from stage2fuzz.case.profile import PROFILES, profile_named
 from stage2fuzz.case.scenario import Op, Scenario, Tlb
+from stage2fuzz.engine import engine_of
 from stage2fuzz.events import Event
-from stage2fuzz.kernel.adapter import engine
-from stage2fuzz.run import engine_of
+from stage2fuzz.kernel.adapter import open_engine
 from stage2fuzz.schedule.anchored import Anchored
 from stage2fuzz.studies.compare import compare
 
@@ -50,7 +50,7 @@ def revision_of(has: frozenset[str]) -> str | None:
 def names(tree: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[str, str]:
     """The model of the tree's era, and the tree."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    revision = revision_of(engine(str(tree)).library.has)
+    revision = revision_of(open_engine(str(tree)).library.has)
     if revision is None:
         pytest.skip(f"no revision of the model is of the era of {tree.name}")
     return f"model:{revision}", f"kernel:{tree}"

@@ -10,10 +10,11 @@ from stage2fuzz.case.codec import decode
 from stage2fuzz.case.profile import profile_named
 from stage2fuzz.case.scenario import Access, Backing, HostOp, Op, Scenario, Slot
 from stage2fuzz.errors import ModelError
-from stage2fuzz.events import ACCESS, CRASH, EAGAIN, FIELDS, RETURN
+from stage2fuzz.events import ACCESS, CRASH, EAGAIN, KINDS, RETURN
+from stage2fuzz.kernel.abi import Told
 from stage2fuzz.kernel.adapter import REFERENCE, SMOKE, KernelEngine
 from stage2fuzz.kernel.build import build
-from stage2fuzz.kernel.explore import Told, explore
+from stage2fuzz.kernel.explore import explore
 from stage2fuzz.kernel.faults import FAULTS
 from stage2fuzz.kernel.mutants import copy_tree, plant
 from stage2fuzz.kernel.proving_ground import PROVING_GROUND
@@ -31,7 +32,7 @@ RACE = Scenario(vcpus=((Access(WRITE, 0),), (Access(EXECUTE, 0),)))
 def test_every_event_is_of_the_shared_vocabulary(kernel: KernelEngine) -> None:
     for scenario in PROVING_GROUND:
         for event in kernel.run(scenario, Schedule()).events:
-            assert event[0] in FIELDS
+            assert event[0] in KINDS
             assert -1 <= event[1] < scenario.threads
 
 

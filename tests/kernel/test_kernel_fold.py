@@ -32,7 +32,7 @@ def verdicts_by_class(kernel: KernelEngine, scenario: Scenario) -> dict[int, set
     for seed in range(1, RUNS + 1):
         native.run_seed(seed)
         said = judge(native.events(), kernel.rules, len(scenario.vcpus), scenario.threads)
-        found[native.run_class()].add(frozenset(each.signature for each in said))
+        found[native.library.s2_class()].add(frozenset(each.signature for each in said))
     return found
 
 

@@ -11,7 +11,7 @@ from stage2fuzz.case.profile import PROFILES, profile_named
 from stage2fuzz.case.scenario import Scenario, Tlb
 from stage2fuzz.events import HIT
 from stage2fuzz.kernel.adapter import KernelEngine
-from stage2fuzz.oracles.judge import HANDLER_NAMES
+from stage2fuzz.oracles.judge import Judge
 from stage2fuzz.oracles.world import World
 
 pytestmark = pytest.mark.kernel
@@ -35,8 +35,9 @@ def may_hold(world: World, pe: int, ipa: int, value: int, level: int) -> bool:
 
 
 def test_what_the_tlb_gives_is_something_that_it_may_still_hold(kernel: KernelEngine) -> None:
-    world, native, hits = World(), kernel.native, {Tlb.STICKY: 0, Tlb.SAMPLED: 0}
-    handlers = {kind: getattr(world, name, None) for kind, name in HANDLER_NAMES.items()}
+    native, hits = kernel.native, {Tlb.STICKY: 0, Tlb.SAMPLED: 0}
+    judge = Judge(kernel.rules, names=())
+    world = judge.world
     for scenario in scenarios():
         native.load(scenario)
         for seed in range(1, RUNS + 1):
@@ -48,7 +49,7 @@ def test_what_the_tlb_gives_is_something_that_it_may_still_hold(kernel: KernelEn
                     hits[scenario.options.tlb] += 1
                     thread, ipa, _, value, level = rest
                     assert may_hold(world, thread, ipa, value, level)
-                handler = handlers[kind]
-                if handler is not None:
-                    handler(index, *rest)
+                tell = judge.table[kind]
+                if tell is not None:
+                    tell(index, *rest)
     assert min(hits.values()) > 100

@@ -12,11 +12,11 @@ from functools import partial
 from stage2fuzz.arch import PERMISSION, PTE_AF, PTE_READ, PTE_VALID, PTE_WRITE, READ
 from stage2fuzz.case.scenario import Access, Options, Scenario, Tlb
 from stage2fuzz.events import DMB_ISHST, DSB_ISHST, LOAD, ORDER_PLAIN, STORE, tlbi_aux
-from stage2fuzz.model.eras import EXCLUSIVE
+from stage2fuzz.model.flags import Flags
 from stage2fuzz.model.machine import tlb
 from stage2fuzz.model.machine.threads import Body
 from stage2fuzz.model.machine.vm import Vm
-from stage2fuzz.model.revision import BASE
+from stage2fuzz.model.machine.walker import translate
 from stage2fuzz.schedule.exhaustive import Coverage, Exhaustive
 from stage2fuzz.window import Window
 
@@ -27,7 +27,7 @@ OLD_PAGE, NEW_PAGE = 0x1_4000_0000, 0x1_8000_0000
 OLD = OLD_PAGE | PTE_VALID | PTE_AF | PTE_READ | PTE_WRITE
 NEW = NEW_PAGE | PTE_VALID | PTE_AF | PTE_READ | PTE_WRITE
 READ_ONLY = OLD & ~PTE_WRITE
-ROOT = Vm().root
+ROOT = Vm(Flags()).root
 ENTRY, OTHER_ENTRY = ROOT + 8, ROOT + 16
 TABLE = ROOT + 0x10_0000
 """A table page of level 2 that a shape may link at ENTRY."""
@@ -65,7 +65,7 @@ class Machine:
 
     def tlbi(self, operation: int, broadcast: bool = True, ipa: int = IPA) -> None:
         """One TLBI without a level hint."""
-        tlb._tlbi(self.vm, ipa, tlbi_aux(operation, broadcast))
+        tlb.tlbi(self.vm, ipa, tlbi_aux(operation, broadcast))
 
     def send(self) -> None:
         """Write the message, in ordinary memory."""
@@ -84,7 +84,7 @@ class Machine:
     def access(self, ipa: int = IPA, kind: int = READ) -> str:
         """One guest access: ``old``, ``new``, ``denied`` (permission fault), ``fault``, or
         ``hole`` for a translation fault below the first level."""
-        status, level, address = tlb.translate(self.vm, ipa, kind)
+        status, level, address = translate(self.vm, ipa, kind)
         result = {OLD_PAGE: "old", NEW_PAGE: "new"}.get(address, "other")
         if status:
             result = "fault" if level == self.vm.start_level else "hole"
@@ -119,9 +119,9 @@ def outcomes(
         vcpus=((Access(READ, 0),),) * count,
         options=Options(tlb=Tlb.SAMPLED, pending_stores=True),
     )
-    vm, search, seen = Vm(), Exhaustive(reduce=reduce), set()
+    vm, search, seen = Vm(Flags()), Exhaustive(reduce=reduce), set()
     while search.advance():
-        vm.reset(scenario, BASE, EXCLUSIVE)
+        vm.reset(scenario)
         vm.window = window(count)
         vm.entries.update(shape.entries)
         if shape.entries.get(ENTRY) == LINK:

@@ -3,19 +3,20 @@
 import pytest
 
 from stage2fuzz.errors import InputError
+from stage2fuzz.model.flags import PermissionOnly
 from stage2fuzz.model.planted import MUST_CATCH, NAMES
-from stage2fuzz.model.revision import PermissionOnly, parse_revision
+from stage2fuzz.model.revision import parse_revision
 
 
 def test_any_subset_of_the_patches_applies_to_v5_10() -> None:
     revision = parse_revision("v5.10+p3+p1")
-    assert revision.decoupled_writers
-    assert revision.dirty_after_success
-    assert revision.permission_only is PermissionOnly.REWRITE
+    assert revision.flags.decoupled_writers
+    assert revision.flags.dirty_after_success
+    assert revision.flags.permission_only is PermissionOnly.REWRITE
 
 
 def test_a_planted_bug_is_a_suffix_of_any_revision() -> None:
-    assert parse_revision("v5.12!missing-tlbi!no-retry").planted.no_retry
+    assert parse_revision("v5.12!missing-tlbi!no-retry").bugs == ("missing_tlbi", "no_retry")
 
 
 def test_every_planted_bug_names_who_must_catch_it() -> None:

@@ -6,6 +6,7 @@ import pytest
 
 from stage2fuzz.arch import EXECUTE, READ, WRITE
 from stage2fuzz.case.scenario import Access, Backing, HostOp, Op, Scenario, Slot
+from stage2fuzz.engine import engine_of
 from stage2fuzz.events import (
     ALLOC,
     CAS_FAIL,
@@ -22,7 +23,6 @@ from stage2fuzz.events import (
     Event,
 )
 from stage2fuzz.oracles import CATALOGUE, Category, judge
-from stage2fuzz.run import engine_of
 from stage2fuzz.schedule.base import Run, View
 
 MIXED = tuple(

@@ -19,8 +19,9 @@ from stage2fuzz.arch import EXECUTE, READ, WRITE
 from stage2fuzz.case.case import Case
 from stage2fuzz.case.codec import encode
 from stage2fuzz.case.scenario import Access, Scenario, Slot
+from stage2fuzz.engine import engine_of
 from stage2fuzz.fuzz.harness import Harness
-from stage2fuzz.run import engine_of, run
+from stage2fuzz.run import run
 from stage2fuzz.schedule.base import Schedule
 from stage2fuzz.schedule.replay import Replay
 

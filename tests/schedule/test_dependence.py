@@ -8,8 +8,8 @@ from stage2fuzz.events import (
     ACCESS,
     ALLOC,
     DSB,
-    FIELDS,
     INVALIDATE_BEGIN,
+    KINDS,
     LOAD,
     LOCK,
     PIN,
@@ -19,24 +19,26 @@ from stage2fuzz.events import (
     UNLOCK,
     WALK,
 )
-from stage2fuzz.schedule.dependence import ENDED, UNKNOWN, dependent, races
+from stage2fuzz.schedule.dependence import ENDED, dependent, races
 
+NOT_BEGUN = (0, 0)
+"""What ``View.pending`` has of a thread whose next step nobody knows."""
 ENTRY, OTHER = 0x1000_2000, 0x1000_3000
 
 
 def test_order_of_the_arguments_does_not_matter() -> None:
-    steps = [(kind, where) for kind in FIELDS for where in (ENTRY, OTHER)]
+    steps = [(kind, where) for kind in KINDS for where in (ENTRY, OTHER)]
     for first, second in product(steps, steps):
         assert dependent(first, second) == dependent(second, first)
 
 
-@pytest.mark.parametrize("kind", [k for k in FIELDS if (k, 0) != ENDED])
+@pytest.mark.parametrize("kind", [k for k in KINDS if (k, 0) != ENDED])
 def test_an_unknown_step_depends_on_every_other_but_races_with_none(kind: int) -> None:
-    assert dependent(UNKNOWN, (kind, ENTRY))
-    assert not races(UNKNOWN, (kind, ENTRY))
+    assert dependent(NOT_BEGUN, (kind, ENTRY))
+    assert not races(NOT_BEGUN, (kind, ENTRY))
 
 
-@pytest.mark.parametrize("kind", FIELDS)
+@pytest.mark.parametrize("kind", KINDS)
 def test_a_thread_that_ended_disturbs_nobody(kind: int) -> None:
     assert not dependent(ENDED, (kind, 0))
 

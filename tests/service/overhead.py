@@ -18,6 +18,7 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
 from stage2fuzz.findings import campaigns  # noqa: E402
+from stage2fuzz.findings.figures import figures_of  # noqa: E402
 from stage2fuzz.findings.store import Store  # noqa: E402
 from stage2fuzz.service.local import running  # noqa: E402
 from stage2fuzz.service.orders import CampaignSpec  # noqa: E402
@@ -56,7 +57,7 @@ def service(workers: int, seconds: int, order_seconds: int) -> None:
         )
         number = campaigns.create(store.engine, spec)
         with running(campaigns.address(store.engine), workers) as parts:
-            while (figures := campaigns.figures(store.engine, number)).campaign.state != "done":
+            while (figures := figures_of(store.engine, number)).campaign.state != "done":
                 time.sleep(0.5)
             log = (parts.folder / "worker.log").read_text()
         orders = [float(each) for each in LINE.findall(log)]

@@ -25,14 +25,15 @@ from sqlalchemy import Connection, func, insert, select, update  # noqa: E402
 
 from stage2fuzz.coordinator import loop  # noqa: E402
 from stage2fuzz.coordinator.__main__ import Broker  # noqa: E402
-from stage2fuzz.findings import books, campaigns  # noqa: E402
+from stage2fuzz.findings import campaigns, workers  # noqa: E402
 from stage2fuzz.findings.campaign_tables import corpus, coverage, lease, result  # noqa: E402
 from stage2fuzz.findings.clock import now  # noqa: E402
 from stage2fuzz.findings.coverage import pack  # noqa: E402
+from stage2fuzz.findings.states import Part  # noqa: E402
 from stage2fuzz.findings.store import Store  # noqa: E402
 from stage2fuzz.service import settings  # noqa: E402
 from stage2fuzz.service.local import Service  # noqa: E402
-from stage2fuzz.service.orders import CampaignSpec, FuzzOrder, FuzzResult, to_json  # noqa: E402
+from stage2fuzz.service.orders import CampaignSpec, FuzzOrder, FuzzResult, read_order, to_json  # noqa: E402
 from tests.service.conftest import PostgresServer  # noqa: E402
 
 FEATURES = 1 << 14
@@ -54,7 +55,7 @@ class Crowd:
     def live(self) -> None:
         """Signs of life of them all."""
         for name in self.names:
-            campaigns.worker_seen(self.store.engine, name, 1)
+            workers.seen(self.store.engine, Part.WORKER, name, 1)
 
     def carry_out(self, campaign: int, count: int) -> None:
         """Claim and commit ``count`` ready orders, every other one with a new input."""
@@ -75,7 +76,7 @@ class Crowd:
 
     def _hand_in(self, connection: Connection, campaign: int, body: str) -> None:
         """An input whose features are mostly common ones, as real ones are."""
-        order = books.read_order(body)
+        order = read_order(body)
         assert isinstance(order, FuzzOrder)
         data = self.chooser.randbytes(100)
         features = [int(self.chooser.paretovariate(0.7)) % FEATURES for _ in range(60)]

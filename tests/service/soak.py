@@ -26,7 +26,7 @@ from sqlalchemy import select  # noqa: E402
 
 from stage2fuzz.coordinator.__main__ import Broker  # noqa: E402
 from stage2fuzz.findings.campaign_tables import lease  # noqa: E402
-from stage2fuzz.findings.leases import Trouble  # noqa: E402
+from stage2fuzz.findings.outage import Trouble  # noqa: E402
 from stage2fuzz.service import settings  # noqa: E402
 from tests.service.conftest import PostgresServer  # noqa: E402
 from tests.service.rig import Rig  # noqa: E402

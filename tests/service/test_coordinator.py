@@ -9,12 +9,14 @@ from sqlalchemy import Engine, select, update
 from stage2fuzz.case.case import Case
 from stage2fuzz.case.text import format_case
 from stage2fuzz.coordinator import loop
-from stage2fuzz.coordinator.metrics import MetricsServer, exposition
-from stage2fuzz.findings import books, campaigns, leases
+from stage2fuzz.coordinator.metrics import MetricsServer
+from stage2fuzz.findings import announcements, books, campaigns, leases, workers
 from stage2fuzz.findings.campaign_tables import campaign, corpus, lease
 from stage2fuzz.findings.coverage import pack
+from stage2fuzz.findings.figures import figures_of
 from stage2fuzz.findings.leases import Held, Input
 from stage2fuzz.findings.models import State
+from stage2fuzz.findings.states import Part
 from stage2fuzz.findings.store import Store
 from stage2fuzz.oracles.violation import Category, Violation
 from stage2fuzz.service.orders import (
@@ -28,6 +30,7 @@ from stage2fuzz.service.orders import (
     PruneResult,
     RegressResult,
     Result,
+    read_order,
 )
 
 SPEC = CampaignSpec(
@@ -38,7 +41,7 @@ SEEN = Violation("C6", "no downgrade", Category.CORRECTNESS, "Gone.", (), "C6/pa
 
 @pytest.fixture
 def store(database: Engine) -> Store:
-    campaigns.worker_seen(database, "here:1", 2)
+    workers.seen(database, Part.WORKER, "here:1", 2)
     campaigns.create(database, SPEC)
     return Store(database)
 
@@ -46,11 +49,11 @@ def store(database: Engine) -> Store:
 def ready(store: Store, kind: str = "fuzz") -> list[tuple[Held, Order]]:
     """Claim every ready lease of a kind."""
     taken = []
-    for number, each in leases.unannounced(store.engine, 1, -1e9, 1000):
+    for number, each in announcements.unannounced(store.engine, 1, -1e9, 1000):
         if each == kind:
             held = leases.claim(store.engine, number, 1, "here:2")
             assert held is not None
-            taken.append((held, books.read_order(held.body)))
+            taken.append((held, read_order(held.body)))
     return taken
 
 
@@ -91,7 +94,7 @@ def test_a_finding_goes_all_the_way_and_each_step_once(store: Store) -> None:
     assert (finding.state, finding.confirmations, finding.attempts) == (State.MINIMISED, 3, 3)
     assert (finding.first_seen_in, finding.fixed_in) == ("model:v5.10", "model:v5.12")
     assert finding.events == "0 vCPU 0 walk\n"
-    assert campaigns.figures(store.engine, 1).campaign.findings == 1
+    assert figures_of(store.engine, 1).campaign.findings == 1
 
 
 def test_what_is_handed_in_is_merged_once(store: Store) -> None:
@@ -101,7 +104,7 @@ def test_what_is_handed_in_is_merged_once(store: Store) -> None:
     commit(store, two, FuzzResult(5, 2.0), (entry("a", 1, 2), entry("c", 3)))
     for _ in range(3):
         loop.tick(store, 1)
-    figures = campaigns.figures(store.engine, 1)
+    figures = figures_of(store.engine, 1)
     assert (figures.campaign.schedules, figures.campaign.fuzz_seconds) == (15, 3.0)
     assert (inputs_in(store, "kept"), inputs_in(store, "dropped")) == ({"a", "c"}, {"b"})
     assert figures.features == 3
@@ -120,10 +123,10 @@ def test_a_tick_that_dies_leaves_nothing_behind(
         broken.setattr(loop, "_next_state", lambda *_: 1 / 0)
         with pytest.raises(ZeroDivisionError):
             loop.tick(store, 1)
-    assert campaigns.figures(store.engine, 1).campaign.schedules == 0
+    assert figures_of(store.engine, 1).campaign.schedules == 0
     assert inputs_in(store, "new") == {"a"}
     loop.tick(store, 1)
-    assert campaigns.figures(store.engine, 1).campaign.schedules == 10
+    assert figures_of(store.engine, 1).campaign.schedules == 10
 
 
 def test_messages_are_sent_again_only_when_they_may_be_lost(store: Store) -> None:
@@ -181,7 +184,7 @@ def test_a_campaign_whose_orders_all_fail_is_paused_and_says_why(store: Store) -
             connection.execute(update(lease).where(lease.c.id == held.lease).values(failed))
     assert loop.tick(store, 1)
     assert not loop.tick(store, 1)
-    figures = campaigns.figures(store.engine, 1)
+    figures = figures_of(store.engine, 1)
     assert figures.campaign.state == "paused"
     assert "no such target" in figures.campaign.note
 
@@ -189,7 +192,7 @@ def test_a_campaign_whose_orders_all_fail_is_paused_and_says_why(store: Store) -
 def test_no_time_passes_without_a_worker_nor_in_a_jump(store: Store) -> None:
     def elapsed() -> float:
         loop.tick(store, 1)
-        return campaigns.figures(store.engine, 1).campaign.elapsed
+        return figures_of(store.engine, 1).campaign.elapsed
 
     with store.engine.begin() as connection:
         connection.execute(update(campaign).values(ticked=campaign.c.ticked - 3600))
@@ -208,20 +211,19 @@ def test_the_figures_page_says_what_status_says(store: Store) -> None:
     held, _ = ready(store)[0]
     commit(store, held, FuzzResult(10, 1.0), (entry("a", 1, 2),))
     loop.tick(store, 1)
-    text = exposition([campaigns.figures(store.engine, 1)])
-    assert 'stage2fuzz_schedules_total{campaign="night"} 10\n' in text
-    assert 'stage2fuzz_features{campaign="night"} 2\n' in text
-    assert 'stage2fuzz_orders{campaign="night",state="committed"} 1\n' in text
-    for line in text.splitlines():
-        assert line.startswith("# ") or len(line.rsplit(" ", 1)) == 2
     server = MetricsServer(("127.0.0.1", 0))
     try:
-        server.text = text
-        assert get(server, "/metrics") == (200, text)
+        server.record.every = [figures_of(store.engine, 1)]
+        status, text = get(server, "/metrics")
+        assert status == 200
+        assert 'stage2fuzz_schedules_total{campaign="night"} 10.0\n' in text
+        assert 'stage2fuzz_features{campaign="night"} 2.0\n' in text
+        assert 'stage2fuzz_orders{campaign="night",state="committed"} 1.0\n' in text
         assert get(server, "/healthz") == (200, "ok\n")
         server.alive = never
         assert get(server, "/healthz")[0] == 503
         assert get(server, "/etc/passwd")[0] == 404
+        assert get(server, "/metrics/../etc")[0] == 404
     finally:
         server.close()
 

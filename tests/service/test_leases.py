@@ -5,12 +5,17 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from sqlalchemy import Engine, func, select, update
 
+from stage2fuzz.case.case import Case
 from stage2fuzz.errors import InputError
-from stage2fuzz.findings import books, campaigns, leases
+from stage2fuzz.findings import announcements, books, campaigns, leases, workers
 from stage2fuzz.findings.campaign_tables import corpus, lease, result
 from stage2fuzz.findings.coverage import pack
+from stage2fuzz.findings.figures import figures_of
 from stage2fuzz.findings.leases import Held, Input
-from stage2fuzz.service.orders import CampaignSpec, Failure, FuzzOrder, FuzzResult
+from stage2fuzz.findings.states import Part
+from stage2fuzz.findings.store import Store
+from stage2fuzz.oracles.violation import Category, Violation
+from stage2fuzz.service.orders import CampaignSpec, Failure, FuzzOrder, FuzzResult, read_order
 
 SPEC = CampaignSpec("night", ("model:v5.10",), ("map_race",))
 DIGEST = "ab" * 32
@@ -64,7 +69,7 @@ def test_only_one_of_many_gets_a_lease(database: Engine) -> None:
     held = [each for each in claims if each is not None]
     assert len(held) == 1
     assert (held[0].kind, held[0].epoch, held[0].attempt) == ("fuzz", 1, 1)
-    order = books.read_order(held[0].body)
+    order = read_order(held[0].body)
     assert isinstance(order, FuzzOrder)
 
 
@@ -137,9 +142,9 @@ def test_an_order_that_kills_its_workers_is_set_aside(database: Engine) -> None:
 def test_a_failed_attempt_is_tried_again_at_once_and_not_for_ever(database: Engine) -> None:
     start(database)
     for _ in range(leases.MAX_ATTEMPTS):
-        assert leases.unannounced(database, 1, 60.0, 10) == [(1, "fuzz")]
-        leases.announced(database, [1])
-        assert leases.unannounced(database, 1, 60.0, 10) == []
+        assert announcements.unannounced(database, 1, 60.0, 10) == [(1, "fuzz")]
+        announcements.announced(database, [1])
+        assert announcements.unannounced(database, 1, 60.0, 10) == []
         assert leases.fail(database, claim(database), "no such target")
     assert states(database) == ["poisoned"]
 
@@ -156,7 +161,7 @@ def test_a_paused_campaign_gives_nothing_out_and_keeps_what_comes_in(database: E
     held = claim(database)
     campaigns.pause(database, 1)
     assert leases.claim(database, 2, 1, "me") is None
-    assert leases.unannounced(database, 1, 60.0, 10) == []
+    assert announcements.unannounced(database, 1, 60.0, 10) == []
     assert leases.heartbeat(database, held)
     assert commit(database, held)
     campaigns.resume(database, 1)
@@ -168,7 +173,8 @@ def test_a_stopped_campaign_calls_its_workers_back(database: Engine) -> None:
     held = claim(database)
     campaigns.stop(database, 1)
     assert not leases.heartbeat(database, held)
-    assert states(database) == ["leased", "cancelled"]
+    assert states(database) == ["cancelled", "cancelled"]
+    assert not commit(database, held)
     with pytest.raises(InputError, match="can't be"):
         campaigns.resume(database, 1)
 
@@ -193,12 +199,26 @@ def test_a_label_is_an_order_once(database: Engine) -> None:
         assert book.open_orders() == 1
 
 
+def test_an_order_counts_a_finding_once_however_often_it_runs(database: Engine) -> None:
+    start(database, 2)
+    store = Store(database)
+    seen = Violation("C6", "rule", Category.CORRECTNESS, "Gone.", (), "C6/page")
+    first = claim(database)
+    number = leases.report(store, first, Case(), seen, "")
+    leases.report(store, first, Case(), seen, "")
+    leases.fail(database, first, "it died")
+    assert leases.report(store, claim(database), Case(), seen, "") == number
+    assert store.get(number).count == 1
+    leases.report(store, claim(database, 2), Case(), seen, "")
+    assert store.get(number).count == 2
+
+
 def test_figures_count_what_is_there(database: Engine) -> None:
     start(database, 2)
     leases.fail(database, claim(database), "once")
     commit(database, claim(database))
-    campaigns.worker_seen(database, "w", 4)
-    campaigns.worker_seen(database, "w", 3)
-    figures = campaigns.figures(database, 1)
+    workers.seen(database, Part.WORKER, "w", 4)
+    workers.seen(database, Part.WORKER, "w", 3)
+    figures = figures_of(database, 1)
     assert figures.leases == {"committed": 1, "ready": 1}
     assert (figures.again, figures.workers, figures.slots) == (1, 1, 3)

@@ -2,17 +2,22 @@
 
 from dataclasses import replace
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace as change
 
 from stage2fuzz.coordinator.merge import Candidate, merge, superfluous
 from stage2fuzz.coordinator.plan import (
+    ORDER_OVERHEAD,
     ORDERS_PER_SLOT,
     SEEDS_PER_ORDER,
     Finding,
     Stream,
     View,
+    overdue,
     plan,
+    reserve,
 )
 from stage2fuzz.service.orders import (
     CampaignSpec,
@@ -21,7 +26,8 @@ from stage2fuzz.service.orders import (
     MinimiseOrder,
     PruneOrder,
     RegressOrder,
-    from_json,
+    Strategy,
+    read_order,
     to_json,
 )
 
@@ -54,7 +60,7 @@ def test_every_slot_has_one_order_and_one_in_waiting() -> None:
     assert len(plan(View(SPEC, slots=3))) == 3 * ORDERS_PER_SLOT
     assert len(plan(View(SPEC, slots=3, open_orders=4))) == 2
     assert plan(View(SPEC, slots=3, open_orders=60)) == {}
-    assert len(plan(View(replace(SPEC, parallel=1), slots=3))) == ORDERS_PER_SLOT
+    assert len(plan(View(change(SPEC, parallel=1), slots=3))) == ORDERS_PER_SLOT
     assert plan(View(SPEC, slots=0)) == {}
 
 
@@ -65,7 +71,7 @@ def test_engines_and_targets_take_turns_and_seeds_differ() -> None:
     }
     assert len({each.seed for each in orders}) == len(orders)
     for each in orders:
-        assert from_json(to_json(each), "fuzz") == each
+        assert read_order(to_json(each)) == each
 
 
 def test_the_same_record_gives_the_same_plan() -> None:
@@ -76,7 +82,7 @@ def test_the_same_record_gives_the_same_plan() -> None:
 
 def test_orders_in_work_at_once_start_from_different_seeds() -> None:
     seeds = tuple(f"{number:064x}" for number in range(3 * SEEDS_PER_ORDER + 1))
-    spec = replace(SPEC, engines=SPEC.engines[:1], targets=SPEC.targets[:1])
+    spec = change(SPEC, engines=SPEC.engines[:1], targets=SPEC.targets[:1])
     orders = fuzz_orders(View(spec, slots=2, streams=(Stream("model:v5.10", "map_race", seeds),)))
     handed = [seed for each in orders for seed in each.seeds]
     assert sorted(handed) == sorted(seeds)
@@ -84,25 +90,47 @@ def test_orders_in_work_at_once_start_from_different_seeds() -> None:
 
 
 def test_a_fresh_campaign_shares_no_corpus() -> None:
-    spec = replace(SPEC, strategy="fresh")
+    spec = change(SPEC, strategy=Strategy.FRESH)
     view = View(spec, slots=4, streams=(Stream("model:v5.10", "map_race", ("ab" * 32,)),))
     assert all(not each.seeds for each in fuzz_orders(view))
 
 
 def test_each_budget_ends_the_fuzzing_and_not_the_follow_ups() -> None:
     for spent in (
-        View(replace(SPEC, seconds=60), elapsed=60.0, slots=2),
-        View(replace(SPEC, schedules=10**6), schedules=10**6, slots=2),
-        View(replace(SPEC, findings=2), findings=2, slots=2),
+        View(change(SPEC, seconds=60), elapsed=48.0, slots=2),
+        View(change(SPEC, schedules=10**6), schedules=10**6, slots=2),
+        View(change(SPEC, findings=2), findings=2, slots=2),
         View(SPEC, draining=True, slots=2),
     ):
         assert plan(spent) == {}
         assert list(plan(replace(spent, waiting=(FINDING,)))) == ["confirm:7"]
 
 
-def test_the_last_orders_fit_into_the_time_that_is_left() -> None:
-    orders = fuzz_orders(View(replace(SPEC, seconds=60), elapsed=53.5, slots=1))
-    assert {each.seconds for each in orders} == {7}
+@pytest.mark.parametrize("seconds", [10, 60, 120, 3600])
+def test_no_fuzz_order_reaches_into_the_time_for_what_was_found(seconds: int) -> None:
+    """Each order begins at once or after the one before it, and ends before the reserve does."""
+    spec = change(SPEC, seconds=seconds)
+    for elapsed in range(seconds + 1):
+        orders = fuzz_orders(View(spec, elapsed=float(elapsed), slots=1))
+        begins = float(elapsed)
+        for each in orders:
+            begins += each.seconds + ORDER_OVERHEAD
+        assert not orders or begins <= seconds - reserve(seconds) + ORDER_OVERHEAD
+
+
+def test_a_minimise_order_ends_before_its_campaign() -> None:
+    spec = change(SPEC, seconds=60)
+    for elapsed, seconds in ((0.0, 55), (40.0, 15), (58.0, 1)):
+        view = View(spec, elapsed=elapsed, waiting=(replace(FINDING, confirmed=True),))
+        order = plan(view)["minimise:7"]
+        assert isinstance(order, MinimiseOrder)
+        assert order.seconds == seconds
+
+
+def test_when_the_whole_time_is_up_nothing_more_is_begun() -> None:
+    view = View(change(SPEC, seconds=60), elapsed=60.0, slots=2, waiting=(FINDING,))
+    assert overdue(view)
+    assert plan(view) == {}
 
 
 def test_a_finding_is_confirmed_then_minimised_then_tried_elsewhere_each_once() -> None:

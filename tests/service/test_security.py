@@ -14,8 +14,9 @@ from stage2fuzz.case.case import Case
 from stage2fuzz.case.text import format_case
 from stage2fuzz.coordinator.metrics import MetricsServer
 from stage2fuzz.errors import InputError
-from stage2fuzz.findings import campaigns
+from stage2fuzz.findings import campaigns, workers
 from stage2fuzz.findings.leases import MAX_ATTEMPTS
+from stage2fuzz.findings.states import Part
 from stage2fuzz.service import settings
 from stage2fuzz.service.local import broker_command
 from stage2fuzz.service.orders import QUEUE, TASKS, CampaignSpec
@@ -34,6 +35,15 @@ GOOD = {
     "verdict": "A permission is gone.",
     "case": format_case(Case()),
 }
+
+
+RAW_MESSAGES = (
+    *("garbage", "[]", "null", "7", "{}", '"text"', '{"body": null}', "[" * 5000, ""),
+    *(b"\xff\xfe\x00", '{"properties": {}}', '{"properties": 1, "headers": [], "body": 1}'),
+    '{"properties": {"delivery_tag": "1", "delivery_info": {}}, "headers": {}, "body": "?"}',
+    '{"properties": {"delivery_tag": 1, "body_encoding": "base64"}, "headers": {}, "body": "?"}',
+)
+"""What stands in the queue when somebody writes to it who is no Kombu."""
 
 
 @pytest.fixture
@@ -75,6 +85,9 @@ def test_messages_of_a_stranger_run_nothing_and_stop_nothing(stranger: Rig, tmp_
             for arguments in ([], [f"touch {proof}", 1], [[1], {"a": 1}], [10**30, -1], [True, 1]):
                 send(json.dumps([arguments, {}, {}]), "application/json", task)
         send("no json", "application/json", TASKS["fuzz"])
+        client = connection.channel().client
+        for raw in RAW_MESSAGES:
+            client.lpush(QUEUE, raw)
     stranger.until_done()
     stranger.expect_books_in_order()
     assert stranger.figures().campaign.schedules > 0
@@ -136,7 +149,7 @@ def test_a_link_or_a_giant_in_the_outbox_is_refused(
 
 def test_nothing_listens_beyond_this_machine_unless_told_to() -> None:
     plain = settings.from_environment({})
-    assert plain.metrics[0] == "127.0.0.1"
+    assert plain.metrics_address == ("127.0.0.1", 9464)
     assert "127.0.0.1" in plain.broker
     assert plain.database.startswith("sqlite:")
     command = broker_command(Path("/run/socket"), Path("/run"))
@@ -165,6 +178,7 @@ def test_nothing_listens_beyond_this_machine_unless_told_to() -> None:
         (settings.BROKER, "filesystem:///tmp"),
         (settings.METRICS, "9464"),
         (settings.METRICS, "127.0.0.1:http"),
+        (settings.METRICS, "127.0.0.1:65536"),
         (settings.LEASE, "0"),
         (settings.LEASE, "soon"),
     ],
@@ -174,15 +188,21 @@ def test_a_bad_setting_is_named(name: str, value: str) -> None:
         settings.from_environment({name: value})
 
 
+def test_no_figures_are_off_and_port_0_is_any() -> None:
+    assert settings.from_environment({settings.METRICS: "off"}).metrics_address is None
+    any_port = settings.from_environment({settings.METRICS: "127.0.0.1:0"})
+    assert any_port.metrics_address == ("127.0.0.1", 0)
+
+
 def test_names_go_into_the_database_as_values(database: Engine) -> None:
     for name in ("x'; DROP TABLE lease; --", "../x", "", "a" * 81, "a\nb"):
         with pytest.raises(InputError):
             campaigns.create(database, CampaignSpec(name, ("model:v5.10",), ("map_race",)))
         with pytest.raises(InputError):
             campaigns.named(database, name)
-    campaigns.worker_seen(database, "'; DROP TABLE worker; --:1", 1)
-    assert campaigns.workers_on(database, "'; DROP TABLE worker; --") == 1
-    assert campaigns.workers_on(database, "%") == 0
+    workers.seen(database, Part.WORKER, "'; DROP TABLE worker; --:1", 1)
+    assert workers.workers_on(database, "'; DROP TABLE worker; --") == 1
+    assert workers.workers_on(database, "%") == 0
 
 
 def test_no_sql_is_put_together_from_text() -> None:

@@ -4,7 +4,8 @@ from random import Random
 
 from stage2fuzz.arch import READ, WRITE
 from stage2fuzz.case.scenario import Access, Scenario, Slot
-from stage2fuzz.run import engine_of, run
+from stage2fuzz.engine import engine_of
+from stage2fuzz.run import run
 from stage2fuzz.schedule.anchored import Anchored
 from stage2fuzz.studies.compare import compare, final_leaves, meaning
 from tests.model.scenarios import any_scenario

@@ -2,9 +2,11 @@
 
 static int rights(enum kvm_pgtable_prot prot)
 {
-	/* The model's numbers: X 1, W 2, R 4, device 8; the tree's own have changed. */
-	return (prot & KVM_PGTABLE_PROT_X ? 1 : 0) | (prot & KVM_PGTABLE_PROT_W ? 2 : 0) |
-	       (prot & KVM_PGTABLE_PROT_R ? 4 : 0) | (prot & KVM_PGTABLE_PROT_DEVICE ? 8 : 0);
+	/* Our numbers: the tree's own have changed. */
+	return (prot & KVM_PGTABLE_PROT_X ? S2_PROT_X : 0) |
+	       (prot & KVM_PGTABLE_PROT_W ? S2_PROT_W : 0) |
+	       (prot & KVM_PGTABLE_PROT_R ? S2_PROT_R : 0) |
+	       (prot & KVM_PGTABLE_PROT_DEVICE ? S2_PROT_DEVICE : 0);
 }
 
 #define WRAP(type, name, ...) \

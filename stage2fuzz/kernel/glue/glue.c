@@ -6,6 +6,7 @@
 #include <asm/kvm_arm.h>
 #include <asm/kvm_pgtable.h>
 #include <asm/stage2_pgtable.h>
+#include "assertion.h"
 
 #define MEMSLOT_VERSIONS 16
 
@@ -19,6 +20,7 @@ static struct kvm kvm;
 static struct kvm_vcpu vcpus[S2_MAX_VCPUS];
 static struct kvm_memory_slot memslots[S2_MAX_SLOTS][MEMSLOT_VERSIONS];
 static struct kvm_memory_slot *current_memslot[S2_MAX_SLOTS], *last_memslot[S2_MAX_SLOTS];
+/* How many versions of each there were in this run: handlers may still use an older one. */
 static int memslot_versions[S2_MAX_SLOTS];
 static struct vm_area_struct vmas[S2_MAX_SLOTS];
 

@@ -45,6 +45,7 @@ enum { USER_TOP, USER_PUD, USER_BLOCKS, USER_TABLES, USER_PTES };
 
 static kvm_pte_t *user_table(int which)
 {
+	S2_ASSERT((unsigned)which < S2_USER_PAGES, which);
 	return (kvm_pte_t *)(s2_arena + S2_ARENA_SIZE) + 512 * which;
 }
 
@@ -77,10 +78,13 @@ static void map_for_user(const struct s2_glue_slot *what)
 
 void s2_glue_publish(int number, const struct s2_glue_slot *what)
 {
-	struct kvm_memory_slot *slot =
-		&memslots[number][memslot_versions[number]++ % MEMSLOT_VERSIONS];
-	struct vm_area_struct *vma = &vmas[number];
+	struct kvm_memory_slot *slot;
+	struct vm_area_struct *vma;
 
+	S2_ASSERT((unsigned)number < S2_MAX_SLOTS, number);
+	S2_ASSERT(memslot_versions[number] < MEMSLOT_VERSIONS, memslot_versions[number]);
+	slot = &memslots[number][memslot_versions[number]++];
+	vma = &vmas[number];
 	slot->base_gfn = what->first >> PAGE_SHIFT;
 	slot->npages = what->size >> PAGE_SHIFT;
 	slot->userspace_addr = what->user_address;

@@ -1,8 +1,15 @@
 /* The host's operations, as calls into the user's mmu.c. */
 
+/* The slot that is there now, or that is under deletion. */
+static struct kvm_memory_slot *slot_numbered(int number)
+{
+	S2_ASSERT((unsigned)number < S2_MAX_SLOTS && last_memslot[number], number);
+	return last_memslot[number];
+}
+
 static void commit(int number)
 {
-	struct kvm_memory_slot *slot = current_memslot[number];
+	struct kvm_memory_slot *slot = slot_numbered(number);
 	struct kvm_memory_slot old = *slot;
 
 #if S2_HAS_COMMIT_REGION_POINTER
@@ -14,19 +21,15 @@ static void commit(int number)
 #endif
 }
 
+/* The log was switched on or off; the slot's flags say which. */
 void s2_glue_commit_logging(int number)
-{
-	commit(number);
-}
-
-void s2_glue_logging_off(int number)
 {
 	commit(number);
 }
 
 void s2_glue_protect_masked(int number, s2_u64 first_page, unsigned long mask)
 {
-	kvm_arch_mmu_enable_log_dirty_pt_masked(&kvm, current_memslot[number], first_page, mask);
+	kvm_arch_mmu_enable_log_dirty_pt_masked(&kvm, slot_numbered(number), first_page, mask);
 }
 
 #if S2_HAS_ARCH_FLUSH_REMOTE
@@ -46,7 +49,7 @@ void kvm_flush_remote_tlbs_memslot(struct kvm *vm, const struct kvm_memory_slot 
 
 void s2_glue_flush_all(int number)
 {
-	kvm_flush_remote_tlbs_memslot(&kvm, last_memslot[number]);
+	kvm_flush_remote_tlbs_memslot(&kvm, slot_numbered(number));
 }
 #else
 void s2_glue_flush_all(int number)
@@ -58,13 +61,13 @@ void s2_glue_flush_all(int number)
 
 void s2_glue_flush_slot(int number)
 {
-	kvm_arch_flush_shadow_memslot(&kvm, last_memslot[number]);
+	kvm_arch_flush_shadow_memslot(&kvm, slot_numbered(number));
 }
 
 #if S2_HAS_GFN_RANGE
 static struct kvm_gfn_range range_of(int number, u64 first, u64 size)
 {
-	struct kvm_gfn_range range = { .slot = last_memslot[number],
+	struct kvm_gfn_range range = { .slot = slot_numbered(number),
 				       .start = first >> PAGE_SHIFT,
 				       .end = (first + size) >> PAGE_SHIFT,
 				       .may_block = true };
@@ -74,7 +77,7 @@ static struct kvm_gfn_range range_of(int number, u64 first, u64 size)
 #else
 static unsigned long hva_of(int number, u64 first)
 {
-	const struct kvm_memory_slot *slot = last_memslot[number];
+	const struct kvm_memory_slot *slot = slot_numbered(number);
 
 	return slot->userspace_addr + (first - (slot->base_gfn << PAGE_SHIFT));
 }
@@ -84,7 +87,7 @@ void s2_glue_invalidate(int number, s2_u64 first, s2_u64 size)
 {
 #if S2_HAS_GFN_RANGE
 	struct kvm_gfn_range range = range_of(number, first, size);
-	u64 end = last_memslot[number]->base_gfn + last_memslot[number]->npages;
+	u64 end = range.slot->base_gfn + range.slot->npages;
 
 	range.end = min(range.end, end);
 	if (kvm_unmap_gfn_range(&kvm, &range))

@@ -54,6 +54,7 @@ int s2_glue_fault(int thread, s2_u64 ipa, int kind, int status, int level, int t
 	u64 fsc = (status == S2_TRANSLATION ? 0x04 : status == S2_ACCESS_FLAG ? 0x08 : 0x0c) | level;
 	u64 class = kind == S2_EXECUTE ? ESR_ELx_EC_IABT_LOW : ESR_ELx_EC_DABT_LOW;
 
+	S2_ASSERT((unsigned)thread < S2_MAX_VCPUS, thread);
 	if (s2_options.alone)
 		return fault_alone(vcpu, ipa, kind, status);
 	vcpu->arch.fault.esr_el2 = (class << ESR_ELx_EC_SHIFT) | ESR_ELx_IL | fsc |

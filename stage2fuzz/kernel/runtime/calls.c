@@ -1,5 +1,6 @@
 /* Calls into pgtable.c and complaints, as the oracles see them. */
-#include "machine.h"
+#include "record.h"
+#include "scheduler.h"
 
 static int is_sparse(int call)
 {
@@ -9,25 +10,25 @@ static int is_sparse(int call)
 
 void s2_call(int call, s2_u64 first, s2_u64 size, s2_u64 argument, int rights)
 {
-	if (s2.silent)
+	if (s2_sched.silent)
 		return;
-	s2.thread[s2.current].sparse = is_sparse(call);
-	s2.thread[s2.current].call = call;
+	running_thread()->sparse = is_sparse(call);
+	running_thread()->call = call;
 	s2_record(S2_CALL, (int64_t)first, (int64_t)size, (int64_t)argument, call | rights << 8);
 }
 
 void s2_return(int call, s2_u64 first, s2_u64 size, s2_s64 result)
 {
-	if (s2.silent)
+	if (s2_sched.silent)
 		return;
-	s2.thread[s2.current].sparse = s2.thread[s2.current].call = 0;
+	running_thread()->sparse = running_thread()->call = 0;
 	s2_record(S2_RETURN, (int64_t)first, (int64_t)size, result, call);
 }
 
 /* Hyp stage 1 refuses a remap with a warning, and means it. */
 void s2_warn(int code)
 {
-	if (code == S2_WARN_OTHER && s2.thread[s2.current].call == S2_CALL_HYP_MAP)
+	if (code == S2_WARN_OTHER && running_thread()->call == S2_CALL_HYP_MAP)
 		code = S2_WARN_HYP_REMAP;
 	s2_record(S2_WARN, 0, 0, 0, code);
 }

@@ -1,7 +1,8 @@
 /* Which classes of runs were seen, in a table that grows with them. */
 #include <stdlib.h>
 #include <string.h>
-#include "machine.h"
+#include "assertion.h"
+#include "classes.h"
 
 #define FEWEST_CLASSES (1UL << 16)
 /* 1 GiB; a process that has seen more than three quarters of this counts anew. */
@@ -30,8 +31,7 @@ static void grow(void)
 	uint64_t *new_ = more > MOST_CLASSES ? NULL : calloc(more, sizeof(*new_));
 
 	if (!new_) {
-		if (!before)
-			__builtin_trap();
+		S2_ASSERT(before, more);
 		memset(before, 0, slots * sizeof(*before));
 		classes.used = 0;
 		classes.restarts++;
@@ -45,8 +45,16 @@ static void grow(void)
 	free(before);
 }
 
+S2_OWN int64_t take_restarts(void)
+{
+	int64_t restarts = classes.restarts;
+
+	classes.restarts = 0;
+	return restarts;
+}
+
 /* Whether the class is new. */
-static int remember(uint64_t class)
+S2_OWN int remember(uint64_t class)
 {
 	uint64_t *slot;
 

@@ -2,7 +2,7 @@
  *
  * Registering them is left to whoever drives Atheris: it must happen after its Setup().
  */
-#include "machine.h"
+#include "abi.h"
 
 static char *counters[2];
 static const void *program_counters[2];
@@ -23,10 +23,10 @@ void __sanitizer_cov_pcs_init(const void *start, const void *stop)
 		program_counters[1] = stop;
 }
 
-S2_PUBLIC void s2_coverage(uintptr_t ranges[4])
+S2_PUBLIC void s2_coverage(struct s2_ranges *out)
 {
-	ranges[0] = (uintptr_t)counters[0];
-	ranges[1] = (uintptr_t)counters[1];
-	ranges[2] = (uintptr_t)program_counters[0];
-	ranges[3] = (uintptr_t)program_counters[1];
+	out->counters = (uintptr_t)counters[0];
+	out->counters_end = (uintptr_t)counters[1];
+	out->table = (uintptr_t)program_counters[0];
+	out->table_end = (uintptr_t)program_counters[1];
 }

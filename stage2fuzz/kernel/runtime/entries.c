@@ -1,11 +1,16 @@
 /* Shared accesses of entries: by macro, and plain ones that the compiler announces. */
-#include "machine.h"
+#include "record.h"
+#include "scenario.h"
+#include "step.h"
+#include "tables.h"
+#include "tlb.h"
+#include "window.h"
 
 /* Empty entries that a walk over a whole slot passes are no step: under the lock nobody could
  * change them, and there would be hundreds. */
 static inline int passed_over(const volatile void *entry)
 {
-	return s2.silent || (s2.thread[s2.current].sparse && !*(const volatile s2_u64 *)entry);
+	return s2_sched.silent || (running_thread()->sparse && !*(const volatile s2_u64 *)entry);
 }
 
 s2_u64 s2_entry_load(const volatile void *entry)
@@ -22,8 +27,8 @@ s2_u64 s2_entry_load(const volatile void *entry)
 
 static void note_store(const volatile void *entry, s2_u64 old, s2_u64 value, int order)
 {
-	if (s2.scenario.tlb && !s2.silent)
-		s2_window_write(s2_pa(entry), old, value);
+	if (s2_scenario.tlb && !s2_sched.silent)
+		window_write(s2_pa(entry), old, value);
 	s2_record(S2_STORE, (int64_t)s2_pa(entry), (int64_t)old, (int64_t)value, order);
 }
 
@@ -32,7 +37,7 @@ void s2_entry_store(volatile void *entry, s2_u64 value, int order)
 	volatile s2_u64 *at = entry;
 	s2_u64 old;
 
-	if (s2.silent) {
+	if (s2_sched.silent) {
 		*at = value;
 		return;
 	}
@@ -48,7 +53,7 @@ s2_u64 s2_entry_cmpxchg(volatile void *entry, s2_u64 expected, s2_u64 value)
 	int64_t where = (int64_t)s2_pa(entry);
 	s2_u64 old;
 
-	if (!s2.silent)
+	if (!s2_sched.silent)
 		s2_point(S2_STORE, where);
 	old = *at;
 	if (old != expected) {
@@ -60,36 +65,50 @@ s2_u64 s2_entry_cmpxchg(volatile void *entry, s2_u64 expected, s2_u64 value)
 	return old;
 }
 
+/* One step: nobody comes between what it reads and what it writes. */
+s2_u64 s2_entry_xchg(volatile void *entry, s2_u64 value)
+{
+	volatile s2_u64 *at = entry;
+	s2_u64 old;
+
+	if (!s2_sched.silent)
+		s2_point(S2_STORE, (int64_t)s2_pa(entry));
+	old = *at;
+	*at = value;
+	note_store(entry, old, value, S2_ORDER_CAS);
+	return old;
+}
+
 /* The compiler announces plain accesses before they happen; nobody else runs in between. */
 static void plain_load(const void *address)
 {
-	if (s2.silent || s2.current < 0 || passed_over(address))
+	if (s2_sched.current < 0 || passed_over(address))
 		return;
 	s2_point(S2_LOAD, (int64_t)s2_pa(address));
-	s2.plain_loads++;
+	s2_log.plain_loads++;
 	s2_record(S2_LOAD, (int64_t)s2_pa(address), 0, (int64_t)*(const s2_u64 *)address, 0);
 }
 
 static void plain_store(void *address)
 {
-	if (s2.silent || s2.current < 0)
+	if (s2_sched.silent || s2_sched.current < 0)
 		return;
 	s2_point(S2_STORE, (int64_t)s2_pa(address));
-	s2.plain_old = *(s2_u64 *)address;
-	s2.plain_entry = address;
+	s2_log.plain_old = *(s2_u64 *)address;
+	s2_log.plain_entry = address;
 }
 
-void s2_record_plain(void)
+S2_OWN void record_plain(void)
 {
-	volatile s2_u64 *entry = s2.plain_entry;
+	volatile s2_u64 *entry = s2_log.plain_entry;
 
-	s2.plain_entry = NULL;
-	note_store(entry, s2.plain_old, *entry, S2_ORDER_PLAIN);
+	s2_log.plain_entry = NULL;
+	note_store(entry, s2_log.plain_old, *entry, S2_ORDER_PLAIN);
 }
 
 static void sequence_read(void)
 {
-	if (s2.silent || s2.current < 0)
+	if (s2_sched.silent || s2_sched.current < 0)
 		return;
 	s2_point(S2_SEQ_READ, 0);
 	s2_record(S2_SEQ_READ, 0, 0, *s2_watched_sequence, 0);
@@ -141,10 +160,10 @@ void __tsan_write_range(void *address, unsigned long size) { (void)address; (voi
 
 void s2_barrier(int kind)
 {
-	if (s2.silent)
+	if (s2_sched.silent)
 		return;
 	if (kind == S2_DSB_ISH || kind == S2_DSB_NSH) {
-		s2_dsb_ish();
+		dsb_ish();
 		return;
 	}
 	s2_point(S2_DSB, 0);

@@ -1,26 +1,32 @@
 /* Many schedules of one scenario: only the first run of each class goes to the oracles. */
-#include "machine.h"
+#include "classes.h"
+#include "door.h"
+#include "execute.h"
+#include "explore.h"
+#include "fold.h"
+#include "guard.h"
+#include "places.h"
+#include "scheduler.h"
+#include "strategy.h"
+#include "tripwires.h"
+#include "window.h"
 
 /* Where a parent process reads which seed was running when this one died. */
 static volatile uint64_t nowhere, *running = &nowhere;
 
-static void follow_schedule(const int32_t *runs, int count, const int32_t *choices, int chosen)
+S2_OWN void follow_schedule(const int32_t *runs, int count, const int32_t *choices, int chosen)
 {
-	s2.strategy = S2_REPLAY;
-	s2.replay_runs = runs;
-	s2.replay_runs_count = count;
-	s2.replay_choices = choices;
-	s2.replay_choices_count = chosen;
-	s2_execute();
+	plan_replay(runs, count, choices, chosen);
+	execute();
 }
 
 /* The fair run says how long a scenario's runs are; priority change points are drawn from that. */
-static void estimate_length(void)
+S2_OWN void estimate_length(void)
 {
-	if (s2.length_estimate)
+	if (s2_plan.length_estimate)
 		return;
 	follow_schedule(NULL, 0, NULL, 0);
-	s2.length_estimate = s2.steps > 8 ? s2.steps : 8;
+	s2_plan.length_estimate = s2_sched.steps > 8 ? s2_sched.steps : 8;
 }
 
 S2_PUBLIC void s2_watch(volatile uint64_t *place)
@@ -28,41 +34,19 @@ S2_PUBLIC void s2_watch(volatile uint64_t *place)
 	running = place;
 }
 
-static void run_seed(uint64_t seed)
+S2_OWN void run_seed(uint64_t seed)
 {
 	*running = seed;
-	s2_strategy_random(seed);
-	s2_execute();
-	s2_guard_progress();
+	plan_seed(seed);
+	execute();
+	guard_progress();
 }
 
-/* The run of one seed; a pure function of scenario and seed. */
-S2_PUBLIC int s2_run_seed(uint64_t seed)
-{
-	s2_guard_begin();
-	estimate_length();
-	run_seed(seed);
-	return s2.ended;
-}
-
-S2_PUBLIC uint64_t s2_class(void)
-{
-	return fold();
-}
-
-/* What s2_explore() did so far, and of the last run its tripwires and how it ended. */
-struct s2_figures {
-	int64_t runs, steps, inconclusive, restarts, trips, ended;
-};
-
-/* Run seeds `seed` .. `seed + count - 1` until one is worth judging: of a class that none had
- * before, or of a known class with other tripwires. Whether there was one; it is the last run.
- * `scenario` tells the classes of scenarios apart. */
-S2_PUBLIC int s2_explore(uint64_t seed, int64_t count, uint64_t scenario, struct s2_figures *told)
+static int explore(uint64_t seed, int64_t count, uint64_t scenario, struct s2_told *told)
 {
 	int trips = 0, fresh = 0;
 
-	s2_guard_begin();
+	begin_guard();
 	estimate_length();
 	for (; count > 0 && !fresh; count--, seed++) {
 		uint64_t class;
@@ -70,31 +54,50 @@ S2_PUBLIC int s2_explore(uint64_t seed, int64_t count, uint64_t scenario, struct
 		run_seed(seed);
 		trips = tripped_wires();
 		class = mix(mix(fold(), scenario), (uint64_t)trips);
-		fresh = remember(class ? class : 1) || s2.crashed;
+		fresh = remember(class ? class : 1) || s2_guard.crashed;
 		told->runs++;
-		told->steps += s2.steps;
-		told->inconclusive += s2.ended == S2_END_LIMIT;
+		told->steps += s2_sched.steps;
+		told->inconclusive += s2_sched.ended == S2_END_LIMIT;
+		told->forgotten += window_forgotten();
 	}
-	told->restarts += classes.restarts;
-	classes.restarts = 0;
+	told->restarts += take_restarts();
 	told->trips = trips;
-	told->ended = s2.ended;
+	told->ended = s2_sched.ended;
 	return fresh;
 }
 
-/* As many runs as `count`, with neither classes nor tripwires: what the engine alone can do, and
- * with `alone` what pgtable.c can without mmu.c. */
-S2_PUBLIC int64_t s2_bare(uint64_t seed, int64_t count, int alone)
+/* Run seeds `seed` .. `seed + count - 1` until one is worth judging: of a class that none had
+ * before, or of a known class with other tripwires. Whether there was one, which is the last run
+ * then; -1 is our own bug. `scenario` tells the classes of scenarios apart. */
+S2_PUBLIC int32_t s2_explore(uint64_t seed, int64_t count, uint64_t scenario, struct s2_told *told)
+{
+	S2_DOOR(-1);
+	return explore(seed, count, scenario, told);
+}
+
+static int64_t run_bare(uint64_t seed, int64_t count)
 {
 	int64_t steps = 0;
 
-	s2_options.alone = alone;
-	s2_guard_begin();
+	begin_guard();
 	estimate_length();
 	for (int64_t run = 0; run < count; run++) {
 		run_seed(seed + (uint64_t)run);
-		steps += s2.steps;
+		steps += s2_sched.steps;
 	}
+	return steps;
+}
+
+/* As many runs as `count`, with neither classes nor tripwires: what the engine alone can do, and
+ * with `alone` what pgtable.c can without mmu.c. The points that they passed; -1 is our own bug. */
+S2_PUBLIC int64_t s2_bare(uint64_t seed, int64_t count, int32_t alone)
+{
+	int64_t steps;
+
+	s2_options.alone = 0;
+	S2_DOOR(-1);
+	s2_options.alone = alone;
+	steps = run_bare(seed, count);
 	s2_options.alone = 0;
 	return steps;
 }

@@ -3,24 +3,32 @@
  * The events stay where they are, so a run costs a tenth of what the Python side would take.
  */
 #include <string.h>
-#include "machine.h"
+#include "features.h"
+#include "places.h"
+#include "record.h"
+#include "scheduler.h"
 
-#define COUNTERS (1 << 14)
+#define COUNTERS S2_FEATURE_COUNTERS
 #define BUCKETS 8
 
-/* Places of features that are no address. */
-#define AT_SEQUENCE (-1LL)
-#define AT_TLB (-2LL)
+/* Labels of the table of events (stage2fuzz/events.py). */
+enum { BY_NOTHING, BY_ENTRY, BY_WHERE, BY_SEQUENCE, BY_TLB };
+
+#define FEATURE(kind, code, label) [kind] = { code, BY_##label },
+
+/* The row of each kind; the code of those that make no feature is 0. */
+static const struct { uint8_t code, label; } feature_of[S2_KINDS] = { S2_FEATURES(FEATURE) };
 
 static uint8_t seen_features[COUNTERS];
 
 static int value_class(uint64_t pte)
 {
-	if (!(pte & 1))
+	if (!(pte & S2_PTE_VALID))
 		return pte != 0;
-	if ((pte & 3) == 3 && !(pte & S2_PTE_AF) && !(pte & 1 << 6))
+	if ((pte & S2_PTE_TYPE) == S2_PTE_TYPE && !(pte & S2_PTE_AF) && !(pte & S2_PTE_READ))
 		return 2;
-	return 4 + (pte >> 7 & 1) + 2 * !!(pte & S2_PTE_XN) + 4 * !!(pte & S2_PTE_AF) + 8 * (pte >> 1 & 1);
+	return 4 + !!(pte & S2_PTE_WRITE) + 2 * !!(pte & S2_PTE_XN) + 4 * !!(pte & S2_PTE_AF) +
+	       8 * !!(pte & S2_PTE_TABLE);
 }
 
 static void bump(uint8_t *counters, uint64_t number)
@@ -33,28 +41,15 @@ static void bump(uint8_t *counters, uint64_t number)
 /* The code of an event that touches a place, 0 for the others; `where` is that place. */
 static uint64_t located(const struct s2_event *event, int64_t *where)
 {
-	static const uint8_t entry[] = {
-		[S2_LOAD] = 1, [S2_STORE] = 2, [S2_CAS_FAIL] = 3, [S2_DRAIN] = 4, [S2_WALK] = 5,
-		[S2_HARDWARE_AF] = 6,
-	};
-	static const uint8_t other[] = {
-		[S2_LOCK] = 7, [S2_UNLOCK] = 8, [S2_MARK_DIRTY] = 9, [S2_CLEAR_DIRTY] = 10,
-		[S2_SLOT] = 11, [S2_PIN] = 12, [S2_SEQ_READ] = 13, [S2_RETRY] = 14,
-		[S2_INVALIDATE_BEGIN] = 15, [S2_INVALIDATE_END] = 16, [S2_TLBI] = 17,
-		[S2_ACCESS] = 18,
-	};
-	int kind = event->kind;
+	uint64_t code = feature_of[event->kind].code;
+	int label = feature_of[event->kind].label;
 
 	*where = event->where;
-	if (kind < (int)sizeof(entry) && entry[kind])
-		return entry[kind] | (uint64_t)value_class((uint64_t)event->new_) << 5;
-	if (kind >= (int)sizeof(other) || !other[kind])
-		return 0;
-	if (other[kind] >= 17)
-		*where = AT_TLB;
-	else if (other[kind] >= 13)
-		*where = AT_SEQUENCE;
-	return other[kind];
+	if (label == BY_ENTRY)
+		return code | (uint64_t)value_class((uint64_t)event->new_) << 5;
+	if (label >= BY_SEQUENCE)
+		*where = BY_WHERE - label; /* -1 or -2: no address */
+	return code;
 }
 
 struct feature_thread {
@@ -87,14 +82,14 @@ static void count_progress(const struct s2_event *event, struct feature_thread *
 }
 
 /* Add the last run's features to `counters`. */
-static void count_features(uint8_t *counters)
+S2_OWN void count_features(uint8_t *counters)
 {
 	struct feature_thread threads[S2_THREADS + 1];
 
 	memset(threads, 0, sizeof(threads));
-	stamp++;
-	for (int i = 0; i < s2.events_count; i++) {
-		const struct s2_event *event = &s2.events[i];
+	forget_places();
+	for (int i = 0; i < s2_log.events_count; i++) {
+		const struct s2_event *event = &s2_log.events[i];
 		struct feature_thread *me = &threads[event->thread + 1];
 		uint64_t label, thread = (uint64_t)event->thread + 2;
 		struct place *place;
@@ -125,7 +120,7 @@ static int bucket_of(int count)
 }
 
 /* How many features `counters` show that no call showed before (feature_set() says which). */
-static int new_features(const uint8_t *counters)
+S2_OWN int new_features(const uint8_t *counters)
 {
 	int found = 0;
 

@@ -9,10 +9,12 @@
  * first.
  */
 #include <string.h>
-#include "machine.h"
-
-#define FIRST_HOST_CALL S2_CALL_LOG_ENABLE
-
+#include "fold.h"
+#include "lasso.h"
+#include "pages.h"
+#include "places.h"
+#include "record.h"
+#include "scheduler.h"
 
 /* What fold() keeps of each thread. */
 struct fold_thread {
@@ -52,31 +54,41 @@ static inline uint64_t by_name(uint64_t value)
 static inline int is_heard(const struct s2_event *event)
 {
 	switch (event->kind) {
-	case S2_LOAD: case S2_WALK: case S2_CAS_FAIL:
+	S2_CASES_WHEN_FREED
 		return is_table((uint64_t)event->where) &&
 		       fold_page[page_number((uint64_t)event->where)].freed;
-	case S2_HIT: case S2_ISB: case S2_PFN_DIRTY: case S2_DCACHE_CLEAN:
+	S2_CASES_NEVER
 		return 0;
 	}
 	return 1;
 }
 
-#define MEET(key, how) (to->place = place_of(key), to->side = (how), to++)
+/* The places of the table of events (stage2fuzz/events.py), as keys. */
+#define AT_ENTRY (where | 1)
+#define AT_PAGE (where & ~4095ULL)
+#define AT_WALKED me->walked
+#define AT_TLB OF_TLB
+#define AT_TREE OF_TREE
+#define AT_HOST OF_HOST
+#define AT_SEQUENCE OF_SEQUENCE
+#define AT_READERS OF_READERS
 
-/* A call's return: what it promised is looked up in the tree, and in what TLBs may hold. Where
- * faults share the lock nobody can tell what another walker does meanwhile, so nobody looks. */
-static struct meeting *meet_return(int call, struct meeting *to)
-{
-	int removes = call >= FIRST_HOST_CALL || call == S2_CALL_UNMAP || call == S2_CALL_WRPROTECT;
+/* Its conditions. A call's return is asked about what it promised: in the tree, and in what TLBs
+ * may hold. Where faults share the lock nobody can tell what another walker does meanwhile, so
+ * nobody looks. */
+#define WHEN_ALWAYS 1
+#define WHEN_VALID (event->new_ & S2_PTE_VALID)
+#define WHEN_LINKED fold_page[page_number(where)].linked
+#define WHEN_COMPLETES (event->aux == S2_DSB_ISH || event->aux == S2_DSB_NSH)
+#define WHEN_HOST_CALL (call >= S2_FIRST_HOST_CALL)
+#define WHEN_AGE_CALL (call == S2_CALL_IS_YOUNG || call == S2_CALL_MKOLD)
+#define WHEN_REMOVES \
+	(call >= S2_FIRST_HOST_CALL || call == S2_CALL_UNMAP || call == S2_CALL_WRPROTECT)
+#define WHEN_PROMISES (WHEN_REMOVES || !s2_shared_faults)
 
-	if (removes)
-		MEET(OF_TLB, WRITES);
-	if (removes || !s2_shared_faults)
-		MEET(OF_TREE, OTHER);
-	if (call >= FIRST_HOST_CALL)
-		MEET(OF_HOST, WRITES);
-	return to;
-}
+#define MEET(at, from, when) \
+	if (WHEN_##when) \
+		to->place = place_of(AT_##at), to->side = from, to++;
 
 /* The places that an event comes to; one after the last. */
 static struct meeting *meet(const struct s2_event *event, const struct fold_thread *me,
@@ -86,73 +98,10 @@ static struct meeting *meet(const struct s2_event *event, const struct fold_thre
 	int call = event->aux & S2_CALL_CODE;
 
 	switch (event->kind) {
-	case S2_STORE: case S2_HARDWARE_AF:
-		MEET(where | 1, WRITES);
-		MEET(where & ~4095ULL, READS);
-		MEET(OF_TLB, ONE);
-		MEET(OF_TREE, ONE);
-		if (event->new_ & 1)
-			MEET(OF_HOST, READS);
-		break;
-	case S2_LOAD: case S2_WALK: case S2_CAS_FAIL:
-		MEET(where | 1, READS);
-		MEET(where & ~4095ULL, READS);
-		break;
-	case S2_FREE: case S2_FREE_DEFERRED:
-		if (fold_page[page_number(where)].linked) {
-			MEET(OF_TLB, WRITES);
-			MEET(OF_READERS, OTHER);
-		}
-		/* fall through */
-	case S2_ALLOC: case S2_ZERO:
-		MEET(where, WRITES);
-		break;
-	case S2_GET: case S2_PUT:
-		MEET(where, READS);
-		MEET(OF_TREE, ONE);
-		break;
-	case S2_RCU_LOCK: case S2_RCU_UNLOCK:
-		MEET(OF_READERS, ONE);
-		break;
-	case S2_SEQ_READ: case S2_RETRY:
-		MEET(OF_SEQUENCE, READS);
-		break;
-	case S2_INVALIDATE_BEGIN: case S2_INVALIDATE_END:
-		MEET(OF_SEQUENCE, WRITES);
-		/* fall through */
-	case S2_BACKING:
-		MEET(OF_TLB, WRITES);
-		/* fall through */
-	case S2_SLOT: case S2_CLEAR_DIRTY: case S2_REPORT:
-		MEET(OF_HOST, WRITES);
-		break;
-	case S2_FAULT:
-		MEET(me->walked, READS);
-		/* fall through */
-	case S2_PIN: case S2_RESUME: case S2_ACCESS:
-		MEET(OF_HOST, READS);
-		break;
-	case S2_MARK_DIRTY:
-		MEET(OF_HOST, READS);
-		/* fall through */
-	case S2_ICACHE_INVALIDATE:
-		MEET(OF_TREE, OTHER);
-		break;
-	case S2_TLBI:
-		MEET(OF_TLB, OTHER);
-		break;
-	case S2_DSB:
-		if (event->aux == S2_DSB_ISH || event->aux == S2_DSB_NSH)
-			MEET(OF_TLB, OTHER);
-		break;
-	case S2_CALL:
-		if (call >= FIRST_HOST_CALL)
-			MEET(OF_HOST, WRITES);
-		else if (call == S2_CALL_IS_YOUNG || call == S2_CALL_MKOLD)
-			MEET(OF_TREE, OTHER);
-		break;
-	case S2_RETURN:
-		return meet_return(call, to);
+	S2_MEETINGS(MEET)
+	default:
+		/* No kind of the table: some C file made it up. */
+		__builtin_trap();
 	}
 	return to;
 }
@@ -175,7 +124,7 @@ static inline void note(const struct s2_event *event, struct fold_thread *me)
 		fold_page[page].freed = 1;
 		break;
 	case S2_STORE:
-		if ((event->new_ & 1) && is_table(table))
+		if ((event->new_ & S2_PTE_VALID) && is_table(table))
 			fold_page[page_number(table)].linked = 1;
 	}
 }
@@ -192,18 +141,18 @@ static uint64_t term(const struct s2_event *event, const struct fold_thread *me)
 }
 
 /* The class of the last run, never 0. */
-static uint64_t fold(void)
+S2_OWN uint64_t fold(void)
 {
 	struct fold_thread threads[S2_THREADS + 1];
-	struct meeting met[8], *end;
+	struct meeting met[S2_MOST_MEETINGS], *end;
 	int all = may_be_lasso();
 	uint64_t sum = 0;
 
 	memset(threads, 0, sizeof(threads));
-	memset(fold_page, 0, sizeof(fold_page[0]) * (size_t)s2.next_page);
-	stamp++;
-	for (int i = 0; i < s2.events_count; i++) {
-		const struct s2_event *event = &s2.events[i];
+	memset(fold_page, 0, sizeof(fold_page[0]) * (size_t)s2_memory.next_page);
+	forget_places();
+	for (int i = 0; i < s2_log.events_count; i++) {
+		const struct s2_event *event = &s2_log.events[i];
 		struct fold_thread *me = &threads[event->thread + 1];
 		uint64_t hash;
 

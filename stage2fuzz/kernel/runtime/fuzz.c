@@ -1,30 +1,44 @@
 /* One fuzz input: the schedule that its bytes spell, then a burst of strategies beside it. */
-#include "machine.h"
+#include "classes.h"
+#include "door.h"
+#include "explore.h"
+#include "features.h"
+#include "fold.h"
+#include "guard.h"
+#include "scheduler.h"
+#include "tripwires.h"
+
+static void run_input(int number, const int32_t *runs, int count, const int32_t *choices,
+		      int chosen, uint64_t seed)
+{
+	if (number)
+		run_seed(seed + (uint64_t)number - 1);
+	else
+		follow_schedule(runs, count, choices, chosen);
+}
 
 /* Run the schedule (number 0), then seeds `seed` .. `seed + burst - 1` (1 and on); add the features
- * of all to `counters`, write (number, tripped) of those that are worth judging to `kept`, which has
- * room for all of them. `figures`: runs, features that are new. */
-S2_PUBLIC int s2_fuzz(const int32_t *runs, int count, const int32_t *choices, int chosen,
-		      uint64_t seed, int burst, uint8_t *counters, uint64_t *kept, int64_t *figures)
+ * of all to `counters`, write those that are worth judging to `kept`, which has room for all. A
+ * crash is the last run. How the last run ended; S2_END_BUG is our own bug. */
+S2_PUBLIC int32_t s2_fuzz(const int32_t *runs, int32_t count, const int32_t *choices,
+			  int32_t chosen, uint64_t seed, int32_t burst, uint8_t *counters,
+			  struct s2_kept *kept, struct s2_burst *told)
 {
-	int used = 0, number;
-
-	s2_guard_begin();
+	S2_DOOR(S2_END_BUG);
+	begin_guard();
 	estimate_length();
-	for (number = 0; number <= burst; number++) {
-		if (number)
-			run_seed(seed + (uint64_t)number - 1);
-		else
-			follow_schedule(runs, count, choices, chosen);
+	told->kept = 0;
+	for (int number = 0; number <= burst; number++) {
+		run_input(number, runs, count, choices, chosen, seed);
+		told->runs = number + 1;
 		count_features(counters);
 		if (remember(fold())) {
-			kept[2 * used] = (uint64_t)number;
-			kept[2 * used++ + 1] = tripped_wires() != 0;
+			kept[told->kept].number = number;
+			kept[told->kept++].tripped = tripped_wires() != 0;
 		}
-		if (s2.crashed)
+		if (s2_guard.crashed)
 			break;
 	}
-	figures[0] = number <= burst ? number + 1 : number;
-	figures[1] = new_features(counters);
-	return used;
+	told->features = new_features(counters);
+	return s2_sched.ended;
 }

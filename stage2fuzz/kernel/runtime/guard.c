@@ -2,7 +2,12 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/time.h>
-#include "machine.h"
+#include "guard.h"
+#include "record.h"
+#include "scheduler.h"
+#include "tables.h"
+
+struct s2_guard s2_guard;
 
 /* Microseconds of CPU time; a run that records nothing from one tick to the next is in a loop
  * without end, since whole runs take a thousandth of that. */
@@ -35,8 +40,8 @@ static int64_t plain_address(const void *address)
 
 	if (s2_is_entry(address))
 		return (int64_t)s2_pa(address);
-	for (int i = 0; i < s2.threads; i++) {
-		uintptr_t stack = (uintptr_t)s2.thread[i].coroutine.stack;
+	for (int i = 0; i < s2_sched.threads; i++) {
+		uintptr_t stack = (uintptr_t)s2_sched.thread[i].coroutine.stack;
 
 		if (at - (stack - S2_GUARD) < S2_GUARD || at - (stack + S2_STACK) < S2_GUARD)
 			return -1;
@@ -49,14 +54,14 @@ static void on_signal(int number, siginfo_t *info, void *context)
 	int64_t where = 0;
 
 	(void)context;
-	if (!s2.inside) {
+	if (!s2_guard.inside) {
 		/* A tick while whoever drives us thinks, or a fault that is not ours. */
 		if (number != SIGVTALRM)
 			pass_on(number);
 		return;
 	}
 	if (number == SIGVTALRM) {
-		unsigned long seen = progress + (unsigned long)s2.events_count;
+		unsigned long seen = progress + (unsigned long)s2_log.events_count;
 
 		if (seen != last_seen) {
 			last_seen = seen;
@@ -65,13 +70,12 @@ static void on_signal(int number, siginfo_t *info, void *context)
 	} else if (number != SIGABRT) {
 		where = plain_address(info->si_addr);
 	}
-	s2.plain_entry = NULL;
+	s2_log.plain_entry = NULL;
 	close_run();
-	s2.silent = 0;
-	s2_record(S2_CRASH, where, 0, 0, number);
-	s2.ended = S2_END_CRASH;
-	s2.crashed = 1;
-	s2_coroutine_switch(&s2.thread[s2.current].coroutine, &s2.hub);
+	record_last(S2_CRASH, where, number);
+	s2_sched.ended = S2_END_CRASH;
+	s2_guard.crashed = 1;
+	s2_coroutine_switch(&s2_sched.thread[s2_sched.current].coroutine, &s2_sched.hub);
 }
 
 static void install(void)
@@ -92,7 +96,7 @@ static void install(void)
 /* Catch what a wild pointer or an endless loop does. The handlers stay from then on, as the system
  * calls that set them would cost more than a run; where libFuzzer or another engine has set its
  * own meanwhile, they are set again. */
-void s2_guard_begin(void)
+S2_OWN void begin_guard(void)
 {
 	struct sigaction now;
 
@@ -102,7 +106,7 @@ void s2_guard_begin(void)
 	last_seen = ~0UL;
 }
 
-void s2_guard_progress(void)
+S2_OWN void guard_progress(void)
 {
 	progress += S2_EVENTS;
 }

@@ -1,5 +1,12 @@
 /* A vCPU runs its accesses: translate, fault, handle, try again. */
-#include "machine.h"
+#include "guest.h"
+#include "hostpages.h"
+#include "record.h"
+#include "scenario.h"
+#include "scheduler.h"
+#include "setup.h"
+#include "tables.h"
+#include "walk.h"
 
 /* What KVM_RUN makes of the handler's answer: an injected abort ends the access, and so does a
  * signal, which makes it return to user space. */
@@ -13,35 +20,34 @@ static int outcome(struct s2_thread *me, int ret)
 	return ret;
 }
 
-void s2_vcpu_body(void)
+S2_OWN void vcpu_body(void)
 {
-	int id = s2.current;
-	struct s2_thread *me = &s2.thread[id];
+	int id = s2_sched.current;
+	struct s2_thread *me = running_thread();
 
-	for (int number = 0; number < s2.scenario.vcpu[id].accesses; number++) {
-		const struct s2_access *access = &s2.scenario.vcpu[id].access[number];
+	for (int number = 0; number < s2_scenario.vcpu[id].accesses; number++) {
+		const struct s2_access *access = &s2_scenario.vcpu[id].access[number];
 		s2_u64 ipa = ipa_of(access->page), address;
 		int kind = access->kind, faults, level, status, ret;
 
 		for (faults = 0; faults < S2_MAX_FAULTS; faults++) {
-			status = s2_translate(ipa, kind, &level, &address);
+			status = translate(ipa, kind, &level, &address);
 			if (!status) {
 				s2_record(S2_ACCESS, (int64_t)ipa, kind, (int64_t)address, number);
 				break;
 			}
 			s2_record(S2_FAULT, (int64_t)ipa, kind, status, level);
-			me->fault_ipa = ipa;
 			me->fault_granule = granule(level);
 			ret = outcome(me, s2_glue_fault(id, ipa, kind, status, level, 0));
 			settle_pins(me);
-			s2_record(S2_RESUME, (int64_t)ipa, kind, ret, !s2_slot_of(ipa));
+			s2_record(S2_RESUME, (int64_t)ipa, kind, ret, !slot_of_ipa(ipa));
 			if (ret != 1 && ret != -S2_EAGAIN)
 				break;
 			me->pending_kind = S2_WALK;
-			me->pending_where = (int64_t)s2_root_entry(ipa);
-			s2_yield();
+			me->pending_where = (int64_t)root_entry(ipa);
+			yield();
 		}
 		if (faults == S2_MAX_FAULTS)
-			s2_give_up(S2_LIMIT_FAULTS);
+			give_up(S2_LIMIT_FAULTS);
 	}
 }

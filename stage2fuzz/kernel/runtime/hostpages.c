@@ -1,94 +1,109 @@
 /* Memslots, host pages and the dirty bitmap, as a fault handler asks virt/kvm for them.
  *
  * With memslots.c, notifier.c and hostthread.c this is our model of virt/kvm and of the VMM: what
- * memslots.py, notifier.py, host.py and parts of abort.py are in stage2fuzz/engine. Every report
+ * memslots.py, notifier.py, host.py and parts of the abort handlers are in stage2fuzz/model/mmu. Every report
  * lists it as "modelled, not yours".
  */
-#include "machine.h"
+#include "hostpages.h"
+#include "record.h"
+#include "scenario.h"
+#include "scheduler.h"
+#include "step.h"
 
-#define PAGE 4096ULL
-#define MAX_CHANGED 4
-#define HYP_VMID -1
-#define HYP_BITS 39
-#define USER_BASE 0x7f0000000000ULL
+struct s2_host s2_host;
 
-enum { RW, R_ONLY, ABSENT, POISON, LAZY };
-enum { BACKING_PAGE, BACKING_PMD, BACKING_PUD, BACKING_DEVICE };
+/* The slots themselves are made anew with the virtual machine. */
+S2_OWN void reset_host(void)
+{
+	s2_host.host_pages = s2_host.generation = s2_host.slots_epoch = 0;
+	s2_host.sequence = s2_host.invalidations = 0;
+}
 
-struct s2_glue_options s2_options;
-
-static s2_u64 ipa_of(int64_t page)
+S2_OWN s2_u64 ipa_of(int64_t page)
 {
 	return S2_IPA_BASE + (s2_u64)page * PAGE;
 }
 
-static s2_u64 backing_size(int backing)
+S2_OWN s2_u64 backing_size(int backing)
 {
-	return backing == BACKING_PMD ? PAGE << 9 : backing == BACKING_PUD ? PAGE << 18 : PAGE;
+	return backing == S2_BACKING_PMD ? PAGE << 9 : backing == S2_BACKING_PUD ? PAGE << 18 : PAGE;
 }
 
-static s2_u64 home(int slot, s2_u64 unit)
+S2_OWN s2_u64 home(int slot, s2_u64 unit)
 {
-	return S2_HOST_BASE + (unit - S2_IPA_BASE) + (s2.slot[slot].skewed ? PAGE : 0);
+	return S2_HOST_BASE + (unit - S2_IPA_BASE) + (s2_host.slot[slot].skewed ? PAGE : 0);
 }
 
-static s2_u64 unit_of(const struct s2_slot *slot, s2_u64 ipa)
+S2_OWN s2_u64 unit_of(const struct s2_slot *slot, s2_u64 ipa)
 {
 	s2_u64 size = backing_size(slot->backing);
 
 	return slot->first + (ipa - slot->first) / size * size;
 }
 
-static int number_of(const struct s2_slot *slot)
+S2_OWN int number_of(const struct s2_slot *slot)
 {
-	return (int)(slot - s2.slot);
+	S2_ASSERT(slot >= s2_host.slot && slot < s2_host.slot + S2_MAX_SLOTS, slot - s2_host.slot);
+	return (int)(slot - s2_host.slot);
 }
 
-struct s2_slot *s2_slot_of(s2_u64 ipa)
+S2_OWN struct s2_slot *slot_numbered(int64_t number)
 {
-	for (int i = 0; i < s2.scenario.slots; i++)
-		if (s2.slot[i].exists && ipa >= s2.slot[i].first && ipa < s2.slot[i].end)
-			return &s2.slot[i];
+	S2_ASSERT(number >= 0 && number < s2_scenario.slots, number);
+	return &s2_host.slot[number];
+}
+
+S2_OWN struct s2_slot *slot_of_ipa(s2_u64 ipa)
+{
+	for (int i = 0; i < s2_scenario.slots; i++)
+		if (s2_host.slot[i].exists && ipa >= s2_host.slot[i].first && ipa < s2_host.slot[i].end)
+			return &s2_host.slot[i];
 	return NULL;
 }
 
 /* The slot that holds `ipa`, deleted or not: a fault may still be under way in it. */
 static struct s2_slot *any_slot_of(s2_u64 ipa)
 {
-	for (int i = 0; i < s2.scenario.slots; i++)
-		if (ipa >= s2.slot[i].first && ipa < s2.slot[i].end)
-			return &s2.slot[i];
+	for (int i = 0; i < s2_scenario.slots; i++)
+		if (ipa >= s2_host.slot[i].first && ipa < s2_host.slot[i].end)
+			return &s2_host.slot[i];
 	return NULL;
 }
 
-static struct s2_host_page *host_page(const struct s2_slot *slot, s2_u64 ipa)
+S2_OWN struct s2_host_page *host_page(const struct s2_slot *slot, s2_u64 ipa)
 {
-	s2_u64 unit = unit_of(slot, ipa);
+	s2_u64 unit;
 	struct s2_host_page *page;
 
-	for (int i = 0; i < s2.host_pages; i++)
-		if (s2.host_page[i].unit == unit)
-			return &s2.host_page[i];
-	if (s2.host_pages == 64)
-		s2_give_up(S2_LIMIT_STEPS);
-	page = &s2.host_page[s2.host_pages++];
+	S2_ASSERT(slot, ipa);
+	unit = unit_of(slot, ipa);
+	for (int i = 0; i < s2_host.host_pages; i++)
+		if (s2_host.host_page[i].unit == unit)
+			return &s2_host.host_page[i];
+	if (s2_host.host_pages == S2_HOST_PAGES)
+		give_up(S2_LIMIT_HOST_PAGES);
+	page = &s2_host.host_page[s2_host.host_pages++];
 	page->unit = unit;
 	page->address = home(number_of(slot), unit);
-	page->host = RW;
+	page->host = S2_GRANT_RW;
 	page->slot = number_of(slot);
 	page->locked = 0;
 	return page;
 }
 
-static int host_flags(const struct s2_slot *slot, int host)
+S2_OWN int host_flags(const struct s2_slot *slot, int host)
 {
-	static const int flags[] = { S2_HOST_READ | S2_HOST_WRITE, S2_HOST_READ, S2_HOST_ABSENT,
-				     S2_HOST_POISON, S2_HOST_READ };
+	static const int flags[] = {
+		[S2_GRANT_RW] = S2_HOST_READ | S2_HOST_WRITE, [S2_GRANT_R] = S2_HOST_READ,
+		[S2_GRANT_ABSENT] = S2_HOST_ABSENT, [S2_GRANT_POISON] = S2_HOST_POISON,
+		[S2_GRANT_LAZY] = S2_HOST_READ,
+	};
 
-	return flags[host] | (slot->backing == BACKING_DEVICE ? S2_HOST_DEVICE : 0);
+	S2_ASSERT((unsigned)host < sizeof(flags) / sizeof(flags[0]), host);
+	return flags[host] | (slot->backing == S2_BACKING_DEVICE ? S2_HOST_DEVICE : 0);
 }
 
-static void announce(const struct s2_slot *slot, const struct s2_host_page *page)
+S2_OWN void announce(const struct s2_slot *slot, const struct s2_host_page *page)
 {
 	s2_record(S2_BACKING, (int64_t)page->unit, (int64_t)backing_size(slot->backing),
 		  (int64_t)page->address, host_flags(slot, page->host));
@@ -98,7 +113,7 @@ static void announce(const struct s2_slot *slot, const struct s2_host_page *page
 
 int s2_retry(s2_u64 sampled)
 {
-	int retry = s2.invalidations || (s2_u64)s2.sequence != sampled;
+	int retry = s2_host.invalidations || (s2_u64)s2_host.sequence != sampled;
 
 	s2_record(S2_RETRY, 0, (int64_t)sampled, retry, 0);
 	return retry;
@@ -108,22 +123,25 @@ int s2_host_absent(s2_u64 ipa)
 {
 	struct s2_slot *slot = any_slot_of(ipa);
 
-	return !slot || host_page(slot, ipa)->host == ABSENT;
+	return !slot || host_page(slot, ipa)->host == S2_GRANT_ABSENT;
 }
 
 int s2_pin(s2_u64 ipa, int write, s2_u64 *address, int *writable)
 {
 	struct s2_slot *slot = any_slot_of(ipa);
-	struct s2_thread *me = &s2.thread[s2.current];
+	struct s2_thread *me = running_thread();
 	struct s2_host_page *page;
 	int flags;
 
 	s2_point(S2_PIN, (int64_t)ipa);
-	page = host_page(slot, ipa);
-	if (page->host == ABSENT || (write && page->host == R_ONLY))
+	/* Kernel code may ask for a page of no slot; virt/kvm answers with an error, too. */
+	if (!slot)
 		return -S2_EFAULT;
-	if (write && page->host == LAZY) {
-		page->host = RW;
+	page = host_page(slot, ipa);
+	if (page->host == S2_GRANT_ABSENT || (write && page->host == S2_GRANT_R))
+		return -S2_EFAULT;
+	if (write && page->host == S2_GRANT_LAZY) {
+		page->host = S2_GRANT_RW;
 		announce(slot, page);
 	}
 	flags = host_flags(slot, page->host);
@@ -141,12 +159,12 @@ int s2_pin(s2_u64 ipa, int write, s2_u64 *address, int *writable)
  * counts is what is left when the fault is over. */
 void s2_pin_again(void)
 {
-	s2.thread[s2.current].pinned++;
+	running_thread()->pinned++;
 }
 
 void s2_unpin(void)
 {
-	struct s2_thread *me = &s2.thread[s2.current];
+	struct s2_thread *me = running_thread();
 
 	if (!me->pins_host_page)
 		return;
@@ -154,7 +172,7 @@ void s2_unpin(void)
 }
 
 /* One UNPIN for each reference that the fault gave back, at its end. */
-static void settle_pins(struct s2_thread *me)
+S2_OWN void settle_pins(struct s2_thread *me)
 {
 	if (!me->pins_host_page)
 		return;
@@ -166,21 +184,24 @@ static void settle_pins(struct s2_thread *me)
 
 void s2_pfn_dirty(s2_u64 address)
 {
-	struct s2_thread *me = &s2.thread[s2.current];
+	struct s2_thread *me = running_thread();
 
 	s2_record(S2_PFN_DIRTY, (int64_t)me->pinned_ipa, 0, (int64_t)address, 0);
 }
 
 void s2_mark_dirty(int number, s2_u64 ipa)
 {
-	struct s2_slot *slot = &s2.slot[number];
+	struct s2_slot *slot = slot_numbered(number);
 	int at = 0;
 
 	s2_point(S2_MARK_DIRTY, (int64_t)ipa);
 	while (at < slot->dirty_count && slot->dirty[at] != ipa)
 		at++;
-	if (at == slot->dirty_count && at < 64)
+	if (at == slot->dirty_count) {
+		if (at == S2_DIRTY_PAGES)
+			give_up(S2_LIMIT_DIRTY_PAGES);
 		slot->dirty[slot->dirty_count++] = ipa;
+	}
 	s2_record(S2_MARK_DIRTY, (int64_t)ipa, 0, 0, 0);
 }
 
@@ -189,30 +210,30 @@ static int backing_of(s2_u64 address)
 {
 	s2_u64 slot = (address - S2_HOST_BASE) % S2_GENERATION_STRIDE / (S2_SLOT_STRIDE * PAGE);
 
-	return slot < (s2_u64)s2.scenario.slots ? s2.slot[slot].backing : BACKING_PAGE;
+	return slot < (s2_u64)s2_scenario.slots ? s2_host.slot[slot].backing : S2_BACKING_PAGE;
 }
 
 int s2_is_device(s2_u64 address)
 {
-	return backing_of(address) == BACKING_DEVICE;
+	return backing_of(address) == S2_BACKING_DEVICE;
 }
 
 int s2_is_huge(s2_u64 address)
 {
-	return backing_of(address) == BACKING_PMD;
+	return backing_of(address) == S2_BACKING_PMD;
 }
 
 void s2_signal(void)
 {
-	s2.thread[s2.current].signalled = 1;
+	running_thread()->signalled = 1;
 }
 
 void s2_inject(int code)
 {
-	s2.thread[s2.current].injected = code;
+	running_thread()->injected = code;
 }
 
 s2_u64 s2_fault_granule(void)
 {
-	return s2.thread[s2.current].fault_granule;
+	return running_thread()->fault_granule;
 }

@@ -1,12 +1,19 @@
 /* A host thread runs its operations one after another. */
-#include "machine.h"
+#include "hostpages.h"
+#include "hostthread.h"
+#include "memslots.h"
+#include "notifier.h"
+#include "record.h"
+#include "scenario.h"
+#include "scheduler.h"
+#include "setup.h"
 
 /* The VM dies with its last file descriptor: nobody runs it and nobody calls it any more. */
 static int teardown(void)
 {
-	s2.thread[s2.current].leaving = 1;
-	s2_wait_for(S2_FOR_SILENCE, 0, S2_THREAD_END, 0);
-	s2.mapped = 0;
+	running_thread()->leaving = 1;
+	wait_for(S2_FOR_SILENCE, 0, S2_THREAD_END, 0);
+	s2_vm.mapped = 0;
 	s2_glue_teardown();
 	return 0;
 }
@@ -42,7 +49,7 @@ static int operate(int op, struct s2_slot *slot, s2_u64 first, s2_u64 size)
 	return 0;
 }
 
-void s2_host_body(void)
+S2_OWN void host_body(void)
 {
 	static const int calls[] = {
 		[S2_OP_LOG_ENABLE] = S2_CALL_LOG_ENABLE, [S2_OP_LOG_DISABLE] = S2_CALL_LOG_DISABLE,
@@ -51,16 +58,17 @@ void s2_host_body(void)
 		[S2_OP_SLOT_DELETE] = S2_CALL_SLOT_DELETE, [S2_OP_TEARDOWN] = S2_CALL_TEARDOWN,
 		[S2_OP_HYP_MAP] = 0,
 	};
-	int index = s2.current - s2.scenario.vcpus;
+	int index = s2_sched.current - s2_scenario.vcpus;
 
-	for (int i = 0; i < s2.scenario.host[index].ops; i++) {
-		const struct s2_host_op *op = &s2.scenario.host[index].op[i];
+	S2_ASSERT((unsigned)index < S2_MAX_HOST_THREADS, index);
+	for (int i = 0; i < s2_scenario.host[index].ops; i++) {
+		const struct s2_host_op *op = &s2_scenario.host[index].op[i];
 		int number = (int)(op->page / S2_SLOT_STRIDE), result;
-		struct s2_slot *slot = &s2.slot[number];
+		struct s2_slot *slot = slot_numbered(number);
 		s2_u64 first = ipa_of(op->page), size = (s2_u64)op->pages * PAGE;
 		int call = calls[op->op];
 
-		if (!s2.mapped || number >= s2.scenario.slots || !slot->exists || first >= slot->end)
+		if (!s2_vm.mapped || !slot->exists || first >= slot->end)
 			continue;
 		if (first + size > slot->end)
 			size = slot->end - first;

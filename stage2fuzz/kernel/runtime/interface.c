@@ -1,150 +1,147 @@
-/* The C interface that native.py calls: load a scenario, run it, read what happened. */
-#include <string.h>
-#include "machine.h"
-
-#define S2_ABI 1
+/* The C interface that native.py calls: load a scenario, run it, read what happened.
+ *
+ * abi.py declares it. A function below which an assertion may fail begins with a door.
+ */
+#include "door.h"
+#include "execute.h"
+#include "explore.h"
+#include "features.h"
+#include "fold.h"
+#include "guard.h"
+#include "pages.h"
+#include "record.h"
+#include "scenario.h"
+#include "setup.h"
+#include "strategy.h"
+#include "window.h"
 
 s2_u64 s2_witness(const s2_u64 *entry);
 
-S2_PUBLIC int s2_abi(void)
+/* The fingerprint of the interface that the library was compiled with. */
+S2_PUBLIC uint64_t s2_interface(void)
 {
-	return S2_ABI;
+	return S2_INTERFACE;
 }
 
-/* Read `scenario` as native.encode() writes it; the count of numbers read. */
-S2_PUBLIC int s2_load_scenario(const int64_t *numbers)
+/* Read a scenario of `length` numbers; how many were read, negative if they are none. */
+S2_PUBLIC int64_t s2_load_scenario(const int64_t *numbers, int64_t length)
 {
-	struct s2_scenario *to = &s2.scenario;
-	const int64_t *at = numbers;
-
-	to->ipa_bits = (int)*at++;
-	to->tlb = (int)*at++;
-	to->hardware_af = (int)*at++;
-	to->dic = (int)*at++;
-	to->fwb = (int)*at++;
-	to->cache_pages = (int)*at++;
-	to->failing_topup = (int)*at++;
-	to->teardown = (int)*at++;
-	to->slots = (int)*at++;
-	for (int i = 0; i < to->slots; i++) {
-		to->slot[i].pages = (int)*at++;
-		to->slot[i].backing = (int)*at++;
-		to->slot[i].readonly = (int)*at++;
-		to->slot[i].logging = (int)*at++;
-		to->slot[i].skewed = (int)*at++;
-	}
-	to->vcpus = (int)*at++;
-	for (int i = 0; i < to->vcpus; i++) {
-		to->vcpu[i].accesses = (int)*at++;
-		for (int j = 0; j < to->vcpu[i].accesses; j++) {
-			to->vcpu[i].access[j].kind = (int)*at++;
-			to->vcpu[i].access[j].page = *at++;
-		}
-	}
-	to->hosts = (int)*at++;
-	for (int i = 0; i < to->hosts; i++) {
-		to->host[i].ops = (int)*at++;
-		for (int j = 0; j < to->host[i].ops; j++) {
-			to->host[i].op[j].op = (int)*at++;
-			to->host[i].op[j].page = *at++;
-			to->host[i].op[j].pages = *at++;
-		}
-	}
-	to->host_pages = (int)*at++;
-	for (int i = 0; i < to->host_pages; i++) {
-		to->host_page[i].page = *at++;
-		to->host_page[i].host = (int)*at++;
-	}
-	s2.length_estimate = 0;
-	return (int)(at - numbers);
+	s2_plan.length_estimate = 0;
+	return read_scenario(numbers, length);
 }
 
 /* Follow a schedule of (thread, points) pairs as far as it goes, then end fairly. */
-S2_PUBLIC int s2_run_schedule(const int32_t *runs, int count, const int32_t *choices, int chosen)
+S2_PUBLIC int32_t s2_run_schedule(const int32_t *runs, int32_t count, const int32_t *choices,
+				  int32_t chosen)
 {
-	s2_guard_begin();
+	S2_DOOR(S2_END_BUG);
+	begin_guard();
 	follow_schedule(runs, count, choices, chosen);
 	note_unused();
-	return s2.ended;
+	return s2_sched.ended;
 }
 
-/* Drive a run from outside: S2_ASK wants a thread and its points, S2_ASK_CHOICE one of n. */
-S2_PUBLIC int s2_start(void)
+/* The run of one seed; a pure function of scenario and seed. */
+S2_PUBLIC int32_t s2_run_seed(uint64_t seed)
 {
-	s2_guard_begin();
-	return s2_start_external();
+	S2_DOOR(S2_END_BUG);
+	begin_guard();
+	estimate_length();
+	run_seed(seed);
+	return s2_sched.ended;
 }
 
-S2_PUBLIC int s2_continue(int answer_thread, int answer_points)
+/* Drive a run from outside: S2_END_ASK wants a thread and its points, S2_END_ASK_CHOICE one of n. */
+S2_PUBLIC int32_t s2_start(void)
 {
-	s2_guard_progress();
-	s2_resume(answer_thread, answer_points);
-	return s2.ended;
+	S2_DOOR(S2_END_BUG);
+	begin_guard();
+	return start_external();
 }
 
-/* What may be looked at when asked: enabled, current, left, yielded, options, then pairs. */
-S2_PUBLIC void s2_view(int64_t *out)
+S2_PUBLIC int32_t s2_continue(int32_t answer_thread, int32_t answer_points)
 {
-	*out++ = s2.enabled;
-	*out++ = s2.asked_current;
-	*out++ = s2.asked_current < 0 ? 0 : s2.left;
-	*out++ = s2.yielded;
-	*out++ = s2.asked_options;
-	for (int i = 0; i < s2.threads; i++) {
-		*out++ = s2.thread[i].ended ? S2_THREAD_END : s2.thread[i].pending_kind;
-		*out++ = s2.thread[i].ended ? 0 : s2.thread[i].pending_where;
+	S2_DOOR(S2_END_BUG);
+	guard_progress();
+	return resume_external(answer_thread, answer_points);
+}
+
+/* What may be looked at when asked. */
+S2_PUBLIC void s2_view(struct s2_view *out)
+{
+	out->enabled = s2_sched.enabled;
+	out->current = s2_sched.asked_current;
+	out->left = s2_sched.asked_current < 0 ? 0 : s2_sched.left;
+	out->yielded = s2_sched.yielded;
+	out->options = s2_sched.asked_options;
+	for (int i = 0; i < s2_sched.threads; i++) {
+		const struct s2_thread *thread = &s2_sched.thread[i];
+
+		out->pending[i].kind = thread->ended ? S2_THREAD_END : thread->pending_kind;
+		out->pending[i].where = thread->ended ? 0 : thread->pending_where;
 	}
 }
 
-S2_PUBLIC const struct s2_event *s2_events(int *count)
+S2_PUBLIC const struct s2_event *s2_events(int32_t *count)
 {
-	*count = s2.events_count;
-	return s2.events;
+	*count = s2_log.events_count;
+	return s2_log.events;
 }
 
-S2_PUBLIC const struct s2_run *s2_runs(int *count)
+S2_PUBLIC const struct s2_run *s2_runs(int32_t *count)
 {
-	*count = s2.runs_count;
-	return s2.runs;
+	*count = s2_log.runs_count;
+	return s2_log.runs;
 }
 
-S2_PUBLIC const int32_t *s2_choices(int *count)
+S2_PUBLIC const int32_t *s2_choices(int32_t *count)
 {
-	*count = s2.choices_count;
-	return s2.choices;
+	*count = s2_log.choices_count;
+	return s2_log.choices;
 }
 
-/* preemptions, steps, plain loads seen, pages still live, whether a signal ended the run, how and
- * where the run left its schedule. */
-S2_PUBLIC void s2_figures(int64_t *out)
+S2_PUBLIC void s2_counts(struct s2_counts *out)
 {
-	int live = 0;
+	out->preemptions = s2_sched.preemptions;
+	out->live_pages = 0;
+	for (int i = s2_vm.roots; i < s2_memory.next_page; i++)
+		out->live_pages += s2_page_table[i].live;
+	out->forgotten = window_forgotten();
+	out->crashed = s2_guard.crashed;
+	out->how = s2_plan.diverged.how;
+	out->at = s2_plan.diverged.at;
+	out->number = s2_plan.diverged.number;
+	out->limit = s2_plan.diverged.limit;
+}
 
-	for (int i = s2.roots; i < s2.next_page; i++)
-		live += s2_page_table[i].live;
-	out[0] = s2.preemptions;
-	out[1] = s2.steps;
-	out[2] = s2.plain_loads;
-	out[3] = live;
-	out[4] = s2.crashed;
-	out[5] = s2.diverged.how;
-	out[6] = s2.diverged.at;
-	out[7] = s2.diverged.number;
-	out[8] = s2.diverged.limit;
+/* The class of the last run: runs of one class mean the same to the oracles. 0 is our own bug. */
+S2_PUBLIC uint64_t s2_class(void)
+{
+	S2_DOOR(0);
+	return fold();
 }
 
 /* How many of three plain loads of an entry the instrumentation announced. */
-S2_PUBLIC int s2_self_test(void)
+S2_PUBLIC int32_t s2_self_test(void)
 {
 	int before;
 
-	s2_guard_begin();
-	s2_begin();
-	before = s2.plain_loads;
-	s2.current = 0;
-	s2.left = S2_FOREVER;
+	S2_DOOR(-1);
+	begin_guard();
+	begin_run();
+	before = s2_log.plain_loads;
+	s2_sched.current = 0;
+	s2_sched.left = S2_FOREVER;
 	for (int i = 0; i < 3; i++)
 		s2_witness((const s2_u64 *)s2_arena + i);
-	s2.current = -1;
-	return s2.plain_loads - before;
+	s2_sched.current = -1;
+	return s2_log.plain_loads - before;
+}
+
+/* Break a rule of our own on purpose, on the caller's stack: how a test sees what becomes of it. */
+S2_PUBLIC int32_t s2_fail_on_purpose(int32_t number)
+{
+	S2_DOOR(S2_END_BUG);
+	S2_ASSERT(!"on purpose", number);
+	return S2_END_FINISHED;
 }

@@ -7,7 +7,11 @@
  * their events.
  */
 #include <string.h>
-#include "machine.h"
+#include "lasso.h"
+#include "pages.h"
+#include "places.h"
+#include "record.h"
+#include "scheduler.h"
 
 #define LASSO_STATES 64
 
@@ -34,6 +38,7 @@ static void note_tree(const struct s2_event *event)
 {
 	uint64_t where = (uint64_t)event->where, page = (where - S2_TABLE_BASE) >> 12, change;
 
+	S2_ASSERT(page < S2_PAGES, where);
 	if (event->kind == S2_FREE) {
 		lasso.tree -= lasso.page[page];
 		lasso.page[page] = 0;
@@ -60,7 +65,7 @@ static int is_progress(const struct s2_event *event)
 /* Whether each thread that has not ended ran after event `since`. */
 static int all_ran(int since)
 {
-	for (int i = 0; i < s2.threads; i++)
+	for (int i = 0; i < s2_sched.threads; i++)
 		if (!lasso.ended[i] && lasso.last[i] <= since)
 			return 0;
 	return 1;
@@ -71,7 +76,7 @@ static int is_seen(int index)
 {
 	uint64_t state = lasso.tree;
 
-	for (int i = 0; i < s2.threads; i++)
+	for (int i = 0; i < s2_sched.threads; i++)
 		state += mix((uint64_t)i + 1, (uint64_t)lasso.since[i]);
 	for (int i = 0; i < lasso.states; i++)
 		if (lasso.state[i] == state && all_ran(lasso.at[i]))
@@ -83,16 +88,16 @@ static int is_seen(int index)
 	return 0;
 }
 
-static int may_be_lasso(void)
+S2_OWN int may_be_lasso(void)
 {
-	memset(lasso.page, 0, sizeof(lasso.page[0]) * (size_t)s2.next_page);
+	memset(lasso.page, 0, sizeof(lasso.page[0]) * (size_t)s2_memory.next_page);
 	memset(lasso.since, 0, sizeof(lasso.since));
 	memset(lasso.last, 0, sizeof(lasso.last));
 	memset(lasso.ended, 0, sizeof(lasso.ended));
 	lasso.tree = 0;
 	lasso.states = 0;
-	for (int i = 0; i < s2.events_count; i++) {
-		const struct s2_event *event = &s2.events[i];
+	for (int i = 0; i < s2_log.events_count; i++) {
+		const struct s2_event *event = &s2_log.events[i];
 		int thread = event->thread;
 
 		if (event->kind == S2_STORE || event->kind == S2_HARDWARE_AF || event->kind == S2_FREE)

@@ -1,61 +1,82 @@
 /* Locks block in the scheduler, and memslot readers are counted. */
-#include "machine.h"
+#include "hostpages.h"
+#include "locks.h"
+#include "record.h"
+#include "scheduler.h"
+#include "step.h"
+
+struct s2_lock s2_locks[S2_LOCKS];
+
+S2_OWN void reset_locks(void)
+{
+	for (int i = 0; i < S2_LOCKS; i++) {
+		s2_locks[i].writer = -1;
+		s2_locks[i].readers = 0;
+	}
+}
+
+static struct s2_lock *lock_named(int name)
+{
+	S2_ASSERT((unsigned)name < S2_LOCKS, name);
+	return &s2_locks[name];
+}
 
 /* A taker is enabled only while the lock is free, and the point it passes is the acquisition. */
 void s2_lock(int name, int shared)
 {
-	struct s2_lock *lock = &s2.lock[name];
-	struct s2_thread *me = &s2.thread[s2.current];
+	struct s2_lock *lock = lock_named(name);
+	struct s2_thread *me;
 
-	if (!name || s2.silent)
+	if (!name || s2_sched.silent)
 		return;
-	if (s2.plain_entry)
-		s2_record_plain();
-	if (!s2.left || lock->writer >= 0 || (!shared && lock->readers)) {
+	me = running_thread();
+	if (s2_log.plain_entry)
+		record_plain();
+	if (!s2_sched.left || lock->writer >= 0 || (!shared && lock->readers)) {
 		me->wait = shared ? S2_FOR_LOCK_SHARED : S2_FOR_LOCK;
 		me->wait_name = name;
 		me->pending_kind = S2_LOCK;
 		me->pending_where = name;
-		s2_dispatch();
+		dispatch();
 		me->wait = S2_RUNNABLE;
 	}
-	s2.left--;
+	s2_sched.left--;
 	if (shared)
 		lock->readers++;
 	else
-		lock->writer = s2.current;
+		lock->writer = s2_sched.current;
 	s2_record(S2_LOCK, name, 0, 0, shared);
 }
 
 void s2_unlock(int name, int shared)
 {
-	if (!name || s2.silent)
+	if (!name || s2_sched.silent)
 		return;
 	s2_point(S2_UNLOCK, name);
 	if (shared)
-		s2.lock[name].readers--;
+		lock_named(name)->readers--;
 	else
-		s2.lock[name].writer = -1;
+		lock_named(name)->writer = -1;
 	s2_record(S2_UNLOCK, name, 0, 0, shared);
 }
 
 int s2_lock_contended(int name)
 {
-	for (int i = 0; i < s2.threads; i++)
-		if (!s2.thread[i].ended && i != s2.current && s2.thread[i].wait_name == name &&
-		    (s2.thread[i].wait == S2_FOR_LOCK || s2.thread[i].wait == S2_FOR_LOCK_SHARED))
+	for (int i = 0; i < s2_sched.threads; i++)
+		if (!s2_sched.thread[i].ended && i != s2_sched.current && s2_sched.thread[i].wait_name == name &&
+		    (s2_sched.thread[i].wait == S2_FOR_LOCK || s2_sched.thread[i].wait == S2_FOR_LOCK_SHARED))
 			return 1;
 	return 0;
 }
 
 void s2_slots_read_lock(void)
 {
-	if (!s2.silent)
-		s2.thread[s2.current].reader_epoch = s2.slots_epoch;
+	if (!s2_sched.silent)
+		running_thread()->reader_epoch = s2_host.slots_epoch;
 }
 
 void s2_slots_read_unlock(void)
 {
-	if (!s2.silent)
-		s2.thread[s2.current].reader_epoch = -1;
+	if (!s2_sched.silent)
+		running_thread()->reader_epoch = -1;
 }

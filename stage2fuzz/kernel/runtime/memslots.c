@@ -1,8 +1,12 @@
 /* Memslot changes: the dirty log switched on and off, read and cleared; deletion. */
-#include "machine.h"
+#include "memslots.h"
+#include "record.h"
+#include "scheduler.h"
+#include "step.h"
 
-static void publish_slot(const struct s2_slot *slot)
+S2_OWN void publish_slot(const struct s2_slot *slot)
 {
+	/* Congruent with guest addresses up to 1 GiB, unless it is skewed. */
 	struct s2_glue_slot what = { slot->first, slot->end - slot->first,
 				     USER_BASE - USER_BASE % (PAGE << 18) + (slot->first - S2_IPA_BASE) +
 				     (slot->skewed ? PAGE : 0),
@@ -16,19 +20,19 @@ static void publish(struct s2_slot *slot, int flags, int exists)
 {
 	s2_point(S2_SLOT, number_of(slot));
 	if (s2_swap_waits)
-		s2_wait_for(S2_FOR_NOTIFIERS, 0, S2_SLOT, number_of(slot));
+		wait_for(S2_FOR_NOTIFIERS, 0, S2_SLOT, number_of(slot));
 	slot->flags = flags;
 	slot->exists = exists;
 	publish_slot(slot);
 	s2_record(S2_SLOT, (int64_t)slot->first, exists ? (int64_t)(slot->end - slot->first) : 0,
 		  flags, number_of(slot));
-	s2_wait_for(S2_FOR_READERS, ++s2.slots_epoch, S2_SLOT, number_of(slot));
+	wait_for(S2_FOR_READERS, ++s2_host.slots_epoch, S2_SLOT, number_of(slot));
 }
 
 /* kvm_arch_prepare_memory_region refuses to log device memory. */
-static int log_enable(struct s2_slot *slot)
+S2_OWN int log_enable(struct s2_slot *slot)
 {
-	int result = slot->backing == BACKING_DEVICE ? -S2_EINVAL : 0;
+	int result = slot->backing == S2_BACKING_DEVICE ? -S2_EINVAL : 0;
 
 	s2_lock(S2_LOCK_SLOTS, 0);
 	if (!result && slot->exists && !(slot->flags & S2_SLOT_LOGGING)) {
@@ -40,12 +44,12 @@ static int log_enable(struct s2_slot *slot)
 	return result;
 }
 
-static int log_disable(struct s2_slot *slot)
+S2_OWN int log_disable(struct s2_slot *slot)
 {
 	s2_lock(S2_LOCK_SLOTS, 0);
 	if (slot->exists && slot->flags & S2_SLOT_LOGGING) {
 		publish(slot, slot->flags & ~S2_SLOT_LOGGING, 1);
-		s2_glue_logging_off(number_of(slot));
+		s2_glue_commit_logging(number_of(slot));
 	}
 	s2_unlock(S2_LOCK_SLOTS, 0);
 	return 0;
@@ -55,17 +59,18 @@ static void clear_bit(struct s2_slot *slot, s2_u64 ipa)
 {
 	int at = 0;
 
-	while (slot->dirty[at] != ipa)
+	while (at < slot->dirty_count && slot->dirty[at] != ipa)
 		at++;
+	S2_ASSERT(at < slot->dirty_count, ipa);
 	s2_point(S2_CLEAR_DIRTY, (int64_t)ipa);
 	slot->dirty[at] = slot->dirty[--slot->dirty_count];
 	s2_record(S2_CLEAR_DIRTY, (int64_t)ipa, 0, 0, 0);
 }
 
 /* Clear bits and write-protect what they covered under the lock; unlock, flush, report. */
-static int harvest(struct s2_slot *slot, s2_u64 first, s2_u64 size, int by_clear)
+S2_OWN int harvest(struct s2_slot *slot, s2_u64 first, s2_u64 size, int by_clear)
 {
-	s2_u64 taken[64];
+	s2_u64 taken[S2_DIRTY_PAGES];
 	int count = 0;
 
 	s2_lock(S2_LOCK_SLOTS, 0);
@@ -103,7 +108,7 @@ static int harvest(struct s2_slot *slot, s2_u64 first, s2_u64 size, int by_clear
 	return 0;
 }
 
-static int slot_delete(struct s2_slot *slot)
+S2_OWN int slot_delete(struct s2_slot *slot)
 {
 	s2_lock(S2_LOCK_SLOTS, 0);
 	if (slot->exists) {

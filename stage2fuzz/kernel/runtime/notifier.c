@@ -1,18 +1,22 @@
 /* MMU notifiers: the host moves, protects and ages pages, and stage 2 must follow. */
-#include "machine.h"
+#include "notifier.h"
+#include "record.h"
+#include "scenario.h"
+#include "scheduler.h"
+#include "step.h"
 
-static void publish_sequence(void)
+S2_OWN void publish_sequence(void)
 {
-	s2_glue_sequence(s2.sequence, s2.invalidations);
+	s2_glue_sequence(s2_host.sequence, s2_host.invalidations);
 }
 
 static void invalidate_start(struct s2_slot *slot, s2_u64 first, s2_u64 size)
 {
 	s2_record(S2_CALL, (int64_t)first, (int64_t)size, 0, S2_CALL_INVALIDATE_START);
 	s2_lock(S2_LOCK_MMU, 0);
-	s2.invalidations++;
+	s2_host.invalidations++;
 	publish_sequence();
-	s2_record(S2_INVALIDATE_BEGIN, (int64_t)first, (int64_t)size, s2.invalidations, 0);
+	s2_record(S2_INVALIDATE_BEGIN, (int64_t)first, (int64_t)size, s2_host.invalidations, 0);
 	s2_glue_invalidate(number_of(slot), first, size);
 	s2_unlock(S2_LOCK_MMU, 0);
 	s2_record(S2_RETURN, (int64_t)first, (int64_t)size, 0, S2_CALL_INVALIDATE_START);
@@ -22,10 +26,10 @@ static void invalidate_end(s2_u64 first, s2_u64 size)
 {
 	s2_record(S2_CALL, (int64_t)first, (int64_t)size, 0, S2_CALL_INVALIDATE_FINISH);
 	s2_lock(S2_LOCK_MMU, 0);
-	s2.sequence++;
-	s2.invalidations--;
+	s2_host.sequence++;
+	s2_host.invalidations--;
 	publish_sequence();
-	s2_record(S2_INVALIDATE_END, (int64_t)first, (int64_t)size, s2.sequence, 0);
+	s2_record(S2_INVALIDATE_END, (int64_t)first, (int64_t)size, s2_host.sequence, 0);
 	s2_unlock(S2_LOCK_MMU, 0);
 	s2_record(S2_RETURN, (int64_t)first, (int64_t)size, 0, S2_CALL_INVALIDATE_FINISH);
 }
@@ -34,9 +38,9 @@ static void relocate(struct s2_slot *slot, s2_u64 unit, int host)
 {
 	struct s2_host_page *page = host_page(slot, unit);
 
-	s2.generation++;
+	s2_host.generation++;
 	page->address = home(number_of(slot), unit) +
-			(s2_u64)s2.generation * S2_GENERATION_STRIDE;
+			(s2_u64)s2_host.generation * S2_GENERATION_STRIDE;
 	if (host >= 0)
 		page->host = host;
 	announce(slot, page);
@@ -56,13 +60,13 @@ static s2_u64 host_range(struct s2_slot *slot, s2_u64 first, s2_u64 size, s2_u64
 /* lock_page: two threads of the host never replace the same page at once. */
 static void lock_pages(struct s2_slot *slot, s2_u64 start, s2_u64 step, s2_u64 length)
 {
-	if (s2.scenario.hosts < 2)
+	if (s2_scenario.hosts < 2)
 		return;
 	for (s2_u64 i = 0; i < MAX_CHANGED && i * step < length; i++) {
 		struct s2_host_page *page = host_page(slot, start + i * step);
 
 		s2_point(S2_LOCK, (int64_t)page->unit);
-		s2_wait_for(S2_FOR_PAGE, (int)(page - s2.host_page), S2_LOCK,
+		wait_for(S2_FOR_PAGE, (int)(page - s2_host.host_page), S2_LOCK,
 			    (int64_t)page->unit);
 		page->locked = 1;
 	}
@@ -74,7 +78,7 @@ static void unlock_pages(struct s2_slot *slot, s2_u64 start, s2_u64 step, s2_u64
 		host_page(slot, start + i * step)->locked = 0;
 }
 
-static int move(struct s2_slot *slot, s2_u64 first, s2_u64 size)
+S2_OWN int move(struct s2_slot *slot, s2_u64 first, s2_u64 size)
 {
 	s2_u64 step, length, start = host_range(slot, first, size, &step, &length);
 
@@ -98,7 +102,7 @@ static void change_host(struct s2_slot *slot, s2_u64 unit, int host)
 	announce(slot, page);
 }
 
-static int protect(struct s2_slot *slot, s2_u64 first, s2_u64 size)
+S2_OWN int protect(struct s2_slot *slot, s2_u64 first, s2_u64 size)
 {
 	s2_u64 step, length, start = host_range(slot, first, size, &step, &length);
 
@@ -107,40 +111,40 @@ static int protect(struct s2_slot *slot, s2_u64 first, s2_u64 size)
 	for (s2_u64 i = 0; i < MAX_CHANGED && i * step < length; i++) {
 		int host = host_page(slot, start + i * step)->host;
 
-		if (host == RW || host == LAZY)
-			change_host(slot, start + i * step, R_ONLY);
+		if (host == S2_GRANT_RW || host == S2_GRANT_LAZY)
+			change_host(slot, start + i * step, S2_GRANT_R);
 	}
 	invalidate_end(start, length);
 	s2_unlock(S2_LOCK_MMAP, 0);
 	return 0;
 }
 
-static int unprotect(struct s2_slot *slot, s2_u64 first, s2_u64 size)
+S2_OWN int unprotect(struct s2_slot *slot, s2_u64 first, s2_u64 size)
 {
 	s2_u64 step, length, start = host_range(slot, first, size, &step, &length);
 
 	s2_lock(S2_LOCK_MMAP, 0);
 	for (s2_u64 i = 0; i < MAX_CHANGED && i * step < length; i++)
-		if (host_page(slot, start + i * step)->host == R_ONLY)
-			change_host(slot, start + i * step, RW);
+		if (host_page(slot, start + i * step)->host == S2_GRANT_R)
+			change_host(slot, start + i * step, S2_GRANT_RW);
 	s2_unlock(S2_LOCK_MMAP, 0);
 	return 0;
 }
 
-static int change_pte(struct s2_slot *slot, s2_u64 first)
+S2_OWN int change_pte(struct s2_slot *slot, s2_u64 first)
 {
 	s2_u64 unit = unit_of(slot, first), address;
 
-	if (slot->backing != BACKING_PAGE)
+	if (slot->backing != S2_BACKING_PAGE)
 		return 0;
 	lock_pages(slot, unit, PAGE, PAGE);
 	invalidate_start(slot, unit, PAGE);
 	s2_point(S2_BACKING, (int64_t)unit);
-	relocate(slot, unit, LAZY);
+	relocate(slot, unit, S2_GRANT_LAZY);
 	address = host_page(slot, unit)->address;
 	s2_record(S2_CALL, (int64_t)unit, (int64_t)PAGE, (int64_t)address, S2_CALL_CHANGE_PTE);
 	s2_lock(S2_LOCK_MMU, 0);
-	s2.sequence++;
+	s2_host.sequence++;
 	publish_sequence();
 	if (slot->exists)
 		s2_glue_change_pte(number_of(slot), unit, address);
@@ -152,7 +156,7 @@ static int change_pte(struct s2_slot *slot, s2_u64 first)
 }
 
 /* The core ages one host mapping a call; a longer range is a few such calls. */
-static int age(struct s2_slot *slot, s2_u64 first, s2_u64 size)
+S2_OWN int age(struct s2_slot *slot, s2_u64 first, s2_u64 size)
 {
 	int young = 0;
 
@@ -166,7 +170,7 @@ static int age(struct s2_slot *slot, s2_u64 first, s2_u64 size)
 	return young;
 }
 
-static int test_young(struct s2_slot *slot, s2_u64 first)
+S2_OWN int test_young(struct s2_slot *slot, s2_u64 first)
 {
 	int young;
 

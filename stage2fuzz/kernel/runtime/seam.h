@@ -14,7 +14,6 @@ typedef long long s2_s64;
 
 #define S2_PAGES 2048
 #define S2_ARENA_SIZE (S2_PAGES * 4096UL)
-#define S2_TABLE_BASE 0x10000000UL
 /* Host-side tables of the VMM (never watched) follow the arena of stage-2 tables. */
 #define S2_USER_PAGES 8
 
@@ -38,6 +37,7 @@ static inline int s2_is_entry(const volatile void *address)
 /* Entries. */
 s2_u64 s2_entry_load(const volatile void *entry);
 void s2_entry_store(volatile void *entry, s2_u64 value, int order);
+s2_u64 s2_entry_xchg(volatile void *entry, s2_u64 value);
 s2_u64 s2_entry_cmpxchg(volatile void *entry, s2_u64 expected, s2_u64 value);
 void s2_barrier(int kind);
 void s2_isb(void);
@@ -103,7 +103,6 @@ int s2_glue_begin(void);
 void s2_glue_publish(int slot, const struct s2_glue_slot *what);
 int s2_glue_fault(int thread, s2_u64 ipa, int kind, int status, int level, int table_walk);
 void s2_glue_commit_logging(int slot);
-void s2_glue_logging_off(int slot);
 void s2_glue_protect_masked(int slot, s2_u64 first_page, unsigned long mask);
 void s2_glue_flush_all(int slot);
 void s2_glue_flush_slot(int slot);

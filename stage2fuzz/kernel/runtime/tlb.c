@@ -3,34 +3,51 @@
  * Each part of an invalidation is a step of its own: between the stage-2 and the stage-1 TLBI
  * other PEs still hold combined entries, and nothing is done before the DSB that completes it.
  */
-#include "machine.h"
+#include "record.h"
+#include "scenario.h"
+#include "scheduler.h"
+#include "step.h"
+#include "tables.h"
+#include "tlb.h"
+#include "window.h"
 
 #define VMID 1
+
+struct s2_tlb s2_tlb;
+
+S2_OWN void reset_tlb(void)
+{
+	for (int i = 0; i < S2_THREADS; i++) {
+		s2_tlb.walking[i] = 0;
+		s2_tlb.issued_count[i] = 0;
+	}
+}
 
 /* A DSB completes the thread's TLBIs: walks in flight that they cover start again. */
 static void complete(int kind)
 {
-	int me = s2.current;
+	int me = s2_sched.current;
 
+	S2_ASSERT((unsigned)me < S2_THREADS, me);
 	s2_point(S2_DSB, 0);
 	s2_record(S2_DSB, 0, 0, 0, kind);
-	if (s2.scenario.tlb)
+	if (s2_scenario.tlb)
 		window_dsb(kind);
-	for (int i = 0; i < s2.issued_count[me]; i++) {
-		const struct s2_issued *issued = &s2.issued[me][i];
+	for (int i = 0; i < s2_tlb.issued_count[me]; i++) {
+		const struct s2_issued *issued = &s2_tlb.issued[me][i];
 
-		for (int pe = 0; pe < s2.scenario.vcpus; pe++) {
-			s2_u64 walked = s2.walking[pe];
+		for (int pe = 0; pe < s2_scenario.vcpus; pe++) {
+			s2_u64 walked = s2_tlb.walking[pe];
 
 			if (walked && (issued->broadcast || pe == me) &&
 			    walked - issued->first < issued->size)
-				s2.walking[pe] = ~0ULL;
+				s2_tlb.walking[pe] = S2_WALK_AGAIN;
 		}
 	}
-	s2.issued_count[me] = 0;
+	s2_tlb.issued_count[me] = 0;
 }
 
-void s2_dsb_ish(void)
+S2_OWN void dsb_ish(void)
 {
 	complete(S2_DSB_ISH);
 }
@@ -39,12 +56,16 @@ void s2_dsb_ish(void)
  * the entry: those below it, if it was a table. */
 static void note_issued(s2_u64 ipa, s2_u64 size, int operation, int broadcast, int level)
 {
-	struct s2_issued *issued = &s2.issued[s2.current][s2.issued_count[s2.current]];
+	int me = s2_sched.current;
+	struct s2_issued *issued;
 	s2_u64 covered = granule(level < 0 ? 0 : level);
 
-	if (operation == S2_TLBI_VMALLE1 || s2.issued_count[s2.current] == S2_ISSUED)
+	S2_ASSERT((unsigned)me < S2_THREADS, me);
+	if (operation == S2_TLBI_VMALLE1)
 		return;
-	s2.issued_count[s2.current]++;
+	if (s2_tlb.issued_count[me] == S2_ISSUED)
+		give_up(S2_LIMIT_TLBIS);
+	issued = &s2_tlb.issued[me][s2_tlb.issued_count[me]++];
 	issued->broadcast = broadcast;
 	issued->first = operation == S2_TLBI_IPAS2E1 ? ipa & ~(covered - 1) : 0;
 	issued->size = operation != S2_TLBI_IPAS2E1 ? ~0ULL : size > covered ? size : covered;
@@ -56,7 +77,7 @@ static void tlbi(s2_u64 ipa, s2_u64 size, int operation, int broadcast, int leve
 
 	s2_point(S2_TLBI, (int64_t)ipa);
 	note_issued(ipa, size, operation, broadcast, level);
-	if (s2.scenario.tlb)
+	if (s2_scenario.tlb)
 		window_tlbi(ipa, size, operation, broadcast, level);
 	s2_record(S2_TLBI, (int64_t)ipa, (int64_t)size, VMID, aux);
 }
@@ -78,7 +99,7 @@ void s2_tlb_flush_ipa(s2_u64 ipa, int level, int broadcast)
 {
 	int end = broadcast ? S2_DSB_ISH : S2_DSB_NSH;
 
-	if (s2.silent)
+	if (s2_sched.silent)
 		return;
 	/* Level 0 and everything out of range mean that no hint is given (no leaf is at level 0). */
 	if (level < 1 || level > 3)
@@ -93,7 +114,7 @@ void s2_tlb_flush_ipa(s2_u64 ipa, int level, int broadcast)
 
 void s2_tlb_flush_range(s2_u64 ipa, s2_u64 pages)
 {
-	if (s2.silent)
+	if (s2_sched.silent)
 		return;
 	enter(S2_DSB_ISHST);
 	tlbi(ipa & ~4095ULL, pages * 4096, S2_TLBI_IPAS2E1, 1, -1);
@@ -105,7 +126,7 @@ void s2_tlb_flush_range(s2_u64 ipa, s2_u64 pages)
 
 void s2_tlb_flush_vmid(void)
 {
-	if (s2.silent)
+	if (s2_sched.silent)
 		return;
 	enter(S2_DSB_ISHST);
 	tlbi(0, 0, S2_TLBI_VMALLS12E1, 1, -1);

@@ -1,6 +1,12 @@
 /* Tripwires: crude and cheap signs that a run is worth judging first; they never judge it. */
 #include <string.h>
-#include "machine.h"
+#include "pages.h"
+#include "places.h"
+#include "record.h"
+#include "scenario.h"
+#include "scheduler.h"
+#include "setup.h"
+#include "tripwires.h"
 
 #define MANY_FAULTS 10
 
@@ -82,17 +88,17 @@ static int trip(const struct s2_event *event, struct trip_thread *me)
 }
 
 /* The tripwires of the last run. */
-static int tripped_wires(void)
+S2_OWN int tripped_wires(void)
 {
 	struct trip_thread threads[S2_THREADS + 1];
 	int trips = 0;
 
 	memset(threads, 0, sizeof(threads));
-	stamp++;
-	for (int i = 0; i < s2.events_count; i++)
-		trips |= trip(&s2.events[i], &threads[s2.events[i].thread + 1]);
-	if (s2.scenario.teardown && s2.ended == S2_END_FINISHED)
-		for (int i = s2.roots; i < s2.next_page; i++)
+	forget_places();
+	for (int i = 0; i < s2_log.events_count; i++)
+		trips |= trip(&s2_log.events[i], &threads[s2_log.events[i].thread + 1]);
+	if (s2_scenario.teardown && s2_sched.ended == S2_END_FINISHED)
+		for (int i = s2_vm.roots; i < s2_memory.next_page; i++)
 			if (s2_page_table[i].live)
 				trips |= TRIP_LEAK;
 	return trips;

@@ -1,5 +1,13 @@
 /* The hardware's walk for one guest access, and the TLB entry that it uses instead. */
-#include "machine.h"
+#include "record.h"
+#include "scenario.h"
+#include "scheduler.h"
+#include "setup.h"
+#include "step.h"
+#include "tables.h"
+#include "tlb.h"
+#include "walk.h"
+#include "window.h"
 
 /* Access flags that one walk sets; more only where stale entries send it round for ever. */
 #define MAX_FLAGS_SET 64
@@ -27,7 +35,7 @@ static s2_u64 read_descriptor(s2_u64 at, s2_u64 ipa, int level)
 	s2_u64 entry = *(volatile s2_u64 *)descriptor(at);
 	int is_hit = 0;
 
-	if (s2.scenario.tlb)
+	if (s2_scenario.tlb)
 		entry = cached_descriptor(at, entry, &is_hit);
 	if (is_hit)
 		s2_record(S2_HIT, (int64_t)ipa, 0, (int64_t)entry, level);
@@ -38,26 +46,26 @@ static s2_u64 read_descriptor(s2_u64 at, s2_u64 ipa, int level)
 
 /* One hardware walk, one descriptor load a step: 0 or the fault, the level, the address. The last
  * load and the access are one step, as a completed TLBI waits for accesses under way. */
-int s2_translate(s2_u64 ipa, int kind, int *level_out, s2_u64 *address)
+S2_OWN int translate(s2_u64 ipa, int kind, int *level_out, s2_u64 *address)
 {
-	int me = s2.current, level = s2.start_level, flags_set = 0, fault;
-	s2_u64 table = s2.root, entry, mask = ~0ULL;
-	s2_u64 hit = s2.scenario.tlb ? cached_leaf(ipa, level_out) : 0;
+	int me = s2_sched.current, level = s2_vm.start_level, flags_set = 0, fault;
+	s2_u64 table = s2_vm.root, entry, mask = ~0ULL;
+	s2_u64 hit = s2_scenario.tlb ? cached_leaf(ipa, level_out) : 0;
 
 	if (hit) {
 		*address = (hit & S2_PTE_ADDRESS) + (ipa & (granule(*level_out) - 1));
 		s2_record(S2_HIT, (int64_t)ipa, 0, (int64_t)hit, *level_out);
 		return denied(hit, kind) ? S2_PERMISSION : 0;
 	}
-	s2.walking[me] = ipa;
+	s2_tlb.walking[me] = ipa;
 	for (;;) {
 		s2_u64 at = table + ((ipa >> (12 + 9 * (3 - level))) & mask) * 8;
 
 		s2_point(S2_WALK, (int64_t)at);
-		if (s2.walking[me] == ~0ULL) {
-			s2.walking[me] = ipa;
-			level = s2.start_level;
-			table = s2.root;
+		if (s2_tlb.walking[me] == S2_WALK_AGAIN) {
+			s2_tlb.walking[me] = ipa;
+			level = s2_vm.start_level;
+			table = s2_vm.root;
 			mask = ~0ULL;
 			continue;
 		}
@@ -75,31 +83,31 @@ int s2_translate(s2_u64 ipa, int kind, int *level_out, s2_u64 *address)
 		if (!(entry & S2_PTE_AF)) {
 			volatile s2_u64 *memory = descriptor(at);
 
-			if (!s2.scenario.hardware_af) {
+			if (!s2_scenario.hardware_af) {
 				fault = S2_ACCESS_FLAG;
 				break;
 			}
 			if (++flags_set > MAX_FLAGS_SET)
-				s2_give_up(S2_LIMIT_FAULTS);
+				give_up(S2_LIMIT_FAULTS);
 			s2_point(S2_HARDWARE_AF, (int64_t)at);
 			if (*memory == entry) {
 				*memory = entry | S2_PTE_AF;
-				if (s2.scenario.tlb)
-					s2_window_write(at, entry, entry | S2_PTE_AF);
+				if (s2_scenario.tlb)
+					window_write(at, entry, entry | S2_PTE_AF);
 				s2_record(S2_HARDWARE_AF, (int64_t)at, (int64_t)entry,
 					  (int64_t)(entry | S2_PTE_AF), level);
 			}
-			level = s2.start_level;
-			table = s2.root;
+			level = s2_vm.start_level;
+			table = s2_vm.root;
 			mask = ~0ULL;
 			continue;
 		}
-		s2.walking[me] = 0;
+		s2_tlb.walking[me] = 0;
 		*level_out = level;
 		*address = (entry & S2_PTE_ADDRESS) + (ipa & (granule(level) - 1));
 		return denied(entry, kind) ? S2_PERMISSION : 0;
 	}
-	s2.walking[me] = 0;
+	s2_tlb.walking[me] = 0;
 	*level_out = level;
 	*address = 0;
 	return fault;

@@ -2,11 +2,16 @@
  *
  * Each location that was written over a cacheable value keeps its recent values and, for each PE,
  * how far its stage-2-only entries and walk caches (`stage2`) and its combined entries
- * (`combined`) are clean. Kept only where the scenario asks for a TLB. Beyond its limits nothing
- * more is remembered, which leaves behaviour out and adds none.
+ * (`combined`) are clean. Kept only where the scenario asks for a TLB. Beyond its limits values
+ * are forgotten and counted, which leaves behaviour out and adds none.
  */
 #include <string.h>
-#include "machine.h"
+#include "scenario.h"
+#include "scheduler.h"
+#include "setup.h"
+#include "strategy.h"
+#include "tables.h"
+#include "window.h"
 
 #define RECORDS 64
 #define DEPTH 8
@@ -29,7 +34,7 @@ struct cleaning {
 static struct {
 	struct record record[RECORDS];
 	struct cleaning issued[S2_THREADS][4 * RECORDS];
-	int issued_count[S2_THREADS], records;
+	int issued_count[S2_THREADS], records, forgotten;
 	unsigned serial;
 	struct { int level; s2_u64 base; } table[S2_PAGES];
 } window;
@@ -44,18 +49,24 @@ static inline int cacheable(s2_u64 value, int level)
 	return (value & S2_PTE_VALID) && ((value & S2_PTE_AF) || is_table_entry(value, level));
 }
 
-static void reset_window(void)
+S2_OWN int window_forgotten(void)
 {
+	return s2_scenario.tlb ? window.forgotten : 0;
+}
+
+S2_OWN void reset_window(void)
+{
+	window.forgotten = 0;
 	memset(window.record, 0, sizeof(window.record));
 	memset(window.issued_count, 0, sizeof(window.issued_count));
 	window.records = 0;
 	for (int i = 0; i < S2_PAGES; i++)
 		window.table[i].level = -1;
-	for (int i = 0; i < s2.roots; i++) {
-		int page = (int)((s2.root - S2_TABLE_BASE) >> 12) + i;
+	for (int i = 0; i < s2_vm.roots; i++) {
+		int page = (int)((s2_vm.root - S2_TABLE_BASE) >> 12) + i;
 
-		window.table[page].level = s2.start_level;
-		window.table[page].base = (s2_u64)i * 512 * granule(s2.start_level);
+		window.table[page].level = s2_vm.start_level;
+		window.table[page].base = (s2_u64)i * 512 * granule(s2_vm.start_level);
 	}
 }
 
@@ -85,7 +96,7 @@ static int is_clean(const struct record *of)
 {
 	s2_u64 found[DEPTH];
 
-	for (int pe = 0; pe < s2.scenario.vcpus; pe++)
+	for (int pe = 0; pe < s2_scenario.vcpus; pe++)
 		if (stale(of, pe, found))
 			return 0;
 	return 1;
@@ -105,6 +116,7 @@ static struct record *record_of(s2_u64 location)
 static void append(struct record *to, s2_u64 value)
 {
 	if (to->count == DEPTH) {
+		window.forgotten++;
 		memmove(to->values, to->values + 1, sizeof(to->values[0]) * (DEPTH - 1));
 		to->count--;
 		to->base++;
@@ -149,8 +161,10 @@ static void note_write(s2_u64 location, int level, s2_u64 ipa, s2_u64 old, s2_u6
 		if (old == value || !cacheable(old, level))
 			return;
 		record = new_record(location, level, ipa, old);
-		if (!record)
+		if (!record) {
+			window.forgotten++;
 			return;
+		}
 	} else if (record->values[record->count - 1] != old) {
 		append(record, old);
 	}
@@ -192,11 +206,13 @@ static void note_linked(s2_u64 page, int level, s2_u64 base)
 }
 
 /* An entry changed for walkers. */
-void s2_window_write(s2_u64 location, s2_u64 old, s2_u64 value)
+S2_OWN void window_write(s2_u64 location, s2_u64 old, s2_u64 value)
 {
-	int page = (int)((location - S2_TABLE_BASE) >> 12), level = window.table[page].level;
+	int page = (int)((location - S2_TABLE_BASE) >> 12), level;
 	s2_u64 ipa;
 
+	S2_ASSERT((unsigned)page < S2_PAGES, location);
+	level = window.table[page].level;
 	if (level < 0)
 		return;
 	ipa = window.table[page].base + (location & 4095) / 8 * granule(level);
@@ -215,7 +231,7 @@ static int hinted_end(const struct record *of, int hint)
 {
 	int low = of->stage2[0], end = of->base + of->count - 1;
 
-	for (int pe = 1; pe < s2.scenario.vcpus; pe++)
+	for (int pe = 1; pe < s2_scenario.vcpus; pe++)
 		low = of->stage2[pe] < low ? of->stage2[pe] : low;
 	for (int i = 0; hint >= 0 && i < of->count - 1; i++) {
 		s2_u64 value = of->values[i];
@@ -228,17 +244,21 @@ static int hinted_end(const struct record *of, int hint)
 	return end;
 }
 
-static void window_tlbi(s2_u64 ipa, s2_u64 size, int operation, int broadcast, int level)
+S2_OWN void window_tlbi(s2_u64 ipa, s2_u64 size, int operation, int broadcast, int level)
 {
-	int me = s2.current;
+	int me = s2_sched.current;
 
 	for (int i = 0; window.records && i < RECORDS; i++) {
 		struct record *record = &window.record[i];
-		struct cleaning *to = &window.issued[me][window.issued_count[me]];
+		struct cleaning *to;
 		int end = record->base + record->count - 1;
 
-		if (!record->used || window.issued_count[me] == 4 * RECORDS)
+		if (!record->used)
 			continue;
+		/* What is not cleaned would be found stale though it can't be. */
+		if (window.issued_count[me] == 4 * RECORDS)
+			give_up(S2_LIMIT_TLBIS);
+		to = &window.issued[me][window.issued_count[me]];
 		to->record = record;
 		to->serial = record->serial;
 		to->broadcast = broadcast;
@@ -266,9 +286,9 @@ static void clean(const struct cleaning *by, int pe)
 }
 
 /* A DSB of `kind` completes the thread's TLBIs: ISH all of them, NSH the local ones. */
-static void window_dsb(int kind)
+S2_OWN void window_dsb(int kind)
 {
-	int me = s2.current, waiting = 0;
+	int me = s2_sched.current, waiting = 0;
 
 	for (int i = 0; i < window.issued_count[me]; i++) {
 		struct cleaning *by = &window.issued[me][i];
@@ -280,7 +300,7 @@ static void window_dsb(int kind)
 			window.issued[me][waiting++] = *by;
 			continue;
 		}
-		for (int pe = 0; pe < s2.scenario.vcpus; pe++)
+		for (int pe = 0; pe < s2_scenario.vcpus; pe++)
 			if (by->broadcast || pe == me)
 				clean(by, pe);
 		if (is_clean(record)) {
@@ -296,11 +316,11 @@ static void window_dsb(int kind)
 /* The oldest candidate if the TLB is sticky, else one that is chosen; 0 is the mildest. */
 static int pick(int options)
 {
-	return s2.scenario.tlb == S2_TLB_STICKY ? options - 1 : s2_choose(options);
+	return s2_scenario.tlb == S2_TLB_STICKY ? options - 1 : choose(options);
 }
 
 /* What a walk reads at a location: its value, or one that the PE may still hold. */
-static s2_u64 cached_descriptor(s2_u64 location, s2_u64 value, int *is_hit)
+S2_OWN s2_u64 cached_descriptor(s2_u64 location, s2_u64 value, int *is_hit)
 {
 	const struct record *record = window.records ? record_of(location) : NULL;
 	s2_u64 found[DEPTH + 1];
@@ -310,7 +330,7 @@ static s2_u64 cached_descriptor(s2_u64 location, s2_u64 value, int *is_hit)
 	if (!record)
 		return value;
 	found[0] = value;
-	old = stale(record, s2.current, found + 1);
+	old = stale(record, s2_sched.current, found + 1);
 	for (int i = 1; i <= old; i++)
 		if (found[i] != value)
 			found[count++] = found[i];
@@ -322,7 +342,7 @@ static s2_u64 cached_descriptor(s2_u64 location, s2_u64 value, int *is_hit)
 }
 
 /* A leaf that the PE may still hold for `ipa` and uses without a walk, or 0. */
-static s2_u64 cached_leaf(s2_u64 ipa, int *level)
+S2_OWN s2_u64 cached_leaf(s2_u64 ipa, int *level)
 {
 	s2_u64 leaf[CANDIDATES], found[DEPTH];
 	int levels[CANDIDATES], count = 0, chosen;
@@ -333,10 +353,14 @@ static s2_u64 cached_leaf(s2_u64 ipa, int *level)
 
 		if (!record->used || ipa < record->ipa || ipa >= record->end)
 			continue;
-		old = stale(record, s2.current, found);
-		for (int j = 0; j < old && count < CANDIDATES; j++) {
+		old = stale(record, s2_sched.current, found);
+		for (int j = 0; j < old; j++) {
 			if (is_table_entry(found[j], record->level))
 				continue;
+			if (count == CANDIDATES) {
+				window.forgotten++;
+				break;
+			}
 			leaf[count] = found[j];
 			levels[count++] = record->level;
 		}

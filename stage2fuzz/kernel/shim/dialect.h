@@ -96,8 +96,10 @@ typedef int pid_t;
 #define IS_ALIGNED(x, a) (((x) & ((typeof(x))(a) - 1)) == 0)
 #define DIV_ROUND_UP(n, d) (((n) + (d) - 1) / (d))
 #define DIV_ROUND_UP_ULL DIV_ROUND_UP
-#define min(a, b) ((a) < (b) ? (a) : (b))
-#define max(a, b) ((a) > (b) ? (a) : (b))
+#define min(a, b) \
+	({ __auto_type s2_a = (a); __auto_type s2_b = (b); s2_a < s2_b ? s2_a : s2_b; })
+#define max(a, b) \
+	({ __auto_type s2_a = (a); __auto_type s2_b = (b); s2_a > s2_b ? s2_a : s2_b; })
 #define min_t(t, a, b) min((t)(a), (t)(b))
 #define max_t(t, a, b) max((t)(a), (t)(b))
 #define __ffs(x) ((unsigned long)__builtin_ctzl(x))
@@ -132,7 +134,7 @@ typedef int pid_t;
 #define IS_ERR(p) IS_ERR_VALUE(p)
 #define PTR_ERR(p) ((long)(p))
 #define ERR_PTR(e) ((void *)(long)(e))
-#define IS_ERR_OR_NULL(p) (!(p) || IS_ERR(p))
+#define IS_ERR_OR_NULL(p) ({ const void *s2_pointer = (p); !s2_pointer || IS_ERR(s2_pointer); })
 
 /* ---- complaints ---- */
 #define WARN_ON(x) ({ bool s2_bad = !!(x); if (unlikely(s2_bad)) s2_warn(S2_WARN_OTHER); s2_bad; })

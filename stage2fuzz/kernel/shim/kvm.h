@@ -127,8 +127,10 @@ struct kvm_memory_slot *s2_memslot_of(gfn_t gfn);
 #define gfn_to_memslot(kvm, gfn) s2_memslot_of(gfn)
 #define kvm_slot_dirty_track_enabled(slot) (!!((slot)->flags & KVM_MEM_LOG_DIRTY_PAGES))
 #define memslot_id(kvm, gfn) 0
-#define hva_to_gfn_memslot(hva, slot) \
-	((slot)->base_gfn + (((hva) - (slot)->userspace_addr) >> PAGE_SHIFT))
+static inline gfn_t hva_to_gfn_memslot(unsigned long hva, const struct kvm_memory_slot *slot)
+{
+	return slot->base_gfn + ((hva - slot->userspace_addr) >> PAGE_SHIFT);
+}
 static inline unsigned long gfn_to_hva_memslot_prot(struct kvm_memory_slot *slot, gfn_t gfn,
 						    bool *writable)
 {

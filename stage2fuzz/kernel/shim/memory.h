@@ -85,7 +85,7 @@ static inline void put_page(struct page *page)
 }
 static inline int page_count(struct page *page)
 {
-	return s2_page_count((struct s2_page *)page);
+	return s2_is_table_page(page) ? s2_page_count((struct s2_page *)page) : 1;
 }
 #define page_private(page) ((page)->private_)
 #define set_page_private(page, value) ((page)->private_ = (value))

@@ -1,37 +1,53 @@
 /* Shared memory and locks: entries become events, everything else is plain memory. */
 
 #define S2_IS_ENTRY(p) (sizeof(*(p)) == 8 && s2_is_entry(p))
+/* As in the kernel, each of these evaluates its arguments once. */
 #define READ_ONCE(x) \
-	(S2_IS_ENTRY(&(x)) ? (typeof(x))s2_entry_load(&(x)) : *(const volatile typeof(x) *)&(x))
-#define WRITE_ONCE(x, value) \
+	({ \
+		const volatile typeof(x) *s2_at = &(x); \
+		S2_IS_ENTRY(s2_at) ? (typeof(x))s2_entry_load(s2_at) : *s2_at; \
+	})
+#define S2_STORE_ONCE(p, value, order) \
 	do { \
-		if (S2_IS_ENTRY(&(x))) \
-			s2_entry_store(&(x), (s2_u64)(value), S2_ORDER_PLAIN); \
+		volatile typeof(*(p)) *s2_at = (p); \
+		typeof(*(p)) s2_value = (value); \
+		if (S2_IS_ENTRY(s2_at)) \
+			s2_entry_store(s2_at, (s2_u64)s2_value, order); \
 		else \
-			*(volatile typeof(x) *)&(x) = (value); \
+			*s2_at = s2_value; \
 	} while (0)
-#define smp_store_release(p, value) \
-	do { \
-		if (S2_IS_ENTRY(p)) \
-			s2_entry_store((p), (s2_u64)(value), S2_ORDER_RELEASE); \
-		else \
-			*(volatile typeof(*(p)) *)(p) = (value); \
-	} while (0)
+#define WRITE_ONCE(x, value) S2_STORE_ONCE(&(x), value, S2_ORDER_PLAIN)
+#define smp_store_release(p, value) S2_STORE_ONCE(p, value, S2_ORDER_RELEASE)
 #define smp_load_acquire(p) READ_ONCE(*(p))
+/* What reads and writes an entry in one instruction is one step. */
 #define cmpxchg(p, old, new) \
-	((typeof(*(p)))(S2_IS_ENTRY(p) ? s2_entry_cmpxchg((p), (s2_u64)(old), (s2_u64)(new)) : \
-					 s2_plain_cmpxchg((p), (s2_u64)(old), (s2_u64)(new))))
+	({ \
+		volatile typeof(*(p)) *s2_at = (p); \
+		typeof(*(p)) s2_old = (old), s2_new = (new), s2_seen; \
+		if (S2_IS_ENTRY(s2_at)) { \
+			s2_seen = (typeof(*(p)))s2_entry_cmpxchg(s2_at, (s2_u64)s2_old, \
+								 (s2_u64)s2_new); \
+		} else { \
+			s2_seen = *s2_at; \
+			if (s2_seen == s2_old) \
+				*s2_at = s2_new; \
+		} \
+		s2_seen; \
+	})
 #define cmpxchg_relaxed cmpxchg
 #define cmpxchg64 cmpxchg
-static inline s2_u64 s2_plain_cmpxchg(volatile void *p, s2_u64 old, s2_u64 new)
-{
-	s2_u64 seen = *(volatile s2_u64 *)p;
-
-	if (seen == old)
-		*(volatile s2_u64 *)p = new;
-	return seen;
-}
-#define xchg(p, value) ({ typeof(*(p)) s2_old = READ_ONCE(*(p)); WRITE_ONCE(*(p), value); s2_old; })
+#define xchg(p, value) \
+	({ \
+		volatile typeof(*(p)) *s2_at = (p); \
+		typeof(*(p)) s2_new = (value), s2_seen; \
+		if (S2_IS_ENTRY(s2_at)) { \
+			s2_seen = (typeof(*(p)))s2_entry_xchg(s2_at, (s2_u64)s2_new); \
+		} else { \
+			s2_seen = *s2_at; \
+			*s2_at = s2_new; \
+		} \
+		s2_seen; \
+	})
 #define S2_BARRIER_ish S2_DSB_ISH
 #define S2_BARRIER_ishst S2_DSB_ISHST
 #define S2_BARRIER_nsh S2_DSB_NSH
@@ -63,9 +79,14 @@ struct mutex { int unused; };
 #define spin_needbreak(l) s2_lock_contended((l)->name)
 #define rwlock_needbreak(l) s2_lock_contended((l)->name)
 #define cond_resched() ((void)0)
-#define s2_break_lock(l) \
-	({ bool s2_broken = s2_lock_contended((l)->name); \
-	   if (s2_broken) { s2_unlock((l)->name, 0); s2_lock((l)->name, 0); } s2_broken; })
+static inline bool s2_break_lock(const struct s2_named_lock *lock)
+{
+	if (!s2_lock_contended(lock->name))
+		return false;
+	s2_unlock(lock->name, 0);
+	s2_lock(lock->name, 0);
+	return true;
+}
 #define cond_resched_lock(l) s2_break_lock(l)
 #define cond_resched_rwlock_write(l) s2_break_lock(l)
 #define lockdep_assert_irqs_enabled() ((void)0)

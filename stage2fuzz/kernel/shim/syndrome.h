@@ -13,14 +13,22 @@
 #define kvm_vcpu_trap_is_permission_fault(v) (kvm_vcpu_trap_get_fault_type(v) == 0xc)
 #define kvm_vcpu_trap_get_perm_fault_granule(v) \
 	(1UL << (12 + 9 * (3 - (int)kvm_vcpu_trap_get_fault_level(v))))
-#define kvm_vcpu_abt_iss1tw(v) (!kvm_vcpu_trap_is_iabt(v) && (kvm_vcpu_get_esr(v) >> 7 & 1))
+static inline bool kvm_vcpu_abt_iss1tw(const struct kvm_vcpu *v)
+{
+	return !kvm_vcpu_trap_is_iabt(v) && (kvm_vcpu_get_esr(v) >> 7 & 1);
+}
 #define kvm_vcpu_dabt_iss1tw(v) kvm_vcpu_abt_iss1tw(v)
 #define kvm_vcpu_dabt_is_cm(v) 0
-#define kvm_vcpu_trap_is_exec_fault(v) (kvm_vcpu_trap_is_iabt(v) && !kvm_vcpu_abt_iss1tw(v))
+static inline bool kvm_vcpu_trap_is_exec_fault(const struct kvm_vcpu *v)
+{
+	return kvm_vcpu_trap_is_iabt(v) && !kvm_vcpu_abt_iss1tw(v);
+}
 #define kvm_vcpu_abt_issea(v) 0
 #define kvm_vcpu_dabt_iswrite(v) (!!(kvm_vcpu_get_esr(v) & (1 << 6)))
-#define kvm_is_write_fault(v) \
-	(kvm_vcpu_abt_iss1tw(v) || (!kvm_vcpu_trap_is_iabt(v) && kvm_vcpu_dabt_iswrite(v)))
+static inline bool kvm_is_write_fault(const struct kvm_vcpu *v)
+{
+	return kvm_vcpu_abt_iss1tw(v) || (!kvm_vcpu_trap_is_iabt(v) && kvm_vcpu_dabt_iswrite(v));
+}
 #define kvm_vcpu_dabt_isvalid(v) 0
 #if !S2_HAS_GUEST_SEA
 #define kvm_handle_guest_sea(ipa, esr) 0

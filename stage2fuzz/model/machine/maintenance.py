@@ -1,9 +1,8 @@
 """Cache maintenance of guest pages."""
 
-from stage2fuzz.arch import PTE_ADDRESS, PTE_MEMATTR, PTE_MEMATTR_NORMAL
+from stage2fuzz.arch import GRANULES, PTE_ADDRESS, PTE_MEMATTR, PTE_MEMATTR_NORMAL
 from stage2fuzz.events import DCACHE_CLEAN, ICACHE_INVALIDATE
 from stage2fuzz.model.machine.vm import Vm
-from stage2fuzz.model.pgtable.walk import GRANULES
 
 
 def clean_dcache_guest_page(vm: Vm, address: int, size: int) -> None:
@@ -13,12 +12,11 @@ def clean_dcache_guest_page(vm: Vm, address: int, size: int) -> None:
 
 
 def clean_dcache_of_leaf(vm: Vm, pte: int, level: int) -> None:
-    """The same of what a leaf maps, if that is cacheable."""
+    """Clean what a leaf maps, if that is cacheable (stage2_pte_cacheable)."""
     if pte & PTE_MEMATTR == PTE_MEMATTR_NORMAL:
         clean_dcache_guest_page(vm, pte & PTE_ADDRESS, GRANULES[level])
 
 
 def invalidate_icache_guest_page(vm: Vm, address: int, size: int) -> None:
-    """Before anyone may execute there."""
-    if not vm.planted.no_icache_invalidate:
-        vm.record((ICACHE_INVALIDATE, vm.current, address, size, 0, 0))
+    """Invalidate the instruction cache, before anyone may execute there."""
+    vm.record((ICACHE_INVALIDATE, vm.current, address, size, 0, 0))

@@ -7,6 +7,7 @@ each PE keeps a list of stores that walkers cannot see yet, drained one by one a
 
 from typing import Final
 
+from stage2fuzz.arch import PAGE_MASK, PAGE_SIZE
 from stage2fuzz.events import (
     ALLOC,
     CAS_FAIL,
@@ -80,7 +81,7 @@ class Memory(Threads):
         value = self.entries.get(ptep, 0)
         if self.pending is not None:
             value = self._forwarded(ptep, value)
-        if self.unzeroed and ptep & ~0xFFF in self.unzeroed and ptep not in self.entries:
+        if self.unzeroed and ptep & PAGE_MASK in self.unzeroed and ptep not in self.entries:
             value = JUNK
         self.record((LOAD, self.current, ptep, 0, value, 0))
         return value
@@ -120,7 +121,7 @@ class Memory(Threads):
     def visible(self, ptep: int) -> int:
         """What a hardware walker reads now."""
         value = self.entries.get(ptep, 0)
-        if self.unzeroed and ptep & ~0xFFF in self.unzeroed and ptep not in self.entries:
+        if self.unzeroed and ptep & PAGE_MASK in self.unzeroed and ptep not in self.entries:
             return JUNK
         return value
 
@@ -148,7 +149,7 @@ class Memory(Threads):
         """Take a table page out of the memory cache; it holds junk until it is zeroed."""
         page = self._free_pages.pop() if self._free_pages else self._next_page
         if page == self._next_page:
-            self._next_page += 0x1000
+            self._next_page += PAGE_SIZE
         self.point(ALLOC, page)
         self.record((ALLOC, self.current, page, 0, 0, 0))
         self.counts[page] = 1
@@ -167,7 +168,7 @@ class Memory(Threads):
         """Give a table page back; its entries are gone. A second free is recorded, not done."""
         self.point(FREE, page)
         if self.counts.pop(page, None) is not None:
-            for ptep in [ptep for ptep in self.entries if ptep & ~0xFFF == page]:
+            for ptep in [ptep for ptep in self.entries if ptep & PAGE_MASK == page]:
                 del self.entries[ptep]
             self.unzeroed.discard(page)
             self._free_pages.append(page)
@@ -175,7 +176,7 @@ class Memory(Threads):
 
     def get_page(self, ptep: int) -> None:
         """One more counted entry in the page that holds ``ptep`` (roots are not counted)."""
-        page = ptep & ~0xFFF
+        page = ptep & PAGE_MASK
         if page in self.counts:
             self.point(GET, page)
             count = self.counts[page] = self.counts.get(page, 0) + 1
@@ -183,7 +184,7 @@ class Memory(Threads):
 
     def put_page(self, ptep: int) -> None:
         """One counted entry less; frees the page when nothing is left, as put_page does."""
-        page = ptep & ~0xFFF
+        page = ptep & PAGE_MASK
         if page in self.counts:
             self.point(PUT, page)
             count = self.counts[page] = self.counts.get(page, 0) - 1

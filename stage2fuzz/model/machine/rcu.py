@@ -5,12 +5,9 @@ was asked for runs it, as if the callback came at once. Later is allowed and sho
 """
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import Protocol
 
-from stage2fuzz.events import FREE_DEFERRED, RCU_LOCK, RCU_UNLOCK
-
-if TYPE_CHECKING:
-    from stage2fuzz.model.machine.vm import Vm
+from stage2fuzz.events import FREE_DEFERRED, RCU_LOCK, RCU_UNLOCK, Event
 
 
 class Rcu:
@@ -24,14 +21,22 @@ class Rcu:
         """(readers that the free waits for, the free), oldest first."""
 
 
-def rcu_read_lock(vm: "Vm") -> None:
-    """Begin a read section of the running thread; they do not nest here."""
+class Machine(Protocol):
+    """What RCU needs of the machine: who runs, and where events go."""
+
+    current: int
+    record: Callable[[Event], None]
+    rcu: Rcu
+
+
+def rcu_read_lock(vm: Machine) -> None:
+    """Begin a read section of the running thread; read sections do not nest in the model."""
     vm.rcu.readers |= 1 << vm.current
     vm.record((RCU_LOCK, vm.current, 0, 0, 0, 0))
 
 
-def rcu_read_unlock(vm: "Vm") -> None:
-    """End it, and run the frees that waited for nobody else."""
+def rcu_read_unlock(vm: Machine) -> None:
+    """End the read section, and run the frees that waited for nobody else."""
     rcu, me = vm.rcu, 1 << vm.current
     vm.record((RCU_UNLOCK, vm.current, 0, 0, 0, 0))
     rcu.readers &= ~me
@@ -43,7 +48,7 @@ def rcu_read_unlock(vm: "Vm") -> None:
         free()
 
 
-def call_rcu(vm: "Vm", page: int, free: Callable[[], None]) -> None:
+def call_rcu(vm: Machine, page: int, free: Callable[[], None]) -> None:
     """Run ``free`` for table page ``page`` when every reader that is inside now has left."""
     vm.record((FREE_DEFERRED, vm.current, page, 0, 0, 0))
     if vm.rcu.readers:

@@ -3,23 +3,30 @@
 from collections.abc import Iterator
 from typing import Final
 
-from stage2fuzz.arch import ENTRIES, PAGE_SIZE, address_of, granule, is_table, is_valid
+from stage2fuzz.arch import (
+    ENTRIES,
+    ENTRY_SIZE,
+    GRANULES,
+    PAGE_MASK,
+    PAGE_SIZE,
+    SHIFTS,
+    address_of,
+    is_table,
+    is_valid,
+)
 from stage2fuzz.case.scenario import (
     SLOT_STRIDE,
     Backing,
     Host,
     Op,
     Scenario,
-    Slot,
     host_address,
     ipa_of,
     page_of,
 )
 from stage2fuzz.events import (
     BACKING,
-    HOST_ABSENT,
     HOST_DEVICE,
-    HOST_POISON,
     HOST_READ,
     HOST_WRITE,
     ROOT,
@@ -27,14 +34,12 @@ from stage2fuzz.events import (
     ROOT_FWB,
     SETUP,
     SLOT,
-    SLOT_LOGGING,
-    SLOT_READONLY,
     Event,
 )
-from stage2fuzz.model.era import Era
+from stage2fuzz.model.flags import Flags
 from stage2fuzz.model.machine.memory import TABLE_BASE, Memory
 from stage2fuzz.model.machine.rcu import Rcu
-from stage2fuzz.model.revision import BASE, Revision
+from stage2fuzz.model.machine.slots import HOST_FLAGS, HostPageState, MemorySlot
 from stage2fuzz.window import Entry, Window
 
 VMID: Final = 1
@@ -42,54 +47,8 @@ HOST_VMID: Final = 0
 HYP_VMID: Final = -1
 HYP_BITS: Final = 39
 SPLIT_CACHE: Final = -1
+"""Index into the caches of the pages that eager splitting has."""
 HYP_ROOT: Final = TABLE_BASE - (1 << 20)
-HOST_FLAGS: Final[dict[Host, int]] = {
-    Host.RW: HOST_READ | HOST_WRITE,
-    Host.R: HOST_READ,
-    Host.LAZY: HOST_READ,
-    Host.ABSENT: HOST_ABSENT,
-    Host.POISON: HOST_POISON,
-}
-
-
-class MemorySlot:
-    """struct kvm_memory_slot: what a fault handler reads of a slot."""
-
-    __slots__ = ("backing", "dirty", "end", "flags", "number", "skewed", "start")
-
-    def __init__(self, number: int, slot: Slot) -> None:
-        self.number = number
-        self.start = ipa_of(number * SLOT_STRIDE)
-        self.end = self.start + slot.pages * PAGE_SIZE
-        self.flags = SLOT_READONLY if slot.readonly else 0
-        if slot.logging and slot.backing is not Backing.DEVICE:
-            self.flags |= SLOT_LOGGING
-        self.backing = slot.backing
-        self.skewed = slot.skewed
-        self.dirty: dict[int, bool] = {}
-        """The dirty bitmap: the set bits, by the page's IPA, in the order they were set."""
-
-    @property
-    def logging(self) -> bool:
-        """kvm_slot_dirty_track_enabled of a writable slot (memslot_is_logging)."""
-        return self.flags & (SLOT_LOGGING | SLOT_READONLY) == SLOT_LOGGING
-
-    def unit(self, ipa: int) -> int:
-        """First IPA of the host mapping that holds ``ipa``."""
-        size = self.backing.pages * PAGE_SIZE
-        return self.start + (ipa - self.start) // size * size
-
-
-class HostPageState:
-    """One host mapping: where it is and what the host grants on it."""
-
-    __slots__ = ("address", "host", "locked")
-
-    def __init__(self, address: int, host: Host) -> None:
-        self.address = address
-        self.host = host
-        self.locked = False
-        """A host thread holds the page's lock: it is about to replace the page."""
 
 
 class Vm(Memory):
@@ -98,7 +57,7 @@ class Vm(Memory):
     __slots__ = (
         "_header",
         "caches",
-        "era",
+        "flags",
         "generation",
         "host",
         "issued",
@@ -107,10 +66,8 @@ class Vm(Memory):
         "notifier_count",
         "notifier_seq",
         "options",
-        "planted",
         "rcu",
         "readers",
-        "revision",
         "root",
         "scenario",
         "slots",
@@ -122,12 +79,10 @@ class Vm(Memory):
         "window",
     )
 
-    def __init__(self) -> None:
+    def __init__(self, flags: Flags) -> None:
         super().__init__()
-        self.era: Era
+        self.flags = flags
         self.rcu = Rcu()
-        self.revision: Revision = BASE
-        self.planted = BASE.planted
         self.scenario = Scenario()
         self.options = self.scenario.options
         self.root = TABLE_BASE
@@ -152,17 +107,16 @@ class Vm(Memory):
         """Table page -> (level of its entries, first IPA); kept for the window TLB only."""
         self._header: dict[Scenario, list[Event]] = {}
 
-    def reset(self, scenario: Scenario, revision: Revision, era: Era) -> None:
+    def reset(self, scenario: Scenario) -> None:
         """Set the machine up for ``scenario``, and start the event list with what it is."""
         options = scenario.options
         threads = scenario.threads
         self.scenario, self.options = scenario, options
-        self.revision, self.planted, self.era = revision, revision.planted, era
         self.rcu = Rcu()
         self.reset_memory(threads, options.pending_stores)
         roots = 2 if options.ipa_bits == 40 else 1
         self.start_level = 1 if options.ipa_bits == 40 else 0
-        self._next_page = TABLE_BASE + roots * ENTRIES * 8
+        self._next_page = TABLE_BASE + roots * ENTRIES * ENTRY_SIZE
         self.mapped = True
         self.leaving = []
         self.notifier_count = self.notifier_seq = self.generation = self.topups = 0
@@ -210,7 +164,7 @@ class Vm(Memory):
 
     def entry(self, ipa: int) -> int:
         """Address of the root entry that translates ``ipa``."""
-        return self.root + (ipa >> (granule(self.start_level).bit_length() - 1)) * 8
+        return self.root + (ipa >> SHIFTS[self.start_level]) * ENTRY_SIZE
 
     def visible_write(self, ptep: int, old: int, new: int) -> None:
         """Keep the window TLB: what the entry covers, and what an unlinked table leaves behind."""
@@ -218,7 +172,7 @@ class Vm(Memory):
         level, base = self._place(ptep)
         if level < 0:
             return
-        ipa = base + (ptep & 0xFFF) // 8 * granule(level)
+        ipa = base + (ptep & ~PAGE_MASK) // ENTRY_SIZE * GRANULES[level]
         if new != old and is_table(old, level):
             self.window.unlink(list(self._below(address_of(old))))
         if is_table(new, level):
@@ -227,18 +181,18 @@ class Vm(Memory):
 
     def _place(self, ptep: int) -> tuple[int, int]:
         """(level, first IPA) of the table page that holds ``ptep``; level -1 for hyp tables."""
-        page = ptep & -PAGE_SIZE
+        page = ptep & PAGE_MASK
         roots = 2 if self.start_level == 1 else 1
         if self.root <= page < self.root + roots * PAGE_SIZE:
-            return self.start_level, (page - self.root) // 8 * granule(self.start_level)
+            return self.start_level, (page - self.root) // ENTRY_SIZE * GRANULES[self.start_level]
         return self.tables.get(page, (-1, 0))
 
     def _below(self, page: int) -> Iterator[Entry]:
         """The valid entries of a table and of the tables below it."""
         level, base = self.tables[page]
         for ptep, value in self.entries.items():
-            if ptep & -PAGE_SIZE == page and is_valid(value):
-                yield ptep, level, base + (ptep & 0xFFF) // 8 * granule(level), value
+            if ptep & PAGE_MASK == page and is_valid(value):
+                yield ptep, level, base + (ptep & ~PAGE_MASK) // ENTRY_SIZE * GRANULES[level], value
                 if is_table(value, level):
                     yield from self._below(address_of(value))
 

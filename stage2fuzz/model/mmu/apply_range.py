@@ -2,9 +2,9 @@
 
 from collections.abc import Callable
 
+from stage2fuzz.arch import GRANULES
 from stage2fuzz.events import LOCK_MMU
 from stage2fuzz.model.machine.vm import Vm
-from stage2fuzz.model.pgtable.walk import GRANULES
 
 
 def stage2_apply_range(
@@ -12,7 +12,7 @@ def stage2_apply_range(
 ) -> None:
     """Apply ``function`` to the range in parts that end where a root entry ends, or from v6.2 a
     block of the largest size; between two parts mmu_lock goes to whoever waits for it."""
-    end, step = start + size, GRANULES[max(vm.start_level, vm.era.widest_step)]
+    end, step = start + size, GRANULES[max(vm.start_level, vm.flags.apply_range_level)]
     while start < end:
         following = min(end, (start & -step) + step)
         function(vm, start, following - start)

@@ -23,18 +23,18 @@ from stage2fuzz.events import (
     RETURN,
     THREAD_END,
 )
-from stage2fuzz.model.machine.vm import MemorySlot, Vm
+from stage2fuzz.model.kvm_pgtable import PROT_R, PROT_W
+from stage2fuzz.model.machine.slots import MemorySlot
+from stage2fuzz.model.mmu.kvm import Kvm, kvm_mmu_lock, kvm_mmu_unlock
 from stage2fuzz.model.mmu.memslots import log_clear, log_disable, log_enable, log_get, slot_delete
 from stage2fuzz.model.mmu.notifier import age, change_pte, move, protect, test_young, unprotect
 from stage2fuzz.model.pgtable.hyp import kvm_pgtable_hyp_map
-from stage2fuzz.model.pgtable.leaf import PROT_R, PROT_W
-from stage2fuzz.model.pgtable.unmapping import kvm_free_stage2_pgd
 
-Operation = Callable[[Vm, MemorySlot, int, int], int]
+Operation = Callable[[Kvm, MemorySlot, int, int], int]
 """(vm, slot, first IPA, bytes) -> the result that the caller in user space sees."""
 
 
-def host_thread(vm: Vm, operations: tuple[HostOp, ...]) -> None:
+def host_thread(vm: Kvm, operations: tuple[HostOp, ...]) -> None:
     """Run a host thread's operations one after another."""
     for operation in operations:
         if not vm.mapped:
@@ -55,7 +55,7 @@ def host_thread(vm: Vm, operations: tuple[HostOp, ...]) -> None:
             vm.record((RETURN, vm.current, start, size, result, code))
 
 
-def teardown(vm: Vm, _slot: MemorySlot, _start: int, _size: int) -> int:
+def teardown(vm: Kvm, _slot: MemorySlot, _start: int, _size: int) -> int:
     """The VM dies with its last file descriptor: nobody runs it and nobody calls it any more."""
     vm.leaving.append(vm.current)
     others = [thread for thread in range(len(vm.ended)) if thread not in vm.leaving]
@@ -64,7 +64,16 @@ def teardown(vm: Vm, _slot: MemorySlot, _start: int, _size: int) -> int:
     return 0
 
 
-def hyp_map(vm: Vm, _slot: MemorySlot, start: int, _size: int) -> int:
+def kvm_free_stage2_pgd(vm: Kvm) -> None:
+    """Unpublish the tables under the lock, then free them all without it: no vCPU runs any more."""
+    kvm_mmu_lock(vm)
+    mapped, vm.mapped = vm.mapped, False
+    kvm_mmu_unlock(vm)
+    if mapped:
+        vm.pgtable.kvm_pgtable_stage2_destroy(vm)
+
+
+def hyp_map(vm: Kvm, _slot: MemorySlot, start: int, _size: int) -> int:
     """Map one page into hyp stage 1, then ask for other permissions on it."""
     vm.lock(LOCK_HYP)
     kvm_pgtable_hyp_map(vm, start, start, PROT_R | PROT_W)

@@ -11,20 +11,23 @@ from stage2fuzz.events import (
     CLEAR_DIRTY,
     EINVAL,
     ENOENT,
-    LOCK_MMU,
     LOCK_SLOTS,
     REPORT,
     SLOT,
     SLOT_LOGGING,
 )
-from stage2fuzz.model.machine.vm import SPLIT_CACHE, MemorySlot, Vm
+from stage2fuzz.model.machine.slots import MemorySlot
+from stage2fuzz.model.machine.tlb import kvm_tlb_flush_vmid, kvm_tlb_flush_vmid_range
+from stage2fuzz.model.machine.vm import SPLIT_CACHE
 from stage2fuzz.model.mmu.apply_range import stage2_apply_range
+from stage2fuzz.model.mmu.kvm import Kvm, kvm_mmu_lock, kvm_mmu_unlock
+from stage2fuzz.model.mmu.split import kvm_mmu_split_memory_region
 
 
-def publish(vm: Vm, slot: MemorySlot, deleted: bool = False) -> None:
+def publish(vm: Kvm, slot: MemorySlot, deleted: bool = False) -> None:
     """Publish a new memslot array, and wait until no fault handler uses the old one."""
     vm.point(SLOT, slot.number)
-    if vm.revision.swap_waits:
+    if vm.flags.swap_waits_for_notifiers:
         vm.wait(SLOT, slot.number, lambda: not vm.notifier_count)
     others = [s for s in vm.slots if s.number != slot.number]
     vm.slots = others if deleted else sorted([*others, slot], key=lambda s: s.number)
@@ -35,7 +38,7 @@ def publish(vm: Vm, slot: MemorySlot, deleted: bool = False) -> None:
     vm.wait(SLOT, slot.number, lambda: all(not 0 <= seen < epoch for seen in vm.readers))
 
 
-def log_enable(vm: Vm, slot: MemorySlot, _start: int, _size: int) -> int:
+def log_enable(vm: Kvm, slot: MemorySlot, _start: int, _size: int) -> int:
     """KVM_MEM_LOG_DIRTY_PAGES on: publish, write-protect the slot, unlock, then flush."""
     vm.lock(LOCK_SLOTS)
     old = _current(vm, slot)
@@ -46,17 +49,35 @@ def log_enable(vm: Vm, slot: MemorySlot, _start: int, _size: int) -> int:
         new.flags |= SLOT_LOGGING
         new.dirty = {}
         publish(vm, new)
-        vm.lock(LOCK_MMU)
-        stage2_apply_range(vm, new.start, new.end - new.start, vm.era.wrprotect)
-        vm.unlock(LOCK_MMU)
-        if not vm.planted.wrprotect_without_flush:
-            vm.era.flush_slot(vm, new)
-        vm.era.split_slot(vm, new)
+        kvm_mmu_wp_memory_region(vm, new)
+        if vm.flags.splits_eagerly:
+            kvm_mmu_split_memory_region(vm, new)
     vm.unlock(LOCK_SLOTS)
     return -EINVAL if device else 0
 
 
-def log_disable(vm: Vm, slot: MemorySlot, _start: int, _size: int) -> int:
+def kvm_mmu_wp_memory_region(vm: Kvm, slot: MemorySlot) -> None:
+    """Write-protect a whole slot under the lock; unlock, then flush."""
+    kvm_mmu_lock(vm)
+    kvm_stage2_wp_range(vm, slot.start, slot.end)
+    kvm_mmu_unlock(vm)
+    kvm_flush_remote_tlbs_memslot(vm, slot)
+
+
+def kvm_stage2_wp_range(vm: Kvm, start: int, end: int) -> None:
+    """Write-protect a range in parts."""
+    stage2_apply_range(vm, start, end - start, vm.pgtable.kvm_pgtable_stage2_wrprotect)
+
+
+def kvm_flush_remote_tlbs_memslot(vm: Kvm, slot: MemorySlot) -> None:
+    """Flush what write protection left in the TLBs: the VMID, from v6.6 the slot's range."""
+    if vm.flags.flushes_slot_by_range:
+        kvm_tlb_flush_vmid_range(vm, slot.start, slot.end - slot.start)
+    else:
+        kvm_tlb_flush_vmid(vm)
+
+
+def log_disable(vm: Kvm, slot: MemorySlot, _start: int, _size: int) -> int:
     """KVM_MEM_LOG_DIRTY_PAGES off: nothing happens in stage 2; blocks come back by faults."""
     vm.lock(LOCK_SLOTS)
     old = _current(vm, slot)
@@ -69,45 +90,49 @@ def log_disable(vm: Vm, slot: MemorySlot, _start: int, _size: int) -> int:
     return 0
 
 
-def _current(vm: Vm, slot: MemorySlot) -> MemorySlot | None:
+def _current(vm: Kvm, slot: MemorySlot) -> MemorySlot | None:
     """The slot as the array has it now that slots_lock is held; None if it was deleted."""
     return next((each for each in vm.slots if each.number == slot.number), None)
 
 
-def log_get(vm: Vm, slot: MemorySlot, _start: int, _size: int) -> int:
+def log_get(vm: Kvm, slot: MemorySlot, _start: int, _size: int) -> int:
     """KVM_GET_DIRTY_LOG with automatic protection, over the whole slot."""
     return _harvest(vm, slot, slot.start, slot.end - slot.start, by_clear=0)
 
 
-def log_clear(vm: Vm, slot: MemorySlot, start: int, size: int) -> int:
+def log_clear(vm: Kvm, slot: MemorySlot, start: int, size: int) -> int:
     """KVM_CLEAR_DIRTY_LOG of the range: what the mask names and is set."""
     return _harvest(vm, slot, start, size, by_clear=1)
 
 
-def _harvest(vm: Vm, old: MemorySlot, start: int, size: int, by_clear: int) -> int:
+def _harvest(vm: Kvm, old: MemorySlot, start: int, size: int, by_clear: int) -> int:
     """Clear bits and write-protect what they covered under the lock; unlock, flush, report."""
     vm.lock(LOCK_SLOTS)
     slot = _current(vm, old)
     if slot is None or not slot.flags & SLOT_LOGGING:
         vm.unlock(LOCK_SLOTS)
         return -ENOENT
-    vm.lock(LOCK_MMU)
+    kvm_mmu_lock(vm)
     taken: list[int] = []
     for ipa in sorted(ipa for ipa in slot.dirty if start <= ipa < start + size):
         vm.point(CLEAR_DIRTY, ipa)
         del slot.dirty[ipa]
         vm.record((CLEAR_DIRTY, vm.current, ipa, 0, 0, 0))
         taken.append(ipa)
-    if not vm.planted.clear_without_wrprotect:
-        for first, end in _words(slot, taken):
-            stage2_apply_range(vm, first, end - first, vm.era.wrprotect)
-    vm.unlock(LOCK_MMU)
-    if taken and not vm.planted.wrprotect_without_flush:
-        vm.era.flush_slot(vm, slot)
+    kvm_arch_mmu_enable_log_dirty_pt_masked(vm, slot, taken)
+    kvm_mmu_unlock(vm)
+    if taken:
+        kvm_flush_remote_tlbs_memslot(vm, slot)
     for ipa in taken:
         vm.record((REPORT, vm.current, ipa, 0, 0, by_clear))
     vm.unlock(LOCK_SLOTS)
     return 0
+
+
+def kvm_arch_mmu_enable_log_dirty_pt_masked(vm: Kvm, slot: MemorySlot, taken: list[int]) -> None:
+    """Write-protect the pages whose bits were taken, a word of the bitmap at a time."""
+    for first, end in _words(slot, taken):
+        kvm_stage2_wp_range(vm, first, end)
 
 
 def _words(slot: MemorySlot, taken: list[int]) -> list[tuple[int, int]]:
@@ -120,14 +145,16 @@ def _words(slot: MemorySlot, taken: list[int]) -> list[tuple[int, int]]:
     return list(ranges.values())
 
 
-def slot_delete(vm: Vm, slot: MemorySlot, _start: int, _size: int) -> int:
+def slot_delete(vm: Kvm, slot: MemorySlot, _start: int, _size: int) -> int:
     """Delete a memslot: unpublish it, wait for its readers, then unmap it."""
     vm.lock(LOCK_SLOTS)
     old = _current(vm, slot)
     if old is not None:
         publish(vm, old, deleted=True)
-        vm.lock(LOCK_MMU)
-        stage2_apply_range(vm, slot.start, slot.end - slot.start, vm.era.unmap)
-        vm.unlock(LOCK_MMU)
+        kvm_mmu_lock(vm)
+        stage2_apply_range(
+            vm, slot.start, slot.end - slot.start, vm.pgtable.kvm_pgtable_stage2_unmap
+        )
+        kvm_mmu_unlock(vm)
     vm.unlock(LOCK_SLOTS)
     return 0

@@ -3,7 +3,7 @@
 from functools import partial
 from typing import Final
 
-from stage2fuzz.arch import PAGE_SIZE
+from stage2fuzz.arch import GRANULES, PAGE_SIZE
 from stage2fuzz.case.scenario import GENERATION_STRIDE, Backing, Host, host_address, page_of
 from stage2fuzz.events import (
     BACKING,
@@ -15,44 +15,49 @@ from stage2fuzz.events import (
     INVALIDATE_END,
     LOCK,
     LOCK_MMAP,
-    LOCK_MMU,
     RETURN,
 )
-from stage2fuzz.model.machine.vm import HostPageState, MemorySlot, Vm
+from stage2fuzz.model.kvm_pgtable import PROT_R
+from stage2fuzz.model.machine.maintenance import clean_dcache_guest_page
+from stage2fuzz.model.machine.slots import HostPageState, MemorySlot
 from stage2fuzz.model.mmu.apply_range import stage2_apply_range
-from stage2fuzz.model.pgtable.walk import GRANULES
+from stage2fuzz.model.mmu.kvm import Kvm, kvm_mmu_lock, kvm_mmu_unlock
 
 MAX_CHANGED: Final = 4
 """Host mappings that one operation changes; the rest of its range is invalidated for nothing,
 as a notifier for a large range often does."""
 
 
-def invalidate_start(vm: Vm, slot: MemorySlot, start: int, size: int) -> None:
-    """invalidate_range_start: from here on no fault installs what the host is about to change.
+def kvm_mmu_notifier_invalidate_range_start(
+    vm: Kvm, slot: MemorySlot, start: int, size: int
+) -> None:
+    """From here on no fault installs what the host is about to change.
 
     A host mapping may be larger than the slot; only what lies in the slot is unmapped.
     """
     vm.record((CALL, vm.current, start, size, 0, CALL_INVALIDATE_START))
-    vm.lock(LOCK_MMU)
+    kvm_mmu_lock(vm)
     vm.notifier_count += 1
     vm.record((INVALIDATE_BEGIN, vm.current, start, size, vm.notifier_count, 0))
-    if vm.planted.unlock_before_tlbi:
-        vm.unlock(LOCK_MMU)
-    stage2_apply_range(vm, start, min(size, slot.end - start), vm.era.unmap)
-    if not vm.planted.unlock_before_tlbi:
-        vm.unlock(LOCK_MMU)
+    kvm_unmap_gfn_range(vm, start, min(size, slot.end - start))
+    kvm_mmu_unlock(vm)
     vm.record((RETURN, vm.current, start, size, 0, CALL_INVALIDATE_START))
 
 
-def invalidate_end(vm: Vm, start: int, size: int) -> None:
-    """invalidate_range_end: the sequence moves before the count drops."""
+def kvm_mmu_notifier_invalidate_range_end(vm: Kvm, start: int, size: int) -> None:
+    """The sequence moves before the count drops."""
     vm.record((CALL, vm.current, start, size, 0, CALL_INVALIDATE_FINISH))
-    vm.lock(LOCK_MMU)
+    kvm_mmu_lock(vm)
     vm.notifier_seq += 1
     vm.notifier_count -= 1
     vm.record((INVALIDATE_END, vm.current, start, size, vm.notifier_seq, 0))
-    vm.unlock(LOCK_MMU)
+    kvm_mmu_unlock(vm)
     vm.record((RETURN, vm.current, start, size, 0, CALL_INVALIDATE_FINISH))
+
+
+def kvm_unmap_gfn_range(vm: Kvm, start: int, size: int) -> None:
+    """Unmap and flush a range in parts."""
+    stage2_apply_range(vm, start, size, vm.pgtable.kvm_pgtable_stage2_unmap)
 
 
 def _host_range(slot: MemorySlot, start: int, size: int) -> tuple[list[int], int, int]:
@@ -63,20 +68,20 @@ def _host_range(slot: MemorySlot, start: int, size: int) -> tuple[list[int], int
     return list(range(first, first + length, step))[:MAX_CHANGED], first, length
 
 
-def move(vm: Vm, slot: MemorySlot, start: int, size: int) -> int:
+def move(vm: Kvm, slot: MemorySlot, start: int, size: int) -> int:
     """The host moves pages elsewhere: migration or compaction."""
     units, first, length = _host_range(slot, start, size)
     _lock_pages(vm, slot, units)
-    invalidate_start(vm, slot, first, length)
+    kvm_mmu_notifier_invalidate_range_start(vm, slot, first, length)
     for unit in units:
         vm.point(BACKING, unit)
         _relocate(vm, slot, unit)
-    invalidate_end(vm, first, length)
+    kvm_mmu_notifier_invalidate_range_end(vm, first, length)
     _unlock_pages(vm, slot, units)
     return 0
 
 
-def _lock_pages(vm: Vm, slot: MemorySlot, units: list[int]) -> None:
+def _lock_pages(vm: Kvm, slot: MemorySlot, units: list[int]) -> None:
     """lock_page: two threads of the host never replace the same page at once."""
     if len(vm.scenario.hosts) < 2:
         return
@@ -91,12 +96,12 @@ def _unlocked(page: HostPageState) -> bool:
     return not page.locked
 
 
-def _unlock_pages(vm: Vm, slot: MemorySlot, units: list[int]) -> None:
+def _unlock_pages(vm: Kvm, slot: MemorySlot, units: list[int]) -> None:
     for unit in units:
         vm.host_page(slot, unit).locked = False
 
 
-def _relocate(vm: Vm, slot: MemorySlot, unit: int, host: Host | None = None) -> None:
+def _relocate(vm: Kvm, slot: MemorySlot, unit: int, host: Host | None = None) -> None:
     page = vm.host_page(slot, unit)
     vm.generation += 1
     page.address = host_address(page_of(unit), 0, slot.skewed) + vm.generation * GENERATION_STRIDE
@@ -105,30 +110,30 @@ def _relocate(vm: Vm, slot: MemorySlot, unit: int, host: Host | None = None) -> 
     _announce(vm, slot, unit)
 
 
-def _announce(vm: Vm, slot: MemorySlot, unit: int) -> None:
+def _announce(vm: Kvm, slot: MemorySlot, unit: int) -> None:
     page = vm.host_page(slot, unit)
     size = slot.backing.pages * PAGE_SIZE
     flags = vm.host_flags(slot, page)
     vm.record((BACKING, vm.current, unit, size, page.address, flags))
 
 
-def protect(vm: Vm, slot: MemorySlot, start: int, size: int) -> int:
+def protect(vm: Kvm, slot: MemorySlot, start: int, size: int) -> int:
     """mprotect(PROT_READ) by the VMM, under the mmap lock."""
     units, first, length = _host_range(slot, start, size)
     vm.lock(LOCK_MMAP)
-    invalidate_start(vm, slot, first, length)
+    kvm_mmu_notifier_invalidate_range_start(vm, slot, first, length)
     for unit in units:
         page = vm.host_page(slot, unit)
         if page.host in (Host.RW, Host.LAZY):
             vm.point(BACKING, unit)
             page.host = Host.R
             _announce(vm, slot, unit)
-    invalidate_end(vm, first, length)
+    kvm_mmu_notifier_invalidate_range_end(vm, first, length)
     vm.unlock(LOCK_MMAP)
     return 0
 
 
-def unprotect(vm: Vm, slot: MemorySlot, start: int, size: int) -> int:
+def unprotect(vm: Kvm, slot: MemorySlot, start: int, size: int) -> int:
     """mprotect(PROT_READ | PROT_WRITE) by the VMM; more rights need no notifier."""
     vm.lock(LOCK_MMAP)
     for unit in _host_range(slot, start, size)[0]:
@@ -141,42 +146,51 @@ def unprotect(vm: Vm, slot: MemorySlot, start: int, size: int) -> int:
     return 0
 
 
-def change_pte(vm: Vm, slot: MemorySlot, start: int, _size: int) -> int:
+def change_pte(vm: Kvm, slot: MemorySlot, start: int, _size: int) -> int:
     """KSM's way: a new read-only page, mapped straight from the notifier without a cache."""
     unit = slot.unit(start)
     if slot.backing is not Backing.PAGE:
         return 0  # KSM merges ordinary pages only
     _lock_pages(vm, slot, [unit])
-    invalidate_start(vm, slot, unit, PAGE_SIZE)
+    kvm_mmu_notifier_invalidate_range_start(vm, slot, unit, PAGE_SIZE)
     vm.point(BACKING, unit)
     _relocate(vm, slot, unit, Host.LAZY)
     address = vm.host_page(slot, unit).address
     vm.record((CALL, vm.current, unit, PAGE_SIZE, address, CALL_CHANGE_PTE))
-    vm.lock(LOCK_MMU)
+    kvm_mmu_lock(vm)
     vm.notifier_seq += 1
     if vm.slot_of(unit) is not None:
-        vm.era.set_spte(vm, unit, address)
-    vm.unlock(LOCK_MMU)
+        kvm_set_spte_gfn(vm, unit, address)
+    kvm_mmu_unlock(vm)
     vm.record((RETURN, vm.current, unit, PAGE_SIZE, 0, CALL_CHANGE_PTE))
-    invalidate_end(vm, unit, PAGE_SIZE)
+    kvm_mmu_notifier_invalidate_range_end(vm, unit, PAGE_SIZE)
     _unlock_pages(vm, slot, [unit])
     return 0
 
 
-def age(vm: Vm, _slot: MemorySlot, start: int, size: int) -> int:
+def kvm_set_spte_gfn(vm: Kvm, ipa: int, address: int) -> None:
+    """The new page is mapped read-only, without a memory cache and for no fault; not from v6.10."""
+    if vm.flags.ignores_change_pte:
+        return
+    if not vm.flags.walkers_maintain_caches:
+        clean_dcache_guest_page(vm, address, PAGE_SIZE)
+    vm.pgtable.kvm_pgtable_stage2_map(vm, ipa, PAGE_SIZE, address, PROT_R)
+
+
+def age(vm: Kvm, _slot: MemorySlot, start: int, size: int) -> int:
     """clear_young, no flush: the core ages one host mapping a call, a range in a few calls."""
-    vm.lock(LOCK_MMU)
+    kvm_mmu_lock(vm)
     block = size in (GRANULES[1], GRANULES[2])
     step = size if block else PAGE_SIZE
     pages = range(start, start + size, step)[:MAX_CHANGED]
-    young = [vm.era.mkold(vm, page, step) for page in pages]
-    vm.unlock(LOCK_MMU)
+    young = [vm.pgtable.kvm_pgtable_stage2_test_clear_young(vm, page, step, True) for page in pages]
+    kvm_mmu_unlock(vm)
     return int(any(young))
 
 
-def test_young(vm: Vm, _slot: MemorySlot, start: int, _size: int) -> int:
+def test_young(vm: Kvm, _slot: MemorySlot, start: int, _size: int) -> int:
     """Whether the page was accessed lately."""
-    vm.lock(LOCK_MMU)
-    young = vm.era.is_young(vm, start)
-    vm.unlock(LOCK_MMU)
+    kvm_mmu_lock(vm)
+    young = vm.pgtable.kvm_pgtable_stage2_test_clear_young(vm, start, PAGE_SIZE, False)
+    kvm_mmu_unlock(vm)
     return int(young)

@@ -2,12 +2,13 @@
 
 from stage2fuzz.case.scenario import MAX_FAULTS, Access, ipa_of
 from stage2fuzz.events import ACCESS, EAGAIN, FAULT, LIMIT_FAULTS, RESUME, WALK
-from stage2fuzz.model.machine.tlb import translate
-from stage2fuzz.model.machine.vm import Vm
-from stage2fuzz.model.mmu.abort_v5_10 import RESUME_GUEST, Fault, kvm_handle_guest_abort
+from stage2fuzz.model.machine.walker import translate
+from stage2fuzz.model.mmu.fault import kvm_handle_guest_abort
+from stage2fuzz.model.mmu.fault_desc import RESUME_GUEST, Fault
+from stage2fuzz.model.mmu.kvm import Kvm
 
 
-def vcpu_thread(vm: Vm, accesses: tuple[Access, ...]) -> None:
+def vcpu_thread(vm: Kvm, accesses: tuple[Access, ...]) -> None:
     """Run the guest's accesses in order; -EAGAIN from KVM_RUN makes the VMM run the vCPU again."""
     me = vm.current
     for number, access in enumerate(accesses):
@@ -28,7 +29,7 @@ def vcpu_thread(vm: Vm, accesses: tuple[Access, ...]) -> None:
             vm.give_up(LIMIT_FAULTS)
 
 
-def first_step(vm: Vm, accesses: tuple[Access, ...]) -> tuple[int, int]:
+def first_step(vm: Kvm, accesses: tuple[Access, ...]) -> tuple[int, int]:
     """The step that the next of ``accesses`` begins with: a walk from the root.
 
     Not known where a TLB may hold something stale, so that no walk is needed.

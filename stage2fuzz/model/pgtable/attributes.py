@@ -1,6 +1,15 @@
 """The attribute walker: relax, write-protect, access flag; leaves only, one store each."""
 
-from stage2fuzz.arch import PTE_ADDRESS, PTE_AF, PTE_READ, PTE_VALID, PTE_WRITE, PTE_XN
+from stage2fuzz.arch import (
+    GRANULES,
+    PAGE_SIZE,
+    PTE_ADDRESS,
+    PTE_AF,
+    PTE_READ,
+    PTE_VALID,
+    PTE_WRITE,
+    PTE_XN,
+)
 from stage2fuzz.events import (
     CALL,
     CALL_IS_YOUNG,
@@ -11,11 +20,11 @@ from stage2fuzz.events import (
     DSB_ISHST,
     RETURN,
 )
+from stage2fuzz.model.kvm_pgtable import LEAF, PROT_R, PROT_W, PROT_X
 from stage2fuzz.model.machine.maintenance import invalidate_icache_guest_page
-from stage2fuzz.model.machine.tlb import tlb_flush_vmid_ipa
+from stage2fuzz.model.machine.tlb import kvm_tlb_flush_vmid_ipa
 from stage2fuzz.model.machine.vm import Vm
-from stage2fuzz.model.pgtable.leaf import PROT_R, PROT_W, PROT_X
-from stage2fuzz.model.pgtable.walk import GRANULES, LEAF, Walk, kvm_pgtable_walk
+from stage2fuzz.model.pgtable.walk import Visitor, Walk, kvm_pgtable_walk
 
 
 class AttributeWalk(Walk):
@@ -23,8 +32,8 @@ class AttributeWalk(Walk):
 
     __slots__ = ("clear", "found", "level", "set")
 
-    def __init__(self, addr: int, size: int, set_: int, clear: int) -> None:
-        super().__init__(addr, size, stage2_attr_walker, LEAF, sparse=True)
+    def __init__(self, visit: Visitor, addr: int, size: int, set_: int, clear: int) -> None:
+        super().__init__(visit, addr, size, LEAF, sparse=True)
         self.set = set_
         self.clear = clear
         self.found = 0
@@ -39,14 +48,15 @@ def stage2_attr_walker(vm: Vm, walk: AttributeWalk, ptep: int, level: int, _flag
     walk.found, walk.level = pte, level
     changed = (pte & ~walk.clear) | walk.set
     if changed != pte:
-        if pte & ~changed & PTE_XN and vm.revision.cleared_entries:
+        if pte & ~changed & PTE_XN and vm.flags.walkers_maintain_caches:
             invalidate_icache_guest_page(vm, pte & PTE_ADDRESS, GRANULES[level])
         vm.store(ptep, changed)
     return 0
 
 
-def _update(vm: Vm, addr: int, size: int, set_: int, clear: int) -> AttributeWalk:
-    walk = AttributeWalk(addr, size, set_, clear)
+def stage2_update_leaf_attrs(vm: Vm, addr: int, size: int, set_: int, clear: int) -> AttributeWalk:
+    """Set and clear attributes of the leaves of the range; the walk says what was there."""
+    walk = AttributeWalk(stage2_attr_walker, addr, size, set_, clear)
     kvm_pgtable_walk(vm, walk)
     return walk
 
@@ -58,15 +68,10 @@ def kvm_pgtable_stage2_relax_perms(vm: Vm, addr: int, size: int, prot: int) -> i
     does (the level hint is then 0).
     """
     vm.record((CALL, vm.current, addr & -size, size, 0, CALL_RELAX | prot << 8))
-    planted = vm.planted
     set_ = (PTE_READ if prot & PROT_R else 0) | (PTE_WRITE if prot & PROT_W else 0)
     clear = PTE_XN if prot & PROT_X else 0
-    if planted.relax_drops_a_bit and prot & PROT_X:
-        clear |= PTE_WRITE
-        set_ &= ~PTE_WRITE
-    walk = _update(vm, addr, 1, set_, clear)
-    if not planted.relax_without_tlbi:
-        tlb_flush_vmid_ipa(vm, addr, walk.level)
+    walk = stage2_update_leaf_attrs(vm, addr, 1, set_, clear)
+    kvm_tlb_flush_vmid_ipa(vm, addr, walk.level)
     vm.record((RETURN, vm.current, addr & -size, size, 0, CALL_RELAX))
     return 0
 
@@ -74,34 +79,36 @@ def kvm_pgtable_stage2_relax_perms(vm: Vm, addr: int, size: int, prot: int) -> i
 def kvm_pgtable_stage2_wrprotect(vm: Vm, addr: int, size: int) -> int:
     """Clear W on every leaf of the range; the caller flushes, after it dropped the lock."""
     vm.record((CALL, vm.current, addr, size, 0, CALL_WRPROTECT))
-    if vm.planted.wrprotect_skips_a_page:
-        _update(vm, addr, size - 4096, 0, PTE_WRITE)
-    else:
-        _update(vm, addr, size, 0, PTE_WRITE)
+    stage2_update_leaf_attrs(vm, addr, size, 0, PTE_WRITE)
     vm.record((RETURN, vm.current, addr, size, 0, CALL_WRPROTECT))
     return 0
 
 
 def kvm_pgtable_stage2_mkyoung(vm: Vm, addr: int) -> bool:
     """Set AF on the leaf of ``addr``; no TLBI, since an entry without AF is never cached."""
-    vm.record((CALL, vm.current, addr, 4096, 0, CALL_MKYOUNG))
-    found = bool(_update(vm, addr, 1, PTE_AF, 0).found)
+    vm.record((CALL, vm.current, addr, PAGE_SIZE, 0, CALL_MKYOUNG))
+    found = bool(stage2_update_leaf_attrs(vm, addr, 1, PTE_AF, 0).found)
     vm.dsb(DSB_ISHST)
-    vm.record((RETURN, vm.current, addr, 4096, int(found), CALL_MKYOUNG))
+    vm.record((RETURN, vm.current, addr, PAGE_SIZE, int(found), CALL_MKYOUNG))
     return found
+
+
+def kvm_pgtable_stage2_test_clear_young(vm: Vm, addr: int, _size: int, mkold: bool) -> bool:
+    """Two functions until v6.5; each looks at the first leaf alone, however large the range is."""
+    return kvm_pgtable_stage2_mkold(vm, addr) if mkold else kvm_pgtable_stage2_is_young(vm, addr)
 
 
 def kvm_pgtable_stage2_mkold(vm: Vm, addr: int) -> bool:
     """Clear AF on the leaf of ``addr``; whether it was set."""
-    vm.record((CALL, vm.current, addr, 4096, 0, CALL_MKOLD))
-    young = bool(_update(vm, addr, 1, 0, PTE_AF).found & PTE_AF)
-    vm.record((RETURN, vm.current, addr, 4096, int(young), CALL_MKOLD))
+    vm.record((CALL, vm.current, addr, PAGE_SIZE, 0, CALL_MKOLD))
+    young = bool(stage2_update_leaf_attrs(vm, addr, 1, 0, PTE_AF).found & PTE_AF)
+    vm.record((RETURN, vm.current, addr, PAGE_SIZE, int(young), CALL_MKOLD))
     return young
 
 
 def kvm_pgtable_stage2_is_young(vm: Vm, addr: int) -> bool:
     """Whether the leaf of ``addr`` has AF."""
-    vm.record((CALL, vm.current, addr, 4096, 0, CALL_IS_YOUNG))
-    young = bool(_update(vm, addr, 1, 0, 0).found & PTE_AF)
-    vm.record((RETURN, vm.current, addr, 4096, int(young), CALL_IS_YOUNG))
+    vm.record((CALL, vm.current, addr, PAGE_SIZE, 0, CALL_IS_YOUNG))
+    young = bool(stage2_update_leaf_attrs(vm, addr, 1, 0, 0).found & PTE_AF)
+    vm.record((RETURN, vm.current, addr, PAGE_SIZE, int(young), CALL_IS_YOUNG))
     return young

@@ -6,7 +6,15 @@ refused with a warning (in later kernels an error too). Both writers must keep t
 
 from typing import Final
 
-from stage2fuzz.arch import PTE_VALID
+from stage2fuzz.arch import (
+    ENTRIES,
+    ENTRY_SIZE,
+    LAST_LEVEL,
+    PAGE_SIZE,
+    PTE_ADDRESS,
+    PTE_VALID,
+    SHIFTS,
+)
 from stage2fuzz.events import (
     CALL,
     CALL_HYP_MAP,
@@ -31,39 +39,36 @@ LEVELS: Final = (1, 2)
 
 def kvm_pgtable_hyp_map(vm: Vm, addr: int, phys: int, prot: int) -> int:
     """Map one page of hyp stage 1: 0, or for a remap in later kernels -EINVAL."""
-    vm.record((CALL, vm.current, addr, 4096, phys, CALL_HYP_MAP | prot << 8))
+    vm.record((CALL, vm.current, addr, PAGE_SIZE, phys, CALL_HYP_MAP | prot << 8))
     table = HYP_ROOT
     for level in LEVELS:
-        ptep = table + ((addr >> (12 + 9 * (3 - level))) & 511) * 8
+        ptep = table + ((addr >> SHIFTS[level]) & (ENTRIES - 1)) * ENTRY_SIZE
         pte = vm.load(ptep)
         if not pte & PTE_VALID:
             kvm_set_table_pte(vm, ptep, vm.alloc_page())
             pte = vm.load(ptep)
-        table = pte & 0xFFFF_FFFF_F000
-    ptep = table + ((addr >> 12) & 511) * 8
+        table = pte & PTE_ADDRESS
+    ptep = table + ((addr >> SHIFTS[LAST_LEVEL]) & (ENTRIES - 1)) * ENTRY_SIZE
     ret = hyp_map_walker_try_leaf(vm, ptep, phys, prot)
     vm.dsb(DSB_ISHST)
-    vm.record((RETURN, vm.current, addr, 4096, ret, CALL_HYP_MAP))
+    vm.record((RETURN, vm.current, addr, PAGE_SIZE, ret, CALL_HYP_MAP))
     return ret
 
 
 def hyp_map_walker_try_leaf(vm: Vm, ptep: int, phys: int, prot: int) -> int:
     """Install the leaf over an invalid entry; warn instead of remapping."""
     attr = stage2_set_prot_attr(prot)
-    if vm.planted.hyp_rewrites_in_place:
-        vm.store(ptep, kvm_init_valid_leaf_pte(phys, attr, 3), ORDER_RELEASE)
-        return 0
     old = vm.load(ptep)
-    if not vm.revision.decoupled_writers:
-        written = kvm_set_valid_leaf_pte(vm, ptep, old, phys, attr, 3)
+    if not vm.flags.decoupled_writers:
+        written = kvm_set_valid_leaf_pte(vm, ptep, old, phys, attr, LAST_LEVEL)
     else:
-        new = kvm_init_valid_leaf_pte(phys, attr, 3)
+        new = kvm_init_valid_leaf_pte(phys, attr, LAST_LEVEL)
         written = not old & PTE_VALID or old == new
         if not old & PTE_VALID:
             vm.store(ptep, new, ORDER_RELEASE)
     if not written:
         vm.record((WARN, vm.current, 0, 0, 0, WARN_HYP_REMAP))
-        if vm.revision.hyp_remap_fails:
+        if vm.flags.refuses_hyp_remap:
             # The leaf writer warns, and so does its caller, who has no level left to descend to.
             vm.record((WARN, vm.current, 0, 0, 0, WARN_HYP_REMAP))
             return -EINVAL

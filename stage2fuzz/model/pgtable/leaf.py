@@ -1,26 +1,25 @@
 """Leaf writers: values of entries, and the two ways of storing them that patch 1 tells apart."""
 
 from stage2fuzz.arch import (
-    PAGE_SIZE,
+    GRANULES,
+    LAST_LEVEL,
+    PAGE_MASK,
     PTE_AF,
     PTE_INNER_SHAREABLE,
     PTE_MEMATTR_DEVICE,
     PTE_MEMATTR_FWB_NORMAL,
     PTE_MEMATTR_NORMAL,
+    PTE_PERMISSIONS,
     PTE_READ,
     PTE_TABLE,
     PTE_VALID,
     PTE_WRITE,
     PTE_XN,
 )
-from stage2fuzz.events import ORDER_PLAIN, ORDER_RELEASE, WARN, WARN_TABLE_OVER_VALID
+from stage2fuzz.events import ORDER_RELEASE, WARN, WARN_TABLE_OVER_VALID
+from stage2fuzz.model.kvm_pgtable import PROT_DEVICE, PROT_R, PROT_W, PROT_X
+from stage2fuzz.model.machine.tlb import kvm_tlb_flush_vmid_ipa
 from stage2fuzz.model.machine.vm import Vm
-from stage2fuzz.model.pgtable.walk import GRANULES
-
-PROT_X = 1
-PROT_W = 2
-PROT_R = 4
-PROT_DEVICE = 8
 
 
 def stage2_set_prot_attr(prot: int, fwb: bool = False) -> int:
@@ -38,8 +37,8 @@ def stage2_set_prot_attr(prot: int, fwb: bool = False) -> int:
 
 def kvm_init_valid_leaf_pte(phys: int, attr: int, level: int) -> int:
     """The valid leaf for ``phys`` at ``level``; a pure constructor."""
-    kind = PTE_TABLE if level == 3 else 0
-    return (phys & -PAGE_SIZE) | attr | kind | PTE_VALID
+    kind = PTE_TABLE if level == LAST_LEVEL else 0
+    return (phys & PAGE_MASK) | attr | kind | PTE_VALID
 
 
 def kvm_block_mapping_supported(addr: int, end: int, phys: int, level: int) -> bool:
@@ -61,13 +60,25 @@ def kvm_set_valid_leaf_pte(vm: Vm, ptep: int, old: int, phys: int, attr: int, le
 
 
 def kvm_set_invalid_pte(vm: Vm, ptep: int, pte: int) -> None:
-    """Clear the entry; until v5.13 VALID and nothing else, so that the other bits stay."""
-    vm.store(ptep, 0 if vm.revision.cleared_entries else pte & ~PTE_VALID)
+    """Clear the entry (kvm_clear_pte); until v5.13 VALID alone, so that the other bits stay."""
+    vm.store(ptep, 0 if vm.flags.break_writes_zero else pte & ~PTE_VALID)
+
+
+def stage2_put_pte(vm: Vm, ptep: int, pte: int, addr: int, level: int) -> None:
+    """Break a valid entry: invalid, flushed with ``level`` as the hint, one reference less."""
+    kvm_set_invalid_pte(vm, ptep, pte)
+    kvm_tlb_flush_vmid_ipa(vm, addr, level)
+    vm.put_page(ptep)
+
+
+def stage2_pte_needs_update(old: int, new: int) -> bool:
+    """Whether a valid leaf differs from ``new`` in more than permissions."""
+    return bool((old ^ new) & ~PTE_PERMISSIONS)
 
 
 def release_table(vm: Vm, table: int) -> None:
     """Give an unlinked table page back: freed outright, from v5.15 by its last reference."""
-    if vm.revision.cleared_entries:
+    if vm.flags.put_frees_tables:
         vm.put_page(table)
     else:
         vm.free_page(table)
@@ -78,5 +89,4 @@ def kvm_set_table_pte(vm: Vm, ptep: int, child: int) -> None:
     old = vm.load(ptep)
     if old & PTE_VALID:
         vm.record((WARN, vm.current, 0, 0, 0, WARN_TABLE_OVER_VALID))
-    order = ORDER_PLAIN if vm.planted.plain_table_link else ORDER_RELEASE
-    vm.store(ptep, child | PTE_TABLE | PTE_VALID, order)
+    vm.store(ptep, child | PTE_TABLE | PTE_VALID, ORDER_RELEASE)

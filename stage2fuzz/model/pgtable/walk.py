@@ -6,18 +6,20 @@ LEAF visit (so a table that the visit installed is entered).
 """
 
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Any
 
-from stage2fuzz.arch import ENTRIES, LAST_LEVEL, PTE_ADDRESS, PTE_TABLE, PTE_VALID, granule
+from stage2fuzz.arch import (
+    ENTRIES,
+    ENTRY_SIZE,
+    GRANULES,
+    LAST_LEVEL,
+    PTE_ADDRESS,
+    PTE_TYPE,
+    SHIFTS,
+)
 from stage2fuzz.events import EINVAL, ERANGE
+from stage2fuzz.model.kvm_pgtable import LEAF, TABLE_POST, TABLE_PRE
 from stage2fuzz.model.machine.vm import Vm
-
-LEAF: Final = 1
-TABLE_PRE: Final = 2
-TABLE_POST: Final = 4
-GRANULES: Final = tuple(granule(level) for level in range(LAST_LEVEL + 1))
-SHIFTS: Final = tuple(12 + 9 * (LAST_LEVEL - level) for level in range(LAST_LEVEL + 1))
-_TABLE: Final = PTE_VALID | PTE_TABLE
 
 Visitor = Callable[[Vm, Any, int, int, int], int]
 """(vm, walk, ptep, level, flag) -> 0, or a negative errno that stops the walk. A visitor knows the
@@ -30,7 +32,7 @@ class Walk:
     __slots__ = ("addr", "detached", "end", "flags", "loaded", "sparse", "visit")
 
     def __init__(
-        self, addr: int, size: int, visit: Visitor, flags: int, sparse: bool = False
+        self, visit: Visitor, addr: int, size: int, flags: int, sparse: bool = False
     ) -> None:
         """``sparse`` says that the visitor ignores empty entries: those of a whole slot are
         passed over without a step each, since under mmu_lock nobody could change them."""
@@ -55,36 +57,36 @@ def kvm_pgtable_walk(vm: Vm, walk: Walk) -> int:
     level = vm.start_level
     shift = SHIFTS[level]
     while walk.addr < walk.end:
-        ret = _visit(vm, walk, vm.root + (walk.addr >> shift) * 8, level)
+        ret = __kvm_pgtable_visit(vm, walk, vm.root + (walk.addr >> shift) * ENTRY_SIZE, level)
         if ret:
             return ret
     return 0
 
 
-def walk_table(vm: Vm, walk: Walk, table: int, level: int) -> int:
-    """__kvm_pgtable_walk: the entries of one table page that the range covers."""
+def __kvm_pgtable_walk(vm: Vm, walk: Walk, table: int, level: int) -> int:
+    """The entries of one table page that the range covers."""
     shift, size = SHIFTS[level], GRANULES[level]
     index = (walk.addr >> shift) & (ENTRIES - 1)
     while index < ENTRIES and walk.addr < walk.end:
-        ptep = table + index * 8
+        ptep = table + index * ENTRY_SIZE
         index += 1
         if walk.sparse and ptep not in vm.entries:
-            # Here and not in _visit: a walk of a whole slot passes over hundreds of them.
+            # Here and not in the visit: a walk of a whole slot passes over hundreds of them.
             walk.addr = (walk.addr & -size) + size
             continue
-        ret = _visit(vm, walk, ptep, level)
+        ret = __kvm_pgtable_visit(vm, walk, ptep, level)
         if ret:
             return ret
     return 0
 
 
-def _visit(vm: Vm, walk: Walk, ptep: int, level: int) -> int:
-    """__kvm_pgtable_visit: one entry."""
+def __kvm_pgtable_visit(vm: Vm, walk: Walk, ptep: int, level: int) -> int:
+    """One entry: before the tables below it, as a leaf, after the tables below it."""
     if walk.sparse and ptep not in vm.entries:
         walk.addr = (walk.addr & -GRANULES[level]) + GRANULES[level]
         return 0
     pte = walk.loaded = vm.load(ptep)
-    table = pte & _TABLE == _TABLE and level < LAST_LEVEL
+    table = pte & PTE_TYPE == PTE_TYPE and level < LAST_LEVEL
     flags = walk.flags
     if table:
         if flags & TABLE_PRE:
@@ -96,12 +98,12 @@ def _visit(vm: Vm, walk: Walk, ptep: int, level: int) -> int:
         if ret:
             return ret
         pte = vm.load(ptep)
-        table = pte & _TABLE == _TABLE and level < LAST_LEVEL
+        table = pte & PTE_TYPE == PTE_TYPE and level < LAST_LEVEL
     if not table:
         walk.addr = (walk.addr & -GRANULES[level]) + GRANULES[level]
         return 0
     entered = walk.addr
-    ret = walk_table(vm, walk, pte & PTE_ADDRESS, level + 1)
+    ret = __kvm_pgtable_walk(vm, walk, pte & PTE_ADDRESS, level + 1)
     if ret or not flags & TABLE_POST:
         return ret
     left, walk.addr = walk.addr, entered

@@ -1,6 +1,15 @@
-"""The attribute walkers of v6.12: relax and mkyoung beside other faults, the rest alone."""
+"""The attribute walkers from v6.2 on: relax and mkyoung beside other faults, the rest alone."""
 
-from stage2fuzz.arch import PTE_ADDRESS, PTE_AF, PTE_READ, PTE_VALID, PTE_WRITE, PTE_XN
+from stage2fuzz.arch import (
+    GRANULES,
+    PAGE_SIZE,
+    PTE_ADDRESS,
+    PTE_AF,
+    PTE_READ,
+    PTE_VALID,
+    PTE_WRITE,
+    PTE_XN,
+)
 from stage2fuzz.events import (
     CALL,
     CALL_IS_YOUNG,
@@ -12,19 +21,12 @@ from stage2fuzz.events import (
     EAGAIN,
     RETURN,
 )
+from stage2fuzz.model.kvm_pgtable import HANDLE_FAULT, LEAF, PROT_R, PROT_W, PROT_X, SHARED
 from stage2fuzz.model.machine.maintenance import invalidate_icache_guest_page
-from stage2fuzz.model.machine.tlb import NO_HINT, tlb_flush_vmid_ipa_nsh
+from stage2fuzz.model.machine.tlb import NO_HINT, kvm_tlb_flush_vmid_ipa_nsh
 from stage2fuzz.model.machine.vm import Vm
-from stage2fuzz.model.pgtable.leaf import PROT_R, PROT_W, PROT_X
-from stage2fuzz.model.pgtable.walk import GRANULES, LEAF
 from stage2fuzz.model.pgtable_shared.entries import stage2_try_set_pte
-from stage2fuzz.model.pgtable_shared.walk import (
-    HANDLE_FAULT,
-    SHARED,
-    SharedWalk,
-    Visit,
-    kvm_pgtable_walk,
-)
+from stage2fuzz.model.pgtable_shared.walk import SharedWalk, Visit, Visitor, kvm_pgtable_walk
 
 
 class SharedAttributeWalk(SharedWalk):
@@ -32,8 +34,10 @@ class SharedAttributeWalk(SharedWalk):
 
     __slots__ = ("clear", "found", "level", "set")
 
-    def __init__(self, addr: int, size: int, set_: int, clear: int, flags: int) -> None:
-        super().__init__(addr, size, stage2_attr_walker, LEAF | flags)
+    def __init__(
+        self, visit: Visitor, addr: int, size: int, set_: int, clear: int, flags: int
+    ) -> None:
+        super().__init__(visit, addr, size, LEAF | flags)
         self.set = set_
         self.clear = clear
         self.found = 0
@@ -54,6 +58,14 @@ def stage2_attr_walker(vm: Vm, walk: SharedAttributeWalk, visit: Visit, _flag: i
     return 0 if stage2_try_set_pte(vm, visit, new) else -EAGAIN
 
 
+def stage2_update_leaf_attrs(
+    vm: Vm, addr: int, size: int, set_: int, clear: int, flags: int
+) -> tuple[int, SharedAttributeWalk]:
+    """Set and clear attributes of the leaves of the range: 0 or an errno, and what was there."""
+    walk = SharedAttributeWalk(stage2_attr_walker, addr, size, set_, clear, flags)
+    return kvm_pgtable_walk(vm, walk), walk
+
+
 def kvm_pgtable_stage2_relax_perms(vm: Vm, addr: int, size: int, prot: int) -> int:
     """Grant more on the leaf of ``addr``: 0 or -EAGAIN.
 
@@ -63,12 +75,10 @@ def kvm_pgtable_stage2_relax_perms(vm: Vm, addr: int, size: int, prot: int) -> i
     vm.record((CALL, vm.current, addr & -size, size, 0, CALL_RELAX | prot << 8))
     set_ = (PTE_READ if prot & PROT_R else 0) | (PTE_WRITE if prot & PROT_W else 0)
     clear = PTE_XN if prot & PROT_X else 0
-    walk = SharedAttributeWalk(addr, 1, set_, clear, HANDLE_FAULT | SHARED)
-    ret = kvm_pgtable_walk(vm, walk)
+    ret, walk = stage2_update_leaf_attrs(vm, addr, 1, set_, clear, HANDLE_FAULT | SHARED)
     lost = ret == -EAGAIN
-    flushes = not ret or (lost and vm.revision.lost_relax_flushes)
-    if flushes and not vm.planted.relax_without_tlbi:
-        tlb_flush_vmid_ipa_nsh(vm, addr, NO_HINT if lost else walk.level)
+    if not ret or (lost and vm.flags.lost_relax_flushes):
+        kvm_tlb_flush_vmid_ipa_nsh(vm, addr, NO_HINT if lost else walk.level)
     vm.record((RETURN, vm.current, addr & -size, size, ret, CALL_RELAX))
     return ret
 
@@ -76,20 +86,19 @@ def kvm_pgtable_stage2_relax_perms(vm: Vm, addr: int, size: int, prot: int) -> i
 def kvm_pgtable_stage2_wrprotect(vm: Vm, addr: int, size: int) -> int:
     """Clear W on every leaf of the range, alone; the caller flushes, after it dropped the lock."""
     vm.record((CALL, vm.current, addr, size, 0, CALL_WRPROTECT))
-    ret = kvm_pgtable_walk(vm, SharedAttributeWalk(addr, size, 0, PTE_WRITE, 0))
+    ret, _ = stage2_update_leaf_attrs(vm, addr, size, 0, PTE_WRITE, 0)
     vm.record((RETURN, vm.current, addr, size, ret, CALL_WRPROTECT))
     return ret
 
 
 def kvm_pgtable_stage2_mkyoung(vm: Vm, addr: int) -> bool:
     """Set AF on the leaf of ``addr``; no TLBI, since an entry without AF is never cached."""
-    vm.record((CALL, vm.current, addr, 4096, 0, CALL_MKYOUNG))
-    walk = SharedAttributeWalk(addr, 1, PTE_AF, 0, HANDLE_FAULT | SHARED)
-    ret = kvm_pgtable_walk(vm, walk)
+    vm.record((CALL, vm.current, addr, PAGE_SIZE, 0, CALL_MKYOUNG))
+    ret, walk = stage2_update_leaf_attrs(vm, addr, 1, PTE_AF, 0, HANDLE_FAULT | SHARED)
     if not ret:
         vm.dsb(DSB_ISHST)
     found = not ret and walk.found != 0
-    vm.record((RETURN, vm.current, addr, 4096, int(found), CALL_MKYOUNG))
+    vm.record((RETURN, vm.current, addr, PAGE_SIZE, int(found), CALL_MKYOUNG))
     return found
 
 
@@ -98,8 +107,8 @@ class AgeWalk(SharedWalk):
 
     __slots__ = ("mkold", "young")
 
-    def __init__(self, addr: int, size: int, mkold: bool) -> None:
-        super().__init__(addr, size, stage2_age_walker, LEAF)
+    def __init__(self, visit: Visitor, addr: int, size: int, mkold: bool) -> None:
+        super().__init__(visit, addr, size, LEAF)
         self.mkold = mkold
         self.young = False
 
@@ -119,7 +128,7 @@ def kvm_pgtable_stage2_test_clear_young(vm: Vm, addr: int, size: int, mkold: boo
     """Whether any leaf of the range has AF; with ``mkold`` it loses it."""
     code = CALL_MKOLD if mkold else CALL_IS_YOUNG
     vm.record((CALL, vm.current, addr, size, 0, code))
-    walk = AgeWalk(addr, size, mkold)
+    walk = AgeWalk(stage2_age_walker, addr, size, mkold)
     kvm_pgtable_walk(vm, walk)
     vm.record((RETURN, vm.current, addr, size, int(walk.young), code))
     return walk.young

@@ -4,11 +4,10 @@
 walkers see that it is taken, and nobody waits: the loser re-enters the guest and faults again.
 """
 
-from stage2fuzz.arch import PTE_LOCKED, PTE_VALID, is_table
-from stage2fuzz.events import ORDER_PLAIN, ORDER_RELEASE, WARN, WARN_OTHER
-from stage2fuzz.model.machine.tlb import kvm_tlb_flush_vmid_range, tlb_flush_vmid_ipa
+from stage2fuzz.arch import GRANULES, PTE_LOCKED, PTE_VALID, is_table
+from stage2fuzz.events import ORDER_RELEASE, WARN, WARN_OTHER
+from stage2fuzz.model.machine.tlb import kvm_tlb_flush_vmid_ipa, kvm_tlb_flush_vmid_range
 from stage2fuzz.model.machine.vm import Vm
-from stage2fuzz.model.pgtable.walk import GRANULES
 from stage2fuzz.model.pgtable_shared.walk import Visit
 
 
@@ -19,7 +18,7 @@ def stage2_pte_is_locked(pte: int) -> bool:
 
 def stage2_try_set_pte(vm: Vm, visit: Visit, new: int) -> bool:
     """Write the entry if it is still what the visit saw; alone there is no doubt."""
-    if visit.shared and not vm.planted.plain_store_while_shared:
+    if visit.shared:
         return vm.compare_exchange(visit.ptep, visit.old, new)
     vm.store(visit.ptep, new)
     return True
@@ -38,7 +37,7 @@ def stage2_try_break_pte(vm: Vm, visit: Visit) -> bool:
         size = GRANULES[visit.level]
         kvm_tlb_flush_vmid_range(vm, visit.addr & -size, size)
     elif old & PTE_VALID:
-        tlb_flush_vmid_ipa(vm, visit.addr, visit.level)
+        kvm_tlb_flush_vmid_ipa(vm, visit.addr, visit.level)
     if old:
         vm.put_page(visit.ptep)
     return True
@@ -49,6 +48,4 @@ def stage2_make_pte(vm: Vm, visit: Visit, new: int) -> None:
     if not stage2_pte_is_locked(vm.load(visit.ptep)):
         vm.record((WARN, vm.current, 0, 0, 0, WARN_OTHER))
     vm.get_page(visit.ptep)
-    if vm.planted.locked_marker_stays:
-        return
-    vm.store(visit.ptep, new, ORDER_PLAIN if vm.planted.plain_table_link else ORDER_RELEASE)
+    vm.store(visit.ptep, new, ORDER_RELEASE)

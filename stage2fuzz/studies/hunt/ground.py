@@ -3,7 +3,7 @@
 from pathlib import Path
 from random import Random
 
-from stage2fuzz.case.codec import CHOICES_AT, decode
+from stage2fuzz.case.codec import CHOICES_AT, decode, newest
 from stage2fuzz.case.profile import PROFILES
 from stage2fuzz.case.scenario import Scenario
 from stage2fuzz.case.text import read_case
@@ -24,4 +24,4 @@ def drawn(seed: int, number: int) -> Scenario:
     """Random scenario ``number`` of a campaign; the profiles take turns."""
     profiles = tuple(PROFILES.values())
     data = Random(f"{seed} {number}").randbytes(CHOICES_AT)
-    return decode(data, "kernel:", profiles[number % len(profiles)]).scenario
+    return decode(newest(data), "kernel:", profiles[number % len(profiles)]).scenario

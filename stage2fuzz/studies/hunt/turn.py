@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 
 from stage2fuzz.case.scenario import Scenario
 from stage2fuzz.events import CRASH
-from stage2fuzz.kernel.explore import Told, explore
+from stage2fuzz.kernel.abi import Told
+from stage2fuzz.kernel.explore import explore
 from stage2fuzz.kernel.native import Native
 from stage2fuzz.oracles.judge import judge
 from stage2fuzz.oracles.violation import Violation

@@ -1,19 +1,13 @@
-"""``stage2fuzz kernel``: build a tree, plant faults in a copy of it, measure it."""
+"""``stage2fuzz kernel build``: a tree becomes an engine, or it is said why not."""
 
 from dataclasses import asdict
 
-import typer
-
-from stage2fuzz.cli import bench, hunt, mutants
-from stage2fuzz.cli.common import Json, console, emit
+from stage2fuzz.cli.options import Json
+from stage2fuzz.cli.output import emit
+from stage2fuzz.cli.terminal import console
 from stage2fuzz.cli.trees import Cache, Tree, prepared
 
-app = typer.Typer(
-    help="The user's own kernel code as an engine.", no_args_is_help=True, rich_markup_mode=None
-)
 
-
-@app.command("build")
 def build_tree(tree: Tree, cache: Cache = None, as_json: Json = False) -> None:
     """Build the engine of TREE, prove it, and say what is the user's code and what is modelled."""
     library, engine = prepared(tree, cache)
@@ -41,8 +35,3 @@ def build_tree(tree: Tree, cache: Cache = None, as_json: Json = False) -> None:
     for name in library.modelled:
         out.print(f"  {name}")
     out.print("proved    plain loads are announced, the smoke program finishes every access")
-
-
-app.command("mutants")(mutants.mutants)
-app.command("explore")(hunt.explore)
-app.command("bench")(bench.bench)

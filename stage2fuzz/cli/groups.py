@@ -1,0 +1,130 @@
+"""The commands that come in groups: what a group is about, and what is in it."""
+
+from typing import Final
+
+import typer
+
+from stage2fuzz.cli.lazy import Entry, lazy_group
+
+_FINDINGS: Final = "stage2fuzz.cli.findings"
+_CAMPAIGN: Final = "stage2fuzz.cli.campaign"
+
+FINDINGS: Final = {
+    "list": Entry(
+        _FINDINGS,
+        "list_findings",
+        "List the findings, a line each.",
+        ("findings list", "findings list --state new --json"),
+    ),
+    "show": Entry(
+        _FINDINGS,
+        "show",
+        "Show one finding: verdict, history, reproducer.",
+        ("findings show 1", "findings show 1 --events"),
+    ),
+    "triage": Entry(
+        _FINDINGS,
+        "triage",
+        "Say what a person decided about a finding.",
+        (
+            "findings triage 1 --note 'a real loss' --owner me",
+            "findings triage 1 --fixed-in model:v5.12",
+            "findings triage 2 --duplicate-of 1",
+        ),
+    ),
+    "export": Entry(
+        _FINDINGS,
+        "export",
+        "Write every finding's reproducer as a case file.",
+        ("findings export cases", "findings export cases --state new"),
+    ),
+}
+CAMPAIGN: Final = {
+    "start": Entry(
+        _CAMPAIGN,
+        "start",
+        "Start a campaign; with --local also broker, coordinator and worker, until it is done.",
+        (
+            "campaign start night --local --seconds 28800",
+            "campaign start night --engine model:v5.10,model:v5.12 --seconds 28800",
+        ),
+    ),
+    "status": Entry(
+        _CAMPAIGN,
+        "status",
+        "Show a campaign: workers, orders, schedules a second, features, findings.",
+        ("campaign status night", "campaign status night --follow"),
+    ),
+    "coverage": Entry(
+        _CAMPAIGN,
+        "coverage",
+        "Show coverage over time: a line for every few seconds of the campaign.",
+        ("campaign coverage night",),
+    ),
+    "list": Entry(
+        _CAMPAIGN,
+        "list_campaigns",
+        "List all campaigns.",
+        ("campaign list", "campaign list --json"),
+    ),
+    "pause": Entry(
+        _CAMPAIGN,
+        "pause",
+        "Give out no more orders; those in work are finished and kept.",
+        ("campaign pause night",),
+    ),
+    "resume": Entry(_CAMPAIGN, "resume", "Go on after a pause.", ("campaign resume night",)),
+    "stop": Entry(
+        _CAMPAIGN,
+        "stop",
+        "End a campaign for good; what it has found stays.",
+        ("campaign stop night",),
+    ),
+}
+KERNEL: Final = {
+    "build": Entry(
+        "stage2fuzz.cli.kernel_build",
+        "build_tree",
+        "Build the engine of TREE, prove it, and say what is the user's code and what is modelled.",
+        ("kernel build linux-6.12",),
+    ),
+    "mutants": Entry(
+        "stage2fuzz.cli.mutants",
+        "mutants",
+        "Plant faults in a copy of TREE and say which oracle found each, after how many schedules.",
+        ("kernel mutants linux-6.12", "kernel mutants linux-6.12 --only missing-tlbi"),
+    ),
+    "explore": Entry(
+        "stage2fuzz.cli.hunt",
+        "explore",
+        "Run millions of random schedules of many scenarios in C, and judge each new class.",
+        (
+            "kernel explore linux-6.12",
+            "kernel explore linux-6.12 --schedules 10000000 --database race.db",
+        ),
+    ),
+    "bench": Entry(
+        "stage2fuzz.cli.bench",
+        "bench",
+        "Schedules a second of TREE on one core: engine, folding, judging, fuzzing end to end.",
+        ("kernel bench linux-6.12",),
+    ),
+}
+
+
+def group(about: str, entries: dict[str, Entry]) -> typer.Typer:
+    """A group of lazy commands, itself cheap."""
+    made = typer.Typer(
+        cls=lazy_group(entries),
+        help=about,
+        no_args_is_help=True,
+        add_completion=False,
+        rich_markup_mode=None,
+    )
+    made.callback()(lambda: None)
+    return made
+
+
+findings = group("Read and triage what was found.", FINDINGS)
+campaign = group("Fuzz with many workers for a long time.", CAMPAIGN)
+kernel = group("The user's own kernel code as an engine.", KERNEL)

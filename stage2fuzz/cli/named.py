@@ -1,0 +1,40 @@
+"""What ``ID|FILE`` means: the reproducer of a finding in the database, or the case in a file."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from stage2fuzz.case.case import Case
+from stage2fuzz.case.text import parse, read_case
+from stage2fuzz.cli.options import MAX_DIGITS
+from stage2fuzz.errors import InputError
+
+if TYPE_CHECKING:
+    from stage2fuzz.findings.models import Finding
+
+
+def finding_number(name: str) -> int:
+    """The number of a finding; InputError for one that no database can hold."""
+    if len(name) > MAX_DIGITS:
+        raise InputError(f"finding {name[:MAX_DIGITS]}...", "there is none", "see findings list")
+    return int(name)
+
+
+def stored(name: str, database: str) -> "Finding | None":
+    """The finding of that number; None where ``name`` is a file's."""
+    if not name.isdecimal():
+        return None
+    from stage2fuzz.findings.store import Store  # noqa: PLC0415  (a file needs no database)
+
+    number = finding_number(name)
+    with Store.open(database) as store:
+        return store.get(number)
+
+
+def load(name: str, finding: "Finding | None") -> Case:
+    """The reproducer of the finding that ``stored`` found, or the case in the file ``name``."""
+    if finding is not None:
+        return parse(finding.reproducer, f"finding {finding.id}")
+    try:
+        return read_case(Path(name))
+    except ValueError:  # a NUL in the name
+        raise InputError(name[:80], "not a file name", "ID or FILE") from None

@@ -1,0 +1,61 @@
+"""Who is alive: workers and coordinators, by the signs of life that they leave in the database.
+
+A service is known by its name: empty for the one that all machines share, a name of its own for
+one that a ``campaign start --local`` runs beside it on the same database.
+"""
+
+from typing import Final
+
+from sqlalchemy import Select, func, select, update
+from sqlalchemy.engine import Engine
+
+from stage2fuzz.findings.campaign_tables import worker
+from stage2fuzz.findings.clock import now
+from stage2fuzz.findings.database import insert_or_not, reading
+from stage2fuzz.findings.states import Part
+
+SILENT_SECONDS: Final = 30.0
+"""Without a sign of life for so long, a process no longer counts."""
+
+
+def seen(engine: Engine, part: Part, name: str, slots: int, service: str = "") -> None:
+    """Note a sign of life of the process ``name``, which runs ``slots`` orders at once."""
+    values = {"seen": now(), "slots": slots, "service": service, "part": part}
+    with engine.begin() as connection:
+        statement = insert_or_not(connection, worker).values(name=name, started=now(), **values)
+        connection.execute(
+            statement.on_conflict_do_update(index_elements=[worker.c.name], set_=values)
+        )
+
+
+def gone(engine: Engine, name: str) -> None:
+    """Note that a process has ended in order: it counts no more from now on."""
+    with engine.begin() as connection:
+        connection.execute(update(worker).where(worker.c.name == name).values(seen=0.0))
+
+
+def alive(part: Part = Part.WORKER, service: str = "") -> Select[tuple[int, int]]:
+    """The query for the number of a service's processes that live and the sum of their slots."""
+    slots = func.coalesce(func.sum(worker.c.slots), 0)
+    return select(func.count().label("workers"), slots.label("slots")).where(
+        worker.c.seen > now() - SILENT_SECONDS,
+        worker.c.part == part,
+        worker.c.service == service,
+    )
+
+
+def living(engine: Engine, part: Part, service: str = "") -> int:
+    """How many processes of a service live that are this part of it."""
+    with reading(engine) as connection:
+        return int(connection.execute(alive(part, service)).one().workers)
+
+
+def workers_on(engine: Engine, host: str) -> int:
+    """How many workers of one host live, of whichever service."""
+    statement = select(func.count()).where(
+        worker.c.name.startswith(f"{host}:", autoescape=True),
+        worker.c.part == Part.WORKER,
+        worker.c.seen > now() - SILENT_SECONDS,
+    )
+    with reading(engine) as connection:
+        return int(connection.execute(statement).scalar_one())

@@ -1,0 +1,286 @@
+"""The C runtime's interface, written once: its structs and functions, for C and for ctypes.
+
+The structs are ctypes classes; ``header`` turns them and the functions into ``abi.h``, which every
+module of the runtime and the interface itself are compiled against, so a definition that differs
+does not compile. Sizes and offsets are asserted there as ctypes has them. A library remembers the
+``fingerprint`` of the interface that it was compiled with; ``bind`` refuses any other.
+"""
+
+import ctypes
+import hashlib
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import Any, Final
+
+from stage2fuzz.case.scenario import MAX_HOST_THREADS, MAX_VCPUS
+from stage2fuzz.errors import InputError
+
+THREADS: Final = MAX_VCPUS + MAX_HOST_THREADS
+
+
+class Ended(IntEnum):
+    """How a call of the C side came back: the run's end, or a question to a scheduler."""
+
+    FINISHED = 0
+    DEADLOCK = 1
+    LIMIT = 2
+    CRASH = 3
+    ASK = 4
+    """Which thread runs, and for how many points?"""
+    ASK_CHOICE = 5
+    """Which of ``View.options``?"""
+    BUG = 6
+    """An assertion of the runtime failed: our own bug; ``s2_failure`` has the words."""
+
+
+class Event(ctypes.Structure):
+    """One event as the C side records it, 32 bytes; the tuple's order is another (events.py)."""
+
+    _fields_ = (
+        ("kind", ctypes.c_int16),
+        ("thread", ctypes.c_int16),
+        ("aux", ctypes.c_int32),
+        ("where", ctypes.c_int64),
+        ("old", ctypes.c_int64),
+        ("new_", ctypes.c_int64),
+    )
+
+
+class Run(ctypes.Structure):
+    """One run of a schedule: a thread and the points that it passed."""
+
+    _fields_ = (("thread", ctypes.c_int32), ("points", ctypes.c_int32))
+
+
+class Pending(ctypes.Structure):
+    """The step before which a thread stands."""
+
+    _fields_ = (("kind", ctypes.c_int64), ("where", ctypes.c_int64))
+
+
+class View(ctypes.Structure):
+    """What a scheduler may look at when it is asked."""
+
+    _fields_ = (
+        ("enabled", ctypes.c_int64),
+        ("current", ctypes.c_int64),
+        ("left", ctypes.c_int64),
+        ("yielded", ctypes.c_int64),
+        ("options", ctypes.c_int64),
+        ("pending", Pending * THREADS),
+    )
+    enabled: int
+    current: int
+    left: int
+    yielded: int
+    options: int
+    pending: Any
+
+
+class Counts(ctypes.Structure):
+    """What was counted in the last run, and how it left the schedule that it was to follow."""
+
+    _fields_ = (
+        ("preemptions", ctypes.c_int64),
+        ("live_pages", ctypes.c_int64),
+        ("forgotten", ctypes.c_int64),
+        ("crashed", ctypes.c_int64),
+        ("how", ctypes.c_int64),
+        ("at", ctypes.c_int64),
+        ("number", ctypes.c_int64),
+        ("limit", ctypes.c_int64),
+    )
+    preemptions: int
+    live_pages: int
+    """Table pages that are still allocated."""
+    forgotten: int
+    """Stale translations that the window TLB had no room for: behaviour that was left out."""
+    crashed: int
+    how: int
+    at: int
+    number: int
+    limit: int
+
+
+class Told(ctypes.Structure):
+    """What ``s2_explore`` did so far, and of the last run its tripwires and how it ended."""
+
+    _fields_ = tuple(
+        (name, ctypes.c_int64)
+        for name in ("runs", "steps", "inconclusive", "restarts", "forgotten", "trips", "ended")
+    )
+    runs: int
+    steps: int
+    inconclusive: int
+    """Runs that a limit ended."""
+    restarts: int
+    """How often this process forgot its classes because there were too many."""
+    forgotten: int
+    """Stale translations that the window TLB had no room for, in all runs."""
+    trips: int
+    ended: int
+
+
+class Kept(ctypes.Structure):
+    """A run of ``s2_fuzz`` that is worth judging."""
+
+    _fields_ = (("number", ctypes.c_int64), ("tripped", ctypes.c_int64))
+    number: int
+    tripped: int
+
+
+class BurstCounts(ctypes.Structure):
+    """What ``s2_fuzz`` did: runs, those worth judging, features that are new."""
+
+    _fields_ = tuple((name, ctypes.c_int64) for name in ("runs", "kept", "features"))
+    runs: int
+    kept: int
+    features: int
+
+
+class Ranges(ctypes.Structure):
+    """Where the edge counters and their table of program counters lie."""
+
+    _fields_ = tuple(
+        (name, ctypes.c_uint64) for name in ("counters", "counters_end", "table", "table_end")
+    )
+    counters: int
+    counters_end: int
+    table: int
+    table_end: int
+
+
+STRUCTS: "Final[dict[str, type[ctypes.Structure]]]" = {
+    "s2_event": Event,
+    "s2_run": Run,
+    "s2_pending": Pending,
+    "s2_view": View,
+    "s2_counts": Counts,
+    "s2_told": Told,
+    "s2_kept": Kept,
+    "s2_burst": BurstCounts,
+    "s2_ranges": Ranges,
+}
+SCALARS: "Final[dict[Any, str]]" = {
+    ctypes.c_int16: "int16_t",
+    ctypes.c_int32: "int32_t",
+    ctypes.c_int64: "int64_t",
+    ctypes.c_uint64: "uint64_t",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Type:
+    """One type in both languages."""
+
+    c: str
+    ctype: Any
+
+
+VOID: Final = Type("void", None)
+I32: Final = Type("int32_t", ctypes.c_int32)
+I64: Final = Type("int64_t", ctypes.c_int64)
+U64: Final = Type("uint64_t", ctypes.c_uint64)
+TEXT: Final = Type("const char *", ctypes.c_char_p)
+MEMORY_I32: Final = Type("const int32_t *", ctypes.c_void_p)
+MEMORY_I64: Final = Type("const int64_t *", ctypes.c_void_p)
+FEATURES: Final = Type("uint8_t *", ctypes.POINTER(ctypes.c_uint8))
+COUNT: Final = Type("int32_t *", ctypes.POINTER(ctypes.c_int32))
+PLACE: Final = Type("volatile uint64_t *", ctypes.POINTER(ctypes.c_uint64))
+SCHEDULE: Final = (MEMORY_I32, I32, MEMORY_I32, I32)
+"""(thread, points) pairs and how many, choices and how many."""
+
+
+def _pointer(name: str) -> Type:
+    return Type(f"struct {name} *", ctypes.POINTER(STRUCTS[name]))
+
+
+FUNCTIONS: Final[dict[str, tuple[Type, ...]]] = {
+    "s2_interface": (U64,),
+    "s2_failure": (TEXT,),
+    "s2_fail_on_purpose": (I32, I32),
+    "s2_load_scenario": (I64, MEMORY_I64, I64),
+    "s2_run_schedule": (I32, *SCHEDULE),
+    "s2_run_seed": (I32, U64),
+    "s2_start": (I32,),
+    "s2_continue": (I32, I32, I32),
+    "s2_view": (VOID, _pointer("s2_view")),
+    "s2_events": (Type("const struct s2_event *", ctypes.c_void_p), COUNT),
+    "s2_runs": (Type("const struct s2_run *", ctypes.c_void_p), COUNT),
+    "s2_choices": (Type("const int32_t *", ctypes.c_void_p), COUNT),
+    "s2_counts": (VOID, _pointer("s2_counts")),
+    "s2_class": (U64,),
+    "s2_count_features": (VOID, FEATURES),
+    "s2_watch": (VOID, PLACE),
+    "s2_explore": (I32, U64, I64, U64, _pointer("s2_told")),
+    "s2_fuzz": (I32, *SCHEDULE, U64, I32, FEATURES, _pointer("s2_kept"), _pointer("s2_burst")),
+    "s2_bare": (I64, U64, I64, I32),
+    "s2_self_test": (I32,),
+    "s2_coverage": (VOID, _pointer("s2_ranges")),
+}
+"""name -> its result and its arguments."""
+
+
+def _c_type(ctype: Any) -> str:
+    for name, struct in STRUCTS.items():
+        if ctype is struct:
+            return f"struct {name}"
+    return SCALARS[ctype]
+
+
+def _struct(name: str, struct: "type[ctypes.Structure]") -> str:
+    """A struct's definition, and its layout as ctypes has it."""
+    body, checks = (
+        "",
+        f'_Static_assert(sizeof(struct {name}) == {ctypes.sizeof(struct)}, "size");\n',
+    )
+    for field, ctype, *_ in struct._fields_:
+        element, length = getattr(ctype, "_type_", ctype), getattr(ctype, "_length_", 0)
+        suffix = f"[{length}]" if length else ""
+        body += f"\t{_c_type(element if length else ctype)} {field}{suffix};\n"
+        offset = getattr(struct, field).offset
+        checks += f'_Static_assert(offsetof(struct {name}, {field}) == {offset}, "{field}");\n'
+    return f"struct {name} {{\n{body}}};\n{checks}"
+
+
+def _declarations() -> str:
+    enum = "".join(f"\tS2_END_{each.name} = {int(each)},\n" for each in Ended)
+    structs = "".join(_struct(name, struct) for name, struct in STRUCTS.items())
+    functions = "".join(
+        f"S2_PUBLIC {result.c} {name}({', '.join(each.c for each in arguments) or 'void'});\n"
+        for name, (result, *arguments) in FUNCTIONS.items()
+    )
+    return f"enum s2_ended {{\n{enum}}};\n{structs}{functions}"
+
+
+def fingerprint() -> int:
+    """64 bits of the interface: what a library says of itself, and what must be the same here."""
+    return int.from_bytes(hashlib.sha256(_declarations().encode()).digest()[:8])
+
+
+def header() -> str:
+    """The text of abi.h."""
+    return (
+        "/* Written by stage2fuzz/kernel/abi.py. */\n"
+        "#ifndef STAGE2FUZZ_ABI_H\n#define STAGE2FUZZ_ABI_H\n\n"
+        '#include <stddef.h>\n#include <stdint.h>\n#include "linkage.h"\n\n'
+        f"#define S2_INTERFACE {fingerprint():#x}UL\n#define S2_THREADS {THREADS}\n"
+        f"{_declarations()}\n#endif\n"
+    )
+
+
+def bind(library: ctypes.CDLL, where: str) -> None:
+    """Give the library's functions their types; InputError if it has another interface."""
+    try:
+        for name, (result, *arguments) in FUNCTIONS.items():
+            function = getattr(library, name)
+            function.restype = result.ctype
+            function.argtypes = [each.ctype for each in arguments]
+        found = library.s2_interface()
+    except AttributeError as error:
+        raise InputError(
+            where, f"no kernel engine of this version: {error}", "build it again"
+        ) from None
+    if found != fingerprint():
+        wanted = f"{fingerprint():016x}: build it again"
+        raise InputError(where, f"interface {found:016x}", f"interface {wanted}")

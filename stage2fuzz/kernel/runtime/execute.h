@@ -1,0 +1,15 @@
+/* One run from set-up to teardown. */
+#ifndef STAGE2FUZZ_EXECUTE_H
+#define STAGE2FUZZ_EXECUTE_H
+
+#include "abi.h"
+
+/* Set the machine up and stop before the first decision; 0 where not even that could be done. */
+S2_OWN int begin_run(void);
+/* Run to the end with a strategy of our own. */
+S2_OWN void execute(void);
+/* Begin a run that is driven from outside, and go on with an answer: how it stands (s2_ended). */
+S2_OWN int start_external(void);
+S2_OWN int resume_external(int answer_thread, int answer_points);
+
+#endif

@@ -1,0 +1,11 @@
+/* A run's class: what an oracle could tell apart of it. */
+#ifndef STAGE2FUZZ_FOLD_H
+#define STAGE2FUZZ_FOLD_H
+
+#include <stdint.h>
+#include "linkage.h"
+
+/* The class of the last run, never 0. */
+S2_OWN uint64_t fold(void);
+
+#endif

@@ -1,0 +1,61 @@
+/* Memslots and host pages: our model of what virt/kvm and the VMM have. */
+#ifndef STAGE2FUZZ_HOSTPAGES_H
+#define STAGE2FUZZ_HOSTPAGES_H
+
+#include <stdint.h>
+#include "scheduler.h"
+#include "seam.h"
+
+#define PAGE 4096ULL
+/* Host pages that one operation changes at most. */
+#define MAX_CHANGED 4
+#define USER_BASE 0x7f0000000000ULL
+#define S2_DIRTY_PAGES 64
+#define S2_HOST_PAGES 64
+
+struct s2_slot {
+	s2_u64 first, end;
+	int pages, backing, flags, skewed, exists;
+	/* The dirty bitmap, sparse: the set bits in the order in which they were set. */
+	int dirty_count;
+	s2_u64 dirty[S2_DIRTY_PAGES];
+};
+
+struct s2_host_page {
+	s2_u64 unit, address;
+	int host, slot, locked;
+};
+
+struct s2_host {
+	struct s2_slot slot[S2_MAX_SLOTS];
+	/* The host mappings that were asked for or changed, and how often one moved. */
+	int host_pages, generation;
+	struct s2_host_page host_page[S2_HOST_PAGES];
+	/* Memslot arrays that were published: readers of an older one are waited for. */
+	int slots_epoch;
+	/* mmu_notifier_seq, and invalidations under way. */
+	s2_s64 sequence, invalidations;
+};
+
+extern struct s2_host s2_host;
+
+S2_OWN void reset_host(void);
+S2_OWN s2_u64 ipa_of(int64_t page);
+S2_OWN s2_u64 backing_size(int backing);
+/* Where the host keeps a page of a slot before it moves it. */
+S2_OWN s2_u64 home(int slot, s2_u64 unit);
+/* The first address of the host mapping that `ipa` is in. */
+S2_OWN s2_u64 unit_of(const struct s2_slot *slot, s2_u64 ipa);
+S2_OWN int number_of(const struct s2_slot *slot);
+S2_OWN struct s2_slot *slot_numbered(int64_t number);
+/* The slot that holds `ipa`, NULL if none does. */
+S2_OWN struct s2_slot *slot_of_ipa(s2_u64 ipa);
+/* The host mapping that `ipa` is in. */
+S2_OWN struct s2_host_page *host_page(const struct s2_slot *slot, s2_u64 ipa);
+S2_OWN int host_flags(const struct s2_slot *slot, int host);
+/* Record what a host mapping is now. */
+S2_OWN void announce(const struct s2_slot *slot, const struct s2_host_page *page);
+/* Give back the references that a fault took and has not given back: its UNPIN events. */
+S2_OWN void settle_pins(struct s2_thread *me);
+
+#endif

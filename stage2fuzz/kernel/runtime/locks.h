@@ -1,0 +1,18 @@
+/* Locks, which block in the scheduler. What kernel code calls is in seam.h. */
+#ifndef STAGE2FUZZ_LOCKS_H
+#define STAGE2FUZZ_LOCKS_H
+
+#include "linkage.h"
+
+#define S2_LOCKS 8
+
+struct s2_lock {
+	/* The thread that holds it exclusively (-1: none), and how many share it. */
+	int writer, readers;
+};
+
+extern struct s2_lock s2_locks[S2_LOCKS];
+
+S2_OWN void reset_locks(void);
+
+#endif

@@ -1,0 +1,17 @@
+/* MMU notifiers: the host moves, protects and ages pages, and stage 2 must follow. */
+#ifndef STAGE2FUZZ_NOTIFIER_H
+#define STAGE2FUZZ_NOTIFIER_H
+
+#include "hostpages.h"
+
+/* Tell the glue the sequence and count of invalidations. */
+S2_OWN void publish_sequence(void);
+/* Host operations on a range of a slot: their result. */
+S2_OWN int move(struct s2_slot *slot, s2_u64 first, s2_u64 size);
+S2_OWN int protect(struct s2_slot *slot, s2_u64 first, s2_u64 size);
+S2_OWN int unprotect(struct s2_slot *slot, s2_u64 first, s2_u64 size);
+S2_OWN int change_pte(struct s2_slot *slot, s2_u64 first);
+S2_OWN int age(struct s2_slot *slot, s2_u64 first, s2_u64 size);
+S2_OWN int test_young(struct s2_slot *slot, s2_u64 first);
+
+#endif

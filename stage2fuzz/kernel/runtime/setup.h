@@ -1,0 +1,29 @@
+/* The virtual machine of a scenario. */
+#ifndef STAGE2FUZZ_SETUP_H
+#define STAGE2FUZZ_SETUP_H
+
+#include "linkage.h"
+#include "tables.h"
+
+struct s2_vm {
+	/* The first root page of stage 2 and of hyp stage 1 (0: none), how many they are together. */
+	s2_u64 root, hyp_root;
+	int start_level, roots;
+	/* The tables are still there. */
+	int mapped;
+};
+
+extern struct s2_vm s2_vm;
+
+/* The root entry that translates `ipa`. */
+static inline s2_u64 root_entry(s2_u64 ipa)
+{
+	return s2_vm.root + ipa / granule(s2_vm.start_level) * 8;
+}
+
+/* Make it, record what there is before anything runs, and take it down at the end. */
+S2_OWN void set_up_vm(void);
+S2_OWN void describe_vm(void);
+S2_OWN void tear_down_vm(void);
+
+#endif

@@ -1,0 +1,30 @@
+/* TLB maintenance that no DSB has completed, and walks under way. */
+#ifndef STAGE2FUZZ_TLB_H
+#define STAGE2FUZZ_TLB_H
+
+#include "abi.h"
+#include "seam.h"
+
+#define S2_ISSUED 64
+/* A walk that a completed TLBI makes start again. */
+#define S2_WALK_AGAIN (~0ULL)
+
+struct s2_issued {
+	s2_u64 first, size;
+	int broadcast;
+};
+
+struct s2_tlb {
+	/* The IPA that each thread's walk is for; 0 while it does not walk. */
+	s2_u64 walking[S2_THREADS];
+	int issued_count[S2_THREADS];
+	struct s2_issued issued[S2_THREADS][S2_ISSUED];
+};
+
+extern struct s2_tlb s2_tlb;
+
+S2_OWN void reset_tlb(void);
+/* A DSB ISH of the running thread. */
+S2_OWN void dsb_ish(void);
+
+#endif

@@ -1,0 +1,21 @@
+/* The window TLB: what each PE might still hold. */
+#ifndef STAGE2FUZZ_WINDOW_H
+#define STAGE2FUZZ_WINDOW_H
+
+#include "linkage.h"
+#include "seam.h"
+
+S2_OWN void reset_window(void);
+/* Stale translations of this run that there was no room for. */
+S2_OWN int window_forgotten(void);
+/* An entry changed for walkers. */
+S2_OWN void window_write(s2_u64 location, s2_u64 old, s2_u64 value);
+/* The running thread issued a TLBI; a DSB of `kind` completes its own. */
+S2_OWN void window_tlbi(s2_u64 ipa, s2_u64 size, int operation, int broadcast, int level);
+S2_OWN void window_dsb(int kind);
+/* What a walk reads at a location: its value, or one that the PE may still hold. */
+S2_OWN s2_u64 cached_descriptor(s2_u64 location, s2_u64 value, int *is_hit);
+/* A leaf that the PE may still hold for `ipa` and uses without a walk, or 0. */
+S2_OWN s2_u64 cached_leaf(s2_u64 ipa, int *level);
+
+#endif

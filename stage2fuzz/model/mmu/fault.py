@@ -1,0 +1,177 @@
+"""kvm_handle_guest_abort, and the steps of user_mem_abort that all eras take alike.
+
+The steps have the names that v7.3 gave them; in which order they come is the era's affair
+(``abort_v5_10``, ``abort_v5_15``). What is read before the lock is stale inside it unless it is
+checked there (mmu_notifier_seq).
+"""
+
+from stage2fuzz.arch import ACCESS_FLAG, EXECUTE, LAST_LEVEL, PAGE_SIZE, WRITE
+from stage2fuzz.case.scenario import Backing, Host
+from stage2fuzz.events import (
+    BACKING,
+    EFAULT,
+    ENOEXEC,
+    HOST_POISON,
+    HOST_WRITE,
+    LOCK_MMU,
+    MARK_DIRTY,
+    PFN_DIRTY,
+    PIN,
+    RETRY,
+    SEQ_READ,
+    SLOT_READONLY,
+    UNPIN,
+)
+from stage2fuzz.model.kvm_pgtable import PROT_DEVICE, PROT_R, PROT_W, PROT_X
+from stage2fuzz.model.machine.memcache import kvm_mmu_topup_memory_cache
+from stage2fuzz.model.machine.slots import MemorySlot
+from stage2fuzz.model.mmu.fault_desc import EXIT_TO_USER, RESUME_GUEST, Fault, VmaInfo
+from stage2fuzz.model.mmu.kvm import Kvm
+
+
+def kvm_handle_guest_abort(vm: Kvm, fault: Fault) -> int:
+    """Handle one fault: 1 re-enters the guest, 0 exits for MMIO, a negative errno exits so."""
+    me = vm.current
+    vm.readers[me] = vm.slots_epoch
+    slot = vm.slot_of(fault.ipa)
+    if slot is None or (fault.kind == WRITE and slot.flags & SLOT_READONLY):
+        ret = -ENOEXEC if fault.kind == EXECUTE else EXIT_TO_USER
+    elif fault.status == ACCESS_FLAG:
+        vm.mmu.handle_access_fault(vm, fault.ipa)
+        ret = RESUME_GUEST
+    else:
+        ret = vm.mmu.user_mem_abort(vm, slot, fault)
+    vm.readers[me] = -1
+    return ret
+
+
+def topup_mmu_memcache(vm: Kvm) -> int:
+    """Fill the vCPU's cache with a table page for each level below the root: 0 or -ENOMEM."""
+    return kvm_mmu_topup_memory_cache(vm, vm.current, LAST_LEVEL - vm.start_level)
+
+
+def kvm_s2_resolve_vma_size(vm: Kvm, slot: MemorySlot, ipa: int, logging: bool) -> tuple[int, bool]:
+    """(vma_pagesize, force_pte): hugetlbfs memory by blocks, demoted where the slot forbids it."""
+    if logging or slot.backing is Backing.DEVICE:
+        return PAGE_SIZE, True
+    if slot.backing is not Backing.PUD:
+        return PAGE_SIZE, False
+    for backing in (Backing.PUD, Backing.PMD):
+        size = backing.pages * PAGE_SIZE
+        if fault_supports_stage2_huge_mapping(slot, ipa, size):
+            return size, False
+    return PAGE_SIZE, True
+
+
+def fault_supports_stage2_huge_mapping(slot: MemorySlot, ipa: int, size: int) -> bool:
+    """Whether guest and host addresses are congruent and the slot covers the whole block."""
+    start = ipa & -size
+    return not slot.skewed and slot.start <= start and start + size <= slot.end
+
+
+def read_mmu_seq(vm: Kvm) -> int:
+    """mmu_notifier_seq, before the host page is looked up; a read barrier follows."""
+    vm.point(SEQ_READ, 0)
+    vm.record((SEQ_READ, vm.current, 0, 0, vm.notifier_seq, 0))
+    return vm.notifier_seq
+
+
+def kvm_s2_fault_pin_pfn(vm: Kvm, slot: MemorySlot, fault: Fault, info: VmaInfo) -> int:
+    """Look the host page up: 1 to go on, 0 for a page with a hardware error, or -EFAULT."""
+    info.ipa = fault.ipa & -info.size
+    flags, info.address = gfn_to_pfn_prot(vm, slot, info.ipa, fault.kind == WRITE)
+    if flags < 0:
+        return flags
+    if flags & HOST_POISON:
+        return EXIT_TO_USER
+    info.writable = bool(flags & HOST_WRITE)
+    return 1
+
+
+def gfn_to_pfn_prot(vm: Kvm, slot: MemorySlot, ipa: int, write: bool) -> tuple[int, int]:
+    """(HOST_* flags or a negative errno, host address of ``ipa``); a read-only slot grants no
+    write, whatever the host does."""
+    page = vm.host_page(slot, ipa)
+    vm.point(PIN, ipa)
+    if page.host is Host.ABSENT or (write and page.host is Host.R):
+        return -EFAULT, 0
+    unit = slot.unit(ipa)
+    if write and page.host is Host.LAZY:
+        page.host = Host.RW
+        size = slot.backing.pages * PAGE_SIZE
+        flags = vm.host_flags(slot, page)
+        vm.record((BACKING, vm.current, unit, size, page.address, flags))
+    flags = vm.host_flags(slot, page)
+    address = page.address + (ipa - unit)
+    asked = HOST_WRITE if write else 0
+    vm.record((PIN, vm.current, ipa, asked, address, flags))
+    return flags & ~HOST_WRITE if slot.flags & SLOT_READONLY else flags, address
+
+
+def kvm_s2_fault_compute_prot(vm: Kvm, slot: MemorySlot, fault: Fault, info: VmaInfo) -> int:
+    """PROT_* of what will be mapped, or -ENOEXEC for an instruction fetch from a device.
+
+    While pages are logged only a write fault gets write permission.
+    """
+    device = slot.backing is Backing.DEVICE
+    execute = fault.kind == EXECUTE
+    if execute and device:
+        return -ENOEXEC
+    prot = PROT_R
+    if info.writable and (fault.kind == WRITE or not slot.logging):
+        prot |= PROT_W
+    if device:
+        prot |= PROT_DEVICE
+    if execute or (vm.options.dic and not device):
+        prot |= PROT_X
+    return prot
+
+
+def kvm_fault_lock(vm: Kvm, shared: int = 0) -> None:
+    """Take mmu_lock for a fault, exclusive or shared."""
+    vm.lock(LOCK_MMU, shared)
+
+
+def kvm_fault_unlock(vm: Kvm, shared: int = 0) -> None:
+    """Drop mmu_lock after a fault."""
+    vm.unlock(LOCK_MMU, shared)
+
+
+def mmu_notifier_retry(vm: Kvm, mmu_seq: int) -> bool:
+    """Whether the page may have gone since ``mmu_seq`` was read; asked under mmu_lock."""
+    retry = bool(vm.notifier_count) or vm.notifier_seq != mmu_seq
+    vm.record((RETRY, vm.current, 0, mmu_seq, int(retry), 0))
+    return retry
+
+
+def transparent_hugepage_adjust(slot: MemorySlot, ipa: int, address: int) -> tuple[int, int, int]:
+    """(bytes, IPA, host address): a page of a transparent huge page becomes its 2 MiB block."""
+    size = Backing.PMD.pages * PAGE_SIZE
+    if slot.backing is Backing.PMD and fault_supports_stage2_huge_mapping(slot, ipa, size):
+        return size, ipa & -size, address & -size
+    return PAGE_SIZE, ipa, address
+
+
+def kvm_set_pfn_dirty(vm: Kvm, ipa: int, address: int) -> None:
+    """Tell the host that its page at ``address`` is dirty."""
+    vm.record((PFN_DIRTY, vm.current, ipa, 0, address, 0))
+
+
+def mark_page_dirty(vm: Kvm, ipa: int) -> None:
+    """Mark the page in the slot that holds it now, which may be another than at the start."""
+    mark_page_dirty_in_slot(vm, vm.slot_of(ipa), ipa)
+
+
+def mark_page_dirty_in_slot(vm: Kvm, slot: MemorySlot | None, ipa: int) -> None:
+    """Set the page's dirty bit, if ``slot`` logs."""
+    if slot is not None and slot.logging:
+        vm.point(MARK_DIRTY, ipa)
+        slot.dirty[ipa] = True
+        vm.record((MARK_DIRTY, vm.current, ipa, 0, 0, 0))
+
+
+def kvm_release_pfn_clean(vm: Kvm, slot: MemorySlot, info: VmaInfo) -> None:
+    """Give the reference of the lookup back; device memory has none."""
+    if slot.backing is not Backing.DEVICE:
+        vm.point(UNPIN, info.ipa)
+        vm.record((UNPIN, vm.current, info.ipa, 0, info.address, 0))

@@ -1,0 +1,35 @@
+"""What is known of one guest fault: from the syndrome, and from the host's mapping behind it."""
+
+from typing import Final
+
+RESUME_GUEST: Final = 1
+EXIT_TO_USER: Final = 0
+
+
+class Fault:
+    """kvm_s2_fault_desc: what the syndrome says about one guest abort."""
+
+    __slots__ = ("ipa", "kind", "level", "status")
+
+    def __init__(self, ipa: int, kind: int, status: int, level: int) -> None:
+        """``kind`` is READ, WRITE or EXECUTE; ``status`` TRANSLATION, PERMISSION, ACCESS_FLAG."""
+        self.ipa, self.kind, self.status, self.level = ipa, kind, status, level
+
+
+class VmaInfo:
+    """kvm_s2_fault_vma_info: what user_mem_abort learns before it takes mmu_lock."""
+
+    __slots__ = ("address", "force_pte", "ipa", "mmu_seq", "size", "writable")
+
+    def __init__(self) -> None:
+        self.size = 0
+        """vma_pagesize: bytes that are mapped, as far as the host's mapping is known."""
+        self.force_pte = False
+        """Pages only, whatever the host's mapping is."""
+        self.mmu_seq = 0
+        self.ipa = 0
+        """First IPA of what is mapped; marked dirty, whatever a transparent huge page adjusts."""
+        self.address = 0
+        """Host address of ``ipa``."""
+        self.writable = False
+        """map_writable: the host lets the guest write."""

