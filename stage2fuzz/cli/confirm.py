@@ -7,16 +7,10 @@ from typing import Annotated
 import typer
 
 from stage2fuzz.cli.builds import warn_of_build
-from stage2fuzz.cli.common import (
-    DEFAULT_DATABASE,
-    CaseName,
-    Database,
-    Json,
-    console,
-    emit,
-    load,
-    stored,
-)
+from stage2fuzz.cli.named import load, stored
+from stage2fuzz.cli.options import DEFAULT_DATABASE, CaseName, Database, Json
+from stage2fuzz.cli.output import emit
+from stage2fuzz.cli.terminal import console
 from stage2fuzz.confirm.session import Answer, confirm
 from stage2fuzz.confirm.subject import prepare
 from stage2fuzz.confirm.tell import record, tell

@@ -45,6 +45,9 @@ def force(plan: Plan, driver: Driver, start: Callable[[], None]) -> Forced:
             _go(driver, step.thread, place, step.stop)
             stack = driver.stack(step.thread) if step.stop.anchor is not Anchor.ITEM else []
             forced.held.append(Held(step.thread, step.stop, tuple(stack)))
+            if step.stop.anchor is Anchor.PUBLISHED:
+                # A fault that begins before the grace period does would be waited for as well.
+                driver.settle(step.thread, Anchor.COMMIT)
     except NotReachedError as error:
         forced.missed = str(error)
     driver.release()
@@ -68,6 +71,3 @@ def _go(driver: Driver, thread: int, place: _Place, stop: Stop) -> None:
         if reached is Anchor.ITEM:
             raise NotReachedError(f"thread {thread} ended item {stop.item + 1} without {stop}")
         place.arrivals[reached] = place.arrivals.get(reached, 0) + 1
-    if stop.anchor is Anchor.PUBLISHED:
-        # A fault that begins before the grace period has is waited for as well.
-        driver.settle(thread, Anchor.COMMIT)

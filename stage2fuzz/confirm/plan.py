@@ -128,8 +128,7 @@ def _cut(scenario: Scenario, events: Sequence[Event]) -> list[_Block]:
                 continue  # what the machine does after its last item is no step of the case
             item[thread] += 1
             over[thread] = False
-            for anchor in Anchor:
-                counts[thread, anchor] = 0
+            counts |= {(thread, each): 0 for each in Anchor}
             pending.pop(thread, None)
             current[thread] = _Block(thread, Stop(item[thread], Anchor.ITEM, 1))
             blocks.append(current[thread])
@@ -187,9 +186,7 @@ def _order(blocks: list[_Block], events: Sequence[Event]) -> None:
     _wait_for_readers(blocks, owner, events)
 
 
-def _wait_for_readers(
-    blocks: list[_Block], owner: dict[int, int], events: Sequence[Event]
-) -> None:
+def _wait_for_readers(blocks: list[_Block], owner: dict[int, int], events: Sequence[Event]) -> None:
     """After new memslots are published, their thread waits for each fault that began before."""
     for index, event in enumerate(events):
         if event[0] != ev.SLOT or index not in owner:

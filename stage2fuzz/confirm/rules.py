@@ -156,9 +156,7 @@ def _needless(scenario: Scenario, seen: Observation) -> list[StageFault]:
     for fault in seen.faults:
         page = page_of(fault.ipa)
         mine = (fault.thread, page, fault.kind)
-        since = min(
-            earlier.get(mine, fault.at + 1), granted.get((page, fault.kind), fault.at + 1)
-        )
+        since = min(earlier.get(mine, fault.at + 1), granted.get((page, fault.kind), fault.at + 1))
         taken_back = any(item.begin <= fault.at and item.end >= since for item in revoked)
         if since <= fault.at and not taken_back:
             found.append(fault)

@@ -75,9 +75,7 @@ def _evidence(seen: Observation) -> Iterator[str]:
         yield f"kernel log: {line.strip()}"
 
 
-def record(
-    subject: Subject, done: Confirmation, control: Confirmation | None
-) -> dict[str, object]:
+def record(subject: Subject, done: Confirmation, control: Confirmation | None) -> dict[str, object]:
     """The same as data."""
     return {
         "answer": str(done.answer),

@@ -52,7 +52,6 @@ struct thread {
 	int fd; /* of a vCPU */
 	struct kvm_run *run;
 	pthread_t self;
-	pid_t tid;
 	sem_t go, parked;
 	int from, to; /* items to run when told to go */
 	int quit;
@@ -88,6 +87,7 @@ void make_machine(void);
 void drop_machine(void);
 int set_slot(int number, int logging, int present);
 long harvest(int number);
+void to_the_door(struct thread *vcpu);
 long guest_access(struct thread *thread, int kind, uint64_t ipa, uint64_t *value);
 
 /* threads.c */

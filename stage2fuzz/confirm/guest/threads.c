@@ -119,7 +119,9 @@ static void *live(void *argument)
 	CPU_SET(thread->number + 1, &set);
 	if (sched_setaffinity(0, sizeof set, &set))
 		die("sched_setaffinity");
-	thread->tid = syscall(SYS_gettid);
+	/* Up to 6.12 the first KVM_RUN of another thread waits for RCU, and so for every processor. */
+	if (thread->is_vcpu)
+		to_the_door(thread);
 	sem_post(&thread->parked);
 	for (;;) {
 		while (sem_wait(&thread->go))

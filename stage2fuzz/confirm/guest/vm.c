@@ -91,7 +91,7 @@ static void park(struct thread *vcpu)
 }
 
 /* Run until the guest stands at its door and wants an order; what it reported before is lost. */
-static void to_the_door(struct thread *vcpu)
+void to_the_door(struct thread *vcpu)
 {
 	for (;;) {
 		int failed = ioctl(vcpu->fd, KVM_RUN, 0);
@@ -162,7 +162,6 @@ static void make_vcpu(struct thread *vcpu)
 	set_register(vcpu->fd, CORE(regs.regs[20]), DOOR_IPA);
 	set_register(vcpu->fd, CORE(regs.regs[22]), (vcpu->number + 1) * 1000000ul);
 	set_register(vcpu->fd, VBAR_EL1, CODE_IPA + VECTORS);
-	to_the_door(vcpu);
 }
 
 void make_machine(void)
