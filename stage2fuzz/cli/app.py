@@ -57,7 +57,7 @@ COMMANDS: Final = {
     "confirm": Entry(
         f"{_CLI}.confirm",
         "confirm_case",
-        "Boot a real kernel under QEMU, force a case's schedule on it, and see what comes of it.",
+        "Boot a real kernel under QEMU, force the case's schedule, and see whether the harm comes.",
         ("confirm 3 --kernel boot/vmlinuz", "confirm my.case --kernel vmlinuz --times 10"),
     ),
     "findings": Entry(f"{_CLI}.groups", "findings", "Read and triage what was found."),
