@@ -82,7 +82,7 @@ def status(
     as_json: Json = False,
 ) -> None:
     """Show a campaign: workers, orders, schedules a second, features, findings."""
-    with Store.open(database) as store:
+    with Store.open(database, create=False) as store:
         number = campaigns.named(store.engine, name).id
         if follow:
             _watch(store, number, lambda: None, quiet=as_json)
@@ -91,7 +91,7 @@ def status(
 
 def coverage(name: Name, database: Database = DEFAULT_DATABASE, as_json: Json = False) -> None:
     """Show coverage over time: a line for every few seconds of the campaign."""
-    with Store.open(database) as store:
+    with Store.open(database, create=False) as store:
         points = history(store.engine, campaigns.named(store.engine, name).id)
     if as_json:
         emit([dict(zip(POINT, point, strict=True)) for point in points])
@@ -104,7 +104,7 @@ def coverage(name: Name, database: Database = DEFAULT_DATABASE, as_json: Json = 
 
 def list_campaigns(database: Database = DEFAULT_DATABASE, as_json: Json = False) -> None:
     """List all campaigns."""
-    with Store.open(database) as store:
+    with Store.open(database, create=False) as store:
         every = [figures_of(store.engine, each.id) for each in campaigns.every(store.engine)]
     if as_json:
         emit([to_record(each) for each in every])
@@ -161,7 +161,7 @@ def _strategy(name: str) -> Strategy:
 
 
 def _change(change: Callable[[Store, int], None], name: str, database: str) -> None:
-    with Store.open(database) as store:
+    with Store.open(database, create=False) as store:
         number = campaigns.named(store.engine, name).id
         change(store, number)
         _print(figures_of(store.engine, number), False)

@@ -137,7 +137,7 @@ def minimise_case(
     if finding is not None:
         from stage2fuzz.findings.store import Store  # noqa: PLC0415  (a file needs no database)
 
-        with Store.open(database) as store:
+        with Store.open(database, create=False) as store:
             store.attach_minimised(finding.id, smallest.case)
     written = format_case(smallest.case)
     if output is not None:

@@ -10,6 +10,7 @@ from typing import Final, Protocol
 from rich.live import Live
 from rich.table import Table
 
+from stage2fuzz.cli.output import plain
 from stage2fuzz.cli.terminal import console
 from stage2fuzz.session.intake import Intake
 
@@ -59,7 +60,7 @@ def _view(lines: list[str], intake: Intake) -> Table:
     for text in lines:
         table.add_row(text)
     for number, verdict in list(intake.findings.items())[-SHOWN:]:
-        table.add_row(f"  [bold]#{number}[/] {verdict}")
+        table.add_row(f"  #{number} {plain(verdict)}")
     return table
 
 
