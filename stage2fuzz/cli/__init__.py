@@ -1,6 +1,6 @@
 """The command line: one module a command, and one place where bad news becomes exit codes.
 
-0: nothing found, 1: violations found, 2: bad input, 70: our own bug.
+0: nothing found, 1: violations found, 2: bad input, 3: inconclusive, 70: our own bug.
 """
 
 import sys
@@ -9,6 +9,8 @@ from typing import Final, NoReturn
 import typer
 
 from stage2fuzz.cli.app import app
+from stage2fuzz.cli.exits import BAD_INPUT, INTERRUPTED, OWN_BUG
+from stage2fuzz.cli.output import plain
 from stage2fuzz.cli.program import program
 from stage2fuzz.cli.streams import (
     PLACE_ERRORS,
@@ -19,10 +21,6 @@ from stage2fuzz.cli.streams import (
 )
 from stage2fuzz.errors import InputError
 
-FOUND = 1
-BAD_INPUT = 2
-OWN_BUG = 70
-INTERRUPTED = 130
 USAGE_ERROR: Final[type[Exception]] = typer.BadParameter.__bases__[0]
 """Click's UsageError, whichever Click this Typer is built on."""
 
@@ -67,8 +65,7 @@ def _refuse_usage(error: Exception) -> NoReturn:
 
 def _refuse(text: str) -> NoReturn:
     """One line, whatever a name or a file had in it."""
-    line = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
-    complain(f"stage2fuzz: {line}")
+    complain(f"stage2fuzz: {plain(text)}")
     sys.exit(BAD_INPUT)
 
 

@@ -6,18 +6,20 @@ from collections.abc import Callable
 from typing import Annotated, Final
 
 import typer
-from rich.console import Console
-from rich.live import Live
-from rich.table import Table
 
+from stage2fuzz.cli.exits import INCONCLUSIVE
 from stage2fuzz.cli.options import DEFAULT_DATABASE, Database, Json
-from stage2fuzz.cli.output import emit
-from stage2fuzz.cli.terminal import console
+from stage2fuzz.cli.output import emit, say
+from stage2fuzz.cli.program import shown
+from stage2fuzz.cli.progress import Progress
+from stage2fuzz.cli.streams import complain
+from stage2fuzz.cli.summary import found_record, show_found
+from stage2fuzz.cli.tables import Table
 from stage2fuzz.engine import engine_of, kind_of
 from stage2fuzz.errors import InputError
 from stage2fuzz.findings import campaigns
 from stage2fuzz.findings.figures import Figures, figures_of, history, to_record
-from stage2fuzz.findings.states import ENDED
+from stage2fuzz.findings.states import ENDED, CampaignState
 from stage2fuzz.findings.store import Store
 from stage2fuzz.fuzz_targets import TARGETS
 from stage2fuzz.service.local import running
@@ -27,6 +29,23 @@ REFRESH_SECONDS: Final = 0.5
 ORDER_SECONDS: Final = 60
 POINT: Final = ("seconds", "schedules", "features", "inputs", "findings")
 REGRESS: Final = "model:v5.10,model:v5.12"
+
+MEANING: Final = {
+    "state": "running, paused, draining (no more fuzzing, what was found is confirmed and "
+    "minimised), done, stopped",
+    "fuzz_seconds": "added up over all processes",
+    "features": "orders of conflicting steps that some run showed",
+    "inputs": "kept in the corpus, each for a feature of its own",
+    "killers": "inputs that killed or hung the process that ran them",
+    "failures": "orders that failed for good, one after the other",
+    "orders": "pieces of work, by where they stand",
+    "orders_again": "orders that were given out once more because their worker fell silent",
+    "orders_to_do": "open orders, by kind",
+    "orders_cut_short": "fuzz orders that ended before their time, by the reason",
+    "untended": "whether no coordinator works on it",
+    "slots": "orders that the workers run at once",
+}
+"""What a campaign's words mean to a person who sees them for the first time."""
 
 Name = Annotated[str, typer.Argument(help="Name or number of the campaign.")]
 
@@ -69,10 +88,24 @@ def start(
         if kind_of(each).everywhere:
             engine_of(each)
     with Store.open(database) as store:
+        begun = time.time()
         number = campaigns.create(store.engine, spec)
         if local:
             _run_here(store, number, workers or os.cpu_count() or 1, quiet=as_json)
-        _print(figures_of(store.engine, number), as_json)
+        figures = figures_of(store.engine, number)
+        found = [each for each in store.list() if each.last_seen >= begun] if local else []
+    if as_json:
+        emit(to_record(figures) | ({"found": list(map(found_record, found))} if local else {}))
+    else:
+        _table(figures).show()
+        show_found(found, database)
+    if not local:
+        return
+    if figures.campaign.findings:
+        raise typer.Exit(1)
+    if not figures.campaign.schedules:
+        complain("stage2fuzz: inconclusive: no schedule ran; give it more --seconds")
+        raise typer.Exit(INCONCLUSIVE)
 
 
 def status(
@@ -96,10 +129,10 @@ def coverage(name: Name, database: Database = DEFAULT_DATABASE, as_json: Json = 
     if as_json:
         emit([dict(zip(POINT, point, strict=True)) for point in points])
         return
-    table = Table(*POINT)
+    rows = Table(*POINT, numbers=POINT)
     for seconds, *counts in points:
-        table.add_row(f"{seconds:.0f}", *(f"{count:,}" for count in counts))
-    console().print(table)
+        rows.add(f"{seconds:.0f}", *(f"{count:,}" for count in counts))
+    rows.show()
 
 
 def list_campaigns(database: Database = DEFAULT_DATABASE, as_json: Json = False) -> None:
@@ -109,19 +142,23 @@ def list_campaigns(database: Database = DEFAULT_DATABASE, as_json: Json = False)
     if as_json:
         emit([to_record(each) for each in every])
         return
-    table = Table("number", "campaign", "state", "seconds", "schedules", "features", "findings")
+    if not every:
+        say(f"no campaigns in {shown(database)}")
+        return
+    titles = ("number", "campaign", "state", "seconds", "schedules", "features", "findings")
+    rows = Table(*titles, numbers=titles[3:])
     for each in every:
         one = each.campaign
-        table.add_row(
-            str(one.id),
+        rows.add(
+            one.id,
             one.spec.name,
             one.state,
             f"{one.elapsed:.0f}",
             f"{one.schedules:,}",
             f"{each.features:,}",
-            str(one.findings),
+            one.findings,
         )
-    console().print(table)
+    rows.show()
 
 
 def pause(name: Name, database: Database = DEFAULT_DATABASE) -> None:
@@ -173,31 +210,51 @@ def _list(text: str) -> tuple[str, ...]:
 
 def _watch(store: Store, number: int, check: Callable[[], None], quiet: bool) -> None:
     """Show the figures until the campaign has ended."""
-    screen = Console(stderr=True)
-    with Live(console=screen, auto_refresh=False, transient=True) as live:
+    with Progress(quiet) as progress:
         while True:
             figures = figures_of(store.engine, number)
-            if not quiet and screen.is_terminal:
-                live.update(_table(figures), refresh=True)
+            progress.update(_line(figures), _done(figures))
             if figures.campaign.state in ENDED:
                 return
             check()
             time.sleep(REFRESH_SECONDS)
 
 
+def _line(figures: Figures) -> str:
+    """The figures in a line."""
+    one = figures.campaign
+    waiting = ", ".join(f"{count} to {kind}" for kind, count in sorted(figures.to_do.items()))
+    return (
+        f"{one.elapsed:5.0f} s  {one.state}  {one.schedules:>9,} schedules  "
+        f"{one.schedules / max(one.elapsed, 1e-3):>7,.0f}/s  {figures.features:>6,} features  "
+        f"{one.findings:>3} findings" + (f"  ({waiting})" if waiting else "")
+    )
+
+
+def _done(figures: Figures) -> float:
+    """How much of the budget is used up; 0 where there is none or nobody knows."""
+    one = figures.campaign
+    if one.state is not CampaignState.RUNNING:
+        return 0.0
+    budgets = ((one.elapsed, one.spec.seconds), (one.schedules, one.spec.schedules))
+    return max((min(1.0, used / budget) for used, budget in budgets if budget), default=0.0)
+
+
 def _print(figures: Figures, as_json: bool) -> None:
     if as_json:
         emit(to_record(figures))
     else:
-        console().print(_table(figures))
+        _table(figures).show()
 
 
 def _table(figures: Figures) -> Table:
-    """The figures as two columns."""
-    table = Table(show_header=False, title=f"campaign {figures.campaign.spec.name}")
+    """The figures, each with what its word means where that is not plain."""
+    rows = Table("what", "figure", "meaning", fold=True, head=False)
     for key, value in to_record(figures).items():
         if isinstance(value, dict):
             value = ", ".join(f"{number} {state}" for state, number in sorted(value.items()))
+        elif isinstance(value, bool):
+            value = "yes" if value else "no"
         text = f"{value:,}" if isinstance(value, int | float) else str(value)
-        table.add_row(key.replace("_", " "), text)
-    return table
+        rows.add(key.replace("_", " "), text or "-", MEANING.get(key, ""))
+    return rows

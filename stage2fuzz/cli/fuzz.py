@@ -1,17 +1,18 @@
 """stage2fuzz fuzz: one command, no server, all cores, everything kept."""
 
 import os
-import sys
 import time
 from typing import Annotated
 
 import typer
 
 from stage2fuzz.case.limits import check_engine
+from stage2fuzz.cli.exits import INCONCLUSIVE
 from stage2fuzz.cli.live import drive
 from stage2fuzz.cli.options import DEFAULT_DATABASE, Database, Json
 from stage2fuzz.cli.output import emit, say
 from stage2fuzz.cli.program import shown
+from stage2fuzz.cli.streams import complain
 from stage2fuzz.cli.summary import found_record, show_found
 from stage2fuzz.engine import engine_names, engine_of
 from stage2fuzz.errors import InputError
@@ -22,7 +23,6 @@ from stage2fuzz.session.session import Session
 
 MAX_SECONDS = 30 * 24 * 3600
 MAX_JOBS = 1024
-INCONCLUSIVE = 3
 
 
 def fuzz(
@@ -62,7 +62,7 @@ def fuzz(
     if session.intake.findings:
         raise typer.Exit(1)
     if why := _inconclusive(session):
-        print(f"stage2fuzz: inconclusive: {why}", file=sys.stderr)
+        complain(f"stage2fuzz: inconclusive: {why}")
         raise typer.Exit(INCONCLUSIVE)
 
 
