@@ -31,7 +31,7 @@ COMMANDS: Final = {
         f"{_CLI}.cases",
         "replay",
         "Replay a finding's reproducer, or a case file: the interleaving in columns.",
-        ("replay 1", "replay 1 --markdown", "replay my.case --svg my.svg"),
+        ("replay 1", "replay 1 --mail", "replay my.case --svg my.svg"),
     ),
     "minimise": Entry(
         f"{_CLI}.cases",

@@ -48,7 +48,7 @@ def series(
     _table(every).show()
     print()
     for fault in FAULTS:
-        print(f"{fault.short:<6}{fault.name}")
+        say(f"{fault.short:<6}{fault.name}", indent=" " * 6)
     print()
     say(f"Each cell: how many of {schedules:,} schedules showed it, and the number of the first.")
     say(

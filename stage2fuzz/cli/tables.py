@@ -1,5 +1,6 @@
 """Tables as plain lines that fit: columns where there is room, else a block for each row."""
 
+from itertools import chain
 from textwrap import wrap
 from typing import Final
 
@@ -52,18 +53,18 @@ class Table:
         return [(indent if number else begin) + line for number, line in enumerate(folded)]
 
     def _block(self, row: tuple[str, ...], room: int) -> list[str]:
-        """A row on its own lines: its first cells in one, what does not fit below."""
-        pairs = [
+        """A row on its own lines: as many cells in each as fit, the folding one below them."""
+        cells = [
             f"{title} {cell}" if self._head else cell
             for title, cell in zip(self._titles, row, strict=True)
             if cell
         ]
-        if self._fold:
-            pairs[-1:] = [row[-1]]
-        first, *more = pairs
-        lines = wrap(first, room, break_on_hyphens=False)
-        return lines + [line for each in more for line in _below(each, room)]
-
-
-def _below(text: str, room: int) -> list[str]:
-    return wrap(text, room, initial_indent=GAP, subsequent_indent=GAP * 2, break_on_hyphens=False)
+        last = [row[-1]] if self._fold and row[-1] else []
+        lines = [""]
+        for cell in cells[: len(cells) - len(last)]:
+            if lines[-1] and len(lines[-1] + GAP + cell) > room:
+                lines.append("")
+            lines[-1] += GAP + cell if lines[-1] else cell
+        whole = [wrap(line, room, subsequent_indent=GAP, break_on_hyphens=False) for line in lines]
+        folded = [wrap(each, room - len(GAP), break_on_hyphens=False) for each in last]
+        return [*chain(*whole), *(GAP + line for line in chain(*folded))]
