@@ -1,11 +1,15 @@
-"""Carry out confirm, minimise, regress and prune orders: questions to a clean process."""
+"""Carry out confirm, minimise, regress and prune orders: questions to a confined process."""
 
 from hashlib import sha256
 from typing import Final
 
-from stage2fuzz.case.text import parse
+from stage2fuzz.case.text import format_case, parse
+from stage2fuzz.errors import InputError
 from stage2fuzz.findings import leases
 from stage2fuzz.findings.outage import patiently
+from stage2fuzz.process.end import DiedError
+from stage2fuzz.process.limits import Limits
+from stage2fuzz.process.wait import expect_room
 from stage2fuzz.service.orders import (
     MAX_CASE_TEXT,
     ConfirmOrder,
@@ -17,37 +21,47 @@ from stage2fuzz.service.orders import (
     RegressOrder,
     RegressResult,
 )
-from stage2fuzz.worker import clean, process
-from stage2fuzz.worker.fuzzing import MEASURE_SECONDS, report_killer
+from stage2fuzz.session.case_asker import CaseAsker
+from stage2fuzz.worker.fuzzing import measure
 from stage2fuzz.worker.job import Job
 
 CASE_SECONDS: Final = 30.0
-"""For one case in a clean process; a run takes milliseconds, the start most of the time."""
+"""For one case in a confined process; a run takes milliseconds, the start most of the time."""
 ENGINE_SECONDS: Final = 60.0
 """For one engine of a regress order."""
 PROCESS: Final = "process/"
 """How signatures of inputs begin that end their process."""
 
 
+def asker(job: Job, seconds: float, hash_seed: int = 0) -> CaseAsker:
+    """A confined process for questions that take ``seconds``."""
+    return CaseAsker(job.folder, Limits(cpu=2 * int(seconds) + 10), hash_seed, job.beat)
+
+
 def confirm(job: Job, order: ConfirmOrder) -> None:
-    """Run the case in several clean processes, each with another hash seed."""
+    """Run the case in several confined processes, each with another hash seed."""
+    case = parse(order.case, "order")
     hits = answered = 0
     log = build = ""
     events = set()
+    fatal = order.signature.startswith(PROCESS)
+    died = None
     for attempt in range(order.times):
-        request = {"do": "judge", "case": order.case}
-        answers = clean.ask(job.folder, request, CASE_SECONDS, job.beat, hash_seed=attempt)
-        process.expect_room(job.folder)
-        if order.signature.startswith(PROCESS):
-            hits += answers.ended.how != "ok"
-            answered += 1
-        for line in answers.lines:
-            answered += 1
-            hits += order.signature in line["signatures"]
-            events.add(line["events"])
-            log, build = line["log"][:MAX_CASE_TEXT], line["build"]
-    if not answered:
-        raise process.DiedError("the case ends the clean process")
+        with asker(job, CASE_SECONDS, attempt) as asked:
+            try:
+                judged = asked.judge(case, CASE_SECONDS)
+            except DiedError as error:
+                expect_room(job.folder)
+                died = error
+                hits += fatal
+                answered += fatal
+                continue
+        answered += 1
+        hits += order.signature in judged.signatures
+        events.add(sha256(judged.log.encode()).digest())
+        log, build = judged.log[:MAX_CASE_TEXT], judged.case.build
+    if died is not None and not answered:
+        raise died
     job.commit(ConfirmResult(hits, order.times, len(events) <= 1, log, build))
 
 
@@ -57,42 +71,36 @@ def minimise(job: Job, order: MinimiseOrder) -> None:
     Code that crashed once may have damaged the process in which it was minimised, so the smaller
     case has to show the same in a clean one.
     """
-    request = {
-        "do": "minimise",
-        "case": order.case,
-        "signature": order.signature,
-        "seconds": order.seconds,
-    }
     if order.signature.startswith(PROCESS):
         job.commit(MinimiseResult(order.case, 0))
         return
-    answers = clean.ask(job.folder, request, order.seconds + CASE_SECONDS, job.beat)
-    if not answers.lines:
-        raise process.DiedError(f"minimising ended with {answers.ended.code}")
-    line = answers.lines[0]
-    parse(line["case"], "the minimised case")
-    again = clean.ask(job.folder, {"do": "judge", "case": line["case"]}, CASE_SECONDS, job.beat)
-    shown = any(order.signature in each["signatures"] for each in again.lines)
-    job.commit(MinimiseResult(line["case"] if shown else order.case, line["runs"]))
+    case = parse(order.case, "order")
+    with asker(job, order.seconds + CASE_SECONDS) as asked:
+        smaller = asked.minimise(case, order.signature, order.seconds, CASE_SECONDS)
+        asked.renew()
+        shown = order.signature in asked.judge(smaller.case, CASE_SECONDS).signatures
+    job.commit(MinimiseResult(format_case(smaller.case) if shown else order.case, smaller.tries))
 
 
 def regress(job: Job, order: RegressOrder) -> None:
     """Ask of each engine whether it shows the finding; one that dies or is not here is unknown."""
+    case = parse(order.case, "order")
     present: list[str] = []
     absent: list[str] = []
     unknown: list[str] = []
     for engine in order.engines:
-        request = {
-            "do": "regress",
-            "case": order.case,
-            "signature": order.signature,
-            "engines": [engine],
-        }
-        answers = clean.ask(job.folder, request, ENGINE_SECONDS, job.beat)
-        process.expect_room(job.folder)
-        shown = answers.lines[0].get("present") if answers.lines else None
-        if order.signature.startswith(PROCESS):
-            shown = answers.ended.how != "ok"
+        shown: bool | None
+        with asker(job, ENGINE_SECONDS) as asked:
+            try:
+                shown = asked.shows(case, order.signature, engine, ENGINE_SECONDS)
+            except DiedError:
+                expect_room(job.folder)
+                shown = True if order.signature.startswith(PROCESS) else None
+            except InputError:
+                shown = None
+            else:
+                if order.signature.startswith(PROCESS):
+                    shown = False
         (unknown if shown is None else present if shown else absent).append(engine)
     job.commit(RegressResult(tuple(present), tuple(absent), tuple(unknown)))
 
@@ -101,16 +109,9 @@ def prune(job: Job, order: PruneOrder) -> None:
     """Measure suspects again, and name those that kill or hang the process."""
     seeds = patiently(lambda: leases.seeds(job.store.engine, job.held, order))
     (job.folder / "corpus").mkdir()
-    for digest, data in seeds.items():
-        (job.folder / "corpus" / digest).write_bytes(data)
-    names = [f"corpus/{digest}" for digest in sorted(seeds)]
-    _features, killers = clean.measure(
-        job.folder, order.engine, order.target, names, MEASURE_SECONDS, job.beat
-    )
-    for name, ended in sorted(killers.items()):
-        data = (job.folder / name).read_bytes()
-        report_killer(job, order.engine, order.target, data, ended.how)
-    digests = tuple(
-        sorted(sha256((job.folder / name).read_bytes()).hexdigest() for name in killers)
-    )
-    job.commit(PruneResult(len(names), digests))
+    paths = {job.folder / "corpus" / digest: digest for digest in sorted(seeds)}
+    for path, digest in paths.items():
+        path.write_bytes(seeds[digest])
+    measured = measure(job, order.engine, order.target, paths)
+    killers = tuple(digest for path, digest in paths.items() if path not in measured)
+    job.commit(PruneResult(len(paths), killers))

@@ -1,30 +1,28 @@
 """Carry out a fuzz order: one fuzz target, run by path as a confined process, in a fresh folder.
 
 ``atheris.Fuzz()`` never returns and an uncaught exception ends its process, so it can't run inside
-a worker. What comes back is read from our own files only: the outbox, ``stats.json``, the corpus
-folder and libFuzzer's artifacts; never from its log. Findings are recorded while it still runs.
+a worker. What comes back is read from our own files only: the outbox, the corpus folder and
+libFuzzer's artifacts; never from its log. Findings are recorded while it still runs.
 """
 
-import json
 import sys
-from dataclasses import dataclass, field
-from hashlib import sha256
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
-from stage2fuzz.case.case import Case
 from stage2fuzz.case.codec import decode
 from stage2fuzz.case.profile import profile_named
-from stage2fuzz.case.text import parse
 from stage2fuzz.errors import InputError
 from stage2fuzz.findings import leases
 from stage2fuzz.findings.coverage import pack
 from stage2fuzz.findings.leases import MAX_INPUT_BYTES, MAX_INPUTS, Input
 from stage2fuzz.findings.outage import patiently
-from stage2fuzz.fuzz.harness import killer, killers, reported
-from stage2fuzz.oracles.violation import Violation
+from stage2fuzz.fuzz.outbox import Outbox, digest_of, files, killer, read_bounded
+from stage2fuzz.process.end import DiedError, End, How
+from stage2fuzz.process.limits import Limits
+from stage2fuzz.process.wait import expect_room, last_words, run_confined
 from stage2fuzz.service.orders import MAX_SEEDS, FuzzOrder, FuzzResult
-from stage2fuzz.worker import clean, process
+from stage2fuzz.session.case_asker import CaseAsker
 from stage2fuzz.worker.job import LOG, Job
 
 GRACE_SECONDS: Final = 20.0
@@ -33,72 +31,53 @@ MEASURE_SECONDS: Final = 120.0
 INPUT_SECONDS: Final = 10
 """libFuzzer's limit of one input; a run is bounded to some milliseconds by the engine itself."""
 MEMORY_MEBIBYTES: Final = 1024
-MAX_FINDING: Final = 1 << 20
-MAX_FINDINGS: Final = 1000
-
-
-@dataclass(slots=True)
-class _Outbox:
-    """The findings of one run: each file is read once, and a bad one refused once."""
-
-    job: Job
-    folder: Path
-    engine: str
-    seen: set[str] = field(default_factory=set)
-    recorded: int = 0
-
-    def collect(self) -> None:
-        """Record the findings that are new in the folder."""
-        fresh = {path.name for path in self.folder.glob("*.finding.json")} - self.seen
-        for name in sorted(fresh):
-            if len(self.seen) >= MAX_FINDINGS:
-                return
-            self.seen.add(name)
-            try:
-                found, violation = read_finding(self.folder / name, self.engine)
-                self.job.report(found, violation, "")
-            except (InputError, OSError) as error:
-                LOG.error("lease %d: %s", self.job.held.lease, error)
-            else:
-                self.recorded += 1
 
 
 def fuzz(job: Job, order: FuzzOrder) -> None:
-    """Fuzz, hand in what was found, commit."""
-    corpus, outbox, artifacts = (job.folder / name for name in ("corpus", "outbox", "artifacts"))
-    for folder in (corpus, outbox, artifacts):
-        folder.mkdir()
+    """Seeds in, run, findings out while it runs, new inputs measured, commit."""
+    old = lay_out_seeds(job, order)
+    outbox = Outbox(job.folder / "outbox", order.engine)
+    end, found = run_target(job, order, outbox)
+    died = report_killers(job, order, outbox, end)
+    inputs = new_inputs(job, order, old)
+    done = outbox.statistics()
+    result = FuzzResult(done.schedules, done.seconds, found, len(inputs), str(end.how), died)
+    job.commit(result, inputs)
+
+
+def lay_out_seeds(job: Job, order: FuzzOrder) -> set[str]:
+    """The order's folders, and its seeds as files of the corpus; their names."""
+    for name in ("corpus", "outbox", "artifacts"):
+        (job.folder / name).mkdir()
     seeds = patiently(lambda: leases.seeds(job.store.engine, job.held, order))
     for digest, data in seeds.items():
-        (corpus / digest).write_bytes(data)
-    found = _Outbox(job, outbox, order.engine)
+        (job.folder / "corpus" / digest).write_bytes(data)
+    return set(seeds)
+
+
+def run_target(job: Job, order: FuzzOrder, outbox: Outbox) -> tuple[End, int]:
+    """Run the target to its end and record what it finds meanwhile; how it ended, how many."""
+    found = 0
+
+    def refuse(why: str) -> None:
+        LOG.error("lease %d: %s", job.held.lease, why)
 
     def beat() -> None:
+        nonlocal found
         job.beat()
-        found.collect()
+        for case, violation in outbox.findings(refuse):
+            try:
+                job.report(case, violation, "")
+            except InputError as error:
+                refuse(str(error))
+            else:
+                found += 1
 
-    limit = order.seconds + GRACE_SECONDS
-    ended = process.run(program(job, order), job.folder, limit, beat)
-    found.collect()
-    died = _report_killers(job, order, killers(outbox, artifacts, ended.code))
-    if ended.how != "ok" and not died:
-        process.expect_room(job.folder)
-        if ended.how == "crash":
-            last = process.last_words(job.folder)
-            raise process.DiedError(f"{order.target} ended with {ended.code}, no input: {last}")
-    inputs = _new_inputs(job, order, corpus, set(seeds))
-    stats = read_stats(outbox / "stats.json")
-    job.commit(
-        FuzzResult(
-            schedules=stats["schedules"],
-            seconds=stats["seconds"],
-            findings=found.recorded,
-            inputs=len(inputs),
-            ended=ended.how,
-            killers=died,
-        ),
-        inputs,
-    )
+    seconds = order.seconds + GRACE_SECONDS
+    limits = Limits(cpu=2 * int(seconds) + 10)
+    end = run_confined(program(job, order), job.folder, limits, seconds, beat)
+    beat()
+    return end, found
 
 
 def program(job: Job, order: FuzzOrder) -> tuple[str, ...]:
@@ -121,38 +100,19 @@ def program(job: Job, order: FuzzOrder) -> tuple[str, ...]:
     )
 
 
-def read_finding(path: Path, engine: str) -> tuple[Case, Violation]:
-    """One file of an outbox, distrusted; it must be about ``engine``. Raises InputError."""
-    if path.is_symlink() or path.stat().st_size > MAX_FINDING:
-        raise InputError(path.name, "is no finding", f"a file of at most {MAX_FINDING} bytes")
-    try:
-        raw: Any = json.loads(path.read_text())
-        texts = [raw[name] for name in ("oracle", "rule", "verdict", "signature", "case")]
-        if not all(isinstance(text, str) for text in texts):
-            raise InputError(path.name, "is no finding (a field is no text)")
-        violation = reported(raw)
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
-        raise InputError(path.name, f"is no finding ({error!r})") from None
-    found = parse(raw["case"], path.name)
-    if found.engine != engine:
-        raise InputError(path.name, f"is about {found.engine}", engine)
-    return found, violation
+def report_killers(job: Job, order: FuzzOrder, outbox: Outbox, end: End) -> tuple[str, ...]:
+    """Record the inputs that the process died of, as findings of their own; their digests.
 
-
-def read_stats(path: Path) -> dict[str, Any]:
-    """Schedules and seconds; zero where the process died before it wrote any."""
-    try:
-        raw = json.loads(path.read_text())
-        return {"schedules": int(raw["schedules"]), "seconds": float(raw["seconds"])}
-    except (OSError, ValueError, KeyError, TypeError, RecursionError):
-        return {"schedules": 0, "seconds": 0.0}
-
-
-def _report_killers(job: Job, order: FuzzOrder, fatal: list[tuple[str, bytes]]) -> tuple[str, ...]:
-    """Record the inputs that the process died of, as findings of their own; their digests."""
-    for how, data in fatal[:MAX_SEEDS]:
+    Raises DiedError for one that died of no input, NoRoomError where a full disk explains it.
+    """
+    fatal = outbox.killers(job.folder / "artifacts", end.code)[:MAX_SEEDS]
+    for how, data in fatal:
         report_killer(job, order.engine, order.target, data, how)
-    return tuple(sha256(data).hexdigest() for _how, data in fatal[:MAX_SEEDS])
+    if end.how is not How.OK and not fatal:
+        expect_room(job.folder)
+        if end.how is How.CRASH:
+            raise DiedError(f"{order.target}, no input", end, last_words(job.folder / "log"))
+    return tuple(digest_of(data) for _how, data in fatal)
 
 
 def report_killer(job: Job, engine: str, target: str, data: bytes, how: str) -> int:
@@ -160,27 +120,35 @@ def report_killer(job: Job, engine: str, target: str, data: bytes, how: str) -> 
     return job.report(decode(data, engine, profile_named(target)), killer(how, target), "")
 
 
-def _new_inputs(job: Job, order: FuzzOrder, corpus: Path, old: set[str]) -> list[Input]:
+def new_inputs(job: Job, order: FuzzOrder, old: set[str]) -> list[Input]:
     """What the target added to its corpus and the campaign has not covered yet, the small first."""
-    fresh = [path for path in corpus.iterdir() if path.name not in old and not path.is_symlink()]
-    sized = sorted((path.stat().st_size, path.name) for path in fresh)
-    names = [f"corpus/{name}" for size, name in sized if size <= MAX_INPUT_BYTES][:MAX_INPUTS]
-    if not names:
+    fresh = [path for path in files(job.folder / "corpus") if path.name not in old]
+    read = ((path, read_bounded(path, MAX_INPUT_BYTES)) for path in fresh)
+    datas = {path: data for path, data in read if data is not None}
+    small_first = sorted(datas, key=lambda path: (len(datas[path]), path.name))[:MAX_INPUTS]
+    if not small_first:
         return []
-    features, killers = clean.measure(
-        job.folder, order.engine, order.target, names, MEASURE_SECONDS, job.beat
-    )
-    for name, ended in sorted(killers.items()):
-        data = (job.folder / name).read_bytes()
-        report_killer(job, order.engine, order.target, data, ended.how)
+    measured = measure(job, order.engine, order.target, small_first)
     covered = patiently(
         lambda: leases.covered(job.store.engine, job.held, order.engine, order.target)
     )
     inputs = []
-    for name, found in features.items():
-        if not found <= covered:
-            covered |= found
-            data = (job.folder / name).read_bytes()
-            digest = sha256(data).hexdigest()
-            inputs.append(Input(order.engine, order.target, digest, data, pack(found)))
+    for path, features in measured.items():
+        if not features <= covered:
+            covered |= features
+            digest = digest_of(datas[path])
+            inputs.append(Input(order.engine, order.target, digest, datas[path], pack(features)))
     return inputs
+
+
+def measure(
+    job: Job, engine: str, target: str, paths: Iterable[Path]
+) -> dict[Path, frozenset[int]]:
+    """The features of inputs by a confined process; those that kill it are recorded instead."""
+    with CaseAsker(job.folder, beat=job.beat) as asker:
+        measured, killers = asker.features(engine, target, list(paths), MEASURE_SECONDS)
+    for path, end in sorted(killers.items()):
+        data = read_bounded(path, MAX_INPUT_BYTES)
+        if data is not None:
+            report_killer(job, engine, target, data, str(end.how))
+    return measured

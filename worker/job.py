@@ -22,9 +22,9 @@ from stage2fuzz.findings.leases import Held, Input
 from stage2fuzz.findings.outage import Trouble, one_line, patiently
 from stage2fuzz.findings.store import Store
 from stage2fuzz.oracles.violation import Violation
+from stage2fuzz.process.wait import NoRoomError, expect_room
 from stage2fuzz.service.orders import Result
 from stage2fuzz.service.settings import Settings, from_environment
-from stage2fuzz.worker.process import NoRoomError, expect_room
 
 LOG: Final = logging.getLogger("stage2fuzz.worker")
 

@@ -4,13 +4,13 @@ import time
 from collections.abc import Callable
 from typing import Any, Final, TypeGuard
 
-from stage2fuzz.errors import InputError
+from stage2fuzz.errors import InputError, ModelError
 from stage2fuzz.findings import leases
 from stage2fuzz.findings.outage import Refused, one_line, patiently
+from stage2fuzz.process.wait import NoRoomError
 from stage2fuzz.service.orders import MAX_COUNT, NAMES, Order, read_order
 from stage2fuzz.worker import checking, fuzzing
 from stage2fuzz.worker.job import LOG, Job, LeaseLostError, claimed
-from stage2fuzz.worker.process import NoRoomError
 
 NO_ROOM_PAUSE: Final = 5.0
 WORK: Final[dict[str, Callable[[Job, Any], None]]] = {
@@ -90,7 +90,7 @@ def _do(job: Job) -> None:
         why = str(error)
         patiently(lambda: leases.release(engine, held, why))
         time.sleep(NO_ROOM_PAUSE)
-    except (InputError, OSError, ValueError, RuntimeError, Refused) as error:
+    except (InputError, ModelError, OSError, ValueError, RuntimeError, Refused) as error:
         LOG.error("lease %d failed: %s", held.lease, error)
         why = one_line(error)
         patiently(lambda: leases.fail(engine, held, why))

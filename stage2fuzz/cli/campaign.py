@@ -1,53 +1,38 @@
-"""``stage2fuzz campaign``: start, watch, pause, resume and stop campaigns."""
+"""``stage2fuzz campaign``: start, watch, pause, resume, stop and delete campaigns."""
 
 import os
-import time
+import sys
 from collections.abc import Callable
-from typing import Annotated, Final
+from typing import Annotated, Final, NoReturn
 
 import typer
 
-from stage2fuzz.cli.exits import INCONCLUSIVE
+from stage2fuzz.cli.campaign_here import run_here, watch
+from stage2fuzz.cli.campaign_view import show, summary
+from stage2fuzz.cli.exits import FOUND, INCONCLUSIVE
 from stage2fuzz.cli.options import DEFAULT_DATABASE, Database, Json
 from stage2fuzz.cli.output import emit, say
-from stage2fuzz.cli.program import shown
-from stage2fuzz.cli.progress import Progress
+from stage2fuzz.cli.program import program, shown
 from stage2fuzz.cli.streams import complain
-from stage2fuzz.cli.summary import found_record, show_found
 from stage2fuzz.cli.tables import Table
 from stage2fuzz.engine import engine_of, kind_of
 from stage2fuzz.errors import InputError
 from stage2fuzz.findings import campaigns
-from stage2fuzz.findings.figures import Figures, figures_of, history, to_record
-from stage2fuzz.findings.states import ENDED, CampaignState
+from stage2fuzz.findings.figures import figures_of, history, to_record
+from stage2fuzz.findings.sightings import findings_of
+from stage2fuzz.findings.states import CampaignState, Part
 from stage2fuzz.findings.store import Store
+from stage2fuzz.findings.workers import living
 from stage2fuzz.fuzz_targets import TARGETS
-from stage2fuzz.service.local import running
+from stage2fuzz.service.local import own_name
 from stage2fuzz.service.orders import CampaignSpec, Strategy
 
-REFRESH_SECONDS: Final = 0.5
 ORDER_SECONDS: Final = 60
 POINT: Final = ("seconds", "schedules", "features", "inputs", "findings")
 REGRESS: Final = "model:v5.10,model:v5.12"
 
-MEANING: Final = {
-    "state": "running, paused, draining (no more fuzzing, what was found is confirmed and "
-    "minimised), done, stopped",
-    "fuzz_seconds": "added up over all processes",
-    "features": "orders of conflicting steps that some run showed",
-    "inputs": "kept in the corpus, each for a feature of its own",
-    "killers": "inputs that killed or hung the process that ran them",
-    "failures": "orders that failed for good, one after the other",
-    "orders": "pieces of work, by where they stand",
-    "orders_again": "orders that were given out once more because their worker fell silent",
-    "orders_to_do": "open orders, by kind",
-    "orders_cut_short": "fuzz orders that ended before their time, by the reason",
-    "untended": "whether no coordinator works on it",
-    "slots": "orders that the workers run at once",
-}
-"""What a campaign's words mean to a person who sees them for the first time."""
-
-Name = Annotated[str, typer.Argument(help="Name or number of the campaign.")]
+Name = Annotated[str, typer.Argument(help="Name of the campaign, or its number as #1.")]
+Workers = Annotated[int, typer.Option(min=0, max=1024, help="With --local: orders at once.")]
 
 
 def start(
@@ -65,7 +50,7 @@ def start(
     seed: Annotated[int, typer.Option(help="Where the orders' seeds begin.")] = 1,
     regress: Annotated[str, typer.Option(help="Engines, oldest first: fixed in?")] = REGRESS,
     local: Annotated[bool, typer.Option("--local", help="Run everything here, till done.")] = False,
-    workers: Annotated[int, typer.Option(help="With --local: orders at once.")] = 0,
+    workers: Workers = 0,
     database: Database = DEFAULT_DATABASE,
     as_json: Json = False,
 ) -> None:
@@ -88,24 +73,12 @@ def start(
         if kind_of(each).everywhere:
             engine_of(each)
     with Store.open(database) as store:
-        begun = time.time()
-        number = campaigns.create(store.engine, spec)
+        service = own_name() if local else ""
+        number = campaigns.create(store.engine, spec, service)
         if local:
-            _run_here(store, number, workers or os.cpu_count() or 1, quiet=as_json)
-        figures = figures_of(store.engine, number)
-        found = [each for each in store.list() if each.last_seen >= begun] if local else []
-    if as_json:
-        emit(to_record(figures) | ({"found": list(map(found_record, found))} if local else {}))
-    else:
-        _table(figures).show()
-        show_found(found, database)
-    if not local:
-        return
-    if figures.campaign.findings:
-        raise typer.Exit(1)
-    if not figures.campaign.schedules:
-        complain("stage2fuzz: inconclusive: no schedule ran; give it more --seconds")
-        raise typer.Exit(INCONCLUSIVE)
+            _finish_here(store, number, service, workers, database, as_json)
+        show(figures_of(store.engine, number), as_json)
+        _tell_who_works(store, spec.name)
 
 
 def status(
@@ -118,8 +91,8 @@ def status(
     with Store.open(database, create=False) as store:
         number = campaigns.named(store.engine, name).id
         if follow:
-            _watch(store, number, lambda: None, quiet=as_json)
-        _print(figures_of(store.engine, number), as_json)
+            watch(store, number, lambda: None, quiet=as_json)
+        show(figures_of(store.engine, number), as_json)
 
 
 def coverage(name: Name, database: Database = DEFAULT_DATABASE, as_json: Json = False) -> None:
@@ -149,15 +122,10 @@ def list_campaigns(database: Database = DEFAULT_DATABASE, as_json: Json = False)
     rows = Table(*titles, numbers=titles[3:])
     for each in every:
         one = each.campaign
-        rows.add(
-            one.id,
-            one.spec.name,
-            one.state,
-            f"{one.elapsed:.0f}",
-            f"{one.schedules:,}",
-            f"{each.features:,}",
-            one.findings,
-        )
+        state = f"{one.state}, untended" if each.untended else str(one.state)
+        figures = (one.schedules, each.features, one.findings)
+        counts = (f"{number:,}" for number in figures)
+        rows.add(f"#{one.id}", one.name, state, f"{one.elapsed:.0f}", *counts)
     rows.show()
 
 
@@ -166,9 +134,24 @@ def pause(name: Name, database: Database = DEFAULT_DATABASE) -> None:
     _change(lambda store, number: campaigns.pause(store.engine, number), name, database)
 
 
-def resume(name: Name, database: Database = DEFAULT_DATABASE) -> None:
-    """Go on after a pause."""
-    _change(lambda store, number: campaigns.resume(store.engine, number), name, database)
+def resume(
+    name: Name,
+    local: Annotated[bool, typer.Option("--local", help="Go on here, till done.")] = False,
+    workers: Workers = 0,
+    database: Database = DEFAULT_DATABASE,
+    as_json: Json = False,
+) -> None:
+    """Go on after a pause, or with a campaign whose command is gone."""
+    with Store.open(database, create=False) as store:
+        paused = campaigns.named(store.engine, name)
+        number, service = paused.id, own_name() if local else ""
+        if not local and living(store.engine, Part.COORDINATOR, paused.service):
+            service = paused.service
+        campaigns.adopt(store.engine, number, service)
+        if local:
+            _finish_here(store, number, service, workers, database, as_json)
+        show(figures_of(store.engine, number), as_json)
+        _tell_who_works(store, name, service)
 
 
 def stop(name: Name, database: Database = DEFAULT_DATABASE) -> None:
@@ -176,13 +159,45 @@ def stop(name: Name, database: Database = DEFAULT_DATABASE) -> None:
     _change(lambda store, number: campaigns.stop(store.engine, number), name, database)
 
 
-def _run_here(store: Store, number: int, workers: int, quiet: bool) -> None:
-    """Run a service of our own until the campaign has ended."""
-    with running(campaigns.address(store.engine), workers) as service:
-        try:
-            _watch(store, number, service.check, quiet)
-        except KeyboardInterrupt:
-            campaigns.stop(store.engine, number)
+def delete(name: Name, database: Database = DEFAULT_DATABASE) -> None:
+    """Forget a campaign that has ended, with its corpus; its findings stay."""
+    with Store.open(database, create=False) as store:
+        found = campaigns.named(store.engine, name)
+        campaigns.delete(store.engine, found.id)
+    say(f"campaign {found.name} is deleted; its findings stay")
+
+
+def _finish_here(
+    store: Store, number: int, service: str, workers: int, database: str, as_json: bool
+) -> NoReturn:
+    """Run the campaign here to its end and say what came of it; ends the command.
+
+    The exit code is that of ``fuzz``: 1 where something was found, 3 where too little ran to say
+    that nothing is to be found.
+    """
+    slots = workers or os.cpu_count() or 1
+    figures = run_here(store, number, service, slots, quiet=as_json)
+    found = findings_of(store.engine, number)
+    summary(figures, found, database, as_json)
+    if found:
+        raise typer.Exit(FOUND)
+    ran = figures.campaign.schedules > 0 and figures.campaign.state is CampaignState.DONE
+    if not ran:
+        complain("stage2fuzz: inconclusive: too little ran to say that nothing is to be found")
+    raise typer.Exit(0 if ran else INCONCLUSIVE)
+
+
+def _tell_who_works(store: Store, name: str, service: str = "") -> None:
+    """Say so where a campaign was given to a service of which nothing runs."""
+    parts = {part: living(store.engine, part, service) for part in Part}
+    missing = " and ".join(f"no {part}" for part, number in parts.items() if not number)
+    if missing:
+        print(
+            f"nothing happens yet: {missing} works on this database. Start them (see "
+            f"docs/service.md), or let this command do it: {program()} campaign pause {name}; "
+            f"{program()} campaign resume {name} --local",
+            file=sys.stderr,
+        )
 
 
 def _order_seconds(seconds: int) -> int:
@@ -201,60 +216,8 @@ def _change(change: Callable[[Store, int], None], name: str, database: str) -> N
     with Store.open(database, create=False) as store:
         number = campaigns.named(store.engine, name).id
         change(store, number)
-        _print(figures_of(store.engine, number), False)
+        show(figures_of(store.engine, number), as_json=False)
 
 
 def _list(text: str) -> tuple[str, ...]:
     return tuple(part.strip() for part in text.split(",") if part.strip())
-
-
-def _watch(store: Store, number: int, check: Callable[[], None], quiet: bool) -> None:
-    """Show the figures until the campaign has ended."""
-    with Progress(quiet) as progress:
-        while True:
-            figures = figures_of(store.engine, number)
-            progress.update(_line(figures), _done(figures))
-            if figures.campaign.state in ENDED:
-                return
-            check()
-            time.sleep(REFRESH_SECONDS)
-
-
-def _line(figures: Figures) -> str:
-    """The figures in a line."""
-    one = figures.campaign
-    waiting = ", ".join(f"{count} to {kind}" for kind, count in sorted(figures.to_do.items()))
-    return (
-        f"{one.elapsed:5.0f} s  {one.state}  {one.schedules:>9,} schedules  "
-        f"{one.schedules / max(one.elapsed, 1e-3):>7,.0f}/s  {figures.features:>6,} features  "
-        f"{one.findings:>3} findings" + (f"  ({waiting})" if waiting else "")
-    )
-
-
-def _done(figures: Figures) -> float:
-    """How much of the budget is used up; 0 where there is none or nobody knows."""
-    one = figures.campaign
-    if one.state is not CampaignState.RUNNING:
-        return 0.0
-    budgets = ((one.elapsed, one.spec.seconds), (one.schedules, one.spec.schedules))
-    return max((min(1.0, used / budget) for used, budget in budgets if budget), default=0.0)
-
-
-def _print(figures: Figures, as_json: bool) -> None:
-    if as_json:
-        emit(to_record(figures))
-    else:
-        _table(figures).show()
-
-
-def _table(figures: Figures) -> Table:
-    """The figures, each with what its word means where that is not plain."""
-    rows = Table("what", "figure", "meaning", fold=True, head=False)
-    for key, value in to_record(figures).items():
-        if isinstance(value, dict):
-            value = ", ".join(f"{number} {state}" for state, number in sorted(value.items()))
-        elif isinstance(value, bool):
-            value = "yes" if value else "no"
-        text = f"{value:,}" if isinstance(value, int | float) else str(value)
-        rows.add(key.replace("_", " "), text or "-", MEANING.get(key, ""))
-    return rows

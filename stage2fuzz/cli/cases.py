@@ -13,9 +13,10 @@ from stage2fuzz.cli.named import load, stored
 from stage2fuzz.cli.options import DEFAULT_DATABASE, CaseName, Database, Json
 from stage2fuzz.cli.output import emit, width, write
 from stage2fuzz.errors import InputError
+from stage2fuzz.minimise import BUDGET
 from stage2fuzz.report import event_log, event_record, sequence_svg, text
 from stage2fuzz.run import Outcome, run
-from stage2fuzz.session.reproduce import BUDGET, minimise_finding
+from stage2fuzz.session.reproduce import minimise_finding
 
 Engine = Annotated[str, typer.Option(help="Run it on this engine instead of the case's own.")]
 Full = Annotated[bool, typer.Option("--full", help="Show every step.")]

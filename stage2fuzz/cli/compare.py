@@ -19,7 +19,7 @@ from stage2fuzz.cli.output import emit, say
 from stage2fuzz.cli.progress import Progress
 from stage2fuzz.engine import engine_of
 from stage2fuzz.errors import InputError
-from stage2fuzz.fuzz.harness import write_whole
+from stage2fuzz.fuzz.outbox import write_whole
 from stage2fuzz.studies.compare import Difference, compare
 
 MAX_SECONDS = 24 * 3600

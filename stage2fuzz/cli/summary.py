@@ -31,11 +31,5 @@ def show_found(found: Sequence[Finding], database: str) -> None:
 
 def found_record(each: Finding) -> dict[str, object]:
     """One finding as ``--json`` of a session names it."""
-    return {
-        "id": each.id,
-        "oracle": each.oracle,
-        "category": each.category,
-        "signature": each.signature,
-        "verdict": each.verdict,
-        "minimised": each.minimised,
-    }
+    names = ("id", "engine", "oracle", "category", "signature", "verdict", "state", "minimised")
+    return {name: getattr(each, name) for name in names}

@@ -5,6 +5,8 @@ code has damaged may kill either without a word. A mapped file costs a microseco
 """
 
 import mmap
+import os
+import stat
 import struct
 from pathlib import Path
 from typing import Final
@@ -35,11 +37,12 @@ class Running:
 
 
 def left_running(outbox: Path) -> bytes | None:
-    """The input at which a process died; None where it was at none."""
-    path = outbox / _NAME
-    if path.is_symlink() or not path.is_file():
+    """The input at which a process died; None where it was at none. Never waits for a pipe."""
+    try:
+        source = os.open(outbox / _NAME, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+    except OSError:
         return None
-    with path.open("rb") as file:
-        data = file.read(LENGTH.size + ROOM)
+    with os.fdopen(source, "rb") as file:
+        data = file.read(LENGTH.size + ROOM) if stat.S_ISREG(os.fstat(source).st_mode) else b""
     length = LENGTH.unpack_from(data)[0] if len(data) >= LENGTH.size else 0
     return data[LENGTH.size : LENGTH.size + length - 1] if length else None

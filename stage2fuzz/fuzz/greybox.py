@@ -12,8 +12,9 @@ from zlib import crc32
 
 from stage2fuzz.case.codec import change_body
 from stage2fuzz.fuzz.features import COUNTERS, feature_set
-from stage2fuzz.fuzz.harness import Harness, write_whole_bytes
+from stage2fuzz.fuzz.harness import Harness
 from stage2fuzz.fuzz.mutate import Lcg, cross, mutate
+from stage2fuzz.fuzz.outbox import write_whole_bytes
 
 MAX_SIZE: Final = 512
 """Bytes of an input."""

@@ -4,32 +4,30 @@ Every byte string is a case. What is run of it is the portfolio's matter; what i
 schedule that was executed, so a finding replays the same whichever way it came.
 """
 
-import json
-import os
-import signal
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from functools import lru_cache
 from hashlib import sha256
 from pathlib import Path
 from typing import Final
 from zlib import crc32
 
-from stage2fuzz.case.case import Case
 from stage2fuzz.case.codec import decode
 from stage2fuzz.case.profile import profile_named
-from stage2fuzz.case.text import format_case
-from stage2fuzz.fuzz.current_input import ROOM, Running, left_running
+from stage2fuzz.fuzz.current_input import Running
 from stage2fuzz.fuzz.features import COUNTERS, feature_set
+from stage2fuzz.fuzz.outbox import (
+    Statistics,
+    read_statistics,
+    reported_signatures,
+    write_finding,
+    write_statistics,
+)
 from stage2fuzz.fuzz.portfolio import portfolio_of
-from stage2fuzz.oracles.violation import Category, Violation
 from stage2fuzz.run import Outcome
 
 STATS_EVERY: Final = 0.5
 """Seconds between two writes of ``stats.json``."""
-FINDING_FORMAT: Final = 1
-ARTIFACTS: Final = {"crash": "crash", "timeout": "timeout", "oom": "memory"}
-"""libFuzzer's name of an input that its process died of, and ours."""
 
 
 class Harness:
@@ -74,7 +72,8 @@ class Harness:
             for violation in outcome.violations:
                 if violation.signature not in self.signatures:
                     self.signatures.add(violation.signature)
-                    self._record(outcome.case, violation)
+                    if self.outbox is not None:
+                        write_finding(self.outbox, outcome.case, violation)
         if self._running is not None:
             self._running.end()
         self.inputs += 1
@@ -95,90 +94,23 @@ class Harness:
 
     def continue_from(self, outbox: Path) -> None:
         """Go on for another process: what it counted and found is ours."""
-        before = json.loads((outbox / "stats.json").read_text())
-        self.schedules += before["schedules"]
-        self._judged += before["judged"]
-        self._started -= before["seconds"]
-        for path in sorted(outbox.glob("*.finding.json")):
-            self.signatures.add(json.loads(path.read_text())["signature"])
+        before = read_statistics(outbox)
+        self.schedules += before.schedules
+        self._judged += before.judged
+        self._started -= before.seconds
+        self.signatures |= reported_signatures(outbox)
 
     def write_stats(self) -> None:
-        """Write ``stats.json``, whole or not at all."""
+        """Write the statistics, whole or not at all."""
         if self.outbox is None:
             return
-        stats = {
-            "schedules": self.schedules,
-            "judged": self._judged + self.portfolio.judged,
-            "seconds": round(time.monotonic() - self._started, 3),
-            "features": self.features,
-            "findings": len(self.signatures),
-            "kept": self.kept,
-        }
-        write_whole(self.outbox / "stats.json", json.dumps(stats))
-
-    def _record(self, case: Case, violation: Violation) -> None:
-        if self.outbox is None:
-            return
-        finding = finding_record(case, violation)
-        name = f"{crc32(violation.signature.encode()):08x}{crc32(self.engine.encode()):08x}"
-        write_whole(self.outbox / f"{name}.finding.json", json.dumps(finding, indent=1))
-
-
-def finding_record(case: Case, violation: Violation) -> dict[str, object]:
-    """A finding as it crosses a process boundary."""
-    return {
-        "format": FINDING_FORMAT,
-        "engine": case.engine,
-        "build": case.build,
-        "oracle": violation.oracle,
-        "rule": violation.rule,
-        "category": str(violation.category),
-        "signature": violation.signature,
-        "verdict": violation.verdict,
-        "case": format_case(case),
-    }
-
-
-def reported(finding: Mapping[str, str]) -> Violation:
-    """The violation of a ``finding_record`` that came from another process."""
-    category = Category(finding["category"])
-    named = (finding["oracle"][:16], finding["rule"][:120], category, finding["verdict"])
-    return Violation(*named, (), finding["signature"])
-
-
-def killers(outbox: Path, artifacts: Path, code: int) -> list[tuple[str, bytes]]:
-    """(how, input) that a target's process died of: libFuzzer's artifacts, else what was running.
-
-    ``code`` is its exit code: one that was killed from outside died of no input.
-    """
-    found = [
-        (how, path.read_bytes())
-        for path in sorted(artifacts.iterdir())
-        if (how := ARTIFACTS.get(path.name.partition("-")[0]))
-        and not path.is_symlink()
-        and path.stat().st_size <= ROOM
-    ]
-    last = left_running(outbox) if code not in (0, -signal.SIGKILL) else None
-    return found if found or last is None else [("crash", last)]
-
-
-def killer(how: str, target: str) -> Violation:
-    """An input that ends the process that runs it: native code that failed, or our bug."""
-    verdict = f"An input of {target} ends the process that runs it ({how}) instead of a verdict."
-    signature = f"process/{how}/{target}"
-    return Violation("process", how, Category.CORRECTNESS, verdict, (), signature)
-
-
-def write_whole(path: Path, text: str) -> None:
-    """Write a file so that a reader, or a kill in the middle, sees all of it or nothing."""
-    write_whole_bytes(path, text.encode())
-
-
-def write_whole_bytes(path: Path, data: bytes) -> None:
-    """``write_whole`` for bytes."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    temporary.write_bytes(data)
-    temporary.replace(path)
+        seconds = round(time.monotonic() - self._started, 3)
+        judged = self._judged + self.portfolio.judged
+        found = len(self.signatures)
+        write_statistics(
+            self.outbox,
+            Statistics(self.schedules, judged, seconds, self.features, found, self.kept),
+        )
 
 
 @lru_cache(maxsize=8)

@@ -23,16 +23,18 @@ from stage2fuzz.minimise.threads import drop_thread
 from stage2fuzz.minimise.truncate import truncate
 from stage2fuzz.schedule.base import Schedule
 
-__all__ = ["Minimised", "Replayed", "Same", "minimise"]
+__all__ = ["BUDGET", "PASSES", "Minimised", "Pass", "Replayed", "Same", "minimise"]
 
-BUDGET: Final = 20_000
-"""Replays at most; a map race needs a few hundred."""
+BUDGET: Final = 3_000
+"""Replays at most; most faults need a few hundred."""
 
 Pass = Callable[[Case, Schedule], Iterator[Case]]
 """Proposes candidates from the best case and its executed schedule."""
 
 _SCENARIO: Final[tuple[Pass, ...]] = (drop_thread, drop_operation, plain_settings, lower_pages)
 _SCHEDULE: Final[tuple[Pass, ...]] = (few_preemptions, merge_blocks, mild_choices, drop_rounds)
+PASSES: Final = (*_SCENARIO, *_SCHEDULE, truncate)
+"""All of them."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,13 +1,15 @@
 """The one door to the predicate: it counts, it remembers, and it keeps the best.
 
-Passes only propose. That no case is tried twice, that the budget holds, and that the result never
-gets worse is settled here and nowhere else.
+Passes only propose. That nothing is run that is no case at all, that no case is tried twice, that
+the budget holds, and that the result never gets worse is settled here and nowhere else.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from stage2fuzz.case.case import Case
+from stage2fuzz.case.limits import check_case
+from stage2fuzz.errors import InputError
 from stage2fuzz.minimise.order import Cost, cost
 from stage2fuzz.schedule.base import Schedule
 
@@ -24,6 +26,17 @@ class Replayed:
 
 Same = Callable[[Case], Replayed | None]
 """Replays a case; None unless it ends in the same fault (the same signature, not just any)."""
+
+
+def valid(case: Case) -> bool:
+    """Whether ``case`` is within the limits that engines rely on: a pass may move a page out of
+    its slot, or shrink the slot away from the page.
+    """
+    try:
+        check_case(case, "candidate")
+    except InputError:
+        return False
+    return True
 
 
 class Door:
@@ -81,7 +94,7 @@ class Door:
     def _replay(self, case: Case) -> Replayed | None:
         if case in self._known:
             return self._known[case]
-        if self.exhausted:
+        if self.exhausted or not valid(case):
             return None
         self.tries += 1
         seen = self._known[case] = self._same(case)

@@ -13,7 +13,7 @@ def lower_pages(case: Case, executed: Schedule) -> Iterator[Case]:
     """Each page moved to each lower place of any slot up to its own, then each range shortened."""
     scenario = case.scenario
     for page in reversed(pages_of(scenario)):
-        for slot in range(page // SLOT_STRIDE + 1):
+        for slot in range(min(page // SLOT_STRIDE + 1, len(scenario.slots))):
             for place in PLACES:
                 target = slot * SLOT_STRIDE + place
                 if target < page and place < scenario.slots[slot].pages:

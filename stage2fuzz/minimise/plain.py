@@ -12,7 +12,15 @@ from stage2fuzz.schedule.base import Schedule
 def plain_settings(case: Case, executed: Schedule) -> Iterator[Case]:
     """Each exception, setting and kind made plainer, one at a time."""
     for scenario in _plainer(case.scenario):
-        yield replace(case, scenario=scenario, schedule=executed)
+        yield replace(case, scenario=scenario, schedule=_without_drains(executed, scenario))
+
+
+def _without_drains(schedule: Schedule, scenario: Scenario) -> Schedule:
+    """The schedule without the numbers of store buffers, where there are none any more."""
+    if scenario.options.pending_stores:
+        return schedule
+    runs = tuple(run for run in schedule.runs if run[0] < scenario.threads)
+    return replace(schedule, runs=runs)
 
 
 def _plainer(scenario: Scenario) -> Iterator[Scenario]:

@@ -1,13 +1,13 @@
-"""Start a program that can't outlive its parent nor eat the machine. Run by path, not imported.
+"""Confine a program: limits that it can't lift, and an end for all it started. Run by path.
 
-A worker's fuzzing process must die with the worker, even by ``kill -9``: a time limit of Celery
-kills the pool's process only, and the grandchild would go on in a folder that has been given to
-somebody else. Both the parent-death signal and the limits survive ``exec``, so this small program
-sets them and then becomes the real one. Doing it here rather than between fork and exec of the
-worker means that no Python code runs in a half-copied process.
+This small program stands between whoever asked and the program. It lives as long as the program,
+takes in each process that the program leaves behind (PR_SET_CHILD_SUBREAPER), and kills all of them
+when the program ends, when it is told to end (SIGTERM), or when its asker is gone, even by
+``kill -9`` (PR_SET_PDEATHSIG). It then ends the way the program ended. Doing it here rather than
+between fork and exec of the asker means that no code of the asker runs in a half-copied process.
 
-Usage: confine.py PARENT MEMORY FILE CPU PROGRAM ARGUMENT...
-  PARENT  process id that must still be our parent
+Usage: confine.py ASKER MEMORY FILE CPU PROGRAM ARGUMENT...
+  ASKER   process id that must still be our parent
   MEMORY  bytes of address space, FILE bytes of the largest file, CPU seconds; 0 is no limit
 """
 
@@ -16,32 +16,120 @@ import os
 import resource
 import signal
 import sys
-from typing import Final
+from contextlib import suppress
+from pathlib import Path
+from typing import Final, NoReturn
 
 PR_SET_PDEATHSIG: Final = 1
+PR_SET_CHILD_SUBREAPER: Final = 36
 PR_SET_NO_NEW_PRIVS: Final = 38
+LINUX: Final = sys.platform == "linux"
+FORWARDED: Final = (signal.SIGUSR1, signal.SIGINT)
+"""What the asker may send the program through us."""
+ENDING: Final = (signal.SIGTERM, signal.SIGHUP)
 
 
-def main(arguments: list[str]) -> None:
-    """Confine this process, then become the program."""
-    parent, memory, file, cpu = map(int, arguments[:4])
-    program = arguments[4:]
-    if sys.platform == "linux":
-        prctl = ctypes.CDLL(None, use_errno=True).prctl
-        prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
-        prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
-    if os.getppid() != parent:
-        sys.exit("confine: the parent is gone")
+def main(arguments: list[str]) -> NoReturn:
+    """Run the program confined, and end as it does."""
+    asker, *numbers = map(int, arguments[:4])
+    watched = {*FORWARDED, *ENDING, signal.SIGCHLD}
+    signal.pthread_sigmask(signal.SIG_BLOCK, watched)
+    for number, value in (
+        (PR_SET_PDEATHSIG, signal.SIGTERM),
+        (PR_SET_CHILD_SUBREAPER, 1),
+        (PR_SET_NO_NEW_PRIVS, 1),
+    ):
+        prctl(number, value)
+    if os.getppid() != asker:
+        sys.exit("confine: the asker is gone")
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    limits = (
-        (resource.RLIMIT_AS, memory),
-        (resource.RLIMIT_FSIZE, file),
-        (resource.RLIMIT_CPU, cpu),
-    )
-    for which, limit in limits:
+    me = os.getpid()
+    program = os.fork()
+    if not program:
+        become(arguments[4:], numbers, watched, me)
+    close_all()
+    code = wait(program, watched)
+    end_all(program)
+    end_like(code)
+
+
+def become(
+    command: list[str], numbers: list[int], watched: set[signal.Signals], parent: int
+) -> NoReturn:
+    """Be the program, in a group of its own, within its limits."""
+    os.setpgid(0, 0)
+    prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:
+        os._exit(70)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, watched)
+    kinds = (resource.RLIMIT_AS, resource.RLIMIT_FSIZE, resource.RLIMIT_CPU)
+    for kind, limit in zip(kinds, numbers, strict=True):
         if limit:
-            resource.setrlimit(which, (limit, limit))
-    os.execv(program[0], program)
+            resource.setrlimit(kind, (limit, limit))
+    os.execv(command[0], command)
+
+
+def wait(program: int, watched: set[signal.Signals]) -> int:
+    """Wait for the program's end, or for the order to end it; its code, a signal's negative."""
+    while True:
+        number = signal.sigwait(watched)
+        if number in ENDING:
+            return -signal.SIGKILL
+        if number in FORWARDED:
+            with suppress(ProcessLookupError):
+                os.killpg(program, number)
+        while True:
+            ended, status = os.waitpid(-1, os.WNOHANG)
+            if ended == program:
+                return os.waitstatus_to_exitcode(status)
+            if not ended:
+                break
+
+
+def end_all(program: int) -> None:
+    """Kill the program's group, and whoever left it, until there is nobody left to wait for."""
+    with suppress(ProcessLookupError, PermissionError):
+        os.killpg(program, signal.SIGKILL)
+    while True:
+        for child in children():
+            with suppress(ProcessLookupError):
+                os.kill(child, signal.SIGKILL)
+        try:
+            os.waitpid(-1, 0)
+        except ChildProcessError:
+            return
+
+
+def children() -> list[int]:
+    """Our own children: with a subreaper, every orphan of what we started is one."""
+    try:
+        listed = Path(f"/proc/self/task/{os.getpid()}/children").read_text()
+    except OSError:
+        return []
+    return [int(number) for number in listed.split()]
+
+
+def close_all() -> None:
+    """Close what is the program's: an asker that reads a pipe to its end must not wait for us."""
+    for stream in (0, 1):
+        os.close(stream)
+    os.closerange(3, 256)
+
+
+def end_like(code: int) -> NoReturn:
+    """End with the program's exit code, or of its signal."""
+    if code < 0:
+        if -code != signal.SIGKILL:
+            signal.signal(-code, signal.SIG_DFL)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {-code})
+        os.kill(os.getpid(), -code)
+    os._exit(code if code >= 0 else 70)
+
+
+def prctl(number: int, value: int) -> None:
+    """Set one property of this process, where the system knows it."""
+    if LINUX:
+        ctypes.CDLL(None, use_errno=True).prctl(number, value, 0, 0, 0)
 
 
 if __name__ == "__main__":

@@ -1,8 +1,8 @@
 """Intake: what a session does with each fault that is reported to it.
 
-Whoever reports ran the case; running it again from its text, in a process apart, is a reproduction
-from scratch. A fault that does not show again is our own bug and is told as one. What crashes an
-engine's code ends that process and not this one, which holds the findings.
+Whoever reports ran the case; running it again from its text, in a confined process, is a
+reproduction from scratch. A fault that does not show again is our own bug and is told as one. What
+crashes an engine's code ends that process and not this one, which holds the findings.
 """
 
 from collections import deque
@@ -15,13 +15,11 @@ from stage2fuzz.errors import InputError
 from stage2fuzz.findings import Store
 from stage2fuzz.findings.models import Finding
 from stage2fuzz.oracles.violation import Violation
-from stage2fuzz.process.apart import Apart, DiedError
-from stage2fuzz.report import event_log
-from stage2fuzz.run import Outcome, run
-from stage2fuzz.session.reproduce import BUDGET, minimise_finding, signatures
+from stage2fuzz.process.end import DiedError
+from stage2fuzz.session.case_asker import CaseAsker
 
 RUN_SECONDS: Final = 60.0
-"""For one case in the process apart, which may have to build its engine first."""
+"""For one case in the confined process, which may have to build its engine first."""
 MINIMISE_SECONDS: Final = 30.0
 
 
@@ -37,11 +35,11 @@ class Intake:
         """Processes that ended badly, findings that do not reproduce: our own bugs."""
         self.stopping = False
         """Asked to end: no more is begun, what is there is kept."""
-        self._apart = Apart()
+        self._asker = CaseAsker()
 
     def close(self) -> None:
-        """End the process apart."""
-        self._apart.renew()
+        """End the confined process."""
+        self._asker.close()
 
     def take(self, case: Case, violation: Violation) -> int | None:
         """Run a reported case from scratch and record it; its number, None if nothing showed.
@@ -49,19 +47,19 @@ class Intake:
         InputError where the tree has changed since the case was made.
         """
         try:
-            outcome = self._run(case)
+            judged = self._asker.judge(case, RUN_SECONDS)
         except DiedError:
             return self.keep(case, violation)
-        if case.build not in ("", outcome.case.build):
-            what = f"the tree changed meanwhile: build {case.build}, now {outcome.case.build}"
+        if case.build not in ("", judged.case.build):
+            what = f"the tree changed meanwhile: build {case.build}, now {judged.case.build}"
             raise InputError(case.engine, what, "start again")
-        same = [each for each in outcome.violations if each.signature == violation.signature]
+        same = [each for each in judged.violations if each.signature == violation.signature]
         if not same:
             self.failures.append(f"does not reproduce: {violation.signature}")
             return None
         known = len(self.findings)
-        number = self._record(outcome.case, same[0], event_log(outcome.events))
-        self.store.confirm(number, hits=1, attempts=1, build=outcome.case.build)
+        number = self._record(judged.case, same[0], judged.log)
+        self.store.confirm(number, hits=1, attempts=1, build=judged.case.build)
         if len(self.findings) > known and not self.store.get(number).minimised:
             self.to_minimise.append(number)
         return number
@@ -80,23 +78,14 @@ class Intake:
         return number
 
     def _minimise(self, finding: Finding) -> None:
-        """Raises DiedError."""
+        """Keep a smaller case if a clean process sees the same fault in it. Raises DiedError."""
         case, signature = parse(finding.case_text, f"finding {finding.id}"), finding.signature
-        patience = RUN_SECONDS + MINIMISE_SECONDS
-        asked = (case, signature, BUDGET, MINIMISE_SECONDS)
-        smaller = self._apart.ask(patience, minimise_finding, *asked).case
+        smaller = self._asker.minimise(case, signature, MINIMISE_SECONDS, RUN_SECONDS).case
         if finding.oracle == "CRASH":
-            self._apart.renew()  # after so many crashes nothing that it says is sure
-            if signature not in signatures(self._run(smaller)):
+            self._asker.renew()  # after so many crashes nothing that it says is sure
+            if signature not in self._asker.judge(smaller, RUN_SECONDS).signatures:
                 return
         self.store.attach_minimised(finding.id, smaller)
-
-    def _run(self, case: Case) -> Outcome:
-        """Run a case in the process apart, which is not used again after a crash."""
-        outcome = self._apart.ask(RUN_SECONDS, run, case)
-        if outcome.ended == "crash":
-            self._apart.renew()
-        return outcome
 
     def _record(self, case: Case, violation: Violation, events: str) -> int:
         number = self.store.record(case, violation, events).number

@@ -5,14 +5,14 @@ own corpus and outbox; this process reads the outboxes and hands each finding to
 has it run again from its text, keeps it, and has it minimised meanwhile.
 """
 
-import json
 import os
 import signal
 import subprocess
 import sys
 import tempfile
 import time
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
@@ -20,11 +20,12 @@ from typing import Final, Self
 from stage2fuzz import places
 from stage2fuzz.case.codec import decode
 from stage2fuzz.case.profile import profile_named
-from stage2fuzz.case.text import parse
 from stage2fuzz.engine import kind_of
-from stage2fuzz.errors import InputError, ModelError
+from stage2fuzz.errors import InputError
 from stage2fuzz.findings import Store
-from stage2fuzz.fuzz.harness import killer, killers, reported
+from stage2fuzz.fuzz.outbox import Outbox, Statistics, killer
+from stage2fuzz.process.confined import Confined
+from stage2fuzz.process.limits import Limits
 from stage2fuzz.session.intake import Intake
 
 GRACE: Final = 5.0
@@ -36,9 +37,9 @@ class Job:
     """One target process, or the time between two."""
 
     number: int
-    process: subprocess.Popen[bytes] | None = None
+    process: Confined | None = None
     target: str = ""
-    outbox: Path = Path()
+    outbox: Outbox | None = None
     ends: float = 0.0
 
 
@@ -50,6 +51,12 @@ class Totals:
     judged: int = 0
     """Schedules that went to the oracles; of the others it is known what they would say."""
     features: int = 0
+
+    def add(self, done: Statistics) -> None:
+        """Count what one process did."""
+        self.schedules += done.schedules
+        self.judged += done.judged
+        self.features += done.features
 
 
 class Session:
@@ -73,8 +80,7 @@ class Session:
         self.seed, self.options = seed, options
         self.totals = Totals()
         self._turn = 0
-        self._past = {"schedules": 0, "judged": 0, "features": 0}
-        self._read: set[Path] = set()
+        self._past = Totals()
         self._folder = tempfile.TemporaryDirectory(prefix="stage2fuzz-")
         self._end = time.monotonic() + seconds
         self._slice = max(2.0, seconds * jobs / max(jobs, len(targets)))
@@ -102,7 +108,7 @@ class Session:
         """Start, end and read what there is to; False when fuzzing is over and all is read."""
         running = False
         for job in self.jobs:
-            if job.process is not None and job.process.poll() is not None:
+            if job.process is not None and job.process.process.poll() is not None:
                 self._ended(job)
             if job.process is None and self.left > 1:
                 self._start(job)
@@ -120,92 +126,67 @@ class Session:
     def _start(self, job: Job) -> None:
         job.target = self.targets[self._turn % len(self.targets)]
         folder = Path(self._folder.name) / f"{self._turn}"
-        job.outbox, corpus = folder / "outbox", folder / "corpus"
+        outbox, corpus = folder / "outbox", folder / "corpus"
         corpus.mkdir(parents=True)
-        job.outbox.mkdir()
+        outbox.mkdir()
         seconds = max(1, round(min(self._slice, self.left)))
         command = [
             sys.executable,
             str(places.TARGETS / f"{job.target}.py"),
             *self.options,
             f"--engine={self.engine}",
-            f"--outbox={job.outbox}",
+            f"--outbox={outbox}",
             f"-max_total_time={seconds}",
             f"-seed={self.seed + self._turn}",
-            f"-artifact_prefix={job.outbox}{os.sep}",
+            f"-artifact_prefix={outbox}{os.sep}",
             str(corpus),
         ]
-        with (job.outbox / "log").open("wb") as log:
-            job.process = subprocess.Popen(
-                command,
-                env={**os.environ, "TMPDIR": self._folder.name},
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-            )
+        with (outbox / "log").open("wb") as log:
+            job.process = Confined(command, folder, Limits(), stdout=log, cwd=Path.cwd())
+        job.outbox = Outbox(outbox, self.engine)
         job.ends = time.monotonic() + seconds
         self._turn += 1
 
     def _stop(self, job: Job) -> None:
         """End a target, kindly and then for good; what it wrote is read all the same."""
-        process = job.process
-        if process is None:
+        if job.process is None:
             return
-        for number in (signal.SIGUSR1, signal.SIGKILL):
-            if process.poll() is None:
-                os.killpg(process.pid, number)
-                try:
-                    process.wait(GRACE)
-                except subprocess.TimeoutExpired:
-                    continue
+        job.process.signal(signal.SIGUSR1)
+        with suppress(subprocess.TimeoutExpired):
+            job.process.process.wait(GRACE)
         self._ended(job)
 
     def _ended(self, job: Job) -> None:
         assert job.process is not None
-        code = job.process.returncode
+        assert job.outbox is not None
+        code = job.process.close()
         job.process = None
         self._read_outbox(job.outbox)
-        stats = _stats(job.outbox)
-        for name in self._past:
-            self._past[name] += stats.get(name, 0)
-        if code not in (0, -signal.SIGUSR1, -signal.SIGKILL) and not self._take_killers(job, code):
-            tail = (job.outbox / "log").read_text(errors="replace").strip().splitlines()[-12:]
-            self.intake.failures.append(f"{job.target} ended with {code}:\n" + "\n".join(tail))
+        self._past.add(job.outbox.statistics())
+        ended_by_us = code in (0, -signal.SIGUSR1, -signal.SIGKILL)
+        if not ended_by_us and not self._take_killers(job.outbox, job.target, code):
+            log = (job.outbox.folder / "log").read_text(errors="replace")
+            tail = "\n".join(log.strip().splitlines()[-12:])
+            self.intake.failures.append(f"{job.target} ended with {code}:\n{tail}")
 
     def _read_outboxes(self) -> None:
-        live = dict(self._past)
+        totals = replace(self._past)
         for job in self.jobs:
-            if job.process is not None:
+            if job.process is not None and job.outbox is not None:
                 self._read_outbox(job.outbox)
-                for name, value in _stats(job.outbox).items():
-                    if name in live:
-                        live[name] += value
-        self.totals = Totals(**live)
+                totals.add(job.outbox.statistics())
+        self.totals = totals
 
-    def _read_outbox(self, outbox: Path) -> None:
-        for path in sorted(outbox.glob("*.finding.json")):
-            if path not in self._read:
-                self._read.add(path)
-                finding = json.loads(path.read_text())
-                self.intake.take(parse(finding["case"], "finding"), reported(finding))
+    def _read_outbox(self, outbox: Outbox) -> None:
+        for case, violation in outbox.findings(self.intake.failures.append):
+            self.intake.take(case, violation)
 
-    def _take_killers(self, job: Job, code: int) -> bool:
+    def _take_killers(self, outbox: Outbox, target: str, code: int) -> bool:
         """Record the input that a target's process died of, where compiled code ran in it."""
         if not kind_of(self.engine).isolated:
             return False
-        found = killers(job.outbox, job.outbox, code)
+        found = outbox.killers(outbox.folder, code)
         for how, data in found:
-            case = decode(data, self.engine, profile_named(job.target))
-            self.intake.keep(case, killer(how, job.target))
+            case = decode(data, self.engine, profile_named(target))
+            self.intake.keep(case, killer(how, target))
         return bool(found)
-
-
-def _stats(outbox: Path) -> dict[str, int]:
-    try:
-        read = json.loads((outbox / "stats.json").read_text())
-    except FileNotFoundError:
-        return {}
-    if not isinstance(read, dict):
-        raise ModelError(f"{outbox}: statistics are not an object")
-    return {name: int(value) for name, value in read.items()}

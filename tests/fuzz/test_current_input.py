@@ -5,7 +5,7 @@ import signal
 from pathlib import Path
 
 from stage2fuzz.fuzz.current_input import ROOM, Running, left_running
-from stage2fuzz.fuzz.harness import killers
+from stage2fuzz.fuzz.outbox import Outbox
 
 
 def test_the_input_is_there_while_it_runs_and_gone_when_it_is_done(tmp_path: Path) -> None:
@@ -29,8 +29,9 @@ def test_it_outlives_the_process(tmp_path: Path) -> None:
 
 def test_a_process_that_died_by_itself_died_of_what_it_ran(tmp_path: Path) -> None:
     Running(tmp_path).begin(b"deadly")
-    assert killers(tmp_path, tmp_path, -signal.SIGSEGV) == [("crash", b"deadly")]
-    assert killers(tmp_path, tmp_path, -signal.SIGKILL) == []
-    assert killers(tmp_path, tmp_path, 0) == []
+    outbox = Outbox(tmp_path, "model:v5.10")
+    assert outbox.killers(tmp_path, -signal.SIGSEGV) == [("crash", b"deadly")]
+    assert outbox.killers(tmp_path, -signal.SIGKILL) == []
+    assert outbox.killers(tmp_path, 0) == []
     (tmp_path / "timeout-1").write_bytes(b"slow")
-    assert killers(tmp_path, tmp_path, 70) == [("timeout", b"slow")]
+    assert outbox.killers(tmp_path, 70) == [("timeout", b"slow")]

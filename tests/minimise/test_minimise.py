@@ -68,7 +68,7 @@ def test_a_messy_race_becomes_two_writes_and_one_preemption(seed: int) -> None:
         (window(10), 1),
         (window(50), 1),
         (reorder(3), 1),
-        (reorder(10), 1),
+        (reorder(7), 1),
         (abba(10), 1),
         (two_windows(10), 3),
     ],

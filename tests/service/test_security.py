@@ -17,10 +17,11 @@ from stage2fuzz.errors import InputError
 from stage2fuzz.findings import campaigns, workers
 from stage2fuzz.findings.leases import MAX_ATTEMPTS
 from stage2fuzz.findings.states import Part
+from stage2fuzz.fuzz import outbox
+from stage2fuzz.fuzz.outbox import read_finding
 from stage2fuzz.service import settings
 from stage2fuzz.service.local import broker_command
 from stage2fuzz.service.orders import QUEUE, TASKS, CampaignSpec
-from stage2fuzz.worker import fuzzing
 from stage2fuzz.worker.app import app
 from stage2fuzz.worker.tasks import carry_out
 from tests.service.rig import ROOT, Rig
@@ -118,11 +119,11 @@ def test_a_message_that_is_not_two_numbers_is_dropped(
 def test_a_bad_file_in_the_outbox_is_refused(tmp_path: Path, change: dict[str, object]) -> None:
     path = tmp_path / "0.finding.json"
     path.write_text(json.dumps(GOOD))
-    found, violation = fuzzing.read_finding(path, "model:v5.10")
+    found, violation = read_finding(path, "model:v5.10")
     assert (found, violation.signature) == (Case(), "C6/page")
     path.write_text(json.dumps(GOOD | change))
     with pytest.raises(InputError):
-        fuzzing.read_finding(path, "model:v5.10")
+        read_finding(path, "model:v5.10")
 
 
 @pytest.mark.parametrize("text", ["", "[]", "nul", '{"format": 1}', "[" * 100_000])
@@ -130,7 +131,7 @@ def test_a_file_that_is_no_finding_is_refused(tmp_path: Path, text: str) -> None
     path = tmp_path / "0.finding.json"
     path.write_text(text)
     with pytest.raises(InputError):
-        fuzzing.read_finding(path, "model:v5.10")
+        read_finding(path, "model:v5.10")
 
 
 def test_a_link_or_a_giant_in_the_outbox_is_refused(
@@ -139,12 +140,12 @@ def test_a_link_or_a_giant_in_the_outbox_is_refused(
     path = tmp_path / "0.finding.json"
     path.symlink_to("/etc/passwd")
     with pytest.raises(InputError):
-        fuzzing.read_finding(path, "model:v5.10")
+        read_finding(path, "model:v5.10")
     path.unlink()
     path.write_text(json.dumps(GOOD))
-    monkeypatch.setattr(fuzzing, "MAX_FINDING", 100)
+    monkeypatch.setattr(outbox, "MAX_FINDING", 100)
     with pytest.raises(InputError):
-        fuzzing.read_finding(path, "model:v5.10")
+        read_finding(path, "model:v5.10")
 
 
 def test_nothing_listens_beyond_this_machine_unless_told_to() -> None:

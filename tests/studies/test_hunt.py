@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from stage2fuzz.arch import READ
 from stage2fuzz.case.scenario import Access, HostOp, Op, Scenario
 from stage2fuzz.case.text import parse
 from stage2fuzz.findings import State, Store
@@ -17,8 +18,8 @@ from stage2fuzz.run import run
 from stage2fuzz.session.intake import Intake
 from stage2fuzz.session.reproduce import signatures
 from stage2fuzz.studies.hunt.hunt import Hunt
-from stage2fuzz.studies.hunt.process import Process
-from stage2fuzz.studies.hunt.turn import Turn, take
+from stage2fuzz.studies.hunt.turn import Turn, read_answer, take, to_answer
+from stage2fuzz.studies.hunt.turn_process import TurnProcess
 
 pytestmark = pytest.mark.kernel
 
@@ -73,22 +74,22 @@ def test_what_a_hunt_finds_replays_minimised(kernel: KernelEngine, tmp_path: Pat
 
 def test_a_process_judges_what_this_process_judges(kernel: KernelEngine) -> None:
     turn = Turn(1000, REFERENCE, 1, 500, 500, kernel.rules)
-    process = Process(kernel.library.path)
+    process = TurnProcess(kernel.library.path)
     try:
         process.ask(turn)
-        assert process.answer() == take(kernel.native, turn)
+        assert process.answer() == read_answer(to_answer(take(kernel.native, turn), REFERENCE))
     finally:
         process.close()
 
 
 def test_a_killed_process_costs_one_turn_and_is_told(kernel: KernelEngine) -> None:
     turn = Turn(1, REFERENCE, 1, 100_000, 100_000, kernel.rules)
-    process = Process(kernel.library.path)
+    process = TurnProcess(kernel.library.path)
     try:
         process.ask(turn)
-        child = process._child._process
+        child = process._child._confined
         assert child is not None
-        os.kill(child.pid, signal.SIGKILL)
+        os.kill(child.process.pid, signal.SIGKILL)
         assert process.answer().died
         process.ask(Turn(1, REFERENCE, 1, 10, 10, kernel.rules))
         assert process.answer().runs == 10
@@ -108,9 +109,9 @@ def test_wild_code_is_a_finding_and_the_next_turn_gets_a_new_process(
     assert plant(tmp_path / "tree", planted)
     engine = KernelEngine(build(tmp_path / "tree", tmp_path / "cache"))
     scenario = Scenario(
-        vcpus=((Access(0, 0), Access(0, 0)),), hosts=((HostOp(Op.AGE), HostOp(Op.AGE)),)
+        vcpus=((Access(READ, 0), Access(READ, 0)),), hosts=((HostOp(Op.AGE), HostOp(Op.AGE)),)
     )
-    process = Process(engine.library.path)
+    process = TurnProcess(engine.library.path)
     try:
         process.ask(Turn(1, scenario, 1, 300, 300, engine.rules))
         done = process.answer()

@@ -32,10 +32,10 @@ class Mmu(Protocol):
 
 
 def kvm_mmu_lock(vm: Vm) -> None:
-    """KVM_MMU_LOCK: a spinlock, from v5.15 the write side of a rwlock."""
+    """KVM_MMU_LOCK: take mmu_lock alone (a spinlock, from v5.15 the write side of a rwlock)."""
     vm.lock(LOCK_MMU)
 
 
 def kvm_mmu_unlock(vm: Vm) -> None:
-    """KVM_MMU_UNLOCK."""
+    """KVM_MMU_UNLOCK: drop what ``kvm_mmu_lock`` took."""
     vm.unlock(LOCK_MMU)

@@ -19,8 +19,8 @@ from stage2fuzz.kernel.adapter import rules_of
 from stage2fuzz.kernel.build import Library
 from stage2fuzz.session.intake import Intake
 from stage2fuzz.studies.hunt.ground import drawn, returning
-from stage2fuzz.studies.hunt.process import Process
 from stage2fuzz.studies.hunt.turn import Done, Found, Turn
+from stage2fuzz.studies.hunt.turn_process import TurnProcess
 
 FIRST: Final = 500
 """Schedules of a scenario's first turn; each later pass over the scenarios has twice as many."""
@@ -71,7 +71,7 @@ class Totals:
 class Worker:
     """One process, and the turns to come."""
 
-    process: Process
+    process: TurnProcess
     turns: Iterator[tuple[int, Scenario, int]]
     """Number, scenario, schedules."""
     left: int
@@ -102,7 +102,7 @@ class Hunt:
         self._scenarios = returning()
         self._workers = [
             Worker(
-                Process(library.path),
+                TurnProcess(library.path),
                 self._turns(job, jobs),
                 schedules // jobs + (job < schedules % jobs),
             )

@@ -18,8 +18,8 @@ from stage2fuzz.kernel.build import Library, build
 from stage2fuzz.kernel.faults import FAULTS, Fault
 from stage2fuzz.kernel.mutants import copy_tree, plant
 from stage2fuzz.kernel.proving_ground import PROVING_GROUND
-from stage2fuzz.studies.hunt.process import Process
 from stage2fuzz.studies.hunt.turn import Done, Turn
+from stage2fuzz.studies.hunt.turn_process import TurnProcess
 
 BATCH: Final = 1000
 JUDGED: Final = 250
@@ -97,7 +97,7 @@ def baseline(library: Library, rounds: int) -> frozenset[str]:
 def _batches(library: Library, rounds: int) -> Iterator[Done]:
     """Every scenario in turn, so that no fault waits long for the one that shows it."""
     rules = rules_of(library.has)
-    with closing(Process(library.path)) as process:
+    with closing(TurnProcess(library.path)) as process:
         for round_ in range(rounds):
             for number, scenario in enumerate(PROVING_GROUND):
                 process.ask(Turn(number, scenario, 1 + round_ * BATCH, BATCH, JUDGED, rules))

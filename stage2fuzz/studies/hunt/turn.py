@@ -1,21 +1,32 @@
 """One turn: some schedules of one scenario, run and judged in one child process.
 
 The judge sits where the runs are made, so that no events cross a process boundary; what comes back
-are figures and the first run of each signature.
+are figures and the first run of each signature, as JSON that its reader distrusts.
 """
 
 import time
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
+from typing import Any, Final
 
+from stage2fuzz.case.case import Case
 from stage2fuzz.case.scenario import Scenario
+from stage2fuzz.case.text import format_case, parse
 from stage2fuzz.events import CRASH
+from stage2fuzz.fuzz.outbox import parse_violation, violation_record
 from stage2fuzz.kernel.abi import Told
 from stage2fuzz.kernel.explore import explore
 from stage2fuzz.kernel.native import Native
 from stage2fuzz.oracles.judge import judge
 from stage2fuzz.oracles.violation import Violation
+from stage2fuzz.process.frames import Frame
 from stage2fuzz.rules import Rules
 from stage2fuzz.schedule.base import Schedule
+
+ENGINE: Final = "kernel:turn"
+"""Stands in case texts for the library that asker and process both know."""
+COUNTED: Final = ("runs", "classes", "judged", "inconclusive", "restarts")
+"""The figures of a turn's outcome."""
+MOST: Final = 1 << 62
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,3 +90,57 @@ def take(native: Native, turn: Turn) -> Done:
             break
     done.runs, done.inconclusive, done.restarts = told.runs, told.inconclusive, told.restarts
     return done
+
+
+def to_question(turn: Turn) -> Frame:
+    """A turn as it is sent; ``parse_turn`` reads it."""
+    return {
+        "number": turn.number,
+        "scenario": format_case(Case(ENGINE, turn.scenario)),
+        "seed": turn.seed,
+        "schedules": turn.schedules,
+        "classes": turn.classes,
+        "rules": asdict(turn.rules),
+        "until": turn.until,
+    }
+
+
+def parse_turn(question: Frame) -> Turn:
+    """What an asker sent."""
+    scenario = parse(question["scenario"], "turn").scenario
+    rules = Rules(**question["rules"])
+    return Turn(**question | {"scenario": scenario, "rules": rules})
+
+
+def to_answer(done: Done, scenario: Scenario) -> Frame:
+    """The outcome of a turn of ``scenario`` as it is sent; ``read_answer`` reads it."""
+    found = [
+        {
+            "violation": violation_record(each.violation),
+            "case": format_case(Case(ENGINE, scenario, each.schedule or Schedule())),
+            "runs": each.runs,
+        }
+        for each in done.found.values()
+    ]
+    return {name: getattr(done, name) for name in (*COUNTED, "crashed", "seen")} | {"found": found}
+
+
+def read_answer(answer: Frame) -> Done:
+    """A turn's outcome, distrusted. Raises ValueError, KeyError, TypeError or InputError."""
+    done = Done(crashed=answer["crashed"] is True)
+    for name in COUNTED:
+        setattr(done, name, _count(answer[name]))
+    done.seen = {str(signature): _count(times) for signature, times in answer["seen"].items()}
+    for each in answer["found"]:
+        violation = parse_violation(each["violation"], "turn")
+        schedule = parse(each["case"], "turn").schedule
+        done.found[violation.signature] = Found(violation, schedule, _count(each["runs"]))
+        done.seen.setdefault(violation.signature, 1)
+    return done
+
+
+def _count(value: Any) -> int:
+    """``value`` as what it must be, no number below zero."""
+    if type(value) is not int or not 0 <= value < MOST:
+        raise TypeError
+    return value

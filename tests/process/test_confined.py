@@ -10,18 +10,19 @@ from pathlib import Path
 
 import pytest
 
+from stage2fuzz.process import wait
+from stage2fuzz.process.end import End, How
+from stage2fuzz.process.limits import Limits
+from stage2fuzz.process.wait import run_confined
 from stage2fuzz.service import settings
-from stage2fuzz.worker import process
+
+LIMITS = Limits()
 
 
 def script(folder: Path, text: str) -> tuple[str, ...]:
     path = folder / "program.py"
     path.write_text(text)
     return (sys.executable, str(path))
-
-
-def nothing() -> None:
-    """No heartbeat."""
 
 
 def gone(number: int) -> bool:
@@ -37,9 +38,9 @@ def gone(number: int) -> bool:
 
 
 def test_an_end_is_told_apart_from_a_crash(tmp_path: Path) -> None:
-    assert process.run(script(tmp_path, ""), tmp_path, 20, nothing) == process.Ended("ok", 0)
-    died = process.run(script(tmp_path, "import os; os.abort()"), tmp_path, 20, nothing)
-    assert died == process.Ended("crash", -signal.SIGABRT)
+    assert run_confined(script(tmp_path, ""), tmp_path, LIMITS, 20) == End(How.OK, 0)
+    died = run_confined(script(tmp_path, "import os; os.abort()"), tmp_path, LIMITS, 20)
+    assert died == End(How.CRASH, -signal.SIGABRT)
 
 
 def test_a_process_that_hangs_is_killed_with_all_its_children(tmp_path: Path) -> None:
@@ -50,37 +51,32 @@ child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
 open("child", "w").write(str(child.pid))
 time.sleep(600)
 """
-    ended = process.run(script(tmp_path, text), tmp_path, 2.0, nothing)
-    assert ended.how == "timeout"
+    ended = run_confined(script(tmp_path, text), tmp_path, LIMITS, 2.0)
+    assert ended.how is How.TIMEOUT
     assert gone(int((tmp_path / "child").read_text()))
 
 
 def test_a_process_that_writes_without_end_is_killed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(process, "MAX_FOLDER", 1 << 20)
-    monkeypatch.setattr(process, "LOOK_SECONDS", 0.2)
+    monkeypatch.setattr(wait, "LOOK_SECONDS", 0.2)
     text = (
         "import time\nfor n in range(9999): open(f'f{n}', 'w').write('x' * 65536); time.sleep(.01)"
     )
-    assert process.run(script(tmp_path, text), tmp_path, 20, nothing).how == "output"
+    limits = Limits(folder=1 << 20)
+    assert run_confined(script(tmp_path, text), tmp_path, limits, 20).how is How.OUTPUT
 
 
-def test_one_file_has_a_limit_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(process, "MAX_FILE", 1 << 16)
-    ended = process.run(
-        script(tmp_path, "while True: print('x' * 1000, flush=True)"), tmp_path, 20, nothing
-    )
-    assert ended.how == "crash"
+def test_one_file_has_a_limit_of_its_own(tmp_path: Path) -> None:
+    program = script(tmp_path, "while True: print('x' * 1000, flush=True)")
+    ended = run_confined(program, tmp_path, Limits(file=1 << 16), 20)
+    assert ended.how is How.CRASH
     assert (tmp_path / "log").stat().st_size == 1 << 16
 
 
-def test_a_process_that_eats_memory_can_not(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(process, "MAX_MEMORY", 256 << 20)
-    ended = process.run(script(tmp_path, "x = bytearray(1 << 30)"), tmp_path, 20, nothing)
-    assert ended == process.Ended("crash", 1)
+def test_a_process_that_eats_memory_can_not(tmp_path: Path) -> None:
+    program = script(tmp_path, "x = bytearray(1 << 30)")
+    assert run_confined(program, tmp_path, Limits(memory=256 << 20), 20) == End(How.CRASH, 1)
     assert b"MemoryError" in (tmp_path / "log").read_bytes()
 
 
@@ -90,7 +86,7 @@ def test_what_the_heartbeat_raises_ends_the_process(tmp_path: Path) -> None:
 
     text = "import os, time; open('me', 'w').write(str(os.getpid())); time.sleep(600)"
     with pytest.raises(KeyError):
-        process.run(script(tmp_path, text), tmp_path, 20, lost)
+        run_confined(script(tmp_path, text), tmp_path, LIMITS, 20, lost)
     if (tmp_path / "me").exists():
         assert gone(int((tmp_path / "me").read_text()))
 
@@ -103,8 +99,10 @@ def test_a_killed_worker_takes_its_process_with_it(tmp_path: Path) -> None:
         [
             sys.executable,
             "-c",
-            f"from stage2fuzz.worker import process; from pathlib import Path\n"
-            f"process.run({program!r}, Path({str(tmp_path)!r}), 600, lambda: None)",
+            "from pathlib import Path\n"
+            "from stage2fuzz.process.limits import Limits\n"
+            "from stage2fuzz.process.wait import run_confined\n"
+            f"run_confined({program!r}, Path({str(tmp_path)!r}), Limits(), 600)",
         ],
         cwd=Path(__file__).parents[2],
     )
@@ -123,11 +121,11 @@ def test_the_fuzzing_process_learns_no_address_and_no_secret(
     for name in (settings.DATABASE, settings.BROKER, "POSTGRES_PASSWORD", "PGPASSWORD"):
         monkeypatch.setenv(name, "redis://:hunter2@broker:6379/0")
     text = "import json, os; open('seen', 'w').write(json.dumps(dict(os.environ)))"
-    process.run(script(tmp_path, text), tmp_path, 20, nothing)
+    run_confined(script(tmp_path, text), tmp_path, LIMITS, 20)
     seen = json.loads((tmp_path / "seen").read_text())
     assert not [value for value in seen.values() if "hunter2" in value]
     assert set(seen) <= {
         "PATH", "LANG", "LC_ALL", "LC_CTYPE", "PYTHONPATH", "HOME", "TMPDIR",
-        "PYTHONDONTWRITEBYTECODE", "XDG_CACHE_HOME",
+        "PYTHONDONTWRITEBYTECODE", "PYTHONHASHSEED", "XDG_CACHE_HOME",
     }  # fmt: skip
     assert os.environ[settings.BROKER]

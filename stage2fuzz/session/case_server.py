@@ -1,0 +1,71 @@
+"""The confined process that runs cases: what it can be asked, and its answers.
+
+Anything that runs a case may hang or die, so nobody who keeps findings runs one himself.
+``case_asker`` is the other end; what each question takes and gives is written there.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Final
+
+from stage2fuzz.case.text import format_case, parse
+from stage2fuzz.errors import InputError
+from stage2fuzz.fuzz.harness import features
+from stage2fuzz.fuzz.outbox import violation_record
+from stage2fuzz.process.frames import Frame
+from stage2fuzz.process.serve import serve
+from stage2fuzz.report import event_log
+from stage2fuzz.run import run
+from stage2fuzz.session.reproduce import minimise_finding, shows
+
+
+def judge(question: Frame) -> Iterator[Frame]:
+    """Run a case from its text."""
+    outcome = run(parse(question["case"], "case"))
+    yield {
+        "case": format_case(outcome.case),
+        "violations": [violation_record(each) for each in outcome.violations],
+        "log": event_log(outcome.events),
+        "ended": outcome.ended,
+    }
+
+
+def minimise(question: Frame) -> Iterator[Frame]:
+    """Make a case smaller that shows a fault."""
+    case, signature = parse(question["case"], "case"), question["signature"]
+    smaller = minimise_finding(case, signature, seconds=question["seconds"])
+    yield {
+        "case": format_case(smaller.case),
+        "preemptions": smaller.preemptions,
+        "tries": smaller.tries,
+        "finished": smaller.finished,
+    }
+
+
+def measure(question: Frame) -> Iterator[Frame]:
+    """The features of each input file, in the order given."""
+    for name in question["files"]:
+        data = Path(name).read_bytes()
+        yield {"features": sorted(features(data, question["engine"], question["target"]))}
+
+
+def find(question: Frame) -> Iterator[Frame]:
+    """Whether an engine shows the fault of a case that was found on another one."""
+    case = parse(question["case"], "case")
+    try:
+        yield {"present": shows(replace(case, engine=question["engine"]), question["signature"])}
+    except InputError as error:
+        yield {"unknown": str(error)}
+
+
+ANSWERS: Final[dict[str, Callable[[Frame], Iterator[Frame]]]] = {
+    "judge": judge,
+    "minimise": minimise,
+    "measure": measure,
+    "find": find,
+}
+
+
+if __name__ == "__main__":
+    serve(lambda question: ANSWERS[question["do"]](question))

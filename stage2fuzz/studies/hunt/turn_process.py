@@ -1,0 +1,99 @@
+"""A process that takes turns, and a turn's outcome even if the process does not live to tell it."""
+
+import mmap
+import os
+import sys
+import tempfile
+from pathlib import Path
+from typing import Final
+
+from stage2fuzz.errors import InputError
+from stage2fuzz.events import CRASH, Event
+from stage2fuzz.oracles.judge import judge
+from stage2fuzz.oracles.violation import Category, Violation
+from stage2fuzz.process.child import Child
+from stage2fuzz.process.end import DiedError, End
+from stage2fuzz.studies.hunt.turn import Done, Found, Turn, read_answer, to_question
+
+SERVER: Final = "stage2fuzz.studies.hunt.turn_server"
+TURN_SECONDS: Final = 300.0
+"""A turn may take; the library itself ends an endless loop in less than one."""
+ALONE_SECONDS: Final = 20.0
+"""For one schedule of which a process may have died."""
+
+
+class TurnProcess:
+    """One child; after a crash the next turn gets a new one, since memory may be damaged."""
+
+    def __init__(self, library: Path) -> None:
+        with tempfile.TemporaryFile() as file:
+            file.truncate(mmap.PAGESIZE)
+            self._place = os.dup(file.fileno())
+        self._running = mmap.mmap(self._place, mmap.PAGESIZE)
+        arguments = (str(library), str(self._place))
+        self._child = Child(SERVER, arguments, inherited=(self._place,))
+        self.turn: Turn | None = None
+        """The one that is being taken."""
+
+    def ask(self, turn: Turn) -> None:
+        """Give out a turn; ``answer`` waits for it."""
+        self.turn = turn
+        self._child.send(to_question(turn))
+
+    def answer(self) -> Done:
+        """What the turn did."""
+        turn = self.turn
+        assert turn is not None
+        self.turn = None
+        done = self._answer(turn, TURN_SECONDS)
+        if isinstance(done, End):
+            done = self._last_words(turn)
+        if done.crashed:
+            self._child.renew()
+        return done
+
+    def fileno(self) -> int:
+        """What ``select`` watches for an answer."""
+        return self._child.fileno()
+
+    def close(self) -> None:
+        """End the child, whatever it is doing."""
+        self._child.close()
+        self._running.close()
+        os.close(self._place)
+
+    def _last_words(self, turn: Turn) -> Done:
+        """What a turn did whose process is gone: the seed that was running is run alone.
+
+        What the turn had seen before is lost. If the seed kills the new process too, there are no
+        events but the death itself, and no schedule.
+        """
+        seed = int.from_bytes(self._running[:8], sys.byteorder)
+        alone = Turn(turn.number, turn.scenario, seed, 1, 1, turn.rules)
+        self._child.send(to_question(alone))
+        done = self._answer(alone, ALONE_SECONDS)
+        if isinstance(done, End):
+            violation = _death(done, turn)
+            found = {violation.signature: Found(violation, None, 1)}
+            done = Done(crashed=True, seen={violation.signature: 1}, found=found)
+        done.runs, done.died = max(1, seed - turn.seed + 1), True
+        return done
+
+    def _answer(self, turn: Turn, seconds: float) -> Done | End:
+        """The child's answer, or how it ended instead."""
+        try:
+            return read_answer(self._child.receive(to_question(turn), seconds))
+        except DiedError as died:
+            return died.end
+        except (ValueError, KeyError, TypeError, InputError):
+            return self._child.renew()  # an answer that makes no sense is none
+
+
+def _death(end: End, turn: Turn) -> Violation:
+    """What a schedule did that no process lives to tell of."""
+    if end.code < 0:
+        event: Event = (CRASH, 0, 0, 0, 0, -end.code)
+        (violation,) = judge([event], turn.rules, 1, 1)
+        return violation
+    verdict = f"The tree's code {end}, in place of a result."
+    return Violation("CRASH", "no crash", Category.CORRECTNESS, verdict, (), "CRASH/no result")

@@ -1,0 +1,32 @@
+"""Takes turns until there are no more: ``python -m ... LIBRARY FD``.
+
+The seed that runs is written to the file descriptor's page, where the asker can read it when
+kernel code has taken this process down.
+"""
+
+import ctypes
+import mmap
+import sys
+from pathlib import Path
+
+from stage2fuzz.kernel.native import Native
+from stage2fuzz.process.frames import Frame
+from stage2fuzz.process.serve import serve
+from stage2fuzz.studies.hunt.turn import parse_turn, take, to_answer
+
+
+def main(library: str, place: str) -> None:
+    """Take turns until there are no more."""
+    native = Native(Path(library))
+    running = mmap.mmap(int(place), mmap.PAGESIZE)
+    native.watch(ctypes.c_uint64.from_buffer(running))
+
+    def answers(question: Frame) -> list[Frame]:
+        turn = parse_turn(question)
+        return [to_answer(take(native, turn), turn.scenario)]
+
+    serve(answers)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
