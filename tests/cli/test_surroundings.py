@@ -91,7 +91,7 @@ def test_a_closed_standard_error_changes_no_result(folder: Path) -> None:
     ids=str,
 )
 def test_an_odd_environment_changes_nothing(folder: Path, environment: dict[str, str]) -> None:
-    for arguments in (("findings", "list"), ("run", "race.case")):
+    for arguments in (("engines",), ("run", "race.case")):
         done = typed(*arguments, environment=environment)
         assert done.returncode in (0, 1), done
         assert done.stdout
