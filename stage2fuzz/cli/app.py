@@ -54,6 +54,12 @@ COMMANDS: Final = {
             "compare --engine kernel:before --engine kernel:after --seconds 120",
         ),
     ),
+    "confirm": Entry(
+        f"{_CLI}.confirm",
+        "confirm_case",
+        "Boot a real kernel under QEMU, force the case's schedule, and see whether the harm comes.",
+        ("confirm 3 --kernel boot/vmlinuz", "confirm my.case --kernel vmlinuz --times 10"),
+    ),
     "findings": Entry(f"{_CLI}.groups", "findings", "Read and triage what was found."),
     "campaign": Entry(f"{_CLI}.groups", "campaign", "Fuzz with many workers for a long time."),
     "kernel": Entry(f"{_CLI}.groups", "kernel", "The user's own kernel code as an engine."),

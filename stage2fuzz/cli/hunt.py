@@ -8,7 +8,6 @@ from typing import Annotated, Final
 
 import typer
 
-from stage2fuzz.case.limits import check_engine
 from stage2fuzz.cli.live import drive
 from stage2fuzz.cli.options import DATABASE_VARIABLE, Json
 from stage2fuzz.cli.output import emit
@@ -47,7 +46,6 @@ def explore(
     random ones of every profile.
     """
     _check(seconds, schedules, seed)
-    check_engine(f"kernel:{tree}", "TREE")
     processes = cores(jobs)
     library, _engine = prepared(tree, cache)
     limit = math.inf if schedules and seconds is None else seconds or SECONDS
@@ -90,6 +88,7 @@ def _report(hunt: Hunt, key: str, database: str, as_json: bool) -> None:
     """The figures, then each signature with a case that shows it."""
     totals, store = hunt.totals, hunt.intake.store
     figures = asdict(totals)
+    limits = figures.pop("limits")
     figures["folded"] = totals.runs - totals.classes
     figures["unjudged"] = totals.classes - totals.judged
     shown = sorted(hunt.signatures.items(), key=lambda item: -item[1].times)
@@ -102,10 +101,13 @@ def _report(hunt: Hunt, key: str, database: str, as_json: bool) -> None:
             {**asdict(each), "signature": signature, "case": cases[signature]}
             for signature, each in shown
         ]
-        emit({"engine": hunt.engine, "key": key, **figures, "signatures": found})
+        told = {"engine": hunt.engine, "key": key, **figures, "limits": limits}
+        emit({**told, "signatures": found})
         return
     for name, figure in figures.items():
         print(f"{name:14}{figure:>14,}")
+    for name, times in limits.items():
+        print(f"{times:,} runs ended by the limit of {name}: inconclusive")
     if not shown:
         return
     drawn = Table("classes", "finding" if database else "case", "oracle", "verdict", fold=True)

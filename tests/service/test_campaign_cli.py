@@ -85,7 +85,7 @@ def test_a_deleted_campaign_is_gone_and_its_name_free(database: Path) -> None:
     assert "stop it first" in stage2fuzz(database, "campaign", "delete", "night", code=2)
     stage2fuzz(database, "campaign", "stop", "night")
     assert "its findings stay" in stage2fuzz(database, "campaign", "delete", "#1")
-    assert stage2fuzz(database, "campaign", "list") .startswith("no campaigns in ")
+    assert stage2fuzz(database, "campaign", "list").startswith("no campaigns in ")
     stage2fuzz(database, "campaign", "start", "night")
 
 
