@@ -94,10 +94,11 @@ class Faults:
 
     def kill_pool_process(self) -> None:
         """Kill one of the worker's children, which holds an order or waits for one."""
-        children = children_of(self.rig.service.processes["worker"].pid)
-        if children:
+        confined = children_of(self.rig.service.processes["worker"].pid)
+        pool = [child for process in confined for child in children_of(process)]
+        if pool:
             with suppress(ProcessLookupError):
-                os.kill(self.chooser.choice(children), signal.SIGKILL)
+                os.kill(self.chooser.choice(pool), signal.SIGKILL)
 
     def signal_target(self, number: signal.Signals) -> list[int]:
         """Send a signal to a running fuzz target, if there is one; to which."""
