@@ -11,6 +11,7 @@ from stage2fuzz.errors import InputError
 from stage2fuzz.events import ACCESS
 from stage2fuzz.kernel.build import Library, build
 from stage2fuzz.kernel.native import Burst, Native
+from stage2fuzz.process.limits import is_confined
 from stage2fuzz.rules import Rules
 from stage2fuzz.schedule.base import Schedule, Scheduler
 from stage2fuzz.schedule.replay import Replay
@@ -110,7 +111,15 @@ def rules_of(has: frozenset[str]) -> Rules:
 
 @lru_cache(maxsize=8)
 def open_engine(tree: str | Path) -> KernelEngine:
-    """The engine of ``tree``, built if need be, proved, kept for the life of the process."""
-    made = KernelEngine(build(Path(tree)))
-    made.prove()
-    return made
+    """The engine of ``tree``, built if need be, proved, kept for the life of the process.
+
+    A confined process does all that itself; any other has it done by one, and loads nothing before
+    something is run.
+    """
+    if is_confined():
+        made = KernelEngine(build(Path(tree)))
+        made.prove()
+        return made
+    from stage2fuzz.kernel.proof import proved  # noqa: PLC0415  (asks a process that imports us)
+
+    return KernelEngine(proved(Path(tree)))

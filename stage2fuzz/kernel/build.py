@@ -12,7 +12,7 @@ import re
 import shutil
 import subprocess
 import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -78,6 +78,10 @@ MODELLED: Final = (
     "syndrome decoding, abort injection, MMIO, caches, CPU features",
     "VM creation and the VMM's own page tables",
 )
+REPORT: Final = "report.json"
+"""What the probes found, beside the library."""
+PROVED: Final = "proved"
+"""Beside it once the build was proved."""
 INCLUDE: Final = re.compile(r'^\s*#\s*include\s+[<"]([^>"]+)[>"]', re.MULTILINE)
 TRACE: Final = re.compile(r"\btrace_kvm_[a-z0-9_]+")
 
@@ -108,35 +112,56 @@ def default_cache() -> Path:
     return Path(base) / "stage2fuzz" / "kernel"
 
 
+def find(tree: Path, cache: Path | None = None) -> Library | None:
+    """The engine of ``tree`` where it lies in ``cache``, proved; none of the tree's code runs."""
+    library = _planned(tree, find_toolchain(), cache)[0]
+    if not (library.path.parent / PROVED).is_file():
+        return None
+    return replace(library, probes=_report(library), cached=True)
+
+
 def build(tree: Path, cache: Path | None = None) -> Library:
-    """Build the engine of ``tree``, or take it from ``cache``; InputError if it does not fit."""
-    tree = tree.resolve()
-    for name in KERNEL_FILES:
-        if not (tree / name).is_file():
-            raise InputError(str(tree), f"no {name}", "a Linux tree, or its arch/arm64 alone")
+    """Build the engine of ``tree``, or take it from ``cache``; InputError if it does not fit.
+
+    Compiles and runs scripts of the tree: ``proof`` has that done in a confined process.
+    """
     tools = find_toolchain()
-    sources = _sources(tree)
-    key = _key(sources, tools)
-    folder = (cache or default_cache()) / key
-    report = folder / "report.json"
-    real = tuple(f"{name} {digest[:12]}" for name, digest in sources.items())
-    if report.is_file():
-        probes = json.loads(report.read_text())
-        return Library(folder / "engine.so", key, tree, tools.version, probes, real, cached=True)
+    library, sources = _planned(tree, tools, cache)
+    folder = library.path.parent
+    if (folder / REPORT).is_file():
+        return replace(library, probes=_report(library), cached=True)
     folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder.parent) as temporary:
         work = Path(temporary) / "new"
         work.mkdir()
-        probes = _compile(tree, tools, work)
-        if _sources(tree) != sources:
-            raise InputError(str(tree), "the tree changed while it was compiled")
-        (work / "report.json").write_text(json.dumps(probes))
+        probes = _compile(library.tree, tools, work)
+        if _sources(library.tree) != sources:
+            raise InputError(str(library.tree), "the tree changed while it was compiled")
+        (work / REPORT).write_text(json.dumps(probes))
         try:
             work.rename(folder)
         except OSError:
-            if not report.is_file():
+            if not (folder / REPORT).is_file():
                 raise
-    return Library(folder / "engine.so", key, tree, tools.version, probes, real)
+    return replace(library, probes=probes)
+
+
+def _planned(tree: Path, tools: Toolchain, cache: Path | None) -> tuple[Library, dict[str, str]]:
+    """What a build of ``tree`` is called and made of, whether or not there is one yet."""
+    tree = tree.resolve()
+    for name in KERNEL_FILES:
+        if not (tree / name).is_file():
+            raise InputError(str(tree), f"no {name}", "a Linux tree, or its arch/arm64 alone")
+    sources = _sources(tree)
+    key = _key(sources, tools)
+    real = tuple(f"{name} {digest[:12]}" for name, digest in sources.items())
+    path = (cache or default_cache()) / key / "engine.so"
+    return Library(path, key, tree, tools.version, {}, real), sources
+
+
+def _report(library: Library) -> dict[str, bool]:
+    probes: dict[str, bool] = json.loads((library.path.parent / REPORT).read_text())
+    return probes
 
 
 def _sources(tree: Path) -> dict[str, str]:

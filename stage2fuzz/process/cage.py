@@ -31,8 +31,10 @@ LANDLOCK_CREATE_RULESET: Final = 444
 LANDLOCK_RESTRICT_SELF: Final = 446
 LANDLOCK_VERSION: Final = 1
 """Flag of ``landlock_create_ruleset`` that asks which version there is."""
-FS_MAKE_DEVICES: Final = 1 << 6 | 1 << 11
-"""Making character and block devices: a domain must forbid something, and nobody here needs it."""
+NET_TCP: Final = 3
+"""Bind and connect: a domain must forbid something. One that forbids anything about files would
+forbid moving them between folders too."""
+NET_SINCE: Final = 4
 SCOPE_SOCKETS_AND_SIGNALS: Final = 3
 SCOPED_SINCE: Final = 6
 
@@ -107,11 +109,11 @@ def _enter_domain() -> None:
     """Enter a Landlock domain, from which no process outside can be traced or signalled."""
     call = ctypes.CDLL(None).syscall
     version = call(LANDLOCK_CREATE_RULESET, None, ctypes.c_size_t(0), LANDLOCK_VERSION)
-    if version < 1:
+    if version < NET_SINCE:
         return
     scoped = SCOPE_SOCKETS_AND_SIGNALS if version >= SCOPED_SINCE else 0
-    attributes = struct.pack("QQQ", FS_MAKE_DEVICES, 0, scoped)
-    size = len(attributes) if scoped else 8
+    attributes = struct.pack("QQQ", 0, NET_TCP, scoped)
+    size = len(attributes) if scoped else 16
     ruleset = call(LANDLOCK_CREATE_RULESET, attributes, ctypes.c_size_t(size), 0)
     if ruleset >= 0:
         call(LANDLOCK_RESTRICT_SELF, ruleset, 0)
