@@ -6,17 +6,19 @@ from typing import Annotated
 
 import typer
 from rich.table import Table
+from rich.text import Text
 
 from stage2fuzz.cli.live import drive
 from stage2fuzz.cli.options import DEFAULT_DATABASE, Database, Json
 from stage2fuzz.cli.output import emit
+from stage2fuzz.cli.program import program
 from stage2fuzz.cli.terminal import console
 from stage2fuzz.engine import engine_names, engine_of
 from stage2fuzz.errors import InputError
 from stage2fuzz.findings.store import Store
-from stage2fuzz.fuzz.harness import Harness
 from stage2fuzz.fuzz_targets import TARGETS
 from stage2fuzz.session.session import Session
+from stage2fuzz.session.summary import Summary
 
 MAX_SECONDS = 30 * 24 * 3600
 MAX_JOBS = 1024
@@ -53,10 +55,11 @@ def fuzz(
                 )
             started = time.monotonic()
             drive(session, lambda: _lines(session, started), quiet=as_json)
-        _report(session, store, as_json)
+        summary = session.summary()
+        _report(summary, database, as_json)
     if failures := session.intake.failures:
         raise RuntimeError("\n".join(failures))
-    raise typer.Exit(1 if session.intake.findings else 0)
+    raise typer.Exit(summary.exit_code)
 
 
 def _checked(engine: str, names: tuple[str, ...], seconds: int, jobs: int) -> tuple[str, ...]:
@@ -68,7 +71,6 @@ def _checked(engine: str, names: tuple[str, ...], seconds: int, jobs: int) -> tu
     for name in names:
         if name not in TARGETS:
             raise InputError("--target", f"no target {name!r}", "one of " + ", ".join(TARGETS))
-        Harness(engine, name)
     return names
 
 
@@ -84,44 +86,16 @@ def _lines(session: Session, started: float) -> list[str]:
     ]
 
 
-def _report(session: Session, store: Store, as_json: bool) -> None:
-    found = [store.get(number) for number in session.intake.findings]
-    totals = session.totals
+def _report(summary: Summary, database: str, as_json: bool) -> None:
     if as_json:
-        emit(
-            {
-                "engine": session.engine,
-                "schedules": totals.schedules,
-                "judged": totals.judged,
-                "features": totals.features,
-                "failures": session.intake.failures,
-                "findings": [
-                    {
-                        "id": each.id,
-                        "oracle": each.oracle,
-                        "category": each.category,
-                        "signature": each.signature,
-                        "verdict": each.verdict,
-                        "minimised": each.minimised,
-                    }
-                    for each in found
-                ],
-            }
-        )
+        emit(summary.to_record())
         return
     out = console()
-    out.print(
-        f"{totals.schedules:,} schedules, {totals.judged:,} judged, "
-        f"{totals.features:,} features, {len(found)} findings"
-    )
-    if not found:
-        return
-    order = {"correctness": 0, "progress": 1, "economy": 2}
-    found.sort(key=lambda each: (order[each.category], each.id))
-    table = Table(box=None, padding=(0, 2, 0, 0), show_header=False)
-    for each in found:
-        table.add_row(f"#{each.id}", each.category, each.oracle, each.verdict)
-    out.print(table)
-    first = found[0].id
-    out.print(f"next: stage2fuzz replay {first:<15} the interleaving, step by step")
-    out.print(f"      stage2fuzz findings show {first:<8} its history and its reproducer")
+    out.print(summary.heading())
+    if summary.findings:
+        table = Table(box=None, padding=(0, 2, 0, 0), show_header=False)
+        for row in summary.rows():
+            table.add_row(*row[:3], Text(row[3]))
+        out.print(table)
+    for line in summary.last_lines(program(), "" if database == DEFAULT_DATABASE else database):
+        out.print(line, markup=False, soft_wrap=True)
