@@ -1,6 +1,6 @@
 """The command line: one module a command group, and one place where bad news becomes exit codes.
 
-0: nothing found, 1: violations found, 2: bad input, 70: our own bug.
+0: nothing found, 1: violations found, 2: bad input, 3: too little ran to say, 70: our own bug.
 """
 
 import sys
@@ -11,9 +11,13 @@ import typer
 from stage2fuzz.cli.app import app
 from stage2fuzz.cli.program import program
 from stage2fuzz.errors import InputError
+from stage2fuzz.process.cage import hide
+from stage2fuzz.process.end import DiedError
+from stage2fuzz.process.guard import Pulse
 
 FOUND = 1
 BAD_INPUT = 2
+INCONCLUSIVE = 3
 OWN_BUG = 70
 INTERRUPTED = 130
 USAGE_ERROR: Final[type[Exception]] = typer.BadParameter.__bases__[0]
@@ -22,12 +26,24 @@ USAGE_ERROR: Final[type[Exception]] = typer.BadParameter.__bases__[0]
 
 def main() -> None:
     """Entry point of ``stage2fuzz``."""
+    hide()  # what runs confined must not read our passwords
+    try:
+        _main()
+    except SystemExit as end:
+        Pulse().end(end.code)
+        raise
+
+
+def _main() -> None:
     try:
         sys.exit(app(prog_name="stage2fuzz", standalone_mode=False) or 0)
     except InputError as error:
         _refuse(str(error))
     except USAGE_ERROR as error:
         _refuse_usage(error)
+    except DiedError as error:
+        print(f"stage2fuzz: inconclusive: {error}", file=sys.stderr)
+        sys.exit(INCONCLUSIVE)
     except BrokenPipeError:
         sys.stderr.close()
         sys.exit(0)

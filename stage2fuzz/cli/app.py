@@ -91,7 +91,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
-    epilog="\b\nExit codes: 0 nothing found, 1 violations found, 2 bad input, 70 our own bug.",
+    epilog="\b\nExit codes: 0 nothing found, 1 violations found, 2 bad input, "
+    "3 inconclusive, 70 our own bug.",
 )
 
 
