@@ -9,11 +9,20 @@ from pathlib import Path
 from tempfile import mkdtemp
 
 
+def _program(name: str) -> str:
+    """The path of one of PostgreSQL's programs, empty where it is not installed.
+
+    Debian keeps them out of PATH.
+    """
+    installed = sorted(Path("/usr/lib/postgresql").glob(f"*/bin/{name}"))
+    return shutil.which(name) or str(installed[-1] if installed else "")
+
+
 def missing() -> str:
     """Why no server can be started here; empty where one can."""
     for program in ("initdb", "pg_ctl"):
-        if shutil.which(program) is None:
-            return f"PostgreSQL's {program} is not in PATH"
+        if not _program(program):
+            return f"PostgreSQL's {program} is not installed"
     if os.geteuid() == 0:
         if shutil.which("runuser") is None:
             return "PostgreSQL does not run as root, and there is no runuser"
@@ -25,7 +34,7 @@ def missing() -> str:
 def _run(*command: str) -> None:
     as_user = ("runuser", "-u", "postgres", "--") if os.geteuid() == 0 else ()
     done = subprocess.run(
-        [*as_user, *command],
+        [*as_user, _program(command[0]), *command[1:]],
         check=False,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,

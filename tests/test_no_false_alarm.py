@@ -56,11 +56,11 @@ class Listening(Harness):
         """Run it and check it."""
         outcomes = super().one_input(data)
         for outcome in outcomes:
-            check(outcome)
+            assert_only_real_faults(outcome)
         return outcomes
 
 
-def check(outcome: Outcome) -> None:
+def assert_only_real_faults(outcome: Outcome) -> None:
     """Only real faults; the failure shows the case that says otherwise."""
     shown = {violation.signature for violation in outcome.violations}
     for violation in outcome.violations:
@@ -80,32 +80,36 @@ def outcomes(scenarios: int, seed: int, engine: str = ENGINE) -> Iterator[Outcom
 
 def test_any_scenario_under_any_strategy_shows_only_real_faults() -> None:
     for outcome in outcomes(300, seed=1):
-        check(outcome)
+        assert_only_real_faults(outcome)
 
 
 @pytest.mark.parametrize("engine", [name for name in KNOWN if name != ENGINE])
 def test_a_later_kernel_shows_no_more(engine: str) -> None:
     for outcome in outcomes(60, 7, engine):
-        check(outcome)
+        assert_only_real_faults(outcome)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", range(2, 6))
 def test_many_scenarios_show_only_real_faults(seed: int) -> None:
     for outcome in outcomes(15_000, seed):
-        check(outcome)
+        assert_only_real_faults(outcome)
 
 
 @pytest.mark.parametrize("target", PROFILES)
 def test_a_target_finds_only_real_faults(target: str) -> None:
-    Greybox(Listening(ENGINE, target), seed=1).fuzz([], 0, runs=500)
+    harness = Listening(ENGINE, target)
+    Greybox(harness, seed=1).fuzz([], 0, runs=500)
+    assert harness.inputs == 500
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", range(2, 4))
 @pytest.mark.parametrize("target", PROFILES)
 def test_a_long_campaign_finds_only_real_faults(target: str, seed: int) -> None:
-    Greybox(Listening(ENGINE, target), seed).fuzz([], 0, runs=15_000)
+    harness = Listening(ENGINE, target)
+    Greybox(harness, seed).fuzz([], 0, runs=15_000)
+    assert harness.inputs == 15_000
 
 
 @pytest.mark.parametrize("engine", [ENGINE, "model:v6.1", "model:v6.12"])
@@ -115,7 +119,7 @@ def test_each_real_fault_has_a_case_and_a_paragraph(engine: str) -> None:
     stem = engine.removeprefix("model:").replace(".", "_")
     for path in CASES.glob(f"bad_{stem}_*.case"):
         outcome = run(read_case(path))
-        check(outcome)
+        assert_only_real_faults(outcome)
         shown.update(each.signature for each in outcome.violations)
         assert path.name.replace(stem, "v5_12") in document
     for real in KNOWN[engine]:
@@ -124,7 +128,7 @@ def test_each_real_fault_has_a_case_and_a_paragraph(engine: str) -> None:
 
 @pytest.mark.parametrize("path", sorted(CASES.glob("bad_v7_3_*.case")), ids=lambda path: path.stem)
 def test_what_v7_3_shows_has_a_paragraph(path: Path) -> None:
-    check(run(read_case(path)))
+    assert_only_real_faults(run(read_case(path)))
     assert path.name in (CASES.parents[1] / "docs" / "model.md").read_text()
 
 

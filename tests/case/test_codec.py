@@ -11,7 +11,15 @@ from stage2fuzz.case import codec, menus
 from stage2fuzz.case.case import Case
 from stage2fuzz.case.codec import decode, encode
 from stage2fuzz.case.limits import check_case, normal
-from stage2fuzz.case.profile import ANY, DIRTY_LOGGING, MAP_RACE, NOTIFIER, PROFILES, profile_named
+from stage2fuzz.case.profile import (
+    ANY,
+    DIRTY_LOGGING,
+    MAP_RACE,
+    NOTIFIER,
+    PROFILES,
+    Profile,
+    profile_named,
+)
 from stage2fuzz.case.scenario import SLOT_PAGES, Access, Backing, Host, Op, Scenario, Tlb
 from stage2fuzz.case.text import format_case, parse
 from stage2fuzz.errors import InputError
@@ -23,8 +31,11 @@ profiles = st.sampled_from(list(PROFILES.values()))
 
 
 @given(st.binary(max_size=400), profiles)
-def test_every_byte_string_is_a_case_within_the_limits(data: bytes, profile: object) -> None:
-    check_case(decode(data, ENGINE, profile), "decoded")  # type: ignore[arg-type]
+def test_every_byte_string_is_a_case_within_the_limits(data: bytes, profile: Profile) -> None:
+    case = decode(data, ENGINE, profile)
+    check_case(case, "decoded")
+    assert case.engine == ENGINE
+    assert len(case.scenario.vcpus) in profile.vcpus
 
 
 @given(cases())
@@ -34,18 +45,20 @@ def test_every_case_has_bytes(case: Case) -> None:
 
 @given(st.binary(max_size=400), profiles)
 def test_a_case_keeps_its_bytes_under_every_profile_that_allows_it(
-    data: bytes, profile: object
+    data: bytes, profile: Profile
 ) -> None:
-    case = decode(data, ENGINE, profile)  # type: ignore[arg-type]
+    case = decode(data, ENGINE, profile)
     again = encode(case)
-    assert decode(again, ENGINE, profile) == decode(again, ENGINE, ANY) == case  # type: ignore[arg-type]
+    assert decode(again, ENGINE, profile) == decode(again, ENGINE, ANY) == case
 
 
 @given(cases(), st.data())
 def test_bytes_that_are_cut_off_still_are_a_case(case: Case, data: st.DataObject) -> None:
     whole = encode(case)
     part = whole[: data.draw(st.integers(0, len(whole)))]
-    check_case(decode(part, case.engine), "cut off")
+    cut = decode(part, case.engine)
+    check_case(cut, "cut off")
+    assert cut == decode(part + bytes(max(0, codec.SCHEDULE_AT - len(part))), case.engine)
 
 
 def test_no_bytes_are_a_write_and_a_read_of_one_page() -> None:

@@ -13,9 +13,11 @@ from stage2fuzz import places
 from stage2fuzz.case.codec import encode
 from stage2fuzz.case.profile import profile_named
 from stage2fuzz.case.text import parse
+from stage2fuzz.fuzz.greybox import Greybox
 from stage2fuzz.fuzz.harness import Harness, features
 from stage2fuzz.fuzz.mutate import cross, mutate
 from stage2fuzz.fuzz_targets import TARGETS
+from stage2fuzz.model.planted import MUST_CATCH
 from stage2fuzz.run import run
 from stage2fuzz.session.reproduce import signatures
 
@@ -52,6 +54,25 @@ def test_the_canary_finds_its_planted_bug_with_our_own_loop(tmp_path: Path) -> N
     assert {"A2", "B1"} & {each["oracle"] for each in found}
     for each in found:
         assert each["signature"] in signatures(run(parse(each["case"], "finding")))
+
+
+CANARIES = {
+    "map_race": "missing-dsb-after-tlbi",
+    "permission_mix": "relax-drops-a-bit",
+    "dirty_logging": "no-dirty-mark",
+    "notifier": "no-retry",
+    "block_split": "block-while-logging",
+}
+"""For each target a planted bug that it must find within 600 inputs, or it is blind."""
+
+
+@pytest.mark.parametrize("name", TARGETS)
+def test_each_target_finds_its_own_planted_bug(name: str, tmp_path: Path) -> None:
+    bug = CANARIES[name]
+    harness = Harness(f"model:v5.12!{bug}", name, tmp_path)
+    Greybox(harness, 1).fuzz((), 0, 600)
+    found = {each["oracle"] for each in findings(tmp_path)}
+    assert found & set(MUST_CATCH[bug.replace("-", "_")])
 
 
 @needs_atheris
