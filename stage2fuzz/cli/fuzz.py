@@ -5,14 +5,14 @@ import time
 from typing import Annotated
 
 import typer
-from rich.table import Table
-from rich.text import Text
 
+from stage2fuzz.case.limits import check_engine
 from stage2fuzz.cli.live import drive
 from stage2fuzz.cli.options import DEFAULT_DATABASE, Database, Json
-from stage2fuzz.cli.output import emit
-from stage2fuzz.cli.program import program
-from stage2fuzz.cli.terminal import console
+from stage2fuzz.cli.output import emit, say
+from stage2fuzz.cli.program import shown
+from stage2fuzz.cli.streams import complain
+from stage2fuzz.cli.summary import found_record, show_found
 from stage2fuzz.engine import engine_names, engine_of
 from stage2fuzz.errors import InputError
 from stage2fuzz.findings.store import Store
@@ -44,14 +44,14 @@ def fuzz(
     """Fuzz for some time, keep every finding, minimise it, and say what to do next."""
     names = _checked(engine, tuple(target or TARGETS), seconds, jobs)
     cores = jobs or os.cpu_count() or 1
-    out = console()
     asked = {"--own-loop": own_loop, "--no-seeds": no_seeds}
     options = tuple(option for option, wanted in asked.items() if wanted)
     with Store.open(database) as store:
         with Session(store, engine, names, seconds, cores, seed, options) as session:
             if not as_json:
-                out.print(
-                    f"fuzzing {engine} for {seconds} s, {cores} at once, findings in {database}"
+                say(
+                    f"fuzzing {engine} for {seconds} s, {cores} at once, findings in "
+                    + shown(database)
                 )
             started = time.monotonic()
             drive(session, lambda: _lines(session, started), quiet=as_json)
@@ -59,6 +59,8 @@ def fuzz(
         _report(summary, database, as_json)
     if failures := session.intake.failures:
         raise RuntimeError("\n".join(failures))
+    for line in () if as_json else summary.missing:
+        complain(f"stage2fuzz: inconclusive: {line}")
     raise typer.Exit(summary.exit_code)
 
 
@@ -67,6 +69,7 @@ def _checked(engine: str, names: tuple[str, ...], seconds: int, jobs: int) -> tu
         raise InputError("--seconds", f"{seconds} is out of range", f"1 to {MAX_SECONDS}")
     if not 0 <= jobs <= MAX_JOBS:
         raise InputError("--jobs", f"{jobs} is out of range", f"0 (one a core) to {MAX_JOBS}")
+    check_engine(engine, "--engine")  # or the first finding could not be written down
     engine_of(engine)
     for name in names:
         if name not in TARGETS:
@@ -88,14 +91,8 @@ def _lines(session: Session, started: float) -> list[str]:
 
 def _report(summary: Summary, database: str, as_json: bool) -> None:
     if as_json:
-        emit(summary.to_record())
+        found = [found_record(each) for each in summary.findings]
+        emit(summary.to_record() | {"findings": found})
         return
-    out = console()
-    out.print(summary.heading())
-    if summary.findings:
-        table = Table(box=None, padding=(0, 2, 0, 0), show_header=False)
-        for row in summary.rows():
-            table.add_row(*row[:3], Text(row[3]))
-        out.print(table)
-    for line in summary.last_lines(program(), "" if database == DEFAULT_DATABASE else database):
-        out.print(line, markup=False, soft_wrap=True)
+    say(summary.heading())
+    show_found(summary.findings, database)

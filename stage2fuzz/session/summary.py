@@ -4,7 +4,6 @@ Nothing found is only said where the work was done: a process that ended early, 
 or that ran nothing is a shortfall, and with one "nothing found" is not known.
 """
 
-import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -14,8 +13,6 @@ from stage2fuzz.findings.models import Finding
 NOTHING_FOUND: Final = 0
 FOUND: Final = 1
 INCONCLUSIVE: Final = 3
-CATEGORIES: Final = ("correctness", "progress", "economy")
-"""The order in which findings are told."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +46,7 @@ class Summary:
         return INCONCLUSIVE if self.missing else NOTHING_FOUND
 
     def to_record(self) -> dict[str, object]:
-        """For a program."""
+        """For a program; the findings are told beside it."""
         return {
             "engine": self.engine,
             "schedules": self.schedules,
@@ -57,22 +54,7 @@ class Summary:
             "features": self.features,
             "seconds": round(self.seconds, 1),
             "inconclusive": list(self.missing),
-            "findings": [
-                {
-                    "id": each.id,
-                    "oracle": each.oracle,
-                    "category": each.category,
-                    "signature": each.signature,
-                    "verdict": each.verdict,
-                    "minimised": each.minimised,
-                }
-                for each in self.ordered()
-            ],
         }
-
-    def ordered(self) -> list[Finding]:
-        """The findings, the gravest first."""
-        return sorted(self.findings, key=lambda each: (CATEGORIES.index(each.category), each.id))
 
     def heading(self) -> str:
         """The figures in one line."""
@@ -81,25 +63,3 @@ class Summary:
             f"{self.schedules:,} schedules, {judged}{self.features:,} features, "
             f"{len(self.findings)} finding{'s' * (len(self.findings) != 1)}"
         )
-
-    def rows(self) -> list[tuple[str, str, str, str]]:
-        """A row for each finding: number, category, oracle, verdict."""
-        return [
-            (f"#{each.id}", each.category, each.oracle, each.verdict) for each in self.ordered()
-        ]
-
-    def last_lines(self, program: str, database: str = "") -> list[str]:
-        """What is missing, and what to type next; ``program`` is how this one was called.
-
-        ``database`` is given where it is not the default one.
-        """
-        lines = [f"inconclusive: {each}" for each in self.missing]
-        if self.findings:
-            where = f" --database {shlex.quote(database)}" if database else ""
-            first = self.ordered()[0].id
-            replay = f"{program} replay {first}{where}"
-            show = f"{program} findings show {first}{where}"
-            wide = max(len(replay), len(show)) + 2
-            lines.append(f"next: {replay:{wide}}the interleaving, step by step")
-            lines.append(f"      {show:{wide}}its history and its reproducer")
-        return lines
