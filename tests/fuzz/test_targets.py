@@ -63,7 +63,7 @@ CANARIES = {
     "notifier": "no-retry",
     "block_split": "block-while-logging",
 }
-"""For each target a planted bug that it must find within 600 inputs of some seed, or it is blind."""
+"""For each target a planted bug that it must find within 600 inputs of one seed, or it is blind."""
 
 
 @pytest.mark.parametrize("name", TARGETS)
