@@ -1,34 +1,39 @@
-"""``stage2fuzz campaign``: start, watch, pause, resume and stop campaigns."""
+"""``stage2fuzz campaign``: start, watch, pause, resume, stop and delete campaigns."""
 
 import os
-import time
+import shlex
+import sys
 from collections.abc import Callable
-from typing import Annotated, Final
+from typing import Annotated, Final, NoReturn
 
 import typer
-from rich.console import Console
-from rich.live import Live
-from rich.table import Table
 
+from stage2fuzz.cli.campaign_here import run_here, watch
+from stage2fuzz.cli.campaign_view import show, summary
 from stage2fuzz.cli.options import DEFAULT_DATABASE, Database, Json
 from stage2fuzz.cli.output import emit
-from stage2fuzz.cli.terminal import console
+from stage2fuzz.cli.program import program
+from stage2fuzz.cli.terminal import console, table
 from stage2fuzz.engine import engine_of, kind_of
 from stage2fuzz.errors import InputError
 from stage2fuzz.findings import campaigns
-from stage2fuzz.findings.figures import Figures, figures_of, history, to_record
-from stage2fuzz.findings.states import ENDED
+from stage2fuzz.findings.figures import figures_of, history, to_record
+from stage2fuzz.findings.sightings import findings_of
+from stage2fuzz.findings.states import CampaignState, Part
 from stage2fuzz.findings.store import Store
+from stage2fuzz.findings.workers import living
 from stage2fuzz.fuzz_targets import TARGETS
-from stage2fuzz.service.local import running
+from stage2fuzz.service.local import own_name
 from stage2fuzz.service.orders import CampaignSpec, Strategy
 
-REFRESH_SECONDS: Final = 0.5
+FOUND: Final = 1
+INCONCLUSIVE: Final = 3
 ORDER_SECONDS: Final = 60
 POINT: Final = ("seconds", "schedules", "features", "inputs", "findings")
 REGRESS: Final = "model:v5.10,model:v5.12"
 
-Name = Annotated[str, typer.Argument(help="Name or number of the campaign.")]
+Name = Annotated[str, typer.Argument(help="Name of the campaign, or its number as #1.")]
+Workers = Annotated[int, typer.Option(min=0, max=1024, help="With --local: orders at once.")]
 
 
 def start(
@@ -46,7 +51,7 @@ def start(
     seed: Annotated[int, typer.Option(help="Where the orders' seeds begin.")] = 1,
     regress: Annotated[str, typer.Option(help="Engines, oldest first: fixed in?")] = REGRESS,
     local: Annotated[bool, typer.Option("--local", help="Run everything here, till done.")] = False,
-    workers: Annotated[int, typer.Option(help="With --local: orders at once.")] = 0,
+    workers: Workers = 0,
     database: Database = DEFAULT_DATABASE,
     as_json: Json = False,
 ) -> None:
@@ -69,10 +74,12 @@ def start(
         if kind_of(each).everywhere:
             engine_of(each)
     with Store.open(database) as store:
-        number = campaigns.create(store.engine, spec)
+        service = own_name() if local else ""
+        number = campaigns.create(store.engine, spec, service)
         if local:
-            _run_here(store, number, workers or os.cpu_count() or 1, quiet=as_json)
-        _print(figures_of(store.engine, number), as_json)
+            _finish_here(store, number, service, workers, database, as_json)
+        show(figures_of(store.engine, number), as_json)
+        _tell_who_works(store, spec.name)
 
 
 def status(
@@ -82,46 +89,44 @@ def status(
     as_json: Json = False,
 ) -> None:
     """Show a campaign: workers, orders, schedules a second, features, findings."""
-    with Store.open(database) as store:
+    with Store.open(database, create=False) as store:
         number = campaigns.named(store.engine, name).id
         if follow:
-            _watch(store, number, lambda: None, quiet=as_json)
-        _print(figures_of(store.engine, number), as_json)
+            watch(store, number, lambda: None, quiet=as_json)
+        show(figures_of(store.engine, number), as_json)
 
 
 def coverage(name: Name, database: Database = DEFAULT_DATABASE, as_json: Json = False) -> None:
     """Show coverage over time: a line for every few seconds of the campaign."""
-    with Store.open(database) as store:
+    with Store.open(database, create=False) as store:
         points = history(store.engine, campaigns.named(store.engine, name).id)
     if as_json:
         emit([dict(zip(POINT, point, strict=True)) for point in points])
         return
-    table = Table(*POINT)
+    rows = table(*POINT)
     for seconds, *counts in points:
-        table.add_row(f"{seconds:.0f}", *(f"{count:,}" for count in counts))
-    console().print(table)
+        rows.add_row(f"{seconds:.0f}", *(f"{count:,}" for count in counts))
+    console().print(rows)
 
 
 def list_campaigns(database: Database = DEFAULT_DATABASE, as_json: Json = False) -> None:
     """List all campaigns."""
-    with Store.open(database) as store:
+    with Store.open(database, create=False) as store:
         every = [figures_of(store.engine, each.id) for each in campaigns.every(store.engine)]
     if as_json:
         emit([to_record(each) for each in every])
         return
-    table = Table("number", "campaign", "state", "seconds", "schedules", "features", "findings")
+    if not every:
+        console().print("no campaigns")
+        return
+    rows = table("number", "campaign", "state", "seconds", "schedules", "features", "findings")
     for each in every:
         one = each.campaign
-        table.add_row(
-            str(one.id),
-            one.spec.name,
-            one.state,
-            f"{one.elapsed:.0f}",
-            f"{one.schedules:,}",
-            f"{each.features:,}",
-            str(one.findings),
-        )
-    console().print(table)
+        state = f"{one.state}, untended" if each.untended else str(one.state)
+        figures = (one.schedules, each.features, one.findings)
+        counts = (f"{number:,}" for number in figures)
+        rows.add_row(f"#{one.id}", one.name, state, f"{one.elapsed:.0f}", *counts)
+    console().print(rows)
 
 
 def pause(name: Name, database: Database = DEFAULT_DATABASE) -> None:
@@ -129,9 +134,24 @@ def pause(name: Name, database: Database = DEFAULT_DATABASE) -> None:
     _change(lambda store, number: campaigns.pause(store.engine, number), name, database)
 
 
-def resume(name: Name, database: Database = DEFAULT_DATABASE) -> None:
-    """Go on after a pause."""
-    _change(lambda store, number: campaigns.resume(store.engine, number), name, database)
+def resume(
+    name: Name,
+    local: Annotated[bool, typer.Option("--local", help="Go on here, till done.")] = False,
+    workers: Workers = 0,
+    database: Database = DEFAULT_DATABASE,
+    as_json: Json = False,
+) -> None:
+    """Go on after a pause, or with a campaign whose command is gone."""
+    with Store.open(database, create=False) as store:
+        paused = campaigns.named(store.engine, name)
+        number, service = paused.id, own_name() if local else ""
+        if not local and living(store.engine, Part.COORDINATOR, paused.service):
+            service = paused.service
+        campaigns.adopt(store.engine, number, service)
+        if local:
+            _finish_here(store, number, service, workers, database, as_json)
+        show(figures_of(store.engine, number), as_json)
+        _tell_who_works(store, name, service)
 
 
 def stop(name: Name, database: Database = DEFAULT_DATABASE) -> None:
@@ -139,13 +159,46 @@ def stop(name: Name, database: Database = DEFAULT_DATABASE) -> None:
     _change(lambda store, number: campaigns.stop(store.engine, number), name, database)
 
 
-def _run_here(store: Store, number: int, workers: int, quiet: bool) -> None:
-    """Run a service of our own until the campaign has ended."""
-    with running(campaigns.address(store.engine), workers) as service:
-        try:
-            _watch(store, number, service.check, quiet)
-        except KeyboardInterrupt:
-            campaigns.stop(store.engine, number)
+def delete(name: Name, database: Database = DEFAULT_DATABASE) -> None:
+    """Forget a campaign that has ended, with its corpus; its findings stay."""
+    with Store.open(database, create=False) as store:
+        found = campaigns.named(store.engine, name)
+        campaigns.delete(store.engine, found.id)
+    console().print(f"campaign {found.name} is deleted; its findings stay", markup=False)
+
+
+def _finish_here(
+    store: Store, number: int, service: str, workers: int, database: str, as_json: bool
+) -> NoReturn:
+    """Run the campaign here to its end and say what came of it; ends the command.
+
+    The exit code is that of ``fuzz``: 1 where something was found, 3 where too little ran to say
+    that nothing is to be found.
+    """
+    slots = workers or os.cpu_count() or 1
+    figures = run_here(store, number, service, slots, quiet=as_json)
+    found = findings_of(store.engine, number)
+    named = "" if database == DEFAULT_DATABASE else f" --database {shlex.quote(database)}"
+    summary(figures, found, named, as_json)
+    if found:
+        raise typer.Exit(FOUND)
+    ran = figures.campaign.schedules > 0 and figures.campaign.state is CampaignState.DONE
+    if not ran and not as_json:
+        console().print("inconclusive: too little ran to say that nothing is to be found")
+    raise typer.Exit(0 if ran else INCONCLUSIVE)
+
+
+def _tell_who_works(store: Store, name: str, service: str = "") -> None:
+    """Say so where a campaign was given to a service of which nothing runs."""
+    parts = {part: living(store.engine, part, service) for part in Part}
+    missing = " and ".join(f"no {part}" for part, number in parts.items() if not number)
+    if missing:
+        print(
+            f"nothing happens yet: {missing} works on this database. Start them (see "
+            f"docs/service.md), or let this command do it: {program()} campaign pause {name}; "
+            f"{program()} campaign resume {name} --local",
+            file=sys.stderr,
+        )
 
 
 def _order_seconds(seconds: int) -> int:
@@ -161,43 +214,11 @@ def _strategy(name: str) -> Strategy:
 
 
 def _change(change: Callable[[Store, int], None], name: str, database: str) -> None:
-    with Store.open(database) as store:
+    with Store.open(database, create=False) as store:
         number = campaigns.named(store.engine, name).id
         change(store, number)
-        _print(figures_of(store.engine, number), False)
+        show(figures_of(store.engine, number), as_json=False)
 
 
 def _list(text: str) -> tuple[str, ...]:
     return tuple(part.strip() for part in text.split(",") if part.strip())
-
-
-def _watch(store: Store, number: int, check: Callable[[], None], quiet: bool) -> None:
-    """Show the figures until the campaign has ended."""
-    screen = Console(stderr=True)
-    with Live(console=screen, auto_refresh=False, transient=True) as live:
-        while True:
-            figures = figures_of(store.engine, number)
-            if not quiet and screen.is_terminal:
-                live.update(_table(figures), refresh=True)
-            if figures.campaign.state in ENDED:
-                return
-            check()
-            time.sleep(REFRESH_SECONDS)
-
-
-def _print(figures: Figures, as_json: bool) -> None:
-    if as_json:
-        emit(to_record(figures))
-    else:
-        console().print(_table(figures))
-
-
-def _table(figures: Figures) -> Table:
-    """The figures as two columns."""
-    table = Table(show_header=False, title=f"campaign {figures.campaign.spec.name}")
-    for key, value in to_record(figures).items():
-        if isinstance(value, dict):
-            value = ", ".join(f"{number} {state}" for state, number in sorted(value.items()))
-        text = f"{value:,}" if isinstance(value, int | float) else str(value)
-        table.add_row(key.replace("_", " "), text)
-    return table

@@ -73,12 +73,23 @@ CAMPAIGN: Final = {
         "Give out no more orders; those in work are finished and kept.",
         ("campaign pause night",),
     ),
-    "resume": Entry(_CAMPAIGN, "resume", "Go on after a pause.", ("campaign resume night",)),
+    "resume": Entry(
+        _CAMPAIGN,
+        "resume",
+        "Go on after a pause, or with a campaign whose command is gone.",
+        ("campaign resume night", "campaign resume night --local"),
+    ),
     "stop": Entry(
         _CAMPAIGN,
         "stop",
         "End a campaign for good; what it has found stays.",
         ("campaign stop night",),
+    ),
+    "delete": Entry(
+        _CAMPAIGN,
+        "delete",
+        "Forget a campaign that has ended, with its corpus; its findings stay.",
+        ("campaign delete night",),
     ),
 }
 KERNEL: Final = {

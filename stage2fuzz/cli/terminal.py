@@ -4,6 +4,7 @@ import sys
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from stage2fuzz.cli.output import width
 
@@ -11,6 +12,11 @@ from stage2fuzz.cli.output import width
 def console() -> Console:
     """Standard output; where it is no terminal, as wide as ``width`` says."""
     return Console(highlight=False, width=None if sys.stdout.isatty() else width())
+
+
+def plain(text: str) -> Text:
+    """Text from outside as text: no markup, no escape sequence, no line break of its own."""
+    return Text("".join(c if c.isprintable() else ascii(c)[1:-1] for c in text))
 
 
 def table(*titles: str, fold: str = "", head: bool = True) -> Table:

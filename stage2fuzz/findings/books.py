@@ -12,7 +12,6 @@ from typing import Final
 
 from sqlalchemy import exists, func, insert, select, update
 from sqlalchemy.engine import Connection, Engine
-from sqlalchemy.orm import Session
 
 from stage2fuzz.errors import InputError
 from stage2fuzz.findings.campaign_tables import (
@@ -22,7 +21,6 @@ from stage2fuzz.findings.campaign_tables import (
     lease,
     result,
     sample,
-    sighting,
 )
 from stage2fuzz.findings.campaigns import Campaign, of_row
 from stage2fuzz.findings.clock import now
@@ -30,6 +28,7 @@ from stage2fuzz.findings.corpus import Corpus
 from stage2fuzz.findings.database import insert_or_not
 from stage2fuzz.findings.leases import sweep
 from stage2fuzz.findings.models import Finding
+from stage2fuzz.findings.sightings import seen_by
 from stage2fuzz.findings.states import ACTIVE, OPEN, InputState, LeaseState
 from stage2fuzz.findings.workers import alive
 from stage2fuzz.service.orders import (
@@ -45,6 +44,8 @@ from stage2fuzz.service.orders import (
 LONGEST_TICK: Final = 5.0
 """Seconds that one tick may add to a campaign's time: a jump of the clock or an hour without a
 coordinator does not use up its budget."""
+LONGEST_START: Final = 60.0
+"""The same for a campaign with a service of its own, which may take long to start."""
 SAMPLE_SECONDS: Final = 5.0
 RESULTS_PER_TICK: Final = 500
 
@@ -136,15 +137,7 @@ class Books:
 
     def findings(self) -> list[Finding]:
         """Every finding that this campaign saw, by number, with its regressions."""
-        with Session(self.connection) as session:
-            return list(
-                session.scalars(
-                    select(Finding)
-                    .join(sighting, sighting.c.finding_id == Finding.id)
-                    .where(sighting.c.campaign_id == self.campaign.id)
-                    .order_by(Finding.id)
-                )
-            )
+        return seen_by(self.connection, self.campaign.id)
 
     def keep_log(self, number: int, log: str, build: str) -> None:
         """Keep the event log that ``build`` made of a finding's case, where none is kept yet."""
@@ -187,11 +180,16 @@ class Books:
         return self.connection.execute(changed).rowcount
 
     def clock(self, working: bool) -> float:
-        """Let time pass for the campaign where somebody works for it; its seconds so far."""
+        """Let time pass for the campaign where somebody works for it; its seconds so far.
+
+        Of a command that runs its own service the time counts from its beginning: a person who
+        asks for a minute does not mean a minute and the start of the workers.
+        """
         passed = self.connection.execute(
             select(now() - campaign.c.ticked).where(campaign.c.id == self.campaign.id)
         ).scalar_one()
-        elapsed = self.campaign.elapsed + (min(max(passed, 0.0), LONGEST_TICK) if working else 0)
+        longest = LONGEST_START if self.campaign.service else LONGEST_TICK
+        elapsed = self.campaign.elapsed + (min(max(passed, 0.0), longest) if working else 0)
         self.write(elapsed=elapsed, ticked=now())
         return elapsed
 

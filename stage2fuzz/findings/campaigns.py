@@ -1,4 +1,4 @@
-"""Campaigns as a person handles them: start, list, name, pause, resume, adopt, stop, delete."""
+"""Campaigns as a person handles them: start, list, name, pause, adopt, stop, delete."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -145,13 +145,8 @@ def pause(engine: Engine, number: int) -> None:
     _change(engine, number, CampaignState.PAUSED, (CampaignState.RUNNING,))
 
 
-def resume(engine: Engine, number: int) -> None:
-    """Go on after a pause."""
-    _change(engine, number, CampaignState.RUNNING, (CampaignState.PAUSED,))
-
-
 def adopt(engine: Engine, number: int, service: str) -> None:
-    """Let ``service`` work for a campaign that is paused, or whose own service is gone.
+    """Go on with a campaign that is paused, or whose own service is gone, in ``service``.
 
     Raises InputError where another service works for it still, or where it has ended.
     """
@@ -205,9 +200,9 @@ def delete(engine: Engine, number: int) -> None:
         connection.execute(sql_delete(campaign).where(where))
 
 
-def stop(engine: Engine, number: int) -> None:
+def stop(engine: Engine, number: int, note: str = "") -> None:
     """End a campaign for good; workers give up its orders at their next heartbeat."""
-    _change(engine, number, CampaignState.STOPPED, ())
+    _change(engine, number, CampaignState.STOPPED, (), note)
     with engine.begin() as connection:
         connection.execute(
             update(lease)
@@ -224,11 +219,14 @@ def set_aside(engine: Engine, number: int, why: str) -> None:
 
 
 def _change(
-    engine: Engine, number: int, state: CampaignState, allowed: tuple[CampaignState, ...]
+    engine: Engine,
+    number: int,
+    state: CampaignState,
+    allowed: tuple[CampaignState, ...],
+    note: str = "",
 ) -> None:
-    statement = (
-        update(campaign).where(campaign.c.id == number).values(state=state, ticked=now(), note="")
-    )
+    values = {"state": state, "ticked": now(), "note": note}
+    statement = update(campaign).where(campaign.c.id == number).values(values)
     if allowed:
         statement = statement.where(campaign.c.state.in_(allowed))
     else:

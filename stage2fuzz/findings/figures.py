@@ -1,11 +1,18 @@
 """The figures of a campaign, as its status, the log and the Prometheus page all show them."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from sqlalchemy import case, func, select
 from sqlalchemy.engine import Engine
 
-from stage2fuzz.findings.campaign_tables import campaign, corpus, coverage, lease, sample
+from stage2fuzz.findings.campaign_tables import (
+    campaign,
+    corpus,
+    coverage,
+    lease,
+    sample,
+    sighting,
+)
 from stage2fuzz.findings.campaigns import TENDED_SECONDS, Campaign, of_row
 from stage2fuzz.findings.clock import now
 from stage2fuzz.findings.database import reading
@@ -87,8 +94,10 @@ def figures_of(engine: Engine, number: int) -> Figures:
             select(now() - campaign.c.ticked).where(campaign.c.id == number)
         ).scalar_one()
         living = connection.execute(alive(service=row.service)).one()
+        seen = select(func.count()).where(sighting.c.campaign_id == number)
+        findings = connection.execute(seen).scalar_one()
     return Figures(
-        campaign=of_row(row),
+        campaign=replace(of_row(row), findings=findings),
         leases={each.state: each.number for each in leases},
         again=sum(int(each.again) for each in leases),
         features=int(features),

@@ -33,12 +33,14 @@ class Phase(IntEnum):
     """The last TLBI, of stage 1 or of both, is under way; its DSB ends the sequence."""
 
 
+WRITTEN, ORDERED, STAGE2_ISSUED, STAGE2_DONE, STAGE1_ISSUED = Phase
+"""By their own names, since looking a member up in its class takes longer than a handler."""
 MISSING: Final = {
-    Phase.WRITTEN: "a DSB before the TLBI",
-    Phase.ORDERED: "a TLBI of this entry",
-    Phase.STAGE2_ISSUED: "a DSB after the stage-2 TLBI",
-    Phase.STAGE2_DONE: "a stage-1 TLBI",
-    Phase.STAGE1_ISSUED: "a DSB after the last TLBI",
+    WRITTEN: "a DSB before the TLBI",
+    ORDERED: "a TLBI of this entry",
+    STAGE2_ISSUED: "a DSB after the stage-2 TLBI",
+    STAGE2_DONE: "a stage-1 TLBI",
+    STAGE1_ISSUED: "a DSB after the last TLBI",
 }
 """What an entry in a phase waits for."""
 TOO_EARLY: Final = "a DSB between the stage-2 and the stage-1 TLBI"
@@ -53,8 +55,8 @@ class Broken:
         self.index, self.thread, self.level, self.ipa = index, thread, level, ipa
         self.end = ipa + GRANULES[level]
         self.table = table
-        self.phase = Phase.WRITTEN
-        self.missing = MISSING[Phase.ORDERED]
+        self.phase: Phase = WRITTEN
+        self.missing = MISSING[ORDERED]
 
 
 class BreakSequence(Oracle):
@@ -90,11 +92,11 @@ class BreakSequence(Oracle):
         for location, broken in list(self.broken.items()):
             if broken.thread != thread:
                 continue
-            if broken.phase == Phase.WRITTEN and barrier in (DSB_ISH, DSB_ISHST):
-                broken.phase = Phase.ORDERED
-            elif barrier == DSB_ISH and broken.phase == Phase.STAGE2_ISSUED:
-                broken.phase = Phase.STAGE2_DONE
-            elif barrier == DSB_ISH and broken.phase == Phase.STAGE1_ISSUED:
+            if broken.phase == WRITTEN and barrier in (DSB_ISH, DSB_ISHST):
+                broken.phase = ORDERED
+            elif barrier == DSB_ISH and broken.phase == STAGE2_ISSUED:
+                broken.phase = STAGE2_DONE
+            elif barrier == DSB_ISH and broken.phase == STAGE1_ISSUED:
                 del self.broken[location]
 
     def tlbi(self, thread: int, ipa: int, size: int, vmid: int, form: int) -> None:
@@ -105,20 +107,20 @@ class BreakSequence(Oracle):
             operation = form & TLBI_OPERATION
             if not form & TLBI_BROADCAST:
                 broken.missing = "a broadcast TLBI (it was local)"
-            elif broken.phase == Phase.WRITTEN:
-                broken.missing = MISSING[Phase.WRITTEN]
+            elif broken.phase == WRITTEN:
+                broken.missing = MISSING[WRITTEN]
             elif operation == TLBI_IPAS2E1:
                 if not _covers(broken, ipa, size, form):
                     broken.missing = "a TLBI of this entry (another page or level was named)"
-                elif broken.phase == Phase.ORDERED:
-                    broken.phase = Phase.STAGE2_ISSUED
+                elif broken.phase == ORDERED:
+                    broken.phase = STAGE2_ISSUED
             elif operation == TLBI_VMALLE1:
-                if broken.phase == Phase.STAGE2_ISSUED:
+                if broken.phase == STAGE2_ISSUED:
                     broken.missing = TOO_EARLY
-                elif broken.phase == Phase.STAGE2_DONE:
-                    broken.phase = Phase.STAGE1_ISSUED
+                elif broken.phase == STAGE2_DONE:
+                    broken.phase = STAGE1_ISSUED
             elif vmid in (self.world.vmid, 0):
-                broken.phase = Phase.STAGE1_ISSUED
+                broken.phase = STAGE1_ISSUED
 
     def leaf_installed(self, index: int, thread: int, location: int, level: int, ipa: int) -> None:
         """A broken entry is valid again, as a leaf, after all five steps."""
@@ -134,8 +136,8 @@ class BreakSequence(Oracle):
         broken = self.broken.pop(location, None)
         if broken is None or broken.index == index or (broken.ipa, broken.level) != (ipa, level):
             return
-        missing = MISSING[broken.phase] if broken.phase > Phase.ORDERED else broken.missing
-        if broken.phase == Phase.STAGE2_DONE and broken.missing == TOO_EARLY:
+        missing = MISSING[broken.phase] if broken.phase > ORDERED else broken.missing
+        if broken.phase == STAGE2_DONE and broken.missing == TOO_EARLY:
             missing = TOO_EARLY
         world = self.world
         self.violation(

@@ -24,9 +24,12 @@ from stage2fuzz.events import (
     CALL_WRPROTECT,
     FIRST_HOST_CALL,
     HARDWARE_AF,
+    PROT_R,
+    PROT_W,
+    PROT_X,
 )
 from stage2fuzz.oracles.base import Oracle, leaf_kind
-from stage2fuzz.oracles.facts import PROT_R, PROT_W, PROT_X, Call
+from stage2fuzz.oracles.facts import Call
 
 MAY_CHANGE = {
     CALL_MAP: PTE_PERMISSIONS | PTE_AF | PTE_SOFTWARE | PTE_ADDRESS,

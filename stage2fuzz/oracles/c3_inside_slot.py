@@ -1,9 +1,14 @@
 """C3: every leaf lies in one memslot, and goes with it."""
 
+from typing import Final
+
 from stage2fuzz.arch import GRANULES, describe
 from stage2fuzz.events import CALL_SLOT_DELETE
 from stage2fuzz.oracles.base import Oracle, leaf_kind
 from stage2fuzz.oracles.facts import Call, Fault, Slot, outermost
+
+BEYOND: Final = 1 << 48
+"""The first address beyond all that an entry can hold."""
 
 
 class InsideSlot(Oracle):
@@ -61,9 +66,7 @@ class InsideSlot(Oracle):
         for start, published in self.deleted:
             if world.events[published][1] != thread:
                 continue
-            end = min(
-                [slot[0] for slot in world.slots.values() if slot[0] > start], default=1 << 48
-            )
+            end = min([slot[0] for slot in world.slots.values() if slot[0] > start], default=BEYOND)
             for leaf, level, ipa, _location in world.leaves(start, end):
                 self.violation(
                     f"{leaf_kind(level)} left behind",

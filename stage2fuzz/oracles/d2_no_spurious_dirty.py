@@ -1,9 +1,9 @@
 """D2: a fault marks a page dirty only if it leaves, or finds, a writable leaf."""
 
 from stage2fuzz.arch import ACCESS_NAMES, PTE_WRITE, WRITE, is_leaf
-from stage2fuzz.events import CALL_MAP, CALL_RELAX
+from stage2fuzz.events import CALL_MAP, CALL_RELAX, PROT_W
 from stage2fuzz.oracles.base import Oracle, fault_name, result_name
-from stage2fuzz.oracles.facts import PROT_W, Call
+from stage2fuzz.oracles.facts import Call
 
 
 class NoSpuriousDirty(Oracle):

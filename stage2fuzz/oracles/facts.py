@@ -21,12 +21,6 @@ from stage2fuzz.window import Window
 ROOT_SPAN_SHIFT: Final = 9
 """A root page holds 2**9 entries."""
 
-PROT_X: Final = 1
-PROT_W: Final = 2
-PROT_R: Final = 4
-PROT_DEVICE: Final = 8
-"""enum kvm_pgtable_prot, as calls of map and relax carry it."""
-
 LOCK_NAME: Final = 0xFF
 LOCK_SHARED: Final = 1 << 8
 """How ``Facts.held`` has a lock: its LOCK_* and, where it is shared, this bit."""
@@ -177,7 +171,7 @@ class Facts:
         for location, value in self.tables[page].items():
             if not value & PTE_VALID:
                 continue
-            ipa = base + ((location - page) >> 3 << SHIFTS[level])
+            ipa = base + ((location - page) // ENTRY_SIZE * GRANULES[level])
             if ipa >= end or ipa + GRANULES[level] <= start:
                 continue
             if level == LAST_LEVEL or value & PTE_TYPE != PTE_TYPE:

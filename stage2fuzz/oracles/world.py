@@ -10,7 +10,16 @@ Stage-2 tables only: what hyp stage 1 writes is left to its own oracle.
 
 from collections.abc import Callable
 
-from stage2fuzz.arch import LAST_LEVEL, PAGE_SIZE, PTE_ADDRESS, PTE_TYPE, PTE_VALID, SHIFTS
+from stage2fuzz.arch import (
+    ENTRY_SIZE,
+    GRANULES,
+    LAST_LEVEL,
+    PAGE_SIZE,
+    PTE_ADDRESS,
+    PTE_TYPE,
+    PTE_VALID,
+    SHIFTS,
+)
 from stage2fuzz.events import (
     CALL_CODE,
     CALL_DESTROY,
@@ -241,7 +250,7 @@ class World(Facts):
             return
         self.touched[page] = index
         level, base = place
-        ipa = base + ((location - page) >> 3 << SHIFTS[level])
+        ipa = base + ((location - page) // ENTRY_SIZE * GRANULES[level])
         self.window.write(location, level, ipa, old, new)
         inner = level < LAST_LEVEL
         old_table = inner and old & PTE_TYPE == PTE_TYPE
@@ -307,7 +316,7 @@ class World(Facts):
         for location, value in list(self.tables.setdefault(page, {}).items()):
             if not value & PTE_VALID:
                 continue
-            first = ipa + ((location - page) >> 3 << SHIFTS[level])
+            first = ipa + ((location - page) // ENTRY_SIZE * GRANULES[level])
             if level < LAST_LEVEL and value & PTE_TYPE == PTE_TYPE:
                 child = value & PTE_ADDRESS
                 self._adopt(index, thread, child, location, level + 1, first, fault, call)
@@ -333,7 +342,7 @@ class World(Facts):
         level, base = place
         for location, value in self.tables[page].items():
             if value & PTE_VALID:
-                ipa = base + ((location - page) >> 3 << SHIFTS[level])
+                ipa = base + ((location - page) // ENTRY_SIZE * GRANULES[level])
                 below.append((location, level, ipa, value))
                 if level < LAST_LEVEL and value & PTE_TYPE == PTE_TYPE:
                     self._abandon(index, value & PTE_ADDRESS, below)

@@ -9,6 +9,7 @@ from typing import Final
 from stage2fuzz import events as ev
 from stage2fuzz.arch import (
     ACCESS_NAMES,
+    ENTRY_SIZE,
     FAULT_NAMES,
     LAST_LEVEL,
     PAGE_SIZE,
@@ -78,7 +79,7 @@ class Words:
         self._later, self._tables = self._tables, {}
 
     def say(self, event: Event) -> str:
-        """One event in words."""
+        """One event in words, as of this moment of the run; what it links is known from here on."""
         self._learn(event)
         kind, _, where, old, new, aux = event
         match kind:
@@ -126,7 +127,7 @@ class Words:
         if kind == ev.DRAIN:
             return f"{name} visible: {self._pte(where, new)}"
         change = f"{name} = {self._pte(where, new)}"
-        if old & 1:
+        if old & PTE_VALID:
             change += f" (was {self._brief(where, old, new)})"
         if kind == ev.HARDWARE_AF:
             return f"walker sets AF: {change}"
@@ -158,7 +159,7 @@ class Words:
         if table is None:
             return None
         level, first, whose = table
-        return level, first + ((address >> 3) & 511) * granule(level), whose
+        return level, first + (address - page) // ENTRY_SIZE * granule(level), whose
 
     def _learn(self, event: Event) -> None:
         """Note which pages an event makes tables of."""
@@ -198,7 +199,8 @@ def _call_text(kind: int, where: int, size: int, result: int, aux: int) -> str:
     asked = ""
     if code in (ev.CALL_MAP, ev.CALL_RELAX):
         asked = ", " + "".join(
-            letter if aux >> 8 & bit else "-" for letter, bit in zip("rwx", (4, 2, 1), strict=True)
+            letter if aux >> ev.CALL_PROT_SHIFT & bit else "-"
+            for letter, bit in (("r", ev.PROT_R), ("w", ev.PROT_W), ("x", ev.PROT_X))
         )
     return f"{name}({where:#x}{_size_text(size)}{asked})"
 
@@ -248,7 +250,7 @@ def _other_text(event: Event) -> str:
             waiting = ", ".join(str(i) for i in range(aux.bit_length()) if aux >> i & 1)
             return f"deadlock: threads {waiting} wait"
         case ev.LIMIT:
-            return f"limit of {ev.LIMIT_NAMES[aux]} reached"
+            return f"limit of {ev.LIMIT_NAMES.get(aux, 'something')} reached"
         case ev.CRASH:
             return f"crash: signal {aux} at {where:#x}"
         case ev.CONTEXT:

@@ -25,7 +25,8 @@ from stage2fuzz.service import settings
 RESTARTS: Final = 10
 """Ends of processes that are made good before we give up."""
 START_SECONDS: Final = 20.0
-STOP_SECONDS: Final = 20.0
+STOP_SECONDS: Final = 3.0
+"""For a clean end of each process: what it has recorded is recorded, so none is waited for long."""
 SERVERS: Final = ("valkey-server", "redis-server")
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from stage2fuzz.cli import main
+from stage2fuzz.cli.terminal import console, plain
 from stage2fuzz.findings.figures import figures_of
 from stage2fuzz.findings.store import Store
 from tests.service.rig import ROOT
@@ -39,10 +40,15 @@ def database(tmp_path: Path) -> Path:
 
 
 def test_a_campaign_is_started_paused_resumed_and_stopped(database: Path) -> None:
-    started = json.loads(stage2fuzz(database, "campaign", "start", "night", "--json"))
+    said = stage2fuzz(database, "campaign", "start", "night", "--json")
+    text, _, hint = said.partition("}\nnothing happens yet: ")
+    started = json.loads(text + "}")
+    assert "no worker and no coordinator works on this database" in hint
     assert (started["campaign"], started["state"]) == ("night", "running")
     for verb, state in (("pause", "paused"), ("resume", "running"), ("stop", "stopped")):
-        assert state in stage2fuzz(database, "campaign", verb, "night")
+        said = stage2fuzz(database, "campaign", verb, "night")
+        assert state in said
+        assert ("no worker and no coordinator" in said) == (verb == "resume")
     (listed,) = json.loads(stage2fuzz(database, "campaign", "list", "--json"))
     assert listed == json.loads(stage2fuzz(database, "campaign", "status", "1", "--json"))
     assert listed["state"] == "stopped"
@@ -62,9 +68,44 @@ def test_a_campaign_is_started_paused_resumed_and_stopped(database: Path) -> Non
     ],
 )
 def test_a_mistake_is_one_clear_line(database: Path, words: tuple[str, ...], line: str) -> None:
+    Store.open(str(database)).close()
     said = stage2fuzz(database, "campaign", *words, code=2)
     assert line in said
     assert said.count("\n") == 1
+
+
+def test_a_database_that_is_not_there_is_not_made(database: Path) -> None:
+    for words in (("list",), ("status", "night"), ("stop", "night"), ("delete", "night")):
+        assert "there is no such database" in stage2fuzz(database, "campaign", *words, code=2)
+    assert not database.exists()
+
+
+def test_a_deleted_campaign_is_gone_and_its_name_free(database: Path) -> None:
+    stage2fuzz(database, "campaign", "start", "night")
+    assert "stop it first" in stage2fuzz(database, "campaign", "delete", "night", code=2)
+    stage2fuzz(database, "campaign", "stop", "night")
+    assert "its findings stay" in stage2fuzz(database, "campaign", "delete", "#1")
+    assert stage2fuzz(database, "campaign", "list") == "no campaigns\n"
+    stage2fuzz(database, "campaign", "start", "night")
+
+
+def test_a_campaign_that_nobody_works_for_says_so_and_what_to_do(database: Path) -> None:
+    stage2fuzz(database, "campaign", "start", "night")
+    store = Store.open(str(database))
+    with store.engine.begin() as connection:
+        connection.exec_driver_sql("UPDATE campaign SET ticked = ticked - 600, service = 'local-1'")
+    store.close()
+    said = stage2fuzz(database, "campaign", "status", "night")
+    assert "nobody has worked for it for 10.0 min" in said
+    assert "campaign resume night --local" in said
+    assert "running, untended" in stage2fuzz(database, "campaign", "list")
+    assert json.loads(stage2fuzz(database, "campaign", "status", "night", "--json"))["untended"]
+
+
+def test_words_of_a_finding_are_printed_as_they_are(capsys: pytest.CaptureFixture[str]) -> None:
+    plain_console = console()
+    plain_console.print(plain("[red]x[/] [/nothing]\n\x1b[31mred"))
+    assert capsys.readouterr().out == "[red]x[/] [/nothing]\\n\\x1b[31mred\n"
 
 
 def test_a_name_is_taken_once(database: Path) -> None:
@@ -74,9 +115,12 @@ def test_a_name_is_taken_once(database: Path) -> None:
 
 @pytest.mark.slow
 def test_one_command_finds_the_series_faults_confirmed_minimised_and_fixed(database: Path) -> None:
-    words = ("campaign", "start", "night", "--local", "--seconds", "20", "--json")
-    record = json.loads(stage2fuzz(database, *words))
+    words = ("campaign", "start", "night", "--local", "--seconds", "60", "--json")
+    begun = time.monotonic()
+    record = json.loads(stage2fuzz(database, *words, code=1))
+    assert time.monotonic() - begun < 75
     assert record["state"] == "done"
+    assert record["findings"] == len(record["found"]) > 0
     assert record["schedules"] > 0
     assert record["features"] > 0
     assert record["inputs"] > 0

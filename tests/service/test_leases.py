@@ -164,7 +164,7 @@ def test_a_paused_campaign_gives_nothing_out_and_keeps_what_comes_in(database: E
     assert announcements.unannounced(database, 1, 60.0, 10) == []
     assert leases.heartbeat(database, held)
     assert commit(database, held)
-    campaigns.resume(database, 1)
+    campaigns.adopt(database, 1, "")
     assert commit(database, claim(database, 2))
 
 
@@ -175,8 +175,8 @@ def test_a_stopped_campaign_calls_its_workers_back(database: Engine) -> None:
     assert not leases.heartbeat(database, held)
     assert states(database) == ["cancelled", "cancelled"]
     assert not commit(database, held)
-    with pytest.raises(InputError, match="can't be"):
-        campaigns.resume(database, 1)
+    with pytest.raises(InputError, match="number 1 is stopped"):
+        campaigns.adopt(database, 1, "")
 
 
 def test_a_lease_of_another_campaign_is_not_found(database: Engine) -> None:

@@ -66,11 +66,11 @@ def kvm_pgtable_walk(vm: Vm, walk: Walk) -> int:
 def __kvm_pgtable_walk(vm: Vm, walk: Walk, table: int, level: int) -> int:
     """The entries of one table page that the range covers."""
     shift, size = SHIFTS[level], GRANULES[level]
-    index = (walk.addr >> shift) & (ENTRIES - 1)
-    while index < ENTRIES and walk.addr < walk.end:
+    index, end, entries = (walk.addr >> shift) & (ENTRIES - 1), walk.end, vm.entries
+    while index < ENTRIES and walk.addr < end:
         ptep = table + index * ENTRY_SIZE
         index += 1
-        if walk.sparse and ptep not in vm.entries:
+        if walk.sparse and ptep not in entries:
             # Here and not in the visit: a walk of a whole slot passes over hundreds of them.
             walk.addr = (walk.addr & -size) + size
             continue

@@ -1,0 +1,89 @@
+"""A campaign whose whole service runs here, for as long as the command does."""
+
+import signal
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
+from types import FrameType
+from typing import Any, Final
+
+from rich.console import Console
+from rich.live import Live
+
+from stage2fuzz.cli.campaign_view import figures_table, line
+from stage2fuzz.findings import campaigns
+from stage2fuzz.findings.figures import Figures, figures_of
+from stage2fuzz.findings.states import ENDED, CampaignState
+from stage2fuzz.findings.store import Store
+from stage2fuzz.service.local import running
+
+REFRESH_SECONDS: Final = 0.5
+LINE_SECONDS: Final = 10.0
+"""Between two lines where the output is no terminal."""
+
+
+class Interrupted(Exception):  # noqa: N818 - it is no error
+    """A person, or who runs the command, wants it to end."""
+
+
+def run_here(store: Store, number: int, service: str, workers: int, quiet: bool) -> Figures:
+    """Run the service ``service`` until the campaign ends; its last figures.
+
+    Ctrl-C and SIGTERM stop the campaign, and what it has found stays. It also ends where its
+    orders fail one after the other: the campaign is stopped then and says why.
+    """
+    with (
+        interruptible(),
+        running(campaigns.address(store.engine), workers, service) as parts,
+    ):
+        try:
+            figures = watch(store, number, parts.check, quiet)
+        except Interrupted:
+            figures = figures_of(store.engine, number)
+        if figures.campaign.state not in ENDED:
+            note = figures.campaign.note or "interrupted"
+            campaigns.stop(store.engine, number, note)
+    return figures_of(store.engine, number)
+
+
+def watch(store: Store, number: int, check: Callable[[], None], quiet: bool) -> Figures:
+    """Show the figures until the campaign has ended or paused itself; the last ones.
+
+    A terminal shows a table, anything else a line every ten seconds, ``quiet`` nothing.
+    """
+    screen = Console(stderr=True, highlight=False)
+    shown = not quiet and screen.is_terminal
+    live = Live(console=screen, auto_refresh=False, transient=True)
+    next_line = time.monotonic() + LINE_SECONDS
+    with live if shown else nullcontext():
+        while True:
+            figures = figures_of(store.engine, number)
+            state, note = figures.campaign.state, figures.campaign.note
+            if state in ENDED or (state is CampaignState.PAUSED and note):
+                return figures
+            if shown:
+                live.update(figures_table(figures), refresh=True)
+            elif not quiet and time.monotonic() > next_line:
+                next_line += LINE_SECONDS
+                screen.print(line(figures), markup=False, soft_wrap=True)
+            check()
+            time.sleep(REFRESH_SECONDS)
+
+
+@contextmanager
+def interruptible() -> Iterator[None]:
+    """Turn the first SIGINT or SIGTERM into an exception; a second one does what it always does."""
+    before: dict[int, Any] = {}
+
+    def stop(_number: int, _frame: FrameType | None) -> None:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+        raise Interrupted
+
+    for each in (signal.SIGINT, signal.SIGTERM):
+        before[each] = signal.signal(each, stop)
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -1,0 +1,298 @@
+"""Mutation run: spoil one line of the service at a time, and see whether its tests notice.
+
+Run it from the root of the checkout: ``python tests/service/mutation.py`` for the lease protocol,
+planning and merging, or name parts. Each mutant is one change of one operator, constant, condition
+or statement; it lives in a forked process only, no file is touched. The share of killed mutants is
+printed at the end, and each survivor with its line: either a test is missing, or the change changes
+nothing that anybody asks for. The exit code is 1 where fewer are killed than ``--least`` per cent.
+"""
+
+import argparse
+import ast
+import contextlib
+import copy
+import importlib
+import importlib.abc
+import importlib.util
+import os
+import random
+import signal
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from importlib.machinery import ModuleSpec
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT))
+
+SECONDS = 240.0
+"""For the tests of one mutant; one that makes them hang is killed, and so dead."""
+PARTS = {
+    "leases": ("stage2fuzz/findings/leases.py", ("test_leases", "test_owners", "test_bad_records")),
+    "plan": ("coordinator/plan.py", ("test_plan_and_merge",)),
+    "merge": ("coordinator/merge.py", ("test_plan_and_merge",)),
+    "loop": ("coordinator/loop.py", ("test_coordinator", "test_owners", "test_bad_records")),
+    "books": ("stage2fuzz/findings/books.py", ("test_coordinator", "test_leases", "test_owners")),
+    "announcements": (
+        "stage2fuzz/findings/announcements.py",
+        ("test_leases", "test_coordinator", "test_owners"),
+    ),
+    "campaigns": ("stage2fuzz/findings/campaigns.py", ("test_owners", "test_leases")),
+    "seen": ("stage2fuzz/findings/seen.py", ("../findings/test_store",)),
+}
+"""Name -> the file that is spoiled, and the tests that have to notice."""
+USUAL = ("leases", "plan", "merge")
+COMPARISONS: dict[type[ast.cmpop], type[ast.cmpop]] = {
+    ast.Lt: ast.LtE,
+    ast.LtE: ast.Lt,
+    ast.Gt: ast.GtE,
+    ast.GtE: ast.Gt,
+    ast.Eq: ast.NotEq,
+    ast.NotEq: ast.Eq,
+    ast.In: ast.NotIn,
+    ast.NotIn: ast.In,
+    ast.Is: ast.IsNot,
+    ast.IsNot: ast.Is,
+}
+OPERATORS: dict[type[ast.operator], type[ast.operator]] = {
+    ast.Add: ast.Sub,
+    ast.Sub: ast.Add,
+    ast.Mult: ast.Add,
+    ast.FloorDiv: ast.Mult,
+    ast.Mod: ast.Mult,
+    ast.BitAnd: ast.BitOr,
+    ast.BitOr: ast.BitAnd,
+}
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """One spoiled version of a file."""
+
+    line: int
+    what: str
+    tree: ast.Module
+
+
+class Importer(importlib.abc.MetaPathFinder, importlib.abc.Loader):
+    """Gives one module another text."""
+
+    def __init__(self, module: str, path: Path, tree: ast.Module) -> None:
+        self.module, self.path, self.tree = module, path, tree
+
+    def find_spec(self, name: str, *_more: object) -> ModuleSpec | None:
+        """A spec for our module only."""
+        if name != self.module:
+            return None
+        return importlib.util.spec_from_loader(name, self, origin=str(self.path))
+
+    def exec_module(self, module: ModuleType) -> None:
+        """Run the spoiled text."""
+        module.__file__ = str(self.path)
+        exec(compile(self.tree, str(self.path), "exec"), module.__dict__)
+
+
+@dataclass(frozen=True)
+class Change:
+    """Set a field of a node."""
+
+    field: str
+    value: object
+
+    def __call__(self, node: ast.AST) -> None:
+        """Do it, with a copy, since each mutant has a tree of its own."""
+        setattr(node, self.field, copy.deepcopy(self.value))
+
+
+Ways = Iterator[tuple[str, Change]]
+"""What can be spoiled about a node: in words, and how."""
+
+
+def of_compare(node: ast.Compare) -> Ways:
+    """Another comparison."""
+    if new := COMPARISONS.get(type(node.ops[0])):
+        words = f"{type(node.ops[0]).__name__} -> {new.__name__}"
+        yield words, Change("ops", [new(), *node.ops[1:]])
+
+
+def of_operator(node: ast.BinOp) -> Ways:
+    """Another operator."""
+    if new := OPERATORS.get(type(node.op)):
+        yield f"{type(node.op).__name__} -> {new.__name__}", Change("op", new())
+
+
+def of_condition(node: ast.BoolOp) -> Ways:
+    """And for or, and one condition less."""
+    other: ast.boolop = ast.Or() if isinstance(node.op, ast.And) else ast.And()
+    yield "and <-> or", Change("op", other)
+    for at in range(len(node.values)):
+        left = [*node.values[:at], *node.values[at + 1 :]]
+        yield f"condition {at + 1} dropped", Change("values", left * (3 - len(left)))
+
+
+def of_not(node: ast.UnaryOp) -> Ways:
+    """The opposite, by negating twice."""
+    if isinstance(node.op, ast.Not | ast.Invert):
+        yield "not dropped", Change("operand", ast.UnaryOp(node.op, node.operand))
+
+
+def of_constant(node: ast.Constant) -> Ways:
+    """One more; the other truth."""
+    if isinstance(node.value, bool):
+        yield f"{node.value} -> {not node.value}", Change("value", not node.value)
+    elif isinstance(node.value, int | float):
+        yield f"{node.value} -> {node.value + 1}", Change("value", node.value + 1)
+
+
+def of_branch(node: ast.If) -> Ways:
+    """One branch always."""
+    yield "if True", Change("test", ast.Constant(True))
+    yield "if False", Change("test", ast.Constant(False))
+
+
+def of_return(node: ast.Return) -> Ways:
+    """Nothing comes back."""
+    if node.value is not None:
+        yield "returns None", Change("value", ast.Constant(None))
+
+
+def of_name(node: ast.Attribute) -> Ways:
+    """Another state."""
+    if node.attr in {"READY", "LEASED", "OPEN", "KEPT"}:
+        yield f"{node.attr} -> POISONED", Change("attr", "POISONED")
+
+
+def of_call(node: ast.Call) -> Ways:
+    """A condition or a column less in a statement of SQL."""
+    name = getattr(node.func, "attr", getattr(node.func, "id", ""))
+    if name in {"where", "and_", "or_", "exists"} and len(node.args) > 1:
+        for at, argument in enumerate(node.args):
+            left = [*node.args[:at], *node.args[at + 1 :]]
+            yield f"condition dropped: {ast.unparse(argument)[:50]}", Change("args", left)
+    if name == "values":
+        for at, keyword in enumerate(node.keywords):
+            words = [*node.keywords[:at], *node.keywords[at + 1 :]]
+            yield f"{keyword.arg} is not written", Change("keywords", words)
+
+
+def of_body(node: ast.FunctionDef | ast.For | ast.With) -> Ways:
+    """A call less."""
+    for at, statement in enumerate(node.body):
+        if isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Call):
+            body = [*node.body[:at], ast.Pass(), *node.body[at + 1 :]]
+            yield f"dropped: {ast.unparse(statement)[:50]}", Change("body", body)
+
+
+WAYS: dict[type[ast.AST], Callable[[Any], Ways]] = {
+    ast.Compare: of_compare,
+    ast.BinOp: of_operator,
+    ast.BoolOp: of_condition,
+    ast.UnaryOp: of_not,
+    ast.Constant: of_constant,
+    ast.If: of_branch,
+    ast.Return: of_return,
+    ast.Attribute: of_name,
+    ast.Call: of_call,
+    ast.FunctionDef: of_body,
+    ast.For: of_body,
+    ast.With: of_body,
+}
+
+
+def nothing(_node: ast.AST) -> Ways:
+    """What is spoiled about every other node."""
+    yield from ()
+
+
+def mutants(text: str) -> Iterator[Mutant]:
+    """Every mutant of a file, in the order of its lines."""
+    tree = ast.parse(text)
+    for index, node in enumerate(ast.walk(tree)):
+        for what, change in WAYS.get(type(node), nothing)(node):
+            spoiled = copy.deepcopy(tree)
+            twin = next(each for at, each in enumerate(ast.walk(spoiled)) if at == index)
+            change(twin)
+            yield Mutant(getattr(node, "lineno", 0), what, ast.fix_missing_locations(spoiled))
+
+
+def killed(file: str, tests: tuple[str, ...], tree: ast.Module) -> bool:
+    """Whether the tests notice, in a process of their own."""
+    module = file.removesuffix(".py").replace("/", ".")
+    if not module.startswith("stage2fuzz"):
+        module = f"stage2fuzz.{module}"
+    child = os.fork()
+    if child == 0:
+        os.setsid()
+        with contextlib.suppress(BaseException):
+            os._exit(run_tests(Importer(module, ROOT / file, tree), tests))
+        os._exit(70)
+    end = time.monotonic() + SECONDS
+    while time.monotonic() < end:
+        done, status = os.waitpid(child, os.WNOHANG)
+        if done:
+            return os.waitstatus_to_exitcode(status) != 0
+        time.sleep(0.02)
+    os.killpg(child, signal.SIGKILL)
+    os.waitpid(child, 0)
+    return True
+
+
+def run_tests(importer: Importer, tests: tuple[str, ...]) -> int:
+    """Run the tests with the spoiled module; 0 where they notice nothing."""
+    import pytest  # noqa: PLC0415
+
+    sys.meta_path.insert(0, importer)
+    silent = os.open(os.devnull, os.O_WRONLY)
+    for stream in (1, 2):
+        os.dup2(silent, stream)
+    files = [str((ROOT / "tests" / "service" / f"{name}.py").resolve()) for name in tests]
+    options = ["-x", "-q", "-p", "no:cacheprovider", "--assert=plain", "-k", "not postgresql"]
+    return int(pytest.main([*options, *files]))
+
+
+def preload() -> None:
+    """Import what no mutant changes once, before the forks."""
+    for name in ("pytest", "sqlalchemy.orm", "alembic.command", "celery", "psycopg"):
+        importlib.import_module(name)
+
+
+def main() -> int:
+    """Spoil, count, print."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
+    parser.add_argument("parts", nargs="*", default=USUAL, help=f"of {', '.join(PARTS)}")
+    parser.add_argument("--sample", type=int, default=0, help="so many mutants a part; 0: all")
+    parser.add_argument("--least", type=float, default=80.0, help="per cent to be killed")
+    given = parser.parse_args()
+    preload()
+    total = dead = 0
+    for part in given.parts:
+        file, tests = PARTS[part]
+        text = (ROOT / file).read_text()
+        if killed(file, tests, ast.parse(text)):
+            raise SystemExit(f"{part}: its tests fail on the sound code")
+        every = list(mutants(text))
+        if given.sample and len(every) > given.sample:
+            every = random.Random(1).sample(every, given.sample)
+        survivors = []
+        begun = time.monotonic()
+        for at, mutant in enumerate(every, 1):
+            if not killed(file, tests, mutant.tree):
+                survivors.append(mutant)
+                print(f"  survives: {file}:{mutant.line}: {mutant.what}", flush=True)
+            if sys.stderr.isatty():
+                left = (time.monotonic() - begun) / at * (len(every) - at)
+                sys.stderr.write(f"\r{part}: {at} of {len(every)}, {left:.0f} s left  ")
+        total += len(every)
+        dead += len(every) - len(survivors)
+        share = 100 * (1 - len(survivors) / len(every))
+        print(f"{part}: {len(every) - len(survivors)} of {len(every)} killed, {share:.0f} %")
+    print(f"all: {dead} of {total} killed, {100 * dead / total:.0f} %")
+    return 0 if 100 * dead / total >= given.least else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
