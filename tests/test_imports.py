@@ -65,6 +65,11 @@ PARTS = (
         "report rules run schedule session",
         "the kernel alone of all engines",
     ),
+    part(
+        "confirm",
+        "arch case errors events process run",
+        "QEMU and its gdbstub: a schedule forced onto a real kernel",
+    ),
     part("fuzz_targets", "case engine errors fuzz places", "scripts; all of Atheris"),
     part(
         "worker",
@@ -74,8 +79,8 @@ PARTS = (
     part("coordinator", "case errors findings service"),
     part(
         "cli",
-        "arch case engine errors events findings fuzz fuzz_targets kernel minimise model oracles "
-        "places process report rules run schedule service session studies",
+        "arch case confirm engine errors events findings fuzz fuzz_targets kernel minimise model "
+        "oracles places process report rules run schedule service session studies",
         "starts the service's programs and the targets, imports none",
     ),
     part("__main__", "cli"),

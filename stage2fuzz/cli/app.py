@@ -31,7 +31,7 @@ COMMANDS: Final = {
         f"{_CLI}.cases",
         "replay",
         "Replay a finding's reproducer, or a case file: the interleaving in columns.",
-        ("replay 1", "replay 1 --markdown", "replay my.case --svg my.svg"),
+        ("replay 1", "replay 1 --mail", "replay my.case --svg my.svg"),
     ),
     "minimise": Entry(
         f"{_CLI}.cases",
@@ -53,6 +53,12 @@ COMMANDS: Final = {
             "compare --engine model:v5.10 --engine model:v5.10+p2",
             "compare --engine kernel:before --engine kernel:after --seconds 120",
         ),
+    ),
+    "confirm": Entry(
+        f"{_CLI}.confirm",
+        "confirm_case",
+        "Boot a real kernel under QEMU, force the case's schedule, and see whether the harm comes.",
+        ("confirm 3 --kernel boot/vmlinuz", "confirm my.case --kernel vmlinuz --times 10"),
     ),
     "findings": Entry(f"{_CLI}.groups", "findings", "Read and triage what was found."),
     "campaign": Entry(f"{_CLI}.groups", "campaign", "Fuzz with many workers for a long time."),
@@ -91,7 +97,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
-    epilog="\b\nExit codes: 0 nothing found, 1 violations found, 2 bad input, 70 our own bug.",
+    epilog="Exit codes: 0 nothing found, 1 violations found, 2 bad input, 3 inconclusive (too "
+    "little ran), 70 our own bug.",
 )
 
 

@@ -15,8 +15,8 @@ from stage2fuzz.case.profile import PROFILES
 from stage2fuzz.case.scenario import Scenario
 from stage2fuzz.case.text import format_case, read_case
 from stage2fuzz.cli.options import Json
-from stage2fuzz.cli.output import emit
-from stage2fuzz.cli.terminal import console
+from stage2fuzz.cli.output import emit, say
+from stage2fuzz.cli.progress import Progress
 from stage2fuzz.engine import engine_of
 from stage2fuzz.errors import InputError
 from stage2fuzz.fuzz.outbox import write_whole
@@ -47,8 +47,8 @@ def compare_engines(
         engine_of(name)
     found: dict[str, list[Difference]] = {}
     total = 0
-    out = console()
-    with out.status("") as status:
+    begun = time.monotonic()
+    with Progress(as_json) as progress:
         work = _of_cases(cases, seed) if cases else _random(pair[0], seconds, seed)
         for scenario, number in work:
             difference = compare(*pair, scenario, number)
@@ -57,7 +57,10 @@ def compare_engines(
                 found.setdefault(_group(difference), []).append(difference)
             if total % 20 == 0:
                 different = sum(len(each) for each in found.values())
-                status.update(f"{total} schedules, {different} differ in {len(found)} ways")
+                whole = len(cases) * SCHEDULES_A_CASE if cases else 0
+                done = total / whole if whole else min(1.0, (time.monotonic() - begun) / seconds)
+                line = f"{total} schedules, {different} differ in {len(found)} ways"
+                progress.update(line, done)
     firsts = [min(each, key=_size) for each in found.values()]
     if output is not None:
         _write(output, firsts, pair)
@@ -96,21 +99,18 @@ def _size(difference: Difference) -> int:
 
 
 def _print(total: int, groups: list[list[Difference]], pair: tuple[str, str]) -> None:
-    out = console()
     different = sum(len(each) for each in groups)
-    out.print(f"{total:,} schedules: {total - different:,} the same, {different:,} not")
+    print(f"{total:,} schedules: {total - different:,} the same, {different:,} not")
     groups.sort(key=len, reverse=True)
     for group in groups[:SHOWN]:
         first = min(group, key=_size)
-        out.print(f"\n{len(group)} times, {first.topic}, step {first.step}:")
-        out.print(f"  {pair[0]}: {first.one}", markup=False)
-        out.print(f"  {pair[1]}: {first.other}", markup=False)
+        print(f"\n{len(group)} times, {first.topic}, step {first.step}:")
+        say(f"  {pair[0]}: {first.one}", indent="    ")
+        say(f"  {pair[1]}: {first.other}", indent="    ")
         text = format_case(first.cases(pair)[1])
-        out.print(
-            "".join(f"    {line}\n" for line in text.splitlines()[1:-1]), markup=False, end=""
-        )
+        print("".join(f"    {line}\n" for line in text.splitlines()[1:-1]), end="")
     if len(groups) > SHOWN:
-        out.print(f"\n{len(groups) - SHOWN} more ways; --output FOLDER keeps a case of each")
+        print(f"\n{len(groups) - SHOWN} more ways; --output FOLDER keeps a case of each")
 
 
 def _record(difference: Difference, pair: tuple[str, str]) -> dict[str, object]:

@@ -5,12 +5,15 @@ import time
 from typing import Annotated
 
 import typer
-from rich.table import Table
 
+from stage2fuzz.case.limits import check_engine
+from stage2fuzz.cli.exits import INCONCLUSIVE
 from stage2fuzz.cli.live import drive
 from stage2fuzz.cli.options import DEFAULT_DATABASE, Database, Json
-from stage2fuzz.cli.output import emit
-from stage2fuzz.cli.terminal import console
+from stage2fuzz.cli.output import emit, say
+from stage2fuzz.cli.program import shown
+from stage2fuzz.cli.streams import complain
+from stage2fuzz.cli.summary import found_record, show_found
 from stage2fuzz.engine import engine_names, engine_of
 from stage2fuzz.errors import InputError
 from stage2fuzz.findings.store import Store
@@ -42,21 +45,32 @@ def fuzz(
     """Fuzz for some time, keep every finding, minimise it, and say what to do next."""
     names = _checked(engine, tuple(target or TARGETS), seconds, jobs)
     cores = jobs or os.cpu_count() or 1
-    out = console()
     asked = {"--own-loop": own_loop, "--no-seeds": no_seeds}
     options = tuple(option for option, wanted in asked.items() if wanted)
     with Store.open(database) as store:
         with Session(store, engine, names, seconds, cores, seed, options) as session:
             if not as_json:
-                out.print(
-                    f"fuzzing {engine} for {seconds} s, {cores} at once, findings in {database}"
+                say(
+                    f"fuzzing {engine} for {seconds} s, {cores} at once, findings in "
+                    + shown(database)
                 )
             started = time.monotonic()
             drive(session, lambda: _lines(session, started), quiet=as_json)
-        _report(session, store, as_json)
+        _report(session, store, database, as_json)
     if failures := session.intake.failures:
         raise RuntimeError("\n".join(failures))
-    raise typer.Exit(1 if session.intake.findings else 0)
+    if session.intake.findings:
+        raise typer.Exit(1)
+    if why := _inconclusive(session):
+        complain(f"stage2fuzz: inconclusive: {why}")
+        raise typer.Exit(INCONCLUSIVE)
+
+
+def _inconclusive(session: Session) -> str:
+    """Why finding nothing means nothing here; empty where it means something."""
+    if not session.totals.schedules:
+        return "no schedule ran; give it more --seconds"
+    return "it was ended before its time" if session.intake.stopping else ""
 
 
 def _checked(engine: str, names: tuple[str, ...], seconds: int, jobs: int) -> tuple[str, ...]:
@@ -64,6 +78,7 @@ def _checked(engine: str, names: tuple[str, ...], seconds: int, jobs: int) -> tu
         raise InputError("--seconds", f"{seconds} is out of range", f"1 to {MAX_SECONDS}")
     if not 0 <= jobs <= MAX_JOBS:
         raise InputError("--jobs", f"{jobs} is out of range", f"0 (one a core) to {MAX_JOBS}")
+    check_engine(engine, "--engine")  # or the first finding could not be written down
     engine_of(engine)
     for name in names:
         if name not in TARGETS:
@@ -84,7 +99,7 @@ def _lines(session: Session, started: float) -> list[str]:
     ]
 
 
-def _report(session: Session, store: Store, as_json: bool) -> None:
+def _report(session: Session, store: Store, database: str, as_json: bool) -> None:
     found = [store.get(number) for number in session.intake.findings]
     totals = session.totals
     if as_json:
@@ -95,33 +110,12 @@ def _report(session: Session, store: Store, as_json: bool) -> None:
                 "judged": totals.judged,
                 "features": totals.features,
                 "failures": session.intake.failures,
-                "findings": [
-                    {
-                        "id": each.id,
-                        "oracle": each.oracle,
-                        "category": each.category,
-                        "signature": each.signature,
-                        "verdict": each.verdict,
-                        "minimised": each.minimised,
-                    }
-                    for each in found
-                ],
+                "findings": [found_record(each) for each in found],
             }
         )
         return
-    out = console()
-    out.print(
+    say(
         f"{totals.schedules:,} schedules, {totals.judged:,} judged, "
         f"{totals.features:,} features, {len(found)} findings"
     )
-    if not found:
-        return
-    order = {"correctness": 0, "progress": 1, "economy": 2}
-    found.sort(key=lambda each: (order[each.category], each.id))
-    table = Table(box=None, padding=(0, 2, 0, 0), show_header=False)
-    for each in found:
-        table.add_row(f"#{each.id}", each.category, each.oracle, each.verdict)
-    out.print(table)
-    first = found[0].id
-    out.print(f"next: stage2fuzz replay {first:<15} the interleaving, step by step")
-    out.print(f"      stage2fuzz findings show {first:<8} its history and its reproducer")
+    show_found(found, database)

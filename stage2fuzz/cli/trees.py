@@ -6,6 +6,7 @@ from typing import Annotated, Final
 
 import typer
 
+from stage2fuzz.case.limits import check_engine
 from stage2fuzz.errors import InputError
 from stage2fuzz.kernel.adapter import KernelEngine
 from stage2fuzz.kernel.build import Library, build
@@ -18,6 +19,7 @@ MAX_JOBS: Final = 1024
 
 def prepared(tree: Path, cache: Path | None) -> tuple[Library, KernelEngine]:
     """The engine of a tree, built and proved; InputError where it does not fit or makes no way."""
+    check_engine(f"kernel:{tree}", "TREE")  # or no finding of it could be written down
     library = build(tree, cache)
     engine = KernelEngine(library)
     engine.prove()

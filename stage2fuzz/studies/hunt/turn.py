@@ -24,7 +24,7 @@ from stage2fuzz.schedule.base import Schedule
 
 ENGINE: Final = "kernel:turn"
 """Stands in case texts for the library that asker and process both know."""
-COUNTED: Final = ("runs", "classes", "judged", "inconclusive", "restarts")
+COUNTED: Final = ("runs", "classes", "judged", "inconclusive", "restarts", "forgotten")
 """The figures of a turn's outcome."""
 MOST: Final = 1 << 62
 
@@ -64,11 +64,15 @@ class Done:
     judged: int = 0
     inconclusive: int = 0
     restarts: int = 0
+    forgotten: int = 0
+    """Stale translations that the window TLB had no room for: behaviour that was left out."""
     crashed: bool = False
     died: bool = False
     """The process did, so that not all is known."""
     seen: dict[str, int] = field(default_factory=dict)
     """Signature -> judged runs that showed it."""
+    limits: dict[str, int] = field(default_factory=dict)
+    """What there was too much of -> runs that this limit ended."""
     found: dict[str, Found] = field(default_factory=dict)
 
 
@@ -89,6 +93,7 @@ def take(native: Native, turn: Turn) -> Done:
         if done.classes == turn.classes or time.monotonic() > turn.until:
             break
     done.runs, done.inconclusive, done.restarts = told.runs, told.inconclusive, told.restarts
+    done.forgotten, done.limits = told.forgotten, told.by_limit()
     return done
 
 
@@ -122,7 +127,8 @@ def to_answer(done: Done, scenario: Scenario) -> Frame:
         }
         for each in done.found.values()
     ]
-    return {name: getattr(done, name) for name in (*COUNTED, "crashed", "seen")} | {"found": found}
+    told = {name: getattr(done, name) for name in (*COUNTED, "crashed", "seen", "limits")}
+    return told | {"found": found}
 
 
 def read_answer(answer: Frame) -> Done:
@@ -130,6 +136,7 @@ def read_answer(answer: Frame) -> Done:
     done = Done(crashed=answer["crashed"] is True)
     for name in COUNTED:
         setattr(done, name, _count(answer[name]))
+    done.limits = {str(name): _count(times) for name, times in answer["limits"].items()}
     done.seen = {str(signature): _count(times) for signature, times in answer["seen"].items()}
     for each in answer["found"]:
         violation = parse_violation(each["violation"], "turn")

@@ -1,0 +1,65 @@
+"""stage2fuzz confirm: a finding's interleaving, forced onto a real kernel."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from stage2fuzz.cli.builds import warn_of_build
+from stage2fuzz.cli.named import load, stored
+from stage2fuzz.cli.options import DEFAULT_DATABASE, CaseName, Database, Json
+from stage2fuzz.cli.output import emit
+from stage2fuzz.cli.terminal import console
+from stage2fuzz.confirm.session import Answer, confirm
+from stage2fuzz.confirm.subject import prepare
+from stage2fuzz.confirm.tell import record, tell
+from stage2fuzz.errors import InputError
+
+MAX_TIMES = 1000
+EXITS = {Answer.CONFIRMED: 0, Answer.REFUTED: 1, Answer.NOT_REACHED: 3}
+
+
+def confirm_case(
+    case: CaseName,
+    kernel: Annotated[
+        Path | None, typer.Option(metavar="IMAGE", help="Kernel image (arm64) to boot.")
+    ] = None,
+    fixed: Annotated[
+        Path | None, typer.Option(metavar="IMAGE", help="A kernel that should not show it.")
+    ] = None,
+    times: Annotated[int, typer.Option(help="How often to force the schedule.")] = 1,
+    engine: Annotated[
+        str, typer.Option(help="Run the case on this kernel engine first, for its switches.")
+    ] = "",
+    oracle: Annotated[str, typer.Option(help="Look for this oracle's consequence only.")] = "",
+    stacks: Annotated[bool, typer.Option("--stacks", help="Show where each thread stood.")] = False,
+    database: Database = DEFAULT_DATABASE,
+    as_json: Json = False,
+) -> None:
+    """Boot a real kernel under QEMU, force the case's schedule, and see whether the harm comes.
+
+    Exit codes: 0 confirmed, 1 refuted, 2 bad input, 3 the schedule was not reached.
+    """
+    if kernel is None:
+        raise InputError("--kernel", "missing", "the image to boot; docs/real-kernel.md says which")
+    if not 1 <= times <= MAX_TIMES:
+        raise InputError("--times", f"{times} is out of range", f"1 to {MAX_TIMES}")
+    finding = stored(case, database)
+    loaded = load(case, finding)
+    what = f"finding {case}" if finding is not None else case
+    if engine:
+        loaded = replace(loaded, engine=engine)
+    warn_of_build(what, loaded)
+    subject = prepare(loaded, what, oracle or (finding.oracle if finding is not None else ""))
+    asked = (subject.case.scenario, subject.plan, subject.serial, subject.rules, times)
+    out = console()
+    with out.status("") as status:
+        done = confirm(kernel, *asked, progress=status.update)
+        control = confirm(fixed, *asked, progress=status.update) if fixed is not None else None
+    if as_json:
+        emit(record(subject, done, control))
+    else:
+        for line in tell(what, subject, done, control, stacks):
+            out.print(line, markup=False, soft_wrap=True)
+    raise typer.Exit(EXITS[done.answer])

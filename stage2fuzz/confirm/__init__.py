@@ -1,0 +1,1 @@
+"""A finding's interleaving forced onto a real kernel, and what becomes of it."""

@@ -1,0 +1,144 @@
+"""What forces a schedule: hold a thread at an anchor while others run.
+
+The gdbstub of a virtual machine is one way. Another could come second without a change elsewhere: a
+``sched_ext`` scheduler with probes at the same anchors, on a machine of silicon.
+"""
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Final, Protocol
+
+from stage2fuzz.confirm.anchors import Anchor
+from stage2fuzz.confirm.gdbstub import LINK, PC, Stub, StubError
+
+HOLD: Final = 20.0
+"""Seconds a thread may take to an anchor; a processor that is held may be waited for in vain."""
+
+
+SETTLE: Final = 0.3
+"""Seconds in which a grace period that need not wait for anybody begins or ends."""
+
+
+class NotReachedError(Exception):
+    """A thread did not arrive at an anchor; its text says which and what it did instead."""
+
+
+class Driver(Protocol):
+    """One machine whose case threads 0 to n - 1 can be held, each on a processor of its own."""
+
+    def begin(self, start: Callable[[], None]) -> None:
+        """Call ``start``, which lets all threads go, and hold each before its first item."""
+
+    def advance(self, thread: int, anchors: Sequence[Anchor]) -> Anchor:
+        """Let ``thread`` run, and nobody else of the case, until it arrives at one of these."""
+
+    def settle(self, thread: int, anchor: Anchor) -> None:
+        """Let ``thread`` run into a wait, for a moment, or to ``anchor`` if it need not wait."""
+
+    def stack(self, thread: int) -> list[int]:
+        """Addresses of the functions that a held thread is in, innermost first."""
+
+    def release(self) -> None:
+        """Hold nobody any more."""
+
+
+class StubDriver:
+    """Through a gdbstub: breakpoints stop the machine, ``vCont`` leaves the held ones behind."""
+
+    def __init__(self, stub: Stub, addresses: Mapping[Anchor, int], threads: int) -> None:
+        """Thread ``i`` of the case runs on processor ``i + 1``; processor 0 is never held."""
+        self._stub, self._addresses, self._threads = stub, dict(addresses), threads
+        self._armed: set[int] = set()
+        stub.interrupt()
+        self._processors = stub.processors()
+
+    def learn_resume(self, start: Callable[[], None]) -> None:
+        """Where fault handling returns to: seen at the first fault of any guest after ``start``."""
+        self._arm({self._addresses[Anchor.FAULT]})
+        self._stub.resume(self._processors)
+        start()
+        where = self._stub.stopped(HOLD)
+        self._addresses[Anchor.RESUME] = self._stub.register(where, LINK)
+        self._arm(set())
+        self._stub.resume(self._processors)
+
+    def let_run(self) -> None:
+        """Resume all processors, which the driver stopped when it was made."""
+        self._stub.resume(self._processors)
+
+    def begin(self, start: Callable[[], None]) -> None:
+        """See ``Driver``."""
+        self._stub.interrupt()
+        self._arm({self._addresses[Anchor.ITEM]})
+        waiting = {self._of(thread) for thread in range(self._threads)}
+        running = list(self._processors)
+        self._stub.resume(running)
+        start()
+        end = time.monotonic() + HOLD
+        while waiting:
+            try:
+                where = self._stub.stopped(end - time.monotonic())
+            except StubError as error:
+                raise NotReachedError(f"not all threads began: {error}") from None
+            waiting.discard(where)
+            running.remove(where)
+            if waiting:
+                self._stub.resume(running)
+
+    def advance(self, thread: int, anchors: Sequence[Anchor]) -> Anchor:
+        """See ``Driver``."""
+        reached = self._run(thread, anchors, HOLD)
+        if reached is None:
+            names = " or ".join(str(anchor) for anchor in anchors)
+            raise NotReachedError(f"{names} not reached in {HOLD:.0f} s")
+        return reached
+
+    def settle(self, thread: int, anchor: Anchor) -> None:
+        """See ``Driver``."""
+        self._run(thread, (anchor,), SETTLE)
+
+    def _run(self, thread: int, anchors: Sequence[Anchor], patience: float) -> Anchor | None:
+        """Which anchor the thread stands at; None if it is at none of them after a while."""
+        places = {self._addresses[anchor]: anchor for anchor in anchors}
+        self._arm(set(places))
+        mine = self._of(thread)
+        held = {self._of(each) for each in range(self._threads)} - {mine}
+        running = [each for each in self._processors if each not in held]
+        end = time.monotonic() + patience
+        while True:
+            self._pass(mine)
+            self._stub.resume(running)
+            try:
+                where = self._stub.stopped(max(0.05, end - time.monotonic()))
+            except StubError:
+                self._stub.interrupt()
+                return None
+            at = self._stub.register(where, PC)
+            if where == mine and at in places:
+                return places[at]
+            if where != mine:
+                self._pass(where)
+
+    def stack(self, thread: int) -> list[int]:
+        """See ``Driver``."""
+        return self._stub.stack(self._of(thread))
+
+    def release(self) -> None:
+        """See ``Driver``."""
+        self._arm(set())
+        self._stub.resume(self._processors)
+
+    def _of(self, thread: int) -> str:
+        return self._processors[thread + 1]
+
+    def _pass(self, processor: str) -> None:
+        """Past the breakpoint that a processor may stand at."""
+        if self._stub.register(processor, PC) in self._armed:
+            self._stub.step(processor)
+
+    def _arm(self, wanted: set[int]) -> None:
+        for address in sorted(self._armed - wanted):
+            self._stub.breakpoint(address, False)
+        for address in sorted(wanted - self._armed):
+            self._stub.breakpoint(address, True)
+        self._armed = set(wanted)

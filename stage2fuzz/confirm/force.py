@@ -1,0 +1,73 @@
+"""Follow a plan on a machine: each step of it, and what was seen on the way."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from stage2fuzz.confirm.anchors import Anchor
+from stage2fuzz.confirm.driver import Driver, NotReachedError
+from stage2fuzz.confirm.plan import Plan, Stop
+
+
+@dataclass(slots=True)
+class Held:
+    """A thread that stood where the plan wants it."""
+
+    thread: int
+    stop: Stop
+    stack: tuple[int, ...]
+
+
+@dataclass(slots=True)
+class Forced:
+    """How far the plan could be followed."""
+
+    held: list[Held] = field(default_factory=list)
+    missed: str = ""
+    """Where it could not be followed any more; empty where it could be to its end."""
+
+
+@dataclass(slots=True)
+class _Place:
+    """How far a thread is: its item, and how often it arrived at which anchor in it."""
+
+    item: int = 0
+    arrivals: dict[Anchor, int] = field(default_factory=dict)
+
+
+def force(plan: Plan, driver: Driver, start: Callable[[], None]) -> Forced:
+    """Begin all threads by ``start``, follow the plan as far as it goes, then let all go."""
+    forced = Forced()
+    places: dict[int, _Place] = {}
+    try:
+        driver.begin(start)
+        for step in plan.steps:
+            place = places.setdefault(step.thread, _Place())
+            _go(driver, step.thread, place, step.stop)
+            stack = driver.stack(step.thread) if step.stop.anchor is not Anchor.ITEM else []
+            forced.held.append(Held(step.thread, step.stop, tuple(stack)))
+            if step.stop.anchor is Anchor.PUBLISHED:
+                # A fault that begins before the grace period does would be waited for as well.
+                driver.settle(step.thread, Anchor.COMMIT)
+    except NotReachedError as error:
+        forced.missed = str(error)
+    driver.release()
+    return forced
+
+
+def _go(driver: Driver, thread: int, place: _Place, stop: Stop) -> None:
+    """Let one thread run to its stop; NotReachedError where it gets past it or nowhere."""
+    while place.item < stop.item:
+        try:
+            driver.advance(thread, (Anchor.ITEM,))
+        except NotReachedError as error:
+            raise NotReachedError(f"thread {thread} never got to {stop}: {error}") from None
+        place.item += 1
+        place.arrivals.clear()
+    while stop.anchor is not Anchor.ITEM and place.arrivals.get(stop.anchor, 0) < stop.arrival:
+        try:
+            reached = driver.advance(thread, (stop.anchor, Anchor.ITEM))
+        except NotReachedError as error:
+            raise NotReachedError(f"thread {thread} never got to {stop}: {error}") from None
+        if reached is Anchor.ITEM:
+            raise NotReachedError(f"thread {thread} ended item {stop.item + 1} without {stop}")
+        place.arrivals[reached] = place.arrivals.get(reached, 0) + 1

@@ -1,0 +1,137 @@
+/* The host's memory behind the slots, and what the scenario says of single pages. */
+#define _GNU_SOURCE
+#include "guest.h"
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define RET 0xd65f03c0u
+#define MADV_POISON 100
+#ifndef MAP_HUGE_1GB
+#define MAP_HUGE_1GB (30 << 26)
+#endif
+
+/* Pages that a case may name, at each edge of a level; the probe looks at these too. */
+static const uint64_t places[] = { 0, 1, 2, 511, 512, 513, 1 << 18, (1 << 18) + 1 };
+
+/* Give a page its content: something to execute, and a value that nobody writes. */
+void settle(struct slot *slot, uint64_t page)
+{
+	char *at = slot->memory + page * PAGE;
+	*(volatile uint64_t *)at = 0x5345ull << 32 | page;
+	*(volatile uint32_t *)(at + 8) = RET;
+}
+
+/* Guest and host addresses are congruent to the largest block, unless the slot is skewed. */
+void make_slot(struct slot *slot)
+{
+	uint64_t bytes = slot->pages * PAGE;
+	uint64_t align = slot->backing == BACKED_BY_PUD || bytes >= 1ul << 30 ? 1ul << 30 : BLOCK;
+	slot->mapped = bytes + 2 * align;
+	int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE;
+	slot->mapping = mmap(0, slot->mapped, PROT_NONE, flags, -1, 0);
+	if (slot->mapping == MAP_FAILED)
+		die("mmap of a slot");
+	uint64_t start = ((uint64_t)slot->mapping + align - 1) & -align;
+	if (slot->flags & SLOT_SKEWED)
+		start += PAGE;
+	if (slot->backing == BACKED_BY_PUD)
+		flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_HUGETLB | MAP_HUGE_1GB;
+	slot->memory = mmap((void *)start, bytes, PROT_READ | PROT_WRITE, flags | MAP_FIXED, -1, 0);
+	if (slot->memory == MAP_FAILED)
+		die("mmap of a slot's memory");
+	if (slot->backing != BACKED_BY_PUD) {
+		int huge = slot->backing == BACKED_BY_PMD ? MADV_HUGEPAGE : MADV_NOHUGEPAGE;
+		if (madvise(slot->memory, bytes, huge) && slot->backing == BACKED_BY_PMD)
+			die("madvise(MADV_HUGEPAGE)");
+	}
+	slot->bits = calloc((slot->pages + 63) / 64, 8);
+}
+
+void drop_slot(struct slot *slot)
+{
+	munmap(slot->mapping, slot->mapped);
+	free(slot->bits);
+	slot->bits = 0;
+}
+
+/* Touch what the case may touch: all pages of a slot of up to 1,024, else a block at each edge. */
+void populate(void)
+{
+	for (int i = 0; i < machine.slots; i++) {
+		struct slot *slot = &machine.slot[i];
+		for (unsigned k = 0; k < sizeof places / sizeof *places; k++) {
+			uint64_t first = places[k] & ~511ul;
+			for (uint64_t page = first; page < first + 512 && page < slot->pages; page++)
+				settle(slot, page);
+		}
+		__builtin___clear_cache(slot->memory, slot->memory + 513 * PAGE);
+	}
+}
+
+/* A lazy page is in a writable VMA but not writable yet, and becomes so without a notifier:
+ * what a fork leaves behind whose child is gone. */
+static void make_lazy(struct slot *lazy_slot, uint64_t lazy_page)
+{
+	pid_t child = fork();
+	if (child < 0)
+		die("fork");
+	if (!child)
+		_exit(0);
+	waitpid(child, 0, 0);
+	for (int i = 0; i < machine.slots; i++) {
+		struct slot *slot = &machine.slot[i];
+		for (unsigned k = 0; k < sizeof places / sizeof *places; k++) {
+			uint64_t first = places[k] & ~511ul;
+			for (uint64_t page = first; page < first + 512 && page < slot->pages; page++)
+				if (slot != lazy_slot || page != lazy_page)
+					settle(slot, page);
+		}
+	}
+}
+
+/* KiB of a slot that the kernel maps by huge pages. */
+static uint64_t huge_kib(const struct slot *slot)
+{
+	FILE *file = fopen("/proc/self/smaps", "r");
+	char line[256];
+	uint64_t first, last, kib, sum = 0;
+	int inside = 0;
+	while (file && fgets(line, sizeof line, file)) {
+		if (sscanf(line, "%lx-%lx", &first, &last) == 2)
+			inside = first < (uint64_t)slot->memory + slot->pages * PAGE &&
+				 last > (uint64_t)slot->memory;
+		else if (inside && sscanf(line, "AnonHugePages: %lu", &kib) == 1)
+			sum += kib;
+	}
+	if (file)
+		fclose(file);
+	return sum;
+}
+
+/* A block can only be mapped where the host has one; a kernel short of memory may not give it. */
+void tell_backing(void)
+{
+	for (int i = 0; i < machine.slots; i++)
+		say("huge %d %lu", i, huge_kib(&machine.slot[i]));
+}
+
+void give(const struct grant *grant)
+{
+	struct slot *slot = &machine.slot[grant->slot];
+	char *at = slot->memory + grant->page * PAGE;
+	int failed = 0;
+	if (!strcmp(grant->what, "r"))
+		failed = mprotect(at, PAGE, PROT_READ);
+	else if (!strcmp(grant->what, "absent"))
+		failed = munmap(at, PAGE);
+	else if (!strcmp(grant->what, "poison"))
+		failed = madvise(at, PAGE, MADV_POISON);
+	else if (!strcmp(grant->what, "lazy"))
+		make_lazy(slot, grant->page);
+	if (failed)
+		die(grant->what);
+}

@@ -1,0 +1,207 @@
+"""The machine: QEMU with EL2 and a kernel image, our program as /init, two private sockets.
+
+Nothing listens anywhere: console and gdbstub are socket pairs that only QEMU and this process hold.
+QEMU dies with this process whatever happens, and each wait has an end.
+"""
+
+import os
+import select
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from pathlib import Path
+from types import TracebackType
+from typing import Final
+
+from stage2fuzz.confirm.gdbstub import Stub
+from stage2fuzz.confirm.initrd import build_initrd
+from stage2fuzz.errors import InputError
+from stage2fuzz.process import confine
+
+QEMU: Final = "qemu-system-aarch64"
+BOOT: Final = 120.0
+"""Seconds from start to our program's first line; a stock kernel takes 8 to 20."""
+ORDER: Final = 120.0
+"""Seconds that one order may take."""
+KERNEL_LINE: Final = (
+    "console=ttyAMA0 quiet loglevel=0 nokaslr mitigations=off panic=-1 nowatchdog "
+    "rcupdate.rcu_cpu_stall_suppress=1 transparent_hugepage=madvise random.trust_cpu=on nohz=off"
+)
+
+
+class MachineError(Exception):
+    """The machine does not boot, died, or did not answer in time; its text says which."""
+
+
+class Machine:
+    """A booted machine that obeys orders; use it in a ``with``."""
+
+    def __init__(
+        self,
+        image: Path,
+        processors: int,
+        memory: int = 1024,
+        options: str = "",
+        progress: Callable[[str], None] = lambda _: None,
+    ) -> None:
+        """``memory`` in MiB; ``options`` go to the kernel's command line."""
+        program = shutil.which(os.environ.get("STAGE2FUZZ_QEMU", QEMU))
+        if program is None:
+            raise InputError(QEMU, "not found", "install qemu-system-arm (Debian's name)")
+        initrd = build_initrd()
+        check_image(image)
+        self.release = ""
+        self.kernel_log: list[str] = []
+        """What came over the console and is not our program's: a panic, for one."""
+        self._pending = b""
+        console, theirs = socket.socketpair()
+        stub, stub_theirs = socket.socketpair()
+        descriptors = (theirs.fileno(), stub_theirs.fileno())
+        command = [
+            *(program, "-M", "virt,virtualization=on,gic-version=3", "-cpu", "max,pauth-impdef=on"),
+            *("-smp", str(processors), "-m", f"{memory}M", "-accel", "tcg,thread=multi"),
+            *("-display", "none", "-no-reboot", "-nic", "none", "-nodefaults", "-monitor", "none"),
+            *("-chardev", f"socket,id=console,fd={descriptors[0]}", "-serial", "chardev:console"),
+            *("-chardev", f"socket,id=stub,fd={descriptors[1]}", "-gdb", "chardev:stub"),
+            *("-kernel", str(image), "-initrd", str(initrd)),
+            # What a held processor would have to do for others goes to processor 0.
+            *("-append", f"{KERNEL_LINE} isolcpus=1-{processors - 1} {options}".strip()),
+        ]
+        confined = [sys.executable, confine.__file__, str(os.getpid()), "0", "0", "0", *command]
+        progress("booting")
+        self._process = subprocess.Popen(
+            confined,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            pass_fds=descriptors,
+            start_new_session=True,
+        )
+        theirs.close()
+        stub_theirs.close()
+        self._console = console
+        self.stub = Stub(stub)
+        try:
+            self._boot(image)
+        except BaseException:
+            self.close()
+            raise
+
+    def __enter__(self) -> "Machine":
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End QEMU, whatever it is doing."""
+        self._process.kill()
+        self._process.wait()
+        self._console.close()
+        self.stub.close()
+        if self._process.stderr:
+            self._process.stderr.close()
+
+    def order(self, *lines: str, patience: float = ORDER) -> list[str]:
+        """Give orders one after another; all lines of their answers."""
+        told: list[str] = []
+        for line in lines:
+            self.send(line)
+            told += self.answers(line.split()[0], patience)
+        return told
+
+    def send(self, line: str) -> None:
+        """Give an order without waiting for its answer."""
+        try:
+            self._console.sendall(line.encode() + b"\n")
+        except OSError:
+            raise MachineError(self._last_words("the machine is gone")) from None
+
+    def answers(self, order: str, patience: float = ORDER) -> list[str]:
+        """The lines up to the ``ok`` of that order."""
+        told: list[str] = []
+        end = time.monotonic() + patience
+        while True:
+            line = self._line(end)
+            if not line.startswith("S2 "):
+                if line.strip():
+                    self.kernel_log.append(line.rstrip())
+                continue
+            words = line[3:].rstrip()
+            if words == f"ok {order}":
+                return told
+            if words.startswith("die "):
+                raise MachineError(f"our program in the machine gave up: {words[4:]}")
+            told.append(words)
+
+    def symbols(self, names: Sequence[str]) -> dict[str, int]:
+        """The addresses of those of the functions that the kernel has."""
+        found = (line.split() for line in self.order("symbol " + " ".join(names)))
+        return {words[1]: int(words[2], 16) for words in found if words[0] == "symbol"}
+
+    def names(self, addresses: Sequence[int]) -> dict[int, str]:
+        """Which functions the addresses lie in."""
+        found: dict[int, str] = {}
+        for start in range(0, len(addresses), 100):
+            some = " ".join(f"{each:x}" for each in addresses[start : start + 100])
+            for line in self.order(f"name {some}"):
+                words = line.split()
+                if words[0] == "name":
+                    found[int(words[1], 16)] = words[2]
+        return found
+
+    def _boot(self, image: Path) -> None:
+        try:
+            told = self.answers("boot", BOOT)
+        except MachineError as error:
+            raise InputError(str(image), f"does not boot: {error}", "an arm64 Image") from None
+        for line in told:
+            if line.startswith("boot "):
+                self.release = line[5:]
+        if "no-kvm" in told:
+            raise InputError(
+                str(image), "has no KVM", "a kernel built with CONFIG_KVM, such as Debian's cloud"
+            )
+
+    def _line(self, end: float) -> str:
+        while b"\n" not in self._pending:
+            left = end - time.monotonic()
+            if left <= 0 or not select.select([self._console], [], [], left)[0]:
+                raise MachineError(self._last_words("no answer in time"))
+            got = b""
+            with suppress(OSError):
+                got = self._console.recv(65536)
+            if not got:
+                raise MachineError(self._last_words("the machine ended"))
+            self._pending += got
+        line, _, self._pending = self._pending.partition(b"\n")
+        return line.decode("utf-8", "replace")
+
+    def _last_words(self, what: str) -> str:
+        """What went wrong, with what QEMU or the kernel said of it."""
+        said = ""
+        if self._process.poll() is not None and self._process.stderr:
+            said = self._process.stderr.read().decode("utf-8", "replace").strip()
+        said = said.splitlines()[-1] if said else " / ".join(self.kernel_log[-3:])
+        return f"{what} ({said})" if said else what
+
+
+def check_image(image: Path) -> None:
+    """Refuse by one line what is no arm64 kernel image."""
+    try:
+        with image.open("rb") as file:
+            head = file.read(64)
+    except OSError as error:
+        raise InputError(str(image), error.strerror or "cannot be read") from None
+    if head[56:60] != b"ARMd" and head[:2] != b"\x1f\x8b":
+        right = "an arm64 Image, such as boot/vmlinuz-* of a linux-image-*-cloud-arm64 package"
+        raise InputError(str(image), "no arm64 kernel image", right)

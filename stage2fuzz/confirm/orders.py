@@ -1,0 +1,90 @@
+"""A scenario as orders to our program in the machine, and what cannot be had there."""
+
+from typing import Final
+
+from stage2fuzz.arch import EXECUTE, READ, WRITE
+from stage2fuzz.case.scenario import (
+    SLOT_STRIDE,
+    Backing,
+    Host,
+    Op,
+    Scenario,
+    Tlb,
+    ipa_of,
+)
+from stage2fuzz.errors import InputError
+
+KINDS: Final = {READ: "read", WRITE: "write", EXECUTE: "execute"}
+OPERATIONS: Final = {
+    Op.LOG_ENABLE: "log-enable",
+    Op.LOG_DISABLE: "log-disable",
+    Op.LOG_GET: "log-get",
+    Op.LOG_CLEAR: "log-clear",
+    Op.MOVE: "move",
+    Op.PROTECT: "protect",
+    Op.UNPROTECT: "unprotect",
+    Op.SLOT_DELETE: "slot-delete",
+}
+MISSING: Final = {
+    Op.AGE: "aging a page takes page_idle, which stock kernels lack",
+    Op.TEST_YOUNG: "testing a page's age takes page_idle, which stock kernels lack",
+    Op.CHANGE_PTE: "change_pte is KSM's, whose moment cannot be chosen",
+    Op.TEARDOWN: "a VM's end cannot be asked for while it runs",
+    Op.HYP_MAP: "hyp mappings cannot be asked for from user space",
+}
+"""Operations that user space cannot ask for, and why."""
+GRANTS: Final = {
+    Host.R: "r",
+    Host.ABSENT: "absent",
+    Host.POISON: "poison",
+    Host.LAZY: "lazy",
+}
+
+
+def check_scenario(scenario: Scenario, where: str) -> None:
+    """Refuse by one line what a machine without the engine's freedom cannot show."""
+    options = scenario.options
+    if options.tlb is not Tlb.FRESH:
+        _refuse(where, "needs stale TLB entries, which QEMU's TCG never keeps")
+    if options.pending_stores:
+        _refuse(where, "needs weak memory, which QEMU's TCG does not show")
+    if options.hardware_af or options.fwb:
+        _refuse(where, "needs a processor whose features differ from QEMU's", "without the option")
+    if options.cache_pages or options.failing_topup:
+        _refuse(where, "needs an allocation to fail, which cannot be forced", "without the option")
+    for slot in scenario.slots:
+        if slot.backing is Backing.DEVICE:
+            _refuse(where, "needs device memory, which the machine has none of")
+    for ops in scenario.hosts:
+        for op in ops:
+            if op.op in MISSING:
+                _refuse(where, MISSING[op.op])
+    ops_used = {op.op for ops in scenario.hosts for op in ops}
+    if {Op.LOG_GET, Op.LOG_CLEAR} <= ops_used:
+        _refuse(where, "reads and clears one log, and a VM has one of the two ways")
+
+
+def _refuse(where: str, what: str, right: str = "") -> None:
+    raise InputError(where, f"cannot be confirmed: it {what}" if what[0] == "n" else what, right)
+
+
+def orders(scenario: Scenario) -> list[str]:
+    """The orders that describe the scenario, up to and with the one that makes the machine."""
+    lines = []
+    for number, slot in enumerate(scenario.slots):
+        ipa = ipa_of(number * SLOT_STRIDE)
+        flags = slot.readonly | slot.logging << 1 | slot.skewed << 2
+        lines.append(f"slot {ipa:x} {slot.pages} {int(slot.backing)} {flags}")
+    for page in scenario.host_pages:
+        if page.host is not Host.RW:
+            slot_number, offset = divmod(page.page, SLOT_STRIDE)
+            lines.append(f"grant {slot_number} {offset} {GRANTS[page.host]}")
+    for thread, accesses in enumerate(scenario.vcpus):
+        for access in accesses:
+            slot_number, offset = divmod(access.page, SLOT_STRIDE)
+            lines.append(f"access {thread} {KINDS[access.kind]} {slot_number} {offset}")
+    for thread, ops in enumerate(scenario.hosts, len(scenario.vcpus)):
+        for op in ops:
+            slot_number, offset = divmod(op.page, SLOT_STRIDE)
+            lines.append(f"op {thread} {OPERATIONS[op.op]} {slot_number} {offset} {op.pages}")
+    return [*lines, "make"]

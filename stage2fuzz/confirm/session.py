@@ -1,0 +1,173 @@
+"""Confirm a case: the machine booted once, the schedule forced so often, the controls beside it."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+
+from stage2fuzz.case.scenario import Backing, Scenario
+from stage2fuzz.confirm.anchors import Anchor, resolve
+from stage2fuzz.confirm.driver import StubDriver
+from stage2fuzz.confirm.force import Forced, force
+from stage2fuzz.confirm.gdbstub import StubError
+from stage2fuzz.confirm.machine import Machine, MachineError
+from stage2fuzz.confirm.observe import Observation, observe
+from stage2fuzz.confirm.orders import orders
+from stage2fuzz.confirm.plan import Plan
+from stage2fuzz.confirm.rules import LOG_FIRST, RULES
+from stage2fuzz.confirm.symbols import Symbols
+from stage2fuzz.errors import InputError
+
+MEMORY = 1024
+HUGE_MEMORY = 3072
+"""MiB of a machine that holds a page of 1 GiB."""
+
+
+class Answer(StrEnum):
+    """What a run, or all runs together, say of the finding."""
+
+    CONFIRMED = "confirmed"
+    """The consequence was observed."""
+    REFUTED = "refuted"
+    """The schedule was followed and the consequence did not come."""
+    NOT_REACHED = "not reached"
+    """The schedule could not be followed, or not all of it can be told by anchors."""
+
+
+@dataclass(slots=True)
+class Run:
+    """One run on a machine."""
+
+    answer: Answer
+    shown: dict[str, str]
+    """Rule -> what was observed, of those whose consequence was."""
+    seen: Observation
+    forced: Forced = field(default_factory=Forced)
+
+
+@dataclass(slots=True)
+class Confirmation:
+    """All runs on one kernel."""
+
+    image: Path
+    release: str
+    runs: list[Run] = field(default_factory=list)
+    serial: Run | None = None
+    """The same accesses and operations one after another: what needs no race."""
+    names: dict[int, str] = field(default_factory=dict)
+    """The functions of the addresses on the stacks."""
+
+    @property
+    def answer(self) -> Answer:
+        """Confirmed if any run is, and one after another they show nothing of it."""
+        answers = {run.answer for run in self.runs}
+        if self.serial is not None and self.serial.shown:
+            return Answer.NOT_REACHED
+        for answer in (Answer.CONFIRMED, Answer.REFUTED):
+            if answer in answers:
+                return answer
+        return Answer.NOT_REACHED
+
+    def count(self, answer: Answer) -> int:
+        """How many runs ended so."""
+        return sum(run.answer is answer for run in self.runs)
+
+
+Progress = Callable[[str], None]
+
+
+def confirm(
+    image: Path,
+    scenario: Scenario,
+    plan: Plan,
+    serial: Sequence[int],
+    rules: Sequence[str],
+    times: int,
+    progress: Progress = lambda _: None,
+) -> Confirmation:
+    """Boot ``image`` once; the control, then the forced schedule ``times`` times.
+
+    ``serial`` is the order of the control: the thread of each item. ``rules`` are oracles of
+    ``RULES``. Raises InputError for an image that cannot be used.
+    """
+    huge = any(slot.backing is Backing.PUD for slot in scenario.slots)
+    options = "hugepagesz=1G hugepages=2" if huge else ""
+    memory = HUGE_MEMORY if huge else MEMORY
+    progress(f"booting {image.name}")
+    with Machine(image, scenario.threads + 1, memory, options) as machine:
+        try:
+            return _confirm(machine, image, scenario, plan, serial, rules, times, progress)
+        except (MachineError, StubError) as error:
+            raise InputError(str(image), str(error), "the same command once more") from None
+
+
+def _confirm(
+    machine: Machine,
+    image: Path,
+    scenario: Scenario,
+    plan: Plan,
+    serial: Sequence[int],
+    rules: Sequence[str],
+    times: int,
+    progress: Progress,
+) -> Confirmation:
+    done = Confirmation(image, machine.release)
+    symbols = Symbols(image, machine)
+    progress(f"{machine.release} is up, reading its symbols")
+    addresses = resolve(symbols.addresses(), str(image))
+    missing = plan.anchors - set(addresses) - {Anchor.RESUME}
+    if missing:
+        names = ", ".join(sorted(missing))
+        raise InputError(str(image), f"lacks what the schedule is held at: {names}")
+    driver = StubDriver(machine.stub, addresses, scenario.threads)
+    driver.let_run()
+    log_first = not set(rules) - LOG_FIRST
+    progress(f"{machine.release}: the control, one item after another")
+    done.serial = _serial(machine, scenario, serial, rules, log_first)
+    for number in range(times):
+        progress(f"{machine.release}: run {number + 1} of {times}")
+        done.runs.append(_forced(machine, driver, scenario, plan, rules, log_first))
+    wanted = {a for run in done.runs for held in run.forced.held for a in held.stack}
+    done.names = symbols.names(sorted(wanted))
+    return done
+
+
+def _serial(
+    machine: Machine, scenario: Scenario, serial: Sequence[int], rules: Sequence[str], log: bool
+) -> Run:
+    lines = machine.order(*orders(scenario))
+    lines += machine.order("alone " + " ".join(map(str, serial)))
+    lines += machine.order(f"probe {'log' if log else 'write'}", "drop")
+    seen = observe(lines)
+    shown = _shown(scenario, seen, rules)
+    return Run(Answer.CONFIRMED if shown else Answer.REFUTED, shown, seen)
+
+
+def _forced(
+    machine: Machine,
+    driver: StubDriver,
+    scenario: Scenario,
+    plan: Plan,
+    rules: Sequence[str],
+    log: bool,
+) -> Run:
+    *described, make = orders(scenario)
+    machine.order(*described)
+    machine.stub.interrupt()
+    driver.learn_resume(lambda: machine.send(make))
+    lines = machine.answers(make)
+    forced = force(plan, driver, lambda: machine.send("together"))
+    lines += machine.answers("together")
+    lines += machine.order(f"probe {'log' if log else 'write'}", "drop")
+    seen = observe(lines)
+    shown = _shown(scenario, seen, rules)
+    if shown:
+        answer = Answer.CONFIRMED
+    else:
+        answer = Answer.NOT_REACHED if forced.missed or plan.lost else Answer.REFUTED
+    return Run(answer, shown, seen, forced)
+
+
+def _shown(scenario: Scenario, seen: Observation, rules: Sequence[str]) -> dict[str, str]:
+    found = {rule: RULES[rule](scenario, seen) for rule in rules}
+    return {rule: words for rule, words in found.items() if words}

@@ -1,0 +1,62 @@
+"""What is to be confirmed: a case run once on its engine, as a plan and as rules."""
+
+from dataclasses import dataclass
+
+from stage2fuzz.case.case import Case
+from stage2fuzz.confirm.orders import check_scenario
+from stage2fuzz.confirm.plan import Plan, ends_of_items, make_plan
+from stage2fuzz.confirm.rules import RULES, TLB_ORACLES
+from stage2fuzz.errors import InputError
+from stage2fuzz.run import Outcome, run
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """A case, ready for a machine."""
+
+    case: Case
+    plan: Plan
+    serial: tuple[int, ...]
+    """The thread of each item, in the order in which the items ended in the run."""
+    rules: tuple[str, ...]
+    verdicts: tuple[str, ...]
+    """What the oracles say of the run, for a person."""
+
+
+def prepare(case: Case, where: str, oracle: str = "") -> Subject:
+    """Run the case and turn its switches into anchors; InputError where no machine can show it.
+
+    ``oracle`` is the one that the finding is about; all that speak where it is empty.
+    """
+    if not case.engine.startswith("kernel:"):
+        right = "a kernel's: --engine kernel:TREE runs it on one first"
+        raise InputError(where, f"is a case of {case.engine}, not of a kernel", right)
+    check_scenario(case.scenario, where)
+    outcome = run(case)
+    rules = _rules(outcome, where, oracle)
+    plan = make_plan(case.scenario, outcome.events)
+    serial = tuple(ends_of_items(case.scenario, outcome.events))
+    verdicts = tuple(
+        f"{each.oracle} {each.rule}: {each.verdict}"
+        for each in outcome.violations
+        if each.oracle in rules
+    )
+    return Subject(outcome.case, plan, serial, rules, verdicts)
+
+
+def _rules(outcome: Outcome, where: str, oracle: str) -> tuple[str, ...]:
+    spoke = sorted({violation.oracle for violation in outcome.violations})
+    if not spoke:
+        engine = outcome.case.engine
+        raise InputError(where, f"shows no violation on {engine}", "a case that does, see replay")
+    asked = [oracle] if oracle else spoke
+    if oracle and oracle not in spoke:
+        raise InputError(where, f"shows {', '.join(spoke)} now, but not {oracle}", "see replay")
+    rules = tuple(each for each in asked if each in RULES)
+    if rules:
+        return rules
+    if set(asked) <= TLB_ORACLES:
+        what = "is about stale TLB entries or the order of TLB maintenance"
+        raise InputError(where, f"{what}, which QEMU's TCG cannot show", "")
+    known = ", ".join(sorted(RULES))
+    raise InputError(where, f"{', '.join(asked)} has no consequence to look for", f"one of {known}")

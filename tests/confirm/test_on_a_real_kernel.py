@@ -1,0 +1,55 @@
+"""The whole path, on a real kernel under QEMU: STAGE2FUZZ_REAL_IMAGE names an arm64 image.
+
+The case's switches are taken from the tree of STAGE2FUZZ_KERNEL_TREE, 6.6 or later.
+"""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+IMAGE = os.environ.get("STAGE2FUZZ_REAL_IMAGE", "")
+TREE = os.environ.get("STAGE2FUZZ_KERNEL_TREE", "")
+LOST = """stage2fuzz case 1
+engine kernel:{tree}
+slot 0: pages 512, backing pmd
+vcpu 0: write 0
+vcpu 1: read 1, write 1
+host 0: log-enable 0
+schedule 0*2 2*3 1*40 0*27 2*12 1*19
+end
+"""
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.kernel,
+    pytest.mark.skipif(
+        not (IMAGE and TREE and shutil.which("qemu-system-aarch64")),
+        reason="needs QEMU, STAGE2FUZZ_REAL_IMAGE and STAGE2FUZZ_KERNEL_TREE",
+    ),
+]
+
+
+def test_the_lost_dirty_page_is_confirmed_and_nothing_is_left_running(tmp_path: Path) -> None:
+    case = tmp_path / "lost.case"
+    case.write_text(LOST.format(tree=TREE))
+    done = subprocess.run(
+        [sys.executable, "-m", "stage2fuzz", "confirm", case, "--kernel", IMAGE, "--json"],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=600,
+    )
+    assert done.returncode == 0, done.stderr
+    told = json.loads(done.stdout)
+    assert told["answer"] == "confirmed"
+    assert told["kernel"]["serial"]["answer"] == "refuted"
+    assert "no dirty log" in told["kernel"]["runs"][0]["shown"]["D1"]
+    commands = [
+        path.read_bytes() for path in Path("/proc").glob("[0-9]*/cmdline") if path.is_file()
+    ]
+    assert not any(IMAGE.encode() in each and b"qemu" in each for each in commands)

@@ -1,0 +1,115 @@
+"""What cannot be confirmed is refused by one line that says why, with exit code 2."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from stage2fuzz.case.case import Case
+from stage2fuzz.case.scenario import Backing, HostOp, Op, Options, Scenario, Slot, Tlb
+from stage2fuzz.case.text import read_case
+from stage2fuzz.confirm.anchors import FUNCTIONS, Anchor, resolve, wanted_symbols
+from stage2fuzz.confirm.initrd import archive, cross_compiler
+from stage2fuzz.confirm.machine import Machine, check_image
+from stage2fuzz.confirm.orders import check_scenario, orders
+from stage2fuzz.confirm.subject import prepare
+from stage2fuzz.errors import InputError
+
+LOST = (
+    Path(__file__).resolve().parent.parent
+    / "cases"
+    / "bad_v7_3_relax_of_a_block_loses_dirty_pages.case"
+)
+IMAGE = b"\0" * 56 + b"ARMd" + b"\0" * 4
+
+
+def test_a_case_of_a_model_is_refused_with_what_to_do() -> None:
+    with pytest.raises(InputError, match=r"a case of model:v7\.3.*--engine kernel:TREE"):
+        prepare(read_case(LOST), "a.case")
+
+
+@pytest.mark.parametrize(
+    ("scenario", "words"),
+    [
+        (Scenario(options=Options(tlb=Tlb.STICKY)), "stale TLB entries"),
+        (Scenario(options=Options(pending_stores=True)), "weak memory"),
+        (Scenario(options=Options(failing_topup=1)), "allocation to fail"),
+        (Scenario(slots=(Slot(backing=Backing.DEVICE),)), "device memory"),
+        (Scenario(hosts=((HostOp(Op.AGE),),)), "page_idle"),
+        (Scenario(hosts=((HostOp(Op.CHANGE_PTE),),)), "KSM"),
+        (Scenario(hosts=((HostOp(Op.LOG_GET), HostOp(Op.LOG_CLEAR)),)), "one of the two ways"),
+    ],
+)
+def test_what_no_machine_can_show_is_refused(scenario: Scenario, words: str) -> None:
+    with pytest.raises(InputError, match=words):
+        check_scenario(scenario, "a.case")
+
+
+def test_everything_that_is_not_refused_has_its_order() -> None:
+    case = read_case(LOST)
+    check_scenario(case.scenario, "a.case")
+    assert orders(case.scenario) == [
+        "slot 40000000 512 1 2",
+        "access 0 read 0 0",
+        "access 0 read 0 1",
+        "access 1 write 0 0",
+        "access 1 write 0 1",
+        "op 2 log-disable 0 0 1",
+        "op 2 log-enable 0 0 1",
+        "make",
+    ]
+
+
+def test_a_file_that_is_no_arm64_image_is_refused(tmp_path: Path) -> None:
+    wrong = tmp_path / "vmlinux"
+    wrong.write_bytes(b"\x7fELF" + b"\0" * 100)
+    with pytest.raises(InputError, match="no arm64 kernel image"):
+        check_image(wrong)
+    with pytest.raises(InputError, match="No such file"):
+        check_image(tmp_path / "missing")
+    right = tmp_path / "Image"
+    right.write_bytes(IMAGE)
+    check_image(right)
+
+
+def test_without_qemu_the_package_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(InputError, match="qemu-system-arm"):
+        Machine(tmp_path / "Image", 2)
+
+
+def test_without_a_cross_compiler_the_packages_are_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(InputError, match="gcc-aarch64-linux-gnu"):
+        cross_compiler()
+
+
+def test_an_image_without_symbols_is_refused() -> None:
+    with pytest.raises(InputError, match="CONFIG_KALLSYMS"):
+        resolve({}, "Image")
+
+
+def test_the_first_name_that_a_kernel_has_is_the_anchor() -> None:
+    symbols = {name: number for number, name in enumerate(wanted_symbols(), 1)}
+    newest = resolve(symbols, "Image")
+    assert newest[Anchor.LOOK_UP] == symbols["__kvm_faultin_pfn"]
+    del symbols["__kvm_faultin_pfn"]
+    assert resolve(symbols, "Image")[Anchor.LOOK_UP] == symbols["__gfn_to_pfn_memslot"]
+    assert set(newest) == set(FUNCTIONS)
+
+
+def test_the_archive_is_what_the_kernel_unpacks() -> None:
+    made = archive({"init": b"program"})
+    assert made.startswith(b"070701")
+    assert len(made) % 4 == 0
+    assert b"init\0" in made
+    assert b"program" in made
+    assert b"TRAILER!!!" in made
+
+
+def test_a_case_keeps_its_engine_when_it_is_asked_for_another() -> None:
+    case = replace(Case(), engine="model:v5.10")
+    with pytest.raises(InputError, match="--engine"):
+        prepare(case, "a.case")
