@@ -120,7 +120,9 @@ def processes() -> str:
         arrow("125 120 V155 H248", "record", (160, 149)),
         group(10, 220, 640, 330, "a campaign"),
         Box(40, 270, 170, 60, ("coordinator", "plans orders, merges", "coordinator/")).svg(),
-        Box(250, 360, 170, 60, ("database", "PostgreSQL, SQLite", "leases, findings"), "kept").svg(),
+        Box(
+            250, 360, 170, 60, ("database", "PostgreSQL, SQLite", "leases, findings"), "kept"
+        ).svg(),
         Box(450, 270, 180, 60, ("broker", "Redis, Valkey", "wakes, knows nothing")).svg(),
         Box(40, 450, 170, 70, ("worker, many", "carries out orders", "worker/")).svg(),
         Box(450, 430, 180, 50, ("fuzz target", "confined, one an order"), "wild").svg(),
