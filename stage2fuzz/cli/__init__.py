@@ -9,7 +9,7 @@ from typing import Final, NoReturn
 import typer
 
 from stage2fuzz.cli.app import app
-from stage2fuzz.cli.exits import BAD_INPUT, INTERRUPTED, OWN_BUG
+from stage2fuzz.cli.exits import BAD_INPUT, INCONCLUSIVE, INTERRUPTED, OWN_BUG
 from stage2fuzz.cli.output import plain
 from stage2fuzz.cli.program import program
 from stage2fuzz.cli.streams import (
@@ -20,6 +20,9 @@ from stage2fuzz.cli.streams import (
     tidy_streams,
 )
 from stage2fuzz.errors import InputError
+from stage2fuzz.process.cage import hide
+from stage2fuzz.process.end import DiedError
+from stage2fuzz.process.guard import Pulse
 
 USAGE_ERROR: Final[type[Exception]] = typer.BadParameter.__bases__[0]
 """Click's UsageError, whichever Click this Typer is built on."""
@@ -27,6 +30,15 @@ USAGE_ERROR: Final[type[Exception]] = typer.BadParameter.__bases__[0]
 
 def main() -> None:
     """Entry point of ``stage2fuzz``."""
+    hide()  # what runs confined must not read our passwords
+    try:
+        _main()
+    except SystemExit as end:
+        Pulse().end(end.code)
+        raise
+
+
+def _main() -> None:
     try:
         with tidy_streams():
             code = app(prog_name="stage2fuzz", standalone_mode=False) or 0
@@ -34,6 +46,9 @@ def main() -> None:
         _refuse(str(error))
     except USAGE_ERROR as error:
         _refuse_usage(error)
+    except DiedError as error:
+        complain(f"stage2fuzz: inconclusive: {error}")
+        sys.exit(INCONCLUSIVE)
     except ReaderLeftError:
         end_as_the_reader_left()
     except OSError as error:

@@ -15,8 +15,8 @@ from stage2fuzz.cli.output import emit, width, write
 from stage2fuzz.errors import InputError
 from stage2fuzz.minimise import BUDGET
 from stage2fuzz.report import event_log, event_record, sequence_svg, text
-from stage2fuzz.run import Outcome, run
-from stage2fuzz.session.reproduce import minimise_finding
+from stage2fuzz.run import Outcome
+from stage2fuzz.session.apart import minimise_apart, run_apart
 
 Engine = Annotated[str, typer.Option(help="Run it on this engine instead of the case's own.")]
 Full = Annotated[bool, typer.Option("--full", help="Show every step.")]
@@ -81,7 +81,7 @@ def _run(
     if engine:
         case = replace(case, engine=engine)
     warn_of_build(_what(name), case)
-    outcome = run(case)
+    outcome = run_apart(case)
     check_build(_what(name), case, outcome, finding)
     shown = (outcome.case, outcome.events, outcome.violations)
     if svg is not None:
@@ -150,7 +150,7 @@ def minimise_case(
     finding = stored(case, database)
     loaded = load(case, finding)
     warn_of_build(_what(case), loaded)
-    smallest = minimise_finding(loaded, finding.signature if finding else "", budget)
+    smallest = minimise_apart(loaded, finding.signature if finding else "", budget)
     if finding is not None:
         from stage2fuzz.findings.store import Store  # noqa: PLC0415  (a file needs no database)
 

@@ -14,12 +14,14 @@ from stage2fuzz.case.codec import CHOICES_AT, decode, newest
 from stage2fuzz.case.profile import PROFILES
 from stage2fuzz.case.scenario import Scenario
 from stage2fuzz.case.text import format_case, read_case
+from stage2fuzz.cli.guarded import run_guarded
 from stage2fuzz.cli.options import Json
 from stage2fuzz.cli.output import emit, say
 from stage2fuzz.cli.progress import Progress
 from stage2fuzz.engine import engine_of
 from stage2fuzz.errors import InputError
 from stage2fuzz.fuzz.outbox import write_whole
+from stage2fuzz.process.guard import Pulse
 from stage2fuzz.studies.compare import Difference, compare
 
 MAX_SECONDS = 24 * 3600
@@ -43,8 +45,13 @@ def compare_engines(
     if not 1 <= seconds <= MAX_SECONDS:
         raise InputError("--seconds", f"{seconds} is out of range", f"1 to {MAX_SECONDS}")
     pair = (engine[0], engine[1])
+    arguments = [f"--engine={name}" for name in pair] + [f"--seconds={seconds}", f"--seed={seed}"]
+    arguments += [] if output is None else [f"--output={output}"]
+    arguments += ["--json"] * as_json + [str(path) for path in cases or ()]
+    run_guarded("compare", pair, ["compare", *arguments])
     for name in pair:
         engine_of(name)
+    pulse = Pulse()
     found: dict[str, list[Difference]] = {}
     total = 0
     begun = time.monotonic()
@@ -52,6 +59,7 @@ def compare_engines(
         work = _of_cases(cases, seed) if cases else _random(pair[0], seconds, seed)
         for scenario, number in work:
             difference = compare(*pair, scenario, number)
+            pulse.beat()
             total += 1
             if difference is not None:
                 found.setdefault(_group(difference), []).append(difference)
@@ -68,7 +76,7 @@ def compare_engines(
         emit({"schedules": total, "differences": [_record(each, pair) for each in firsts]})
     else:
         _print(total, list(found.values()), pair)
-    raise typer.Exit(1 if found else 0)
+    raise typer.Exit(1 if found else 0 if total else 3)
 
 
 def _of_cases(paths: list[Path], seed: int) -> Iterator[tuple[Scenario, int]]:

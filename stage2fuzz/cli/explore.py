@@ -1,6 +1,7 @@
 """stage2fuzz explore: every interleaving of one scenario, and honestly how far that went."""
 
 import signal
+import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,6 +15,7 @@ import typer
 from stage2fuzz.case.case import Case
 from stage2fuzz.case.scenario import Scenario, Tlb
 from stage2fuzz.case.text import format_case
+from stage2fuzz.cli.guarded import run_guarded
 from stage2fuzz.cli.named import load, stored
 from stage2fuzz.cli.options import DEFAULT_DATABASE, CaseName, Database, Json
 from stage2fuzz.cli.output import emit, say, write
@@ -21,6 +23,7 @@ from stage2fuzz.cli.progress import Progress
 from stage2fuzz.engine import kind_of
 from stage2fuzz.errors import InputError
 from stage2fuzz.oracles.violation import Violation
+from stage2fuzz.process.guard import Pulse
 from stage2fuzz.run import run_scheduled
 from stage2fuzz.schedule.exhaustive import MAX_EXECUTIONS, Exhaustive
 
@@ -87,6 +90,7 @@ def explore(
     given = load(case, stored(case, database))
     if engine:
         given = replace(given, engine=engine)
+    _guarded(given, preemptions, executions, output, as_json)
     whole = unreduced(given.engine, given.scenario, preemptions)
     search = Exhaustive(not whole, preemptions, executions)
     explored = Explored(given.engine, search, whole)
@@ -97,7 +101,28 @@ def explore(
         emit(_record(explored))
     else:
         _print(explored, output)
-    raise typer.Exit(1 if explored.shown else 0)
+    raise typer.Exit(_code(explored))
+
+
+def _code(explored: Explored) -> int:
+    """1 for violations, 3 where no run came to an end that says anything, else 0."""
+    if explored.shown:
+        return 1
+    ended = explored.search.coverage.executions - explored.inconclusive
+    return 0 if ended and not explored.interrupted else 3
+
+
+def _guarded(
+    given: Case, preemptions: int | None, executions: int, output: Path | None, as_json: bool
+) -> None:
+    """Compiled code is explored in a confined process, which gets the case as a file."""
+    with tempfile.NamedTemporaryFile("w", prefix="stage2fuzz-", suffix=".case") as file:
+        file.write(format_case(given))
+        file.flush()
+        arguments = ["explore", file.name, f"--executions={executions}"]
+        arguments += [] if preemptions is None else [f"--preemptions={preemptions}"]
+        arguments += [] if output is None else [f"--output={output}"]
+        run_guarded("explore", [given.engine], arguments + ["--json"] * as_json)
 
 
 def unreduced(engine: str, scenario: Scenario, preemptions: int | None) -> str:
@@ -115,10 +140,11 @@ def unreduced(engine: str, scenario: Scenario, preemptions: int | None) -> str:
 
 def _search(explored: Explored, scenario: Scenario, most: int, quiet: bool) -> None:
     started = time.monotonic()
-    search, shown = explored.search, explored.shown
+    search, shown, pulse = explored.search, explored.shown, Pulse()
     with _interruptible(explored), Progress(quiet) as progress:
         while not explored.interrupted and search.advance():
             outcome = run_scheduled(explored.engine, scenario, search)
+            pulse.beat()
             explored.inconclusive += outcome.ended == "limit"
             for violation in outcome.violations:
                 seen = shown.setdefault(violation.signature, Shown(violation, outcome.case))

@@ -7,7 +7,6 @@ from typing import Annotated
 import typer
 
 from stage2fuzz.case.limits import check_engine
-from stage2fuzz.cli.exits import INCONCLUSIVE
 from stage2fuzz.cli.live import drive
 from stage2fuzz.cli.options import DEFAULT_DATABASE, Database, Json
 from stage2fuzz.cli.output import emit, say
@@ -17,9 +16,9 @@ from stage2fuzz.cli.summary import found_record, show_found
 from stage2fuzz.engine import engine_names, engine_of
 from stage2fuzz.errors import InputError
 from stage2fuzz.findings.store import Store
-from stage2fuzz.fuzz.harness import Harness
 from stage2fuzz.fuzz_targets import TARGETS
 from stage2fuzz.session.session import Session
+from stage2fuzz.session.summary import Summary
 
 MAX_SECONDS = 30 * 24 * 3600
 MAX_JOBS = 1024
@@ -56,21 +55,13 @@ def fuzz(
                 )
             started = time.monotonic()
             drive(session, lambda: _lines(session, started), quiet=as_json)
-        _report(session, store, database, as_json)
+        summary = session.summary()
+        _report(summary, database, as_json)
     if failures := session.intake.failures:
         raise RuntimeError("\n".join(failures))
-    if session.intake.findings:
-        raise typer.Exit(1)
-    if why := _inconclusive(session):
-        complain(f"stage2fuzz: inconclusive: {why}")
-        raise typer.Exit(INCONCLUSIVE)
-
-
-def _inconclusive(session: Session) -> str:
-    """Why finding nothing means nothing here; empty where it means something."""
-    if not session.totals.schedules:
-        return "no schedule ran; give it more --seconds"
-    return "it was ended before its time" if session.intake.stopping else ""
+    for line in () if as_json else summary.missing:
+        complain(f"stage2fuzz: inconclusive: {line}")
+    raise typer.Exit(summary.exit_code)
 
 
 def _checked(engine: str, names: tuple[str, ...], seconds: int, jobs: int) -> tuple[str, ...]:
@@ -83,7 +74,6 @@ def _checked(engine: str, names: tuple[str, ...], seconds: int, jobs: int) -> tu
     for name in names:
         if name not in TARGETS:
             raise InputError("--target", f"no target {name!r}", "one of " + ", ".join(TARGETS))
-        Harness(engine, name)
     return names
 
 
@@ -99,23 +89,10 @@ def _lines(session: Session, started: float) -> list[str]:
     ]
 
 
-def _report(session: Session, store: Store, database: str, as_json: bool) -> None:
-    found = [store.get(number) for number in session.intake.findings]
-    totals = session.totals
+def _report(summary: Summary, database: str, as_json: bool) -> None:
     if as_json:
-        emit(
-            {
-                "engine": session.engine,
-                "schedules": totals.schedules,
-                "judged": totals.judged,
-                "features": totals.features,
-                "failures": session.intake.failures,
-                "findings": [found_record(each) for each in found],
-            }
-        )
+        found = [found_record(each) for each in summary.findings]
+        emit(summary.to_record() | {"findings": found})
         return
-    say(
-        f"{totals.schedules:,} schedules, {totals.judged:,} judged, "
-        f"{totals.features:,} features, {len(found)} findings"
-    )
-    show_found(found, database)
+    say(summary.heading())
+    show_found(summary.findings, database)

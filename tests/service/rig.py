@@ -25,17 +25,40 @@ ROOT = Path(__file__).parents[2]
 LEASE_SECONDS = 3
 
 
+PLANTED = "STAGE2FUZZ_PLANTED"
+
+
+class PlantedService(Service):
+    """A service whose processes have a fault of ``planted/sitecustomize.py``."""
+
+    def environment(self) -> dict[str, str]:
+        """The way to the fault before the way to the package."""
+        plain = super().environment()
+        folder = Path(__file__).parent / "planted"
+        return plain | {"PYTHONPATH": f"{folder}{os.pathsep}{plain['PYTHONPATH']}"}
+
+
 class Rig:
     """One campaign on a service of its own."""
 
-    def __init__(self, folder: Path, database: str, workers: int = 2, **behaviour: object) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        database: str,
+        workers: int = 2,
+        plant: str = "",
+        **behaviour: object,
+    ) -> None:
         self.targets = folder / "targets"
         shutil.copytree(STAND_IN, self.targets)
-        (self.targets / "behaviour.json").write_text(json.dumps(behaviour))
+        self.behaviour = behaviour
+        self.behave()
         os.environ[settings.TARGETS] = str(self.targets)
         os.environ[settings.LEASE] = str(LEASE_SECONDS)
         self.store = Store.open(database)
-        self.service = Service(campaigns.address(self.store.engine), workers)
+        kind = PlantedService if plant else Service
+        self.service = kind(campaigns.address(self.store.engine), workers)
+        os.environ[PLANTED] = plant
 
     def start(self, **more: object) -> int:
         """Start the service and a campaign of short orders; the campaign's number."""
@@ -45,11 +68,17 @@ class Rig:
         self.service.start()
         return self.campaign
 
+    def behave(self, **more: object) -> None:
+        """Tell the stand-in what to do from its next start on."""
+        part = self.targets / "behaviour.part"
+        part.write_text(json.dumps(self.behaviour | more))
+        part.replace(self.targets / "behaviour.json")
+
     def close(self) -> None:
         """End everything."""
         self.service.stop()
         self.store.close()
-        for name in (settings.TARGETS, settings.LEASE):
+        for name in (settings.TARGETS, settings.LEASE, PLANTED):
             os.environ.pop(name, None)
 
     def figures(self) -> Figures:
@@ -89,6 +118,10 @@ class Rig:
             states: dict[str, int] = {each.state: each.number for each in rows}
             assert set(states) <= {"committed", "poisoned", "cancelled"}
             bodies = connection.execute(select(result.c.body, result.c.merged)).all()
+            late = select(func.count()).where(
+                result.c.lease_id == lease.c.id, result.c.epoch.not_in((0, lease.c.epoch))
+            )
+            assert connection.execute(late).scalar_one() == 0, "a worker wrote that was given up"
         assert all(merged for _body, merged in bodies)
         assert len(bodies) == sum(states.values()) - states.get("cancelled", 0)
         records = [json.loads(body) for body, _merged in bodies]
