@@ -188,7 +188,8 @@ def _option_lines(options: Options) -> list[str]:
 def _slot_text(slot: Slot) -> str:
     flags = [flag for flag in _SLOT_FLAGS if getattr(slot, flag)]
     backing = [] if slot.backing is Backing.PAGE else [f"backing {_word(slot.backing.name)}"]
-    return ", ".join([f"pages {slot.pages}", *backing, *flags])
+    first = [f"first {slot.first}"] if slot.first else []
+    return ", ".join([f"pages {slot.pages}", *first, *backing, *flags])
 
 
 def _run_text(run: Run) -> str:
@@ -313,12 +314,14 @@ class _Reader:
             match item:
                 case ["pages", number] if "pages" not in found:
                     found["pages"] = _number(number, where)
+                case ["first", number] if "first" not in found:
+                    found["first"] = _number(number, where)
                 case ["backing", name] if "backing" not in found:
                     found["backing"] = _named(name, _BACKINGS, "backing", where)
                 case [flag] if flag in _SLOT_FLAGS and flag not in found:
                     found[flag] = True
                 case _:
-                    right = "pages N, backing NAME, readonly, logging, skewed, each at most once"
+                    right = "pages N, first N, backing NAME, readonly, logging, skewed, each once"
                     raise InputError(where, f"slot {' '.join(item)[:60]!r}", right)
         slot = Slot(**found)  # type: ignore[arg-type]
         check_slot(slot, where)

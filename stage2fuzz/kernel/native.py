@@ -215,7 +215,7 @@ def encode(scenario: Scenario) -> "array[int]":
     numbers += [options.cache_pages, options.failing_topup, options.teardown]
     numbers += [options.failing_atomic, len(scenario.slots)]
     for slot in scenario.slots:
-        numbers += [slot.pages, slot.backing, slot.readonly, slot.logging, slot.skewed]
+        numbers += [slot.pages, slot.first, slot.backing, slot.readonly, slot.logging, slot.skewed]
     numbers.append(len(scenario.vcpus))
     for program in scenario.vcpus:
         numbers.append(len(program))
