@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final, Protocol
 
-from stage2fuzz.confirm.anchors import Anchor
+from stage2fuzz.confirm.anchors import RETURNS, Anchor
 from stage2fuzz.confirm.gdbstub import LINK, PC, Stub, StubError
 
 HOLD: Final = 20.0
@@ -52,13 +52,20 @@ class StubDriver:
         stub.interrupt()
         self._processors = stub.processors()
 
-    def learn_resume(self, start: Callable[[], None]) -> None:
-        """Where fault handling returns to: seen at the first fault of any guest after ``start``."""
-        self._arm({self._addresses[Anchor.FAULT]})
+    def learn_returns(self, start: Callable[[], None]) -> None:
+        """Where the functions of ``RETURNS`` return to, at the first faults after ``start``."""
+        entries = {self._addresses[entry]: back for back, entry in RETURNS.items()}
+        self._arm(set(entries))
         self._stub.resume(self._processors)
         start()
-        where = self._stub.stopped(HOLD)
-        self._addresses[Anchor.RESUME] = self._stub.register(where, LINK)
+        while entries:
+            where = self._stub.stopped(HOLD)
+            back = entries.pop(self._stub.register(where, PC), None)
+            if back is not None:
+                self._addresses[back] = self._stub.register(where, LINK)
+            self._pass(where)
+            if entries:
+                self._stub.resume(self._processors)
         self._arm(set())
         self._stub.resume(self._processors)
 

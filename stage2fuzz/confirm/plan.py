@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from stage2fuzz import events as ev
+from stage2fuzz.arch import TRANSLATION
 from stage2fuzz.case.scenario import HostOp, Op, Scenario
 from stage2fuzz.confirm.anchors import Anchor, anchor_after, anchor_before
 from stage2fuzz.events import Event
@@ -175,7 +176,7 @@ def _order(blocks: list[_Block], events: Sequence[Event]) -> None:
         if block.thread in last:
             block.before.add(last[block.thread])
         last[block.thread] = number
-    indices = sorted(owner)
+    indices = sorted(owner.keys() - _passed_tables(events))
     for at, later in enumerate(indices):
         for earlier in indices[:at]:
             one, other = owner[earlier], owner[later]
@@ -184,6 +185,20 @@ def _order(blocks: list[_Block], events: Sequence[Event]) -> None:
             ):
                 blocks[other].before.add(one)
     _wait_for_readers(blocks, owner, events)
+
+
+def _passed_tables(events: Sequence[Event]) -> set[int]:
+    """Walks that only led to an invalid entry: it matters that one was there, not how deep."""
+    passed: set[int] = set()
+    chain: dict[int, list[int]] = {}
+    for index, (kind, thread, _where, _old, new, _aux) in enumerate(events):
+        if kind == ev.WALK:
+            chain.setdefault(thread, []).append(index)
+            continue
+        walked = chain.pop(thread, [])
+        if kind == ev.FAULT and new == TRANSLATION:
+            passed.update(walked[:-1])
+    return passed
 
 
 def _wait_for_readers(blocks: list[_Block], owner: dict[int, int], events: Sequence[Event]) -> None:

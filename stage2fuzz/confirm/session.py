@@ -6,7 +6,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from stage2fuzz.case.scenario import Backing, Scenario
-from stage2fuzz.confirm.anchors import Anchor, resolve
+from stage2fuzz.confirm.anchors import RETURNS, resolve
 from stage2fuzz.confirm.driver import StubDriver
 from stage2fuzz.confirm.force import Forced, force
 from stage2fuzz.confirm.gdbstub import StubError
@@ -31,7 +31,8 @@ class Answer(StrEnum):
     REFUTED = "refuted"
     """The schedule was followed and the consequence did not come."""
     NOT_REACHED = "not reached"
-    """The schedule could not be followed, or not all of it can be told by anchors."""
+    """The schedule could not be followed, or not all of it can be told by anchors, or what was
+    observed comes without any race."""
 
 
 @dataclass(slots=True)
@@ -59,10 +60,8 @@ class Confirmation:
 
     @property
     def answer(self) -> Answer:
-        """Confirmed if any run is, and one after another they show nothing of it."""
+        """Confirmed if any run is, else refuted if any is."""
         answers = {run.answer for run in self.runs}
-        if self.serial is not None and self.serial.shown:
-            return Answer.NOT_REACHED
         for answer in (Answer.CONFIRMED, Answer.REFUTED):
             if answer in answers:
                 return answer
@@ -115,7 +114,7 @@ def _confirm(
     symbols = Symbols(image, machine)
     progress(f"{machine.release} is up, reading its symbols")
     addresses = resolve(symbols.addresses(), str(image))
-    missing = plan.anchors - set(addresses) - {Anchor.RESUME}
+    missing = plan.anchors - set(addresses) - set(RETURNS)
     if missing:
         names = ", ".join(sorted(missing))
         raise InputError(str(image), f"lacks what the schedule is held at: {names}")
@@ -124,9 +123,10 @@ def _confirm(
     log_first = not set(rules) - LOG_FIRST
     progress(f"{machine.release}: the control, one item after another")
     done.serial = _serial(machine, scenario, serial, rules, log_first)
+    needs_race = [rule for rule in rules if rule not in done.serial.shown]
     for number in range(times):
         progress(f"{machine.release}: run {number + 1} of {times}")
-        done.runs.append(_forced(machine, driver, scenario, plan, rules, log_first))
+        done.runs.append(_forced(machine, driver, scenario, plan, needs_race, log_first))
     wanted = {a for run in done.runs for held in run.forced.held for a in held.stack}
     done.names = symbols.names(sorted(wanted))
     return done
@@ -154,7 +154,7 @@ def _forced(
     *described, make = orders(scenario)
     machine.order(*described)
     machine.stub.interrupt()
-    driver.learn_resume(lambda: machine.send(make))
+    driver.learn_returns(lambda: machine.send(make))
     lines = machine.answers(make)
     forced = force(plan, driver, lambda: machine.send("together"))
     lines += machine.answers("together")
@@ -163,8 +163,10 @@ def _forced(
     shown = _shown(scenario, seen, rules)
     if shown:
         answer = Answer.CONFIRMED
+    elif forced.missed or plan.lost or not rules:
+        answer = Answer.NOT_REACHED
     else:
-        answer = Answer.NOT_REACHED if forced.missed or plan.lost else Answer.REFUTED
+        answer = Answer.REFUTED
     return Run(answer, shown, seen, forced)
 
 

@@ -6,7 +6,17 @@ from pathlib import Path
 import pytest
 
 from stage2fuzz.case.case import Case
-from stage2fuzz.case.scenario import Backing, HostOp, Op, Options, Scenario, Slot, Tlb
+from stage2fuzz.case.scenario import (
+    Backing,
+    Host,
+    HostOp,
+    HostPage,
+    Op,
+    Options,
+    Scenario,
+    Slot,
+    Tlb,
+)
 from stage2fuzz.case.text import read_case
 from stage2fuzz.confirm.anchors import FUNCTIONS, Anchor, resolve, wanted_symbols
 from stage2fuzz.confirm.initrd import archive, cross_compiler
@@ -35,6 +45,7 @@ def test_a_case_of_a_model_is_refused_with_what_to_do() -> None:
         (Scenario(options=Options(pending_stores=True)), "weak memory"),
         (Scenario(options=Options(failing_topup=1)), "allocation to fail"),
         (Scenario(slots=(Slot(backing=Backing.DEVICE),)), "device memory"),
+        (Scenario(host_pages=(HostPage(0, Host.LAZY),)), "file system"),
         (Scenario(hosts=((HostOp(Op.AGE),),)), "page_idle"),
         (Scenario(hosts=((HostOp(Op.CHANGE_PTE),),)), "KSM"),
         (Scenario(hosts=((HostOp(Op.LOG_GET), HostOp(Op.LOG_CLEAR)),)), "one of the two ways"),

@@ -5,8 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #define RET 0xd65f03c0u
 #define MADV_POISON 100
@@ -72,27 +70,6 @@ void populate(void)
 	}
 }
 
-/* A lazy page is in a writable VMA but not writable yet, and becomes so without a notifier:
- * what a fork leaves behind whose child is gone. */
-static void make_lazy(struct slot *lazy_slot, uint64_t lazy_page)
-{
-	pid_t child = fork();
-	if (child < 0)
-		die("fork");
-	if (!child)
-		_exit(0);
-	waitpid(child, 0, 0);
-	for (int i = 0; i < machine.slots; i++) {
-		struct slot *slot = &machine.slot[i];
-		for (unsigned k = 0; k < sizeof places / sizeof *places; k++) {
-			uint64_t first = places[k] & ~511ul;
-			for (uint64_t page = first; page < first + 512 && page < slot->pages; page++)
-				if (slot != lazy_slot || page != lazy_page)
-					settle(slot, page);
-		}
-	}
-}
-
 /* KiB of a slot that the kernel maps by huge pages. */
 static uint64_t huge_kib(const struct slot *slot)
 {
@@ -130,8 +107,6 @@ void give(const struct grant *grant)
 		failed = munmap(at, PAGE);
 	else if (!strcmp(grant->what, "poison"))
 		failed = madvise(at, PAGE, MADV_POISON);
-	else if (!strcmp(grant->what, "lazy"))
-		make_lazy(slot, grant->page);
 	if (failed)
 		die(grant->what);
 }
