@@ -11,7 +11,7 @@ import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
@@ -49,12 +49,16 @@ class Machine:
         processors: int,
         memory: int = 1024,
         options: str = "",
+        programs: Mapping[str, Path] | None = None,
     ) -> None:
-        """``memory`` in MiB; ``options`` go to the kernel's command line."""
+        """``memory`` in MiB; ``options`` go to the kernel's command line.
+
+        ``programs`` are C files that can be run there by ``order("run /NAME")``.
+        """
         program = shutil.which(os.environ.get("STAGE2FUZZ_QEMU", QEMU))
         if program is None:
             raise InputError(QEMU, "not found", "install qemu-system-arm (Debian's name)")
-        initrd = build_initrd()
+        initrd = build_initrd(programs=programs)
         check_image(image)
         self.release = ""
         self.kernel_log: list[str] = []

@@ -1,5 +1,7 @@
 """What cannot be confirmed is refused by one line that says why, with exit code 2."""
 
+import shutil
+import subprocess
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,9 +21,10 @@ from stage2fuzz.case.scenario import (
 )
 from stage2fuzz.case.text import read_case
 from stage2fuzz.confirm.anchors import FUNCTIONS, Anchor, resolve, wanted_symbols
-from stage2fuzz.confirm.initrd import archive, cross_compiler
+from stage2fuzz.confirm.initrd import SOURCES, archive, cross_compiler
 from stage2fuzz.confirm.machine import Machine, check_image
 from stage2fuzz.confirm.orders import check_scenario, orders
+from stage2fuzz.confirm.reproducers import reproducer_of
 from stage2fuzz.confirm.subject import prepare
 from stage2fuzz.errors import InputError
 
@@ -109,6 +112,26 @@ def test_the_first_name_that_a_kernel_has_is_the_anchor() -> None:
     del symbols["__kvm_faultin_pfn"]
     assert resolve(symbols, "Image")[Anchor.LOOK_UP] == symbols["__gfn_to_pfn_memslot"]
     assert set(newest) == set(FUNCTIONS)
+
+
+def test_a_reproducer_is_written_for_what_starving_can_force_and_compiles(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="cannot be forced"):
+        reproducer_of(("C6",), "a.case")
+    source = reproducer_of(("C9", "D1", "D3"), "a.case")
+    compiler = shutil.which("aarch64-linux-gnu-gcc")
+    if compiler is None:
+        pytest.skip("needs gcc-aarch64-linux-gnu")
+    command = [compiler, "-O2", "-Wall", "-Wextra", "-Werror", "-pthread", "-o", "r", source]
+    subprocess.run(command, check=True, cwd=tmp_path)
+
+
+def test_our_guest_program_compiles_without_a_warning(tmp_path: Path) -> None:
+    compiler = shutil.which("aarch64-linux-gnu-gcc")
+    if compiler is None:
+        pytest.skip("needs gcc-aarch64-linux-gnu")
+    files = sorted(SOURCES.glob("*.c"))
+    command = [compiler, "-static", "-O2", "-Wall", "-Wextra", "-Werror", "-pthread", "-o", "i"]
+    subprocess.run([*command, *files], check=True, cwd=tmp_path)
 
 
 def test_the_archive_is_what_the_kernel_unpacks() -> None:
