@@ -121,7 +121,7 @@ def test_a_reproducer_is_written_for_what_starving_can_force_and_compiles(tmp_pa
     compiler = shutil.which("aarch64-linux-gnu-gcc")
     if compiler is None:
         pytest.skip("needs gcc-aarch64-linux-gnu")
-    command = [compiler, "-O2", "-Wall", "-Wextra", "-Werror", "-pthread", "-o", "r", source]
+    command = [compiler, "-O2", "-Wall", "-Wextra", "-Werror", "-pthread", "-o", "r", str(source)]
     subprocess.run(command, check=True, cwd=tmp_path)
 
 
@@ -131,7 +131,7 @@ def test_our_guest_program_compiles_without_a_warning(tmp_path: Path) -> None:
         pytest.skip("needs gcc-aarch64-linux-gnu")
     files = sorted(SOURCES.glob("*.c"))
     command = [compiler, "-static", "-O2", "-Wall", "-Wextra", "-Werror", "-pthread", "-o", "i"]
-    subprocess.run([*command, *files], check=True, cwd=tmp_path)
+    subprocess.run([*command, *map(str, files)], check=True, cwd=tmp_path)
 
 
 def test_the_archive_is_what_the_kernel_unpacks() -> None:
