@@ -88,7 +88,7 @@ def make_plan(scenario: Scenario, events: Sequence[Event]) -> Plan:
             continue
         thread = blocks[number].thread
         stop = blocks[next_of_thread].start if next_of_thread is not None else None
-        steps.append(Step(thread, stop or Stop(_items(scenario, thread), Anchor.ITEM, 1)))
+        steps.append(Step(thread, stop or Stop(items_of(scenario, thread), Anchor.ITEM, 1)))
     return Plan(tuple(steps), lost)
 
 
@@ -98,7 +98,7 @@ def ends_of_items(scenario: Scenario, events: Sequence[Event]) -> list[int]:
     ended: list[int] = []
     for event in events:
         thread = event[1]
-        if thread not in item or item[thread] == _items(scenario, thread):
+        if thread not in item or item[thread] == items_of(scenario, thread):
             continue
         if _ends_item(scenario, thread, item[thread], event):
             item[thread] += 1
@@ -106,7 +106,8 @@ def ends_of_items(scenario: Scenario, events: Sequence[Event]) -> list[int]:
     return ended
 
 
-def _items(scenario: Scenario, thread: int) -> int:
+def items_of(scenario: Scenario, thread: int) -> int:
+    """How many accesses or operations the thread has."""
     vcpus = len(scenario.vcpus)
     return len(scenario.vcpus[thread] if thread < vcpus else scenario.hosts[thread - vcpus])
 
@@ -125,7 +126,7 @@ def _cut(scenario: Scenario, events: Sequence[Event]) -> list[_Block]:
         if thread not in item or kind in (ev.THREAD_END, ev.QUIESCENT):
             continue
         if over[thread]:
-            if item[thread] + 1 == _items(scenario, thread):
+            if item[thread] + 1 == items_of(scenario, thread):
                 continue  # what the machine does after its last item is no step of the case
             item[thread] += 1
             over[thread] = False

@@ -148,6 +148,8 @@ static void obey(char *line)
 	} else if (!strcmp(word, "probe")) {
 		probe(!strcmp(rest, "log"));
 		tell_kernel_log("probe");
+	} else if (!strcmp(word, "dirty")) {
+		tell_logs();
 	} else if (!strcmp(word, "drop")) {
 		stop_threads();
 		drop_machine();

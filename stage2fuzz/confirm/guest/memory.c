@@ -46,6 +46,12 @@ void make_slot(struct slot *slot)
 		if (madvise(slot->memory, bytes, huge) && slot->backing == BACKED_BY_PMD)
 			die("madvise(MADV_HUGEPAGE)");
 	}
+	/* Where a VMA that holds a whole block is split, the kernel unmaps the block, huge or not: let
+	 * none hold one, so that an operation on a page is one on this page. */
+	for (uint64_t page = 256; slot->backing == BACKED_BY_PAGES && page < slot->pages && page < 4096;
+	     page += 512)
+		if (madvise(slot->memory + page * PAGE, PAGE, MADV_DONTDUMP))
+			die("madvise(MADV_DONTDUMP)");
 	slot->bits = calloc((slot->pages + 63) / 64, 8);
 }
 
@@ -96,15 +102,17 @@ void tell_backing(void)
 		say("huge %d %lu", i, huge_kib(&machine.slot[i]));
 }
 
+/* A grant is one of a whole host mapping, as the model's is. */
 void give(const struct grant *grant)
 {
 	struct slot *slot = &machine.slot[grant->slot];
-	char *at = slot->memory + grant->page * PAGE;
+	uint64_t pages = slot->backing == BACKED_BY_PMD ? 512 : 1;
+	char *at = slot->memory + (grant->page & -pages) * PAGE;
 	int failed = 0;
 	if (!strcmp(grant->what, "r"))
-		failed = mprotect(at, PAGE, PROT_READ);
+		failed = mprotect(at, pages * PAGE, PROT_READ);
 	else if (!strcmp(grant->what, "absent"))
-		failed = munmap(at, PAGE);
+		failed = munmap(at, pages * PAGE);
 	else if (!strcmp(grant->what, "poison"))
 		failed = madvise(at, PAGE, MADV_POISON);
 	if (failed)
