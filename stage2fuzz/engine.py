@@ -10,6 +10,7 @@ from functools import lru_cache
 from importlib import import_module
 from typing import Final, Protocol, cast, runtime_checkable
 
+from stage2fuzz.case.limits import check_engine
 from stage2fuzz.case.scenario import Scenario
 from stage2fuzz.errors import InputError
 from stage2fuzz.events import Event
@@ -120,7 +121,7 @@ ENGINES: Final[dict[str, Kind]] = {
         everywhere=True,
     ),
     "kernel": Kind(
-        "stage2fuzz.kernel.adapter",
+        "stage2fuzz.kernel.opener",
         "TREE",
         "the user's own kernel code, compiled in user space",
         isolated=True,
@@ -143,8 +144,12 @@ def kind_of(name: str) -> Kind:
 
 @lru_cache(maxsize=64)
 def engine_of(name: str) -> Engine:
-    """The engine of that name, kept for the life of the process; InputError if there is none."""
+    """The engine of that name, kept for the life of the process; InputError if there is none.
+
+    A name that a case could not hold is refused before anything is run: its findings would be lost.
+    """
     opener = import_module(kind_of(name).module)
+    check_engine(name, "engine")
     return cast(Engine, opener.open_engine(name.partition(":")[2]))
 
 

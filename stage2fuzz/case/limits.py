@@ -44,7 +44,7 @@ MAX_CHOICE: Final = 255
 MAX_TEXT: Final = 1 << 20
 """Characters of a case text."""
 
-_ENGINE = re.compile(r"[a-z][a-z0-9]{0,15}:[!-~]{1,200}")
+_ENGINE = re.compile(r"[a-z][a-z0-9]{0,15}:.{1,200}")
 
 
 def schedulable(scenario: Scenario) -> int:
@@ -73,8 +73,11 @@ def normal(schedule: Schedule) -> Schedule:
 
 def check_engine(engine: str, where: str) -> None:
     """Check the shape of an engine's name; which there are is known to ``stage2fuzz.engine``."""
-    if not _ENGINE.fullmatch(engine) or "#" in engine:
-        raise InputError(where, f"engine {engine[:80]!r}", "KIND:NAME, such as model:v5.10")
+    if not _ENGINE.fullmatch(engine) or not engine.isprintable():
+        right = "KIND:NAME, such as model:v5.10" + (
+            "" if engine.isprintable() else ", of printable characters"
+        )
+        raise InputError(where, f"engine {engine[:80]!r}", right)
 
 
 def check_slot(slot: Slot, where: str) -> None:

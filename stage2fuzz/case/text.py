@@ -6,6 +6,7 @@ and line, and nothing else, whatever the text; ``parse(format_case(case), name) 
 schedule is in normal form.
 """
 
+import json
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import fields, replace
@@ -65,12 +66,16 @@ _TLBS: Final = {_word(one.name): one for one in Tlb}
 _OPTIONS: Final = {_word(one.name): one.name for one in fields(Options)}
 _NUMBERS: Final = ("ipa-bits", "cache-pages", "failing-topup")
 _BUILD: Final = re.compile("[0-9a-f]{24}( [0-9a-f]{8})?")
+_PLAIN_ENGINE: Final = re.compile("[!$-~]+")
+_QUOTED_ENGINE: Final = re.compile(r'\s*engine\s+("(?:[^"\\]|\\.)*")\s*(?:#.*)?')
 _SLOT_FLAGS: Final = ("readonly", "logging", "skewed")
 
 
 def read_case(path: Path) -> Case:
     """The case of a text file."""
     try:
+        if path.is_fifo():  # reading would wait for a writer, perhaps for ever
+            raise InputError(str(path), "is a pipe", "a case file")
         with path.open("rb") as file:
             data = file.read(MAX_TEXT + 1)
         return parse(data.decode(), str(path))
@@ -88,7 +93,7 @@ def parse(text: str, name: str) -> Case:
     _check_header(lines[0].strip(), f"{name}:1")
     reader = _Reader()
     for number, line in enumerate(lines[1:], 2):
-        words = line.partition("#")[0].split()
+        words = _words(line, f"{name}:{number}")
         if words:
             reader.take(words, f"{name}:{number}")
     return reader.case(name)
@@ -98,11 +103,28 @@ def format_case(case: Case, notes: Iterable[str] = ()) -> str:
     """The text of a case, its schedule in normal form; ``notes`` are comments below the header."""
     check_case(case, "case")
     lines = [HEADER, *(f"# {line}".rstrip() for note in notes for line in note.splitlines())]
-    lines.append(f"engine {case.engine}")
+    lines.append(f"engine {_engine_text(case.engine)}")
     body = _body(case)
     if case.build:
         lines.append(f"build {case.build} {_checksum(body)}")
     return "\n".join([*lines, *body, END, ""])
+
+
+def _engine_text(engine: str) -> str:
+    """The engine's name, as a JSON string where a path has what splits a line or is not ASCII."""
+    return engine if _PLAIN_ENGINE.fullmatch(engine) else json.dumps(engine)
+
+
+def _words(line: str, where: str) -> list[str]:
+    """The words of a line without its comment."""
+    quoted = _QUOTED_ENGINE.fullmatch(line)
+    if quoted is None:
+        return line.partition("#")[0].split()
+    try:
+        return ["engine", json.loads(quoted[1])]
+    except ValueError:
+        right = "a JSON string"
+        raise InputError(where, f"engine {quoted[1][:80]}", right) from None
 
 
 def _body(case: Case) -> list[str]:

@@ -14,7 +14,9 @@ from typing import Any, Final
 
 from stage2fuzz.case.scenario import MAX_HOST_THREADS, MAX_VCPUS
 from stage2fuzz.errors import InputError
+from stage2fuzz.events import LIMIT_NAMES
 
+LIMITS: Final = max(LIMIT_NAMES) + 1
 THREADS: Final = MAX_VCPUS + MAX_HOST_THREADS
 
 
@@ -105,9 +107,12 @@ class Counts(ctypes.Structure):
 class Told(ctypes.Structure):
     """What ``s2_explore`` did so far, and of the last run its tripwires and how it ended."""
 
-    _fields_ = tuple(
-        (name, ctypes.c_int64)
-        for name in ("runs", "steps", "inconclusive", "restarts", "forgotten", "trips", "ended")
+    _fields_ = (
+        *(
+            (name, ctypes.c_int64)
+            for name in ("runs", "steps", "inconclusive", "restarts", "forgotten", "trips", "ended")
+        ),
+        ("limits", ctypes.c_int64 * LIMITS),
     )
     runs: int
     steps: int
@@ -119,6 +124,12 @@ class Told(ctypes.Structure):
     """Stale translations that the window TLB had no room for, in all runs."""
     trips: int
     ended: int
+    limits: Any
+    """Runs that each limit ended, by the number of the limit."""
+
+    def by_limit(self) -> dict[str, int]:
+        """Runs that each limit ended, by its name, where there were any."""
+        return {name: self.limits[n] for n, name in LIMIT_NAMES.items() if self.limits[n]}
 
 
 class Kept(ctypes.Structure):
@@ -265,6 +276,7 @@ def header() -> str:
         "#ifndef STAGE2FUZZ_ABI_H\n#define STAGE2FUZZ_ABI_H\n\n"
         '#include <stddef.h>\n#include <stdint.h>\n#include "linkage.h"\n\n'
         f"#define S2_INTERFACE {fingerprint():#x}UL\n#define S2_THREADS {THREADS}\n"
+        f"#define S2_LIMITS {LIMITS}\n"
         f"{_declarations()}\n#endif\n"
     )
 

@@ -6,18 +6,16 @@ from a version number, because users have backports.
 """
 
 import hashlib
-import json
-import os
 import re
 import shutil
 import subprocess
-import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
 from stage2fuzz.errors import InputError
 from stage2fuzz.kernel import abi, registers
+from stage2fuzz.kernel.cache import LIBRARY, check_room, default_cache, load, store, workshop
 from stage2fuzz.kernel.diagnostics import complaint
 from stage2fuzz.kernel.numbers import header
 from stage2fuzz.kernel.probes import Probe, probe
@@ -78,6 +76,8 @@ MODELLED: Final = (
     "syndrome decoding, abort injection, MMIO, caches, CPU features",
     "VM creation and the VMM's own page tables",
 )
+PROVED: Final = "proved"
+"""A file beside the library, once the build was proved."""
 INCLUDE: Final = re.compile(r'^\s*#\s*include\s+[<"]([^>"]+)[>"]', re.MULTILINE)
 TRACE: Final = re.compile(r"\btrace_kvm_[a-z0-9_]+")
 
@@ -102,52 +102,71 @@ class Library:
         return frozenset(name for name, found in self.probes.items() if found)
 
 
-def default_cache() -> Path:
-    """Where libraries are kept between runs; they are made of the user's tree and stay local."""
-    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(base) / "stage2fuzz" / "kernel"
+def find(tree: Path, cache: Path | None = None) -> Library | None:
+    """The engine of ``tree`` where it lies in ``cache``, proved; none of the tree's code runs."""
+    library = _planned(tree, find_toolchain(), cache)[0]
+    folder = library.path.parent
+    probes = load(folder) if (folder / PROVED).is_file() else None
+    return None if probes is None else replace(library, probes=probes, cached=True)
 
 
 def build(tree: Path, cache: Path | None = None) -> Library:
-    """Build the engine of ``tree``, or take it from ``cache``; InputError if it does not fit."""
-    tree = tree.resolve()
-    for name in KERNEL_FILES:
-        if not (tree / name).is_file():
-            raise InputError(str(tree), f"no {name}", "a Linux tree, or its arch/arm64 alone")
+    """Build the engine of ``tree``, or take it from ``cache``; InputError if it does not fit.
+
+    Compiles and runs scripts of the tree: ``proof`` has that done in a confined process.
+    """
     tools = find_toolchain()
+    library, sources = _planned(tree, tools, cache)
+    folder = library.path.parent
+    probes = load(folder)
+    if probes is not None:
+        return replace(library, probes=probes, cached=True)
+    with workshop(folder.parent) as work:
+        probes = _compile(library.tree, tools, work)
+        if _sources(library.tree) != sources:
+            raise InputError(str(library.tree), "the tree changed while it was compiled")
+        store(work, folder, probes)
+    return replace(library, probes=probes)
+
+
+def _planned(tree: Path, tools: Toolchain, cache: Path | None) -> tuple[Library, dict[str, str]]:
+    """What a build of ``tree`` is called and made of, whether or not there is one yet."""
+    tree = _resolved(tree)
     sources = _sources(tree)
     key = _key(sources, tools)
-    folder = (cache or default_cache()) / key
-    report = folder / "report.json"
     real = tuple(f"{name} {digest[:12]}" for name, digest in sources.items())
-    if report.is_file():
-        probes = json.loads(report.read_text())
-        return Library(folder / "engine.so", key, tree, tools.version, probes, real, cached=True)
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=folder.parent) as temporary:
-        work = Path(temporary) / "new"
-        work.mkdir()
-        probes = _compile(tree, tools, work)
-        if _sources(tree) != sources:
-            raise InputError(str(tree), "the tree changed while it was compiled")
-        (work / "report.json").write_text(json.dumps(probes))
-        try:
-            work.rename(folder)
-        except OSError:
-            if not report.is_file():
-                raise
-    return Library(folder / "engine.so", key, tree, tools.version, probes, real)
+    path = (cache or default_cache()).absolute() / key / LIBRARY
+    return Library(path, key, tree, tools.version, {}, real), sources
+
+
+def _resolved(tree: Path) -> Path:
+    """The tree's real path; InputError where there is no tree."""
+    right = "a Linux tree, or its arch/arm64 alone"
+    try:
+        resolved = tree.resolve()
+        missing = [name for name in KERNEL_FILES if not (resolved / name).is_file()]
+    except (OSError, RuntimeError, ValueError) as error:
+        # A loop of links is a RuntimeError up to Python 3.12, a zero byte a ValueError.
+        what = getattr(error, "strerror", None) or str(error)
+        raise InputError(str(tree), what, right) from None
+    if missing:
+        raise InputError(str(tree), f"no {missing[0]}", right)
+    return resolved
 
 
 def _sources(tree: Path) -> dict[str, str]:
-    """Each file of the tree that goes in, with its SHA-256."""
+    """Each file of the tree that goes in, with its SHA-256; InputError if one can't be read."""
     names = [*KERNEL_FILES, *(ARCH / "include" / name for name in REAL_HEADERS)]
     names += [ARCH / "kvm/trace.h", *registers.sources(tree)]
-    return {
-        str(name): hashlib.sha256((tree / name).read_bytes()).hexdigest()
-        for name in names
-        if (tree / name).is_file()
-    }
+    return {str(name): _digest(tree / name) for name in names if (tree / name).is_file()}
+
+
+def _digest(path: Path) -> str:
+    try:
+        return hashlib.sha256(path.read_bytes()).hexdigest()
+    except OSError as error:
+        what = error.strerror or str(error)
+        raise InputError(str(path), what, "a file that can be read") from None
 
 
 def _key(sources: dict[str, str], tools: Toolchain) -> str:
@@ -199,12 +218,14 @@ def _compile(tree: Path, tools: Toolchain, work: Path) -> dict[str, bool]:
     for file in KERNEL_FILES:
         out = work / f"{file.stem}.o"
         command = [*compile_kernel, *tools.instrument, "-c", str(tree / file), "-o", str(out)]
-        _check(tree, run_command(command))
+        _check(tree, work, run_command(command))
         objects.append(out)
     for name, instrument in (("glue/glue", ()), ("runtime/witness", tools.instrument)):
         out = work / f"{Path(name).name}.o"
         source = str(HERE / f"{name}.c")
-        _check(tree, run_command([*compile_kernel, *instrument, "-c", source, "-o", str(out)]))
+        _check(
+            tree, work, run_command([*compile_kernel, *instrument, "-c", source, "-o", str(out)])
+        )
         objects.append(out)
     runtime = work / "runtime.c"
     unit = "".join(f'#include "{name}.c"\n' for name in RUNTIME_FILES)
@@ -212,11 +233,11 @@ def _compile(tree: Path, tools: Toolchain, work: Path) -> dict[str, bool]:
     out = work / "runtime.o"
     # Quoted includes only: libc's own headers must not meet the empty ones.
     ours = [tools.command, *RUNTIME_FLAGS, "-iquote", str(stubs), "-iquote", str(HERE / "runtime")]
-    _must(run_command([*ours, "-c", str(runtime), "-o", str(out)]))
+    _must(work, run_command([*ours, "-c", str(runtime), "-o", str(out)]))
     wraps = [f"-Wl,--wrap={name}" for name in WRAPPED]
-    library = work / "engine.so"
+    library = work / LIBRARY
     link = [tools.command, "-shared", "-Wl,-z,defs", *wraps]
-    _check(tree, run_command([*link, *map(str, [*objects, out]), "-o", str(library)]))
+    _check(tree, work, run_command([*link, *map(str, [*objects, out]), "-o", str(library)]))
     for path in [*objects, out, runtime]:
         path.unlink()
     shutil.rmtree(stubs)
@@ -251,13 +272,15 @@ def _write_stubs(tree: Path, stubs: Path) -> None:
                 (stubs / name).touch()
 
 
-def _must(done: subprocess.CompletedProcess[str]) -> None:
+def _must(work: Path, done: subprocess.CompletedProcess[str]) -> None:
     if done.returncode:
+        check_room(work, done.stderr)
         raise InputError("kernel build", f"the runtime does not compile: {done.stderr[:2000]}")
 
 
-def _check(tree: Path, done: subprocess.CompletedProcess[str]) -> None:
+def _check(tree: Path, work: Path, done: subprocess.CompletedProcess[str]) -> None:
     """InputError with the identifiers that the tree needs and the shim has not."""
     if not done.returncode:
         return
+    check_room(work, done.stderr)
     raise InputError(str(tree), complaint(done.stderr), "a tree whose stage-2 code the shim knows")

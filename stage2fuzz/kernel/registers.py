@@ -21,7 +21,11 @@ USES_FIELDS: Final = "SYS_FIELD_PREP_ENUM("
 def needed(tree: Path) -> bool:
     """Whether the tree's stage-2 headers name fields that only the generated header has."""
     header = tree / "arch/arm64/include/asm/kvm_arm.h"
-    return header.is_file() and USES_FIELDS in header.read_text(errors="replace")
+    try:
+        return header.is_file() and USES_FIELDS in header.read_text(errors="replace")
+    except OSError as error:
+        what = error.strerror or str(error)
+        raise InputError(str(header), what, "a file that can be read") from None
 
 
 def sources(tree: Path) -> tuple[Path, ...]:
@@ -43,7 +47,9 @@ def generate(tree: Path) -> str:
     if awk is None:
         raise InputError("kernel build", "no awk", f"awk, which {GENERATOR} is written in")
     command = [awk, "-f", str(tree / GENERATOR), str(tree / TABLE)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        command, capture_output=True, encoding="utf-8", errors="replace", check=False
+    )
     if done.returncode:
         lines = done.stderr.splitlines() or [f"exit code {done.returncode}"]
         raise InputError(str(tree), f"{GENERATOR} fails: {lines[0]}")

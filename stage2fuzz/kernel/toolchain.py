@@ -84,5 +84,11 @@ def run_command(command: list[str], text: str = "") -> subprocess.CompletedProce
     """Run a compiler in the C locale, since its complaints are read; its caller checks its code."""
     environment = {**os.environ, "LC_ALL": "C"}
     return subprocess.run(
-        command, input=text, capture_output=True, text=True, check=False, env=environment
+        command,
+        input=text,
+        capture_output=True,
+        encoding="utf-8",
+        errors="replace",
+        check=False,
+        env=environment,
     )

@@ -6,6 +6,7 @@
 #include "fold.h"
 #include "guard.h"
 #include "places.h"
+#include "record.h"
 #include "scheduler.h"
 #include "strategy.h"
 #include "tripwires.h"
@@ -57,7 +58,11 @@ static int explore(uint64_t seed, int64_t count, uint64_t scenario, struct s2_to
 		fresh = remember(class ? class : 1) || s2_guard.crashed;
 		told->runs++;
 		told->steps += s2_sched.steps;
-		told->inconclusive += s2_sched.ended == S2_END_LIMIT;
+		if (s2_sched.ended == S2_END_LIMIT) {
+			S2_ASSERT((unsigned)s2_log.limit < S2_LIMITS, s2_log.limit);
+			told->inconclusive++;
+			told->limits[s2_log.limit]++;
+		}
 		told->forgotten += window_forgotten();
 	}
 	told->restarts += take_restarts();

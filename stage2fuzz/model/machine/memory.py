@@ -8,6 +8,7 @@ each PE keeps a list of stores that walkers cannot see yet, drained one by one a
 from typing import Final
 
 from stage2fuzz.arch import PAGE_MASK, PAGE_SIZE
+from stage2fuzz.case.scenario import TABLE_BASE
 from stage2fuzz.events import (
     ALLOC,
     CAS_FAIL,
@@ -28,8 +29,6 @@ from stage2fuzz.events import (
 )
 from stage2fuzz.model.machine.threads import Threads
 
-TABLE_BASE: Final = 0x1000_0000
-"""Where the model's table pages lie; far from any guest page."""
 JUNK: Final = 0x0BAD_0000_0000 | 0x7FF
 """What an entry of a page that was never zeroed holds: a valid leaf of nobody."""
 

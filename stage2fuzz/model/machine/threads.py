@@ -7,16 +7,13 @@ thread may pass). The switch point stands *before* the shared access it announce
 """
 
 from collections.abc import Callable, Sequence
-from typing import Final
 
 from greenlet import getcurrent, greenlet
 
+from stage2fuzz.case.scenario import MAX_STEPS
 from stage2fuzz.errors import ModelError
 from stage2fuzz.events import DEADLOCK, LIMIT, LIMIT_STEPS, LOCK, THREAD_END, UNLOCK, Event
 from stage2fuzz.schedule.base import FOREVER, Run, Scheduler, View
-
-MAX_STEPS: Final = 20_000
-"""Points one run may pass before it ends as inconclusive."""
 
 Body = Callable[[], None]
 

@@ -16,6 +16,7 @@ from stage2fuzz.arch import (
 )
 from stage2fuzz.case.scenario import (
     SLOT_STRIDE,
+    TABLE_BASE,
     Backing,
     Host,
     Op,
@@ -37,7 +38,7 @@ from stage2fuzz.events import (
     Event,
 )
 from stage2fuzz.model.flags import Flags
-from stage2fuzz.model.machine.memory import TABLE_BASE, Memory
+from stage2fuzz.model.machine.memory import Memory
 from stage2fuzz.model.machine.rcu import Rcu
 from stage2fuzz.model.machine.slots import HOST_FLAGS, HostPageState, MemorySlot
 from stage2fuzz.window import Entry, Window

@@ -52,10 +52,14 @@ class Totals:
     inconclusive: int = 0
     restarts: int = 0
     """How often a process had seen too many classes, and began to count them anew."""
+    forgotten: int = 0
+    """Stale translations that the window TLB had no room for: behaviour that was left out."""
     deaths: int = 0
     """Processes that died; what the last turn of each had seen is lost."""
     scenarios: int = 0
     """Different ones that had a turn."""
+    limits: dict[str, int] = field(default_factory=dict)
+    """What there was too much of -> runs that this limit ended."""
 
     def add(self, done: Done) -> None:
         """Count a turn."""
@@ -64,6 +68,9 @@ class Totals:
         self.judged += done.judged
         self.inconclusive += done.inconclusive
         self.restarts += done.restarts
+        self.forgotten += done.forgotten
+        for name, times in done.limits.items():
+            self.limits[name] = self.limits.get(name, 0) + times
         self.deaths += done.died
 
 
