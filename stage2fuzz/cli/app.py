@@ -52,6 +52,7 @@ COMMANDS: Final = {
         (
             "compare --engine model:v5.10 --engine model:v5.10+p2",
             "compare --engine kernel:before --engine kernel:after --seconds 120",
+            "compare --engine kernel:linux-6.12 --real vmlinuz-6.12 --seconds 600",
         ),
     ),
     "confirm": Entry(

@@ -11,6 +11,7 @@ from stage2fuzz.cli.builds import warn_of_build
 from stage2fuzz.cli.named import load, stored
 from stage2fuzz.cli.options import DEFAULT_DATABASE, CaseName, Database, Json
 from stage2fuzz.cli.output import emit, write
+from stage2fuzz.cli.progress import Progress
 from stage2fuzz.cli.terminal import console
 from stage2fuzz.confirm.reproducers import COMMAND, reproducer_of
 from stage2fuzz.confirm.session import Answer, confirm
@@ -63,14 +64,13 @@ def confirm_case(
         print(f"{reproducer}: {COMMAND.format(file=reproducer.name)}", file=sys.stderr)
     if kernel is None:
         return
-    asked = (subject.case.scenario, subject.plan, subject.serial, subject.rules, times)
-    out = console()
-    with out.status("") as status:
-        done = confirm(kernel, *asked, progress=status.update)
-        control = confirm(fixed, *asked, progress=status.update) if fixed is not None else None
+    with Progress(as_json) as progress:
+        done = confirm(kernel, subject, times, progress.update)
+        control = confirm(fixed, subject, times, progress.update) if fixed is not None else None
     if as_json:
         emit(record(subject, done, control))
     else:
+        out = console()
         for line in tell(what, subject, done, control, stacks):
             out.print(line, markup=False, soft_wrap=True)
     raise typer.Exit(EXITS[done.answer])
