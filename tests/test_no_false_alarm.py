@@ -41,12 +41,16 @@ IN_V7_3 = tuple(real for real in IN_V6_12 if not real.startswith("G5"))
 C9 = "C9 mapping size: relax at another level"
 BESIDE_C9 = "D1 no lost dirty page: write neither reported nor marked"
 """What C9 leads to where the guest writes to the rest of the block."""
+LATE_MARK = r"D8 host page marked dirty: marked after the host took it, .*"
+"""v6.2 to v6.12 mark the host's page after they dropped the lock."""
+LOST_RELAX = r"G6 relax takes effect: .*"
+"""v6.2 to v6.6: whoever loses the race to relax a leaf does not flush it."""
 KNOWN = {
     ENGINE: REAL,
     "model:v5.15": IN_V6_1,
     "model:v6.1": IN_V6_1,
-    "model:v6.6": IN_V6_12,
-    "model:v6.12": IN_V6_12,
+    "model:v6.6": (*IN_V6_12, LATE_MARK, LOST_RELAX),
+    "model:v6.12": (*IN_V6_12, LATE_MARK),
     "model:v7.3": IN_V7_3,
 }
 
