@@ -6,12 +6,17 @@ when the program ends, when it is told to end (SIGTERM), or when its asker is go
 ``kill -9`` (PR_SET_PDEATHSIG). It then ends the way the program ended. Doing it here rather than
 between fork and exec of the asker means that no code of the asker runs in a half-copied process.
 
-Usage: confine.py ASKER MEMORY FILE CPU PROGRAM ARGUMENT...
-  ASKER   process id that must still be our parent
-  MEMORY  bytes of address space, FILE bytes of the largest file, CPU seconds; 0 is no limit
+What the program may not do is in ``cage.py`` beside this file. Programs of our own (a broker, a
+worker) get no cage and no keeper: without ``--cage`` this one sets the limits, ties the program to
+its asker's life, and becomes it.
+
+Usage: confine.py [--cage PROCESSES] ASKER MEMORY FILE CPU PROGRAM ARGUMENT...
+  PROCESSES  and threads of a caged program and its descendants
+  ASKER      process id that must still be our parent
+  MEMORY     bytes of address space, FILE bytes of the largest file, CPU seconds of one process
+             (0 is no limit, here and above)
 """
 
-import ctypes
 import os
 import resource
 import signal
@@ -20,37 +25,62 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final, NoReturn
 
-PR_SET_PDEATHSIG: Final = 1
-PR_SET_CHILD_SUBREAPER: Final = 36
-PR_SET_NO_NEW_PRIVS: Final = 38
-LINUX: Final = sys.platform == "linux"
+sys.path.insert(0, str(Path(__file__).parent))  # alone, -I -S: the package is not imported
+
+from cage import (  # type: ignore[import-not-found]
+    PR_SET_CHILD_SUBREAPER,
+    PR_SET_NO_NEW_PRIVS,
+    PR_SET_PDEATHSIG,
+    close_cage,
+    prctl,
+)
+
 FORWARDED: Final = (signal.SIGUSR1, signal.SIGINT)
 """What the asker may send the program through us."""
 ENDING: Final = (signal.SIGTERM, signal.SIGHUP)
+ARGUMENTS: Final = 4
+"""Numbers before the program."""
+CAGE: Final = "--cage"
+OPEN_FILES: Final = 1024
+LIMITED: Final = (resource.RLIMIT_AS, resource.RLIMIT_FSIZE, resource.RLIMIT_CPU)
+"""What MEMORY, FILE and CPU limit."""
 
 
 def main(arguments: list[str]) -> NoReturn:
     """Run the program confined, and end as it does."""
-    asker, *numbers = map(int, arguments[:4])
+    processes = None
+    if arguments[0] == CAGE:
+        processes, arguments = int(arguments[1]), arguments[2:]
+    asker, *numbers = map(int, arguments[:ARGUMENTS])
+    if processes is None:
+        tie(arguments[ARGUMENTS:], numbers, asker)
     watched = {*FORWARDED, *ENDING, signal.SIGCHLD}
     signal.pthread_sigmask(signal.SIG_BLOCK, watched)
-    for number, value in (
-        (PR_SET_PDEATHSIG, signal.SIGTERM),
-        (PR_SET_CHILD_SUBREAPER, 1),
-        (PR_SET_NO_NEW_PRIVS, 1),
-    ):
-        prctl(number, value)
+    prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+    prctl(PR_SET_CHILD_SUBREAPER, 1)
     if os.getppid() != asker:
         sys.exit("confine: the asker is gone")
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     me = os.getpid()
     program = os.fork()
     if not program:
-        become(arguments[4:], numbers, watched, me)
+        become(arguments[ARGUMENTS:], [*numbers, processes], watched, me)
     close_all()
     code = wait(program, watched)
     end_all(program)
     end_like(code)
+
+
+def tie(command: list[str], numbers: list[int], asker: int) -> NoReturn:
+    """Be a program of our own that ends with its asker."""
+    prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    prctl(PR_SET_NO_NEW_PRIVS, 1)
+    if os.getppid() != asker:
+        sys.exit("confine: the asker is gone")
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    for kind, value in zip(LIMITED, numbers, strict=True):
+        limit(kind, value)
+    os.execv(command[0], command)
 
 
 def become(
@@ -62,11 +92,29 @@ def become(
     if os.getppid() != parent:
         os._exit(70)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, watched)
-    kinds = (resource.RLIMIT_AS, resource.RLIMIT_FSIZE, resource.RLIMIT_CPU)
-    for kind, limit in zip(kinds, numbers, strict=True):
-        if limit:
-            resource.setrlimit(kind, (limit, limit))
+    memory, file, cpu, processes = numbers
+    for kind, value in zip(LIMITED, (memory, file, cpu), strict=True):
+        limit(kind, value)
+    limit(resource.RLIMIT_NOFILE, OPEN_FILES)
+    if processes:
+        limit(resource.RLIMIT_NPROC, threads_now() + processes)
+    close_cage()
     os.execv(command[0], command)
+
+
+def limit(kind: int, value: int) -> None:
+    """Set one limit, no higher than the one that is there; 0 is none."""
+    hard = resource.getrlimit(kind)[1]
+    if value:
+        value = value if hard == resource.RLIM_INFINITY else min(value, hard)
+        resource.setrlimit(kind, (value, value))
+
+
+def threads_now() -> int:
+    """Threads on this machine: the limit of processes counts all that a user has anywhere."""
+    with suppress(OSError, ValueError, IndexError):
+        return int(Path("/proc/loadavg").read_text().split()[3].partition("/")[2])
+    return 1 << 15
 
 
 def wait(program: int, watched: set[signal.Signals]) -> int:
@@ -113,7 +161,7 @@ def close_all() -> None:
     """Close what is the program's: an asker that reads a pipe to its end must not wait for us."""
     for stream in (0, 1):
         os.close(stream)
-    os.closerange(3, 256)
+    os.closerange(3, OPEN_FILES)
 
 
 def end_like(code: int) -> NoReturn:
@@ -124,12 +172,6 @@ def end_like(code: int) -> NoReturn:
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {-code})
         os.kill(os.getpid(), -code)
     os._exit(code if code >= 0 else 70)
-
-
-def prctl(number: int, value: int) -> None:
-    """Set one property of this process, where the system knows it."""
-    if LINUX:
-        ctypes.CDLL(None, use_errno=True).prctl(number, value, 0, 0, 0)
 
 
 if __name__ == "__main__":
