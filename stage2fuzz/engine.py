@@ -5,6 +5,7 @@ wants to know how an engine must be treated asks its ``Kind``, which opens nothi
 itself. A new engine costs one package and one entry of ``ENGINES``.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib import import_module
@@ -57,8 +58,9 @@ class Burst(Protocol):
         """Interleaving features that no burst before showed."""
 
     @property
-    def fresh(self) -> tuple[int, ...]:
-        """The runs that are worth judging, the most suspicious first."""
+    def fresh(self) -> Sequence[tuple[int, bool]]:
+        """The runs that are worth judging, the most suspicious first, and whether a state may have
+        returned in each: where none did, no vCPU is stuck."""
 
 
 @runtime_checkable

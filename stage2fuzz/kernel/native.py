@@ -9,7 +9,7 @@ import struct
 from array import array
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 from stage2fuzz.case.scenario import Scenario
 from stage2fuzz.engine import Trace
@@ -25,14 +25,23 @@ EVENT: Final = struct.Struct("<hhiqqq")
 assert EVENT.size == ctypes.sizeof(abi.Event)
 
 
+class Fresh(NamedTuple):
+    """A run of a burst that is worth judging."""
+
+    number: int
+    """0 is the input's own schedule, n the n-th seed after it."""
+    lasso: bool
+    """Whether a state may have returned in it; where none did, no vCPU is stuck."""
+
+
 @dataclass(frozen=True, slots=True)
 class Burst:
-    """What one fuzz input's runs showed: 0 is its own schedule, n the n-th seed after it."""
+    """What one fuzz input's runs showed."""
 
     runs: int
     features: int
     """Interleaving features that no burst before showed."""
-    fresh: tuple[int, ...]
+    fresh: tuple[Fresh, ...]
     """The runs of classes that were not seen before, those with a tripwire first; if one crashed,
     that one alone, since what runs after it may run in damaged memory."""
 
@@ -119,9 +128,10 @@ class Native:
             )
         )
         if ended is Ended.CRASH and self.figures().crashed:
-            return Burst(told.runs, told.features, (told.runs - 1,))
-        rows = sorted((not each.tripped, each.number) for each in kept[: told.kept])
-        return Burst(told.runs, told.features, tuple(number for _, number in rows))
+            return Burst(told.runs, told.features, (Fresh(told.runs - 1, True),))
+        rows = sorted(kept[: told.kept], key=lambda each: (not each.tripped, each.number))
+        fresh = tuple(Fresh(each.number, bool(each.lasso)) for each in rows)
+        return Burst(told.runs, told.features, fresh)
 
     def run_scheduler(self, scheduler: Scheduler, threads: int) -> Ended:
         """Ask ``scheduler`` at every decision; how the run ended."""
