@@ -123,7 +123,7 @@ ENGINES: Final[dict[str, Kind]] = {
         everywhere=True,
     ),
     "kernel": Kind(
-        "stage2fuzz.kernel.adapter",
+        "stage2fuzz.kernel.opener",
         "TREE",
         "the user's own kernel code, compiled in user space",
         isolated=True,

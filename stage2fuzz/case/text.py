@@ -74,6 +74,8 @@ _SLOT_FLAGS: Final = ("readonly", "logging", "skewed")
 def read_case(path: Path) -> Case:
     """The case of a text file."""
     try:
+        if path.is_fifo():  # reading would wait for a writer, perhaps for ever
+            raise InputError(str(path), "is a pipe", "a case file")
         with path.open("rb") as file:
             data = file.read(MAX_TEXT + 1)
         return parse(data.decode(), str(path))

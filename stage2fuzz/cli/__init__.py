@@ -1,6 +1,6 @@
-"""The command line: one module a command group, and one place where bad news becomes exit codes.
+"""The command line: one module a command, and one place where bad news becomes exit codes.
 
-0: nothing found, 1: violations found, 2: bad input, 70: our own bug.
+0: nothing found, 1: violations found, 2: bad input, 3: inconclusive, 70: our own bug.
 """
 
 import sys
@@ -9,36 +9,58 @@ from typing import Final, NoReturn
 import typer
 
 from stage2fuzz.cli.app import app
+from stage2fuzz.cli.exits import BAD_INPUT, INCONCLUSIVE, INTERRUPTED, OWN_BUG
+from stage2fuzz.cli.output import plain
 from stage2fuzz.cli.program import program
+from stage2fuzz.cli.streams import (
+    PLACE_ERRORS,
+    ReaderLeftError,
+    complain,
+    end_as_the_reader_left,
+    tidy_streams,
+)
 from stage2fuzz.errors import InputError
+from stage2fuzz.process.cage import hide
+from stage2fuzz.process.end import DiedError
+from stage2fuzz.process.guard import Pulse
 
-FOUND = 1
-BAD_INPUT = 2
-OWN_BUG = 70
-INTERRUPTED = 130
 USAGE_ERROR: Final[type[Exception]] = typer.BadParameter.__bases__[0]
 """Click's UsageError, whichever Click this Typer is built on."""
 
 
 def main() -> None:
     """Entry point of ``stage2fuzz``."""
+    hide()  # what runs confined must not read our passwords
     try:
-        sys.exit(app(prog_name="stage2fuzz", standalone_mode=False) or 0)
+        _main()
+    except SystemExit as end:
+        Pulse().end(end.code)
+        raise
+
+
+def _main() -> None:
+    try:
+        with tidy_streams():
+            code = app(prog_name="stage2fuzz", standalone_mode=False) or 0
     except InputError as error:
         _refuse(str(error))
     except USAGE_ERROR as error:
         _refuse_usage(error)
-    except BrokenPipeError:
-        sys.stderr.close()
-        sys.exit(0)
+    except DiedError as error:
+        complain(f"stage2fuzz: inconclusive: {error}")
+        sys.exit(INCONCLUSIVE)
+    except ReaderLeftError:
+        end_as_the_reader_left()
+    except OSError as error:
+        if error.errno not in PLACE_ERRORS:
+            _report_bug()
+        _refuse(f"{error.filename or 'a file'}: {error.strerror}")
     except (KeyboardInterrupt, typer.Abort):
         sys.exit(INTERRUPTED)
     except Exception:
-        import traceback  # noqa: PLC0415  (needed only here)
-
-        traceback.print_exc()
-        print("stage2fuzz: this is our own bug; please report the lines above", file=sys.stderr)
-        sys.exit(OWN_BUG)
+        _report_bug()
+    else:
+        sys.exit(code)
 
 
 def _refuse_usage(error: Exception) -> NoReturn:
@@ -58,6 +80,14 @@ def _refuse_usage(error: Exception) -> NoReturn:
 
 def _refuse(text: str) -> NoReturn:
     """One line, whatever a name or a file had in it."""
-    line = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
-    print(f"stage2fuzz: {line}", file=sys.stderr)
+    complain(f"stage2fuzz: {plain(text)}")
     sys.exit(BAD_INPUT)
+
+
+def _report_bug() -> NoReturn:
+    """Called where the exception is handled."""
+    import traceback  # noqa: PLC0415  (needed only here)
+
+    complain(traceback.format_exc())
+    complain("stage2fuzz: this is our own bug; please report the lines above")
+    sys.exit(OWN_BUG)

@@ -31,7 +31,7 @@ COMMANDS: Final = {
         f"{_CLI}.cases",
         "replay",
         "Replay a finding's reproducer, or a case file: the interleaving in columns.",
-        ("replay 1", "replay 1 --markdown", "replay my.case --svg my.svg"),
+        ("replay 1", "replay 1 --mail", "replay my.case --svg my.svg"),
     ),
     "minimise": Entry(
         f"{_CLI}.cases",
@@ -97,7 +97,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
-    epilog="\b\nExit codes: 0 nothing found, 1 violations found, 2 bad input, 70 our own bug.",
+    epilog="Exit codes: 0 nothing found, 1 violations found, 2 bad input, 3 inconclusive (too "
+    "little ran), 70 our own bug.",
 )
 
 

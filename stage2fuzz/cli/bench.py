@@ -15,7 +15,6 @@ import typer
 from stage2fuzz import places
 from stage2fuzz.cli.options import Json
 from stage2fuzz.cli.output import emit
-from stage2fuzz.cli.terminal import console
 from stage2fuzz.cli.trees import Cache, Tree, prepared
 from stage2fuzz.errors import InputError
 from stage2fuzz.kernel.adapter import REFERENCE, KernelEngine
@@ -45,7 +44,7 @@ def bench(
     for name, figure in _measured(tree, engine, runs, seconds):
         figures[name] = figure
         if not as_json:
-            console().print(f"{name:36} {figure:12,.1f}", highlight=False)
+            print(f"{name:36} {figure:12,.1f}", flush=True)
     if as_json:
         emit({"key": library.key, **figures})
 

@@ -14,7 +14,8 @@ from stage2fuzz.case.text import parse
 from stage2fuzz.engine import engine_of
 from stage2fuzz.errors import ModelError
 from stage2fuzz.report import event_log
-from stage2fuzz.run import Outcome, run
+from stage2fuzz.run import Outcome
+from stage2fuzz.session.apart import run_apart
 from stage2fuzz.session.reproduce import signatures
 
 if TYPE_CHECKING:
@@ -57,7 +58,7 @@ def _first_difference(case: Case, outcome: Outcome, finding: "Finding") -> str:
         return ""
     if finding.minimised:
         first = parse(finding.case_text, f"finding {finding.id}")
-        outcome = run(replace(first, engine=outcome.case.engine))
+        outcome = run_apart(replace(first, engine=outcome.case.engine))
     complete = finding.events.rpartition("\n")[0].split("\n")
     now = event_log(outcome.events).splitlines()
     if not finding.events.endswith("\n"):

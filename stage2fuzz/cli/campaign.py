@@ -1,7 +1,6 @@
 """``stage2fuzz campaign``: start, watch, pause, resume, stop and delete campaigns."""
 
 import os
-import shlex
 import sys
 from collections.abc import Callable
 from typing import Annotated, Final, NoReturn
@@ -10,10 +9,12 @@ import typer
 
 from stage2fuzz.cli.campaign_here import run_here, watch
 from stage2fuzz.cli.campaign_view import show, summary
+from stage2fuzz.cli.exits import FOUND, INCONCLUSIVE
 from stage2fuzz.cli.options import DEFAULT_DATABASE, Database, Json
-from stage2fuzz.cli.output import emit
-from stage2fuzz.cli.program import program
-from stage2fuzz.cli.terminal import console, table
+from stage2fuzz.cli.output import emit, say
+from stage2fuzz.cli.program import program, shown
+from stage2fuzz.cli.streams import complain
+from stage2fuzz.cli.tables import Table
 from stage2fuzz.engine import engine_of, kind_of
 from stage2fuzz.errors import InputError
 from stage2fuzz.findings import campaigns
@@ -26,8 +27,6 @@ from stage2fuzz.fuzz_targets import TARGETS
 from stage2fuzz.service.local import own_name
 from stage2fuzz.service.orders import CampaignSpec, Strategy
 
-FOUND: Final = 1
-INCONCLUSIVE: Final = 3
 ORDER_SECONDS: Final = 60
 POINT: Final = ("seconds", "schedules", "features", "inputs", "findings")
 REGRESS: Final = "model:v5.10,model:v5.12"
@@ -103,10 +102,10 @@ def coverage(name: Name, database: Database = DEFAULT_DATABASE, as_json: Json = 
     if as_json:
         emit([dict(zip(POINT, point, strict=True)) for point in points])
         return
-    rows = table(*POINT)
+    rows = Table(*POINT, numbers=POINT)
     for seconds, *counts in points:
-        rows.add_row(f"{seconds:.0f}", *(f"{count:,}" for count in counts))
-    console().print(rows)
+        rows.add(f"{seconds:.0f}", *(f"{count:,}" for count in counts))
+    rows.show()
 
 
 def list_campaigns(database: Database = DEFAULT_DATABASE, as_json: Json = False) -> None:
@@ -117,16 +116,17 @@ def list_campaigns(database: Database = DEFAULT_DATABASE, as_json: Json = False)
         emit([to_record(each) for each in every])
         return
     if not every:
-        console().print("no campaigns")
+        say(f"no campaigns in {shown(database)}")
         return
-    rows = table("number", "campaign", "state", "seconds", "schedules", "features", "findings")
+    titles = ("number", "campaign", "state", "seconds", "schedules", "features", "findings")
+    rows = Table(*titles, numbers=titles[3:])
     for each in every:
         one = each.campaign
         state = f"{one.state}, untended" if each.untended else str(one.state)
         figures = (one.schedules, each.features, one.findings)
         counts = (f"{number:,}" for number in figures)
-        rows.add_row(f"#{one.id}", one.name, state, f"{one.elapsed:.0f}", *counts)
-    console().print(rows)
+        rows.add(f"#{one.id}", one.name, state, f"{one.elapsed:.0f}", *counts)
+    rows.show()
 
 
 def pause(name: Name, database: Database = DEFAULT_DATABASE) -> None:
@@ -164,7 +164,7 @@ def delete(name: Name, database: Database = DEFAULT_DATABASE) -> None:
     with Store.open(database, create=False) as store:
         found = campaigns.named(store.engine, name)
         campaigns.delete(store.engine, found.id)
-    console().print(f"campaign {found.name} is deleted; its findings stay", markup=False)
+    say(f"campaign {found.name} is deleted; its findings stay")
 
 
 def _finish_here(
@@ -178,13 +178,12 @@ def _finish_here(
     slots = workers or os.cpu_count() or 1
     figures = run_here(store, number, service, slots, quiet=as_json)
     found = findings_of(store.engine, number)
-    named = "" if database == DEFAULT_DATABASE else f" --database {shlex.quote(database)}"
-    summary(figures, found, named, as_json)
+    summary(figures, found, database, as_json)
     if found:
         raise typer.Exit(FOUND)
     ran = figures.campaign.schedules > 0 and figures.campaign.state is CampaignState.DONE
-    if not ran and not as_json:
-        console().print("inconclusive: too little ran to say that nothing is to be found")
+    if not ran:
+        complain("stage2fuzz: inconclusive: too little ran to say that nothing is to be found")
     raise typer.Exit(0 if ran else INCONCLUSIVE)
 
 

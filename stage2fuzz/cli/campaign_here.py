@@ -3,14 +3,12 @@
 import signal
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from types import FrameType
 from typing import Any, Final
 
-from rich.console import Console
-from rich.live import Live
-
-from stage2fuzz.cli.campaign_view import figures_table, line
+from stage2fuzz.cli.campaign_view import done, line
+from stage2fuzz.cli.progress import Progress
 from stage2fuzz.findings import campaigns
 from stage2fuzz.findings.figures import Figures, figures_of
 from stage2fuzz.findings.states import ENDED, CampaignState
@@ -18,8 +16,6 @@ from stage2fuzz.findings.store import Store
 from stage2fuzz.service.local import running
 
 REFRESH_SECONDS: Final = 0.5
-LINE_SECONDS: Final = 10.0
-"""Between two lines where the output is no terminal."""
 
 
 class Interrupted(Exception):  # noqa: N818 - it is no error
@@ -47,25 +43,14 @@ def run_here(store: Store, number: int, service: str, workers: int, quiet: bool)
 
 
 def watch(store: Store, number: int, check: Callable[[], None], quiet: bool) -> Figures:
-    """Show the figures until the campaign has ended or paused itself; the last ones.
-
-    A terminal shows a table, anything else a line every ten seconds, ``quiet`` nothing.
-    """
-    screen = Console(stderr=True, highlight=False)
-    shown = not quiet and screen.is_terminal
-    live = Live(console=screen, auto_refresh=False, transient=True)
-    next_line = time.monotonic() + LINE_SECONDS
-    with live if shown else nullcontext():
+    """Show the figures until the campaign has ended or paused itself; the last ones."""
+    with Progress(quiet) as progress:
         while True:
             figures = figures_of(store.engine, number)
             state, note = figures.campaign.state, figures.campaign.note
             if state in ENDED or (state is CampaignState.PAUSED and note):
                 return figures
-            if shown:
-                live.update(figures_table(figures), refresh=True)
-            elif not quiet and time.monotonic() > next_line:
-                next_line += LINE_SECONDS
-                screen.print(line(figures), markup=False, soft_wrap=True)
+            progress.update(line(figures), done(figures))
             check()
             time.sleep(REFRESH_SECONDS)
 

@@ -2,11 +2,10 @@
 
 from typing import Final
 
-from rich.table import Table
-
-from stage2fuzz.cli.output import emit
+from stage2fuzz.cli.output import emit, say
 from stage2fuzz.cli.program import program
-from stage2fuzz.cli.terminal import console, plain, table
+from stage2fuzz.cli.summary import found_record, show_found
+from stage2fuzz.cli.tables import Table
 from stage2fuzz.findings.figures import Figures, to_record
 from stage2fuzz.findings.models import Finding
 from stage2fuzz.findings.states import CampaignState
@@ -23,7 +22,11 @@ WORDS: Final = {
     "slots": "orders that workers run at once",
 }
 """What the keys of the JSON record that don't explain themselves mean."""
-RANK: Final = {"correctness": 0, "progress": 1, "economy": 2}
+STATES: Final = {
+    CampaignState.PAUSED: "no order is given out; those in work are finished and kept",
+    CampaignState.DRAINING: "no more fuzzing; what was found is still confirmed and minimised",
+}
+"""What the states that don't explain themselves mean."""
 
 
 def line(figures: Figures) -> str:
@@ -52,16 +55,13 @@ def _draining(figures: Figures) -> str:
     return f"no more fuzzing: {to_do or 'last results'}{left}"
 
 
-def figures_table(figures: Figures) -> Table:
-    """The figures as two columns."""
-    rows = table("", "", fold="", head=False)
-    for key, value in to_record(figures).items():
-        if isinstance(value, dict):
-            value = ", ".join(f"{number} {state}" for state, number in sorted(value.items()))
-        text = f"{value:,}" if isinstance(value, int | float) else str(value)
-        if text and value is not False:
-            rows.add_row(WORDS.get(key, key.replace("_", " ")), plain(text))
-    return rows
+def done(figures: Figures) -> float:
+    """How much of the budget is used up, 0 to 1; 0 where there is none or nobody knows."""
+    one, spec = figures.campaign, figures.campaign.spec
+    if one.state is not CampaignState.RUNNING:
+        return 0.0
+    budgets = ((one.elapsed, spec.seconds), (one.schedules, spec.schedules))
+    return max((min(1.0, used / budget) for used, budget in budgets if budget), default=0.0)
 
 
 def show(figures: Figures, as_json: bool) -> None:
@@ -69,9 +69,18 @@ def show(figures: Figures, as_json: bool) -> None:
     if as_json:
         emit(to_record(figures))
         return
-    console().print(figures_table(figures))
+    rows = Table("what", "figure", fold=True, head=False)
+    for key, value in to_record(figures).items():
+        if isinstance(value, dict):
+            value = ", ".join(f"{number} {state}" for state, number in sorted(value.items()))
+        text = f"{value:,}" if isinstance(value, int | float) else str(value)
+        if text and value is not False:
+            rows.add(WORDS.get(key, key.replace("_", " ")), text)
+    rows.show()
+    if note := STATES.get(figures.campaign.state):
+        say(f"{figures.campaign.state}: {note}")
     for hint in trouble(figures):
-        console().print(hint, markup=False)
+        print(hint)
 
 
 def trouble(figures: Figures) -> list[str]:
@@ -89,28 +98,15 @@ def trouble(figures: Figures) -> list[str]:
 def summary(figures: Figures, found: list[Finding], database: str, as_json: bool) -> None:
     """What a campaign that ran here has found, and what to type next."""
     if as_json:
-        emit(to_record(figures) | {"found": [_record(each) for each in found]})
+        emit(to_record(figures) | {"found": [found_record(each) for each in found]})
         return
-    out, campaign = console(), figures.campaign
-    out.print(
+    campaign = figures.campaign
+    say(
         f"campaign {campaign.name} is {campaign.state} after {campaign.elapsed:.0f} s: "
         f"{campaign.schedules:,} schedules, {figures.features:,} features, {len(found)} findings"
     )
     if campaign.note:
-        out.print(plain(campaign.note))
+        say(campaign.note)
     for ended, number in sorted(figures.limits.items()):
-        out.print(plain(f"{number} orders ended before their time: {ended}"))
-    if not found:
-        return
-    rows = table("", "", "", "", fold="", head=False)
-    for each in sorted(found, key=lambda each: (RANK.get(each.category, 3), each.id)):
-        rows.add_row(f"#{each.id}", each.state, each.oracle, plain(each.verdict))
-    out.print(rows)
-    first = min(found, key=lambda each: (RANK.get(each.category, 3), each.id)).id
-    out.print(f"next: {program()} replay {first}{database}", markup=False)
-    out.print(f"      {program()} findings show {first}{database}", markup=False)
-
-
-def _record(each: Finding) -> dict[str, object]:
-    names = ("id", "engine", "oracle", "category", "signature", "verdict", "state", "minimised")
-    return {name: getattr(each, name) for name in names}
+        say(f"{number} orders ended before their time: {ended}")
+    show_found(found, database)

@@ -1,11 +1,12 @@
 """stage2fuzz run, replay and minimise: one case at a time."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from stage2fuzz import report
 from stage2fuzz.case.text import format_case
 from stage2fuzz.cli.builds import check_build, warn_of_build
 from stage2fuzz.cli.named import load, stored
@@ -13,15 +14,29 @@ from stage2fuzz.cli.options import DEFAULT_DATABASE, CaseName, Database, Json
 from stage2fuzz.cli.output import emit, width, write
 from stage2fuzz.errors import InputError
 from stage2fuzz.minimise import BUDGET
-from stage2fuzz.report import event_json, event_log, markdown, sequence_svg, text
-from stage2fuzz.run import Outcome, run
-from stage2fuzz.session.reproduce import minimise_finding
+from stage2fuzz.report import event_log, event_record, sequence_svg, text
+from stage2fuzz.run import Outcome
+from stage2fuzz.session.apart import minimise_apart, run_apart
 
 Engine = Annotated[str, typer.Option(help="Run it on this engine instead of the case's own.")]
 Full = Annotated[bool, typer.Option("--full", help="Show every step.")]
 Svg = Annotated[Path | None, typer.Option(help="Write a sequence diagram to this file.")]
-Markdown = Annotated[bool, typer.Option("--markdown", help="Print Markdown for a commit message.")]
+Markdown = Annotated[bool, typer.Option("--markdown", help="Print Markdown for an issue.")]
+Mail = Annotated[
+    bool,
+    typer.Option("--mail", help="Print plain text of 75 columns for a mail or a commit message."),
+]
 Log = Annotated[bool, typer.Option("--log", help="Print the plain event log.")]
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """In which form a run is printed; none of them: in columns, for the terminal."""
+
+    markdown: bool
+    mail: bool
+    log: bool
+    as_json: bool
 
 
 def run_case(
@@ -29,12 +44,13 @@ def run_case(
     engine: Engine = "",
     full: Full = False,
     markdown: Markdown = False,
+    mail: Mail = False,
     log: Log = False,
     svg: Svg = None,
     as_json: Json = False,
 ) -> None:
     """Run a case file and judge what happens."""
-    _run(str(case), engine, DEFAULT_DATABASE, full, markdown, log, svg, as_json)
+    _run(str(case), engine, DEFAULT_DATABASE, full, Form(markdown, mail, log, as_json), svg)
 
 
 def replay(
@@ -42,13 +58,14 @@ def replay(
     engine: Engine = "",
     full: Full = False,
     markdown: Markdown = False,
+    mail: Mail = False,
     log: Log = False,
     svg: Svg = None,
     database: Database = DEFAULT_DATABASE,
     as_json: Json = False,
 ) -> None:
     """Replay a finding's reproducer, or a case file: the interleaving in columns."""
-    _run(case, engine, database, full, markdown, log, svg, as_json)
+    _run(case, engine, database, full, Form(markdown, mail, log, as_json), svg)
 
 
 def _run(
@@ -56,33 +73,32 @@ def _run(
     engine: str,
     database: str,
     full: bool,
-    as_markdown: bool,
-    log: bool,
+    form: Form,
     svg: Path | None,
-    as_json: bool,
 ) -> None:
     finding = stored(name, database)
     case = load(name, finding)
     if engine:
         case = replace(case, engine=engine)
     warn_of_build(_what(name), case)
-    outcome = run(case)
+    outcome = run_apart(case)
     check_build(_what(name), case, outcome, finding)
     shown = (outcome.case, outcome.events, outcome.violations)
     if svg is not None:
         write(svg, sequence_svg(*shown))
-    if as_json:
+    if form.as_json:
         emit(_record(outcome))
-    elif log:
+    elif form.log:
         print(event_log(outcome.events), end="")
-    elif as_markdown:
-        print(markdown(*shown), end="")
+    elif form.markdown:
+        print(report.markdown(*shown, full=full), end="")
+    elif form.mail:
+        print(report.mail(*shown, full=full), end="")
     else:
         print(f"{_title(name, outcome)}\n")
         print(text(*shown, width=width(), full=full), end="")
         if outcome.ended != "finished":
-            by = f"the limit of {outcome.limit}" if outcome.limit else outcome.ended
-            print(f"the run ended by {by}: what it did not show is inconclusive")
+            print(f"the run ended by {outcome.ended}: what it did not show is inconclusive")
     raise typer.Exit(1 if outcome.violations else 0)
 
 
@@ -116,7 +132,7 @@ def _record(outcome: Outcome) -> dict[str, object]:
             }
             for violation in outcome.violations
         ],
-        "events": [event_json(event) for event in outcome.events],
+        "events": [event_record(event) for event in outcome.events],
     }
 
 
@@ -134,11 +150,11 @@ def minimise_case(
     finding = stored(case, database)
     loaded = load(case, finding)
     warn_of_build(_what(case), loaded)
-    smallest = minimise_finding(loaded, finding.signature if finding else "", budget)
+    smallest = minimise_apart(loaded, finding.signature if finding else "", budget)
     if finding is not None:
         from stage2fuzz.findings.store import Store  # noqa: PLC0415  (a file needs no database)
 
-        with Store.open(database) as store:
+        with Store.open(database, create=False) as store:
             store.attach_minimised(finding.id, smallest.case)
     written = format_case(smallest.case)
     if output is not None:

@@ -14,12 +14,14 @@ from stage2fuzz.case.codec import CHOICES_AT, decode, newest
 from stage2fuzz.case.profile import PROFILES
 from stage2fuzz.case.scenario import Scenario
 from stage2fuzz.case.text import format_case, read_case
+from stage2fuzz.cli.guarded import run_guarded
 from stage2fuzz.cli.options import Json
-from stage2fuzz.cli.output import emit
-from stage2fuzz.cli.terminal import console
+from stage2fuzz.cli.output import emit, say
+from stage2fuzz.cli.progress import Progress
 from stage2fuzz.engine import engine_of
 from stage2fuzz.errors import InputError
 from stage2fuzz.fuzz.outbox import write_whole
+from stage2fuzz.process.guard import Pulse
 from stage2fuzz.studies.compare import Difference, compare
 
 MAX_SECONDS = 24 * 3600
@@ -43,21 +45,30 @@ def compare_engines(
     if not 1 <= seconds <= MAX_SECONDS:
         raise InputError("--seconds", f"{seconds} is out of range", f"1 to {MAX_SECONDS}")
     pair = (engine[0], engine[1])
+    arguments = [f"--engine={name}" for name in pair] + [f"--seconds={seconds}", f"--seed={seed}"]
+    arguments += [] if output is None else [f"--output={output}"]
+    arguments += ["--json"] * as_json + [str(path) for path in cases or ()]
+    run_guarded("compare", pair, ["compare", *arguments])
     for name in pair:
         engine_of(name)
+    pulse = Pulse()
     found: dict[str, list[Difference]] = {}
     total = 0
-    out = console()
-    with out.status("") as status:
+    begun = time.monotonic()
+    with Progress(as_json) as progress:
         work = _of_cases(cases, seed) if cases else _random(pair[0], seconds, seed)
         for scenario, number in work:
             difference = compare(*pair, scenario, number)
+            pulse.beat()
             total += 1
             if difference is not None:
                 found.setdefault(_group(difference), []).append(difference)
             if total % 20 == 0:
                 different = sum(len(each) for each in found.values())
-                status.update(f"{total} schedules, {different} differ in {len(found)} ways")
+                whole = len(cases) * SCHEDULES_A_CASE if cases else 0
+                done = total / whole if whole else min(1.0, (time.monotonic() - begun) / seconds)
+                line = f"{total} schedules, {different} differ in {len(found)} ways"
+                progress.update(line, done)
     firsts = [min(each, key=_size) for each in found.values()]
     if output is not None:
         _write(output, firsts, pair)
@@ -65,7 +76,7 @@ def compare_engines(
         emit({"schedules": total, "differences": [_record(each, pair) for each in firsts]})
     else:
         _print(total, list(found.values()), pair)
-    raise typer.Exit(1 if found else 0)
+    raise typer.Exit(1 if found else 0 if total else 3)
 
 
 def _of_cases(paths: list[Path], seed: int) -> Iterator[tuple[Scenario, int]]:
@@ -96,21 +107,18 @@ def _size(difference: Difference) -> int:
 
 
 def _print(total: int, groups: list[list[Difference]], pair: tuple[str, str]) -> None:
-    out = console()
     different = sum(len(each) for each in groups)
-    out.print(f"{total:,} schedules: {total - different:,} the same, {different:,} not")
+    print(f"{total:,} schedules: {total - different:,} the same, {different:,} not")
     groups.sort(key=len, reverse=True)
     for group in groups[:SHOWN]:
         first = min(group, key=_size)
-        out.print(f"\n{len(group)} times, {first.topic}, step {first.step}:")
-        out.print(f"  {pair[0]}: {first.one}", markup=False)
-        out.print(f"  {pair[1]}: {first.other}", markup=False)
+        print(f"\n{len(group)} times, {first.topic}, step {first.step}:")
+        say(f"  {pair[0]}: {first.one}", indent="    ")
+        say(f"  {pair[1]}: {first.other}", indent="    ")
         text = format_case(first.cases(pair)[1])
-        out.print(
-            "".join(f"    {line}\n" for line in text.splitlines()[1:-1]), markup=False, end=""
-        )
+        print("".join(f"    {line}\n" for line in text.splitlines()[1:-1]), end="")
     if len(groups) > SHOWN:
-        out.print(f"\n{len(groups) - SHOWN} more ways; --output FOLDER keeps a case of each")
+        print(f"\n{len(groups) - SHOWN} more ways; --output FOLDER keeps a case of each")
 
 
 def _record(difference: Difference, pair: tuple[str, str]) -> dict[str, object]:

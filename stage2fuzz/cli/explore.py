@@ -1,6 +1,7 @@
 """stage2fuzz explore: every interleaving of one scenario, and honestly how far that went."""
 
 import signal
+import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,19 +15,20 @@ import typer
 from stage2fuzz.case.case import Case
 from stage2fuzz.case.scenario import Scenario, Tlb
 from stage2fuzz.case.text import format_case
+from stage2fuzz.cli.guarded import run_guarded
 from stage2fuzz.cli.named import load, stored
 from stage2fuzz.cli.options import DEFAULT_DATABASE, CaseName, Database, Json
-from stage2fuzz.cli.output import emit, write
-from stage2fuzz.cli.terminal import console
+from stage2fuzz.cli.output import emit, say, write
+from stage2fuzz.cli.progress import Progress
 from stage2fuzz.engine import kind_of
 from stage2fuzz.errors import InputError
 from stage2fuzz.oracles.violation import Violation
+from stage2fuzz.process.guard import Pulse
 from stage2fuzz.run import run_scheduled
 from stage2fuzz.schedule.exhaustive import MAX_EXECUTIONS, Exhaustive
 
 MOST_EXECUTIONS: Final = 100_000_000
 MOST_PREEMPTIONS: Final = 100
-LINE_SECONDS: Final = 10.0
 
 
 @dataclass(slots=True)
@@ -88,17 +90,39 @@ def explore(
     given = load(case, stored(case, database))
     if engine:
         given = replace(given, engine=engine)
+    _guarded(given, preemptions, executions, output, as_json)
     whole = unreduced(given.engine, given.scenario, preemptions)
     search = Exhaustive(not whole, preemptions, executions)
     explored = Explored(given.engine, search, whole)
-    _search(explored, given.scenario, quiet=as_json)
+    _search(explored, given.scenario, executions, quiet=as_json)
     if output is not None:
         _write(explored, output)
     if as_json:
         emit(_record(explored))
     else:
         _print(explored, output)
-    raise typer.Exit(1 if explored.shown else 0)
+    raise typer.Exit(_code(explored))
+
+
+def _code(explored: Explored) -> int:
+    """1 for violations, 3 where no run came to an end that says anything, else 0."""
+    if explored.shown:
+        return 1
+    ended = explored.search.coverage.executions - explored.inconclusive
+    return 0 if ended and not explored.interrupted else 3
+
+
+def _guarded(
+    given: Case, preemptions: int | None, executions: int, output: Path | None, as_json: bool
+) -> None:
+    """Compiled code is explored in a confined process, which gets the case as a file."""
+    with tempfile.NamedTemporaryFile("w", prefix="stage2fuzz-", suffix=".case") as file:
+        file.write(format_case(given))
+        file.flush()
+        arguments = ["explore", file.name, f"--executions={executions}"]
+        arguments += [] if preemptions is None else [f"--preemptions={preemptions}"]
+        arguments += [] if output is None else [f"--output={output}"]
+        run_guarded("explore", [given.engine], arguments + ["--json"] * as_json)
 
 
 def unreduced(engine: str, scenario: Scenario, preemptions: int | None) -> str:
@@ -114,25 +138,25 @@ def unreduced(engine: str, scenario: Scenario, preemptions: int | None) -> str:
     return ""
 
 
-def _search(explored: Explored, scenario: Scenario, quiet: bool) -> None:
-    out, started = console(), time.monotonic()
-    next_look = started + LINE_SECONDS
-    search, shown = explored.search, explored.shown
-    with _interruptible(explored), out.status("") as status:
+def _search(explored: Explored, scenario: Scenario, most: int, quiet: bool) -> None:
+    started = time.monotonic()
+    search, shown, pulse = explored.search, explored.shown, Pulse()
+    with _interruptible(explored), Progress(quiet) as progress:
         while not explored.interrupted and search.advance():
             outcome = run_scheduled(explored.engine, scenario, search)
+            pulse.beat()
             explored.inconclusive += outcome.ended == "limit"
             for violation in outcome.violations:
                 seen = shown.setdefault(violation.signature, Shown(violation, outcome.case))
                 seen.executions += 1
-            if quiet or search.coverage.executions % 100:
+            executions = search.coverage.executions
+            if executions % 100:
                 continue
-            line = f"{search.coverage.executions:,} executions, {len(shown)} violations"
-            if out.is_terminal:
-                status.update(line)
-            elif time.monotonic() > next_look:
-                next_look += LINE_SECONDS
-                out.print(line)
+            rate = executions / (time.monotonic() - started)
+            progress.update(
+                f"{executions:,} executions, {rate:,.0f}/s, {len(shown)} violations; at most "
+                f"{(most - executions) / rate:,.0f} s to the limit of {most:,}"
+            )
 
 
 @contextmanager
@@ -155,24 +179,24 @@ def _write(explored: Explored, folder: Path) -> None:
 
 
 def _print(explored: Explored, folder: Path | None) -> None:
-    out = console()
     if explored.whole:
-        out.print(f"nothing is reduced: {explored.whole}")
-    out.print(explored.proved(), markup=False)
+        say(f"nothing is reduced: {explored.whole}")
+    say(explored.proved())
     if explored.inconclusive:
-        out.print(f"{explored.inconclusive:,} executions ended by a limit: inconclusive")
+        say(f"{explored.inconclusive:,} executions ended by a limit: inconclusive")
     if not explored.shown:
-        out.print("no violation")
+        print("no violation")
     for number, seen in enumerate(explored.shown.values(), 1):
         violation = seen.violation
-        out.print(f"\n{violation.signature} ({violation.category})", markup=False)
-        out.print(f"in {seen.executions:,} executions; the first one:", markup=False)
-        out.print(f"  {violation.verdict}", markup=False)
+        print()
+        say(f"{violation.signature} ({violation.category})")
+        say(f"in {seen.executions:,} executions; the first one:")
+        say(f"  {violation.verdict}", indent="  ")
         if folder is None:
             text = format_case(seen.first).rstrip()
-            out.print("\n".join(f"    {line}" for line in text.split("\n")), markup=False)
+            print("\n".join(f"    {line}" for line in text.split("\n")))
         else:
-            out.print(f"  {folder / f'explored-{number}.case'}", markup=False)
+            print(f"  {folder / f'explored-{number}.case'}")
 
 
 def _record(explored: Explored) -> dict[str, object]:

@@ -8,8 +8,10 @@ import typer
 
 from stage2fuzz.case.limits import check_engine
 from stage2fuzz.cli.options import DEFAULT_DATABASE, MAX_NUMBER, Database, Json
-from stage2fuzz.cli.output import emit, write
-from stage2fuzz.cli.terminal import console, table
+from stage2fuzz.cli.output import emit, iso, say, write
+from stage2fuzz.cli.program import shown
+from stage2fuzz.cli.tables import Table
+from stage2fuzz.engine import engine_of, kind_of
 from stage2fuzz.errors import InputError
 from stage2fuzz.findings.models import Finding, State
 from stage2fuzz.findings.store import Store
@@ -59,21 +61,22 @@ def list_findings(
         check_engine(engine, "--engine")
     _among("oracle", oracle, sorted({row[0] for row in CATALOGUE}))
     _among("category", category, list(Category))
-    with Store.open(database) as store:
+    with Store.open(database, create=False) as store:
         found = store.list(states, engine, oracle, category)
+        hidden = store.count() - len(found)
     if as_json:
         emit([_record(each) for each in found])
         return
-    out = console()
-    if not found:
-        out.print(f"no findings in {store.engine.url.render_as_string(hide_password=True)}")
-        return
-    rows = table("id", "state", "engine", "oracle", "seen", "verdict", fold="verdict")
+    rows = Table("id", "state", "engine", "oracle", "seen", "verdict", fold=True)
     for each in found:
-        rows.add_row(
-            str(each.id), each.state, each.engine, each.oracle, f"{each.count:,}", each.verdict
-        )
-    out.print(rows)
+        rows.add(each.id, each.state, each.engine, each.oracle, f"{each.count:,}", each.verdict)
+    if found:
+        rows.show()
+    if hidden:
+        others = "others do" if hidden > 1 else "other does"
+        say(f"{len(found)} findings are as asked; {hidden} {others} not match")
+    elif not found:
+        say(f"no findings in {shown(database)}")
 
 
 def show(
@@ -83,13 +86,16 @@ def show(
     as_json: Json = False,
 ) -> None:
     """Show one finding: verdict, history, reproducer."""
-    with Store.open(database) as store:
+    with Store.open(database, create=False) as store:
         found = store.get(number)
     if as_json:
-        emit(_record(found) | {"events": found.events.splitlines() if events else None})
+        history = [
+            {"at": iso(note.at), "state": note.state, "note": note.text} for note in found.notes
+        ]
+        more = {"events": found.events.splitlines()} if events else {}
+        emit(_record(found) | {"history": history} | more)
         return
-    out = console()
-    out.print(f"[bold]#{found.id}[/] {found.verdict}")
+    say(f"#{found.id} {found.verdict}")
     rows = {
         "engine": found.engine,
         "build": found.build,
@@ -105,13 +111,15 @@ def show(
     }
     for name, value in rows.items():
         if value:
-            out.print(f"  {name:<14}{value}", markup=False)
+            say(f"  {name:<14}{value}", indent=" " * 16)
+    print()
     for note in found.notes:
-        out.print(f"  {_when(note.at)}  {note.state}: {note.text}", markup=False)
-    out.print("\nminimised reproducer:" if found.minimised else "\nreproducer, not minimised yet:")
-    out.print(found.reproducer, markup=False)
+        said = "" if note.text in ("", note.state) else f": {note.text}"
+        say(f"  {_when(note.at)}  {note.state}{said}", indent=" " * 23)
+    print("\nminimised reproducer:" if found.minimised else "\nreproducer, not minimised yet:")
+    print(found.reproducer)
     if events:
-        out.print(found.events, markup=False)
+        print(found.events)
 
 
 def triage(
@@ -128,10 +136,14 @@ def triage(
 ) -> None:
     """Say what a person decided about a finding."""
     chosen = _state(state) if state else None
-    with Store.open(database) as store:
+    if fixed_in:
+        check_engine(fixed_in, "--fixed-in")
+        if kind_of(fixed_in).everywhere:
+            engine_of(fixed_in)
+    with Store.open(database, create=False) as store:
         store.triage(number, chosen, note, owner, label, duplicate_of, fixed_in)
         found = store.get(number)
-    console().print(f"#{found.id} is {found.state}")
+    print(f"#{found.id} is {found.state}")
 
 
 def export(
@@ -143,11 +155,11 @@ def export(
 ) -> None:
     """Write every finding's reproducer as a case file."""
     states = [_state(name) for name in state or ()]
-    with Store.open(database) as store:
+    with Store.open(database, create=False) as store:
         found = store.list(states)
     for each in found:
         write(folder / f"finding-{each.id}.case", each.reproducer)
-    console().print(f"{len(found)} cases in {folder}")
+    say(f"{len(found)} cases in {folder}")
 
 
 def _state(name: str) -> State:
@@ -169,4 +181,5 @@ def _when(seconds: float) -> str:
 
 
 def _record(found: Finding) -> dict[str, object]:
-    return {name: getattr(found, name) for name in COLUMNS}
+    record = {name: getattr(found, name) for name in COLUMNS}
+    return record | {name: iso(record[name]) for name in ("first_seen", "last_seen")}

@@ -5,18 +5,20 @@ import time
 from typing import Annotated
 
 import typer
-from rich.table import Table
 
+from stage2fuzz.case.limits import check_engine
 from stage2fuzz.cli.live import drive
 from stage2fuzz.cli.options import DEFAULT_DATABASE, Database, Json
-from stage2fuzz.cli.output import emit
-from stage2fuzz.cli.terminal import console
+from stage2fuzz.cli.output import emit, say
+from stage2fuzz.cli.program import shown
+from stage2fuzz.cli.streams import complain
+from stage2fuzz.cli.summary import found_record, show_found
 from stage2fuzz.engine import engine_names, engine_of
 from stage2fuzz.errors import InputError
 from stage2fuzz.findings.store import Store
-from stage2fuzz.fuzz.harness import Harness
 from stage2fuzz.fuzz_targets import TARGETS
 from stage2fuzz.session.session import Session
+from stage2fuzz.session.summary import Summary
 
 MAX_SECONDS = 30 * 24 * 3600
 MAX_JOBS = 1024
@@ -42,21 +44,24 @@ def fuzz(
     """Fuzz for some time, keep every finding, minimise it, and say what to do next."""
     names = _checked(engine, tuple(target or TARGETS), seconds, jobs)
     cores = jobs or os.cpu_count() or 1
-    out = console()
     asked = {"--own-loop": own_loop, "--no-seeds": no_seeds}
     options = tuple(option for option, wanted in asked.items() if wanted)
     with Store.open(database) as store:
         with Session(store, engine, names, seconds, cores, seed, options) as session:
             if not as_json:
-                out.print(
-                    f"fuzzing {engine} for {seconds} s, {cores} at once, findings in {database}"
+                say(
+                    f"fuzzing {engine} for {seconds} s, {cores} at once, findings in "
+                    + shown(database)
                 )
             started = time.monotonic()
             drive(session, lambda: _lines(session, started), quiet=as_json)
-        _report(session, store, as_json)
+        summary = session.summary()
+        _report(summary, database, as_json)
     if failures := session.intake.failures:
         raise RuntimeError("\n".join(failures))
-    raise typer.Exit(1 if session.intake.findings else 0)
+    for line in () if as_json else summary.missing:
+        complain(f"stage2fuzz: inconclusive: {line}")
+    raise typer.Exit(summary.exit_code)
 
 
 def _checked(engine: str, names: tuple[str, ...], seconds: int, jobs: int) -> tuple[str, ...]:
@@ -64,11 +69,11 @@ def _checked(engine: str, names: tuple[str, ...], seconds: int, jobs: int) -> tu
         raise InputError("--seconds", f"{seconds} is out of range", f"1 to {MAX_SECONDS}")
     if not 0 <= jobs <= MAX_JOBS:
         raise InputError("--jobs", f"{jobs} is out of range", f"0 (one a core) to {MAX_JOBS}")
+    check_engine(engine, "--engine")  # or the first finding could not be written down
     engine_of(engine)
     for name in names:
         if name not in TARGETS:
             raise InputError("--target", f"no target {name!r}", "one of " + ", ".join(TARGETS))
-        Harness(engine, name)
     return names
 
 
@@ -84,44 +89,10 @@ def _lines(session: Session, started: float) -> list[str]:
     ]
 
 
-def _report(session: Session, store: Store, as_json: bool) -> None:
-    found = [store.get(number) for number in session.intake.findings]
-    totals = session.totals
+def _report(summary: Summary, database: str, as_json: bool) -> None:
     if as_json:
-        emit(
-            {
-                "engine": session.engine,
-                "schedules": totals.schedules,
-                "judged": totals.judged,
-                "features": totals.features,
-                "failures": session.intake.failures,
-                "findings": [
-                    {
-                        "id": each.id,
-                        "oracle": each.oracle,
-                        "category": each.category,
-                        "signature": each.signature,
-                        "verdict": each.verdict,
-                        "minimised": each.minimised,
-                    }
-                    for each in found
-                ],
-            }
-        )
+        found = [found_record(each) for each in summary.findings]
+        emit(summary.to_record() | {"findings": found})
         return
-    out = console()
-    out.print(
-        f"{totals.schedules:,} schedules, {totals.judged:,} judged, "
-        f"{totals.features:,} features, {len(found)} findings"
-    )
-    if not found:
-        return
-    order = {"correctness": 0, "progress": 1, "economy": 2}
-    found.sort(key=lambda each: (order[each.category], each.id))
-    table = Table(box=None, padding=(0, 2, 0, 0), show_header=False)
-    for each in found:
-        table.add_row(f"#{each.id}", each.category, each.oracle, each.verdict)
-    out.print(table)
-    first = found[0].id
-    out.print(f"next: stage2fuzz replay {first:<15} the interleaving, step by step")
-    out.print(f"      stage2fuzz findings show {first:<8} its history and its reproducer")
+    say(summary.heading())
+    show_found(summary.findings, database)

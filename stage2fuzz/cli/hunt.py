@@ -9,9 +9,10 @@ from typing import Annotated, Final
 import typer
 
 from stage2fuzz.cli.live import drive
-from stage2fuzz.cli.options import Json
+from stage2fuzz.cli.options import DATABASE_VARIABLE, Json
 from stage2fuzz.cli.output import emit
-from stage2fuzz.cli.terminal import console, table
+from stage2fuzz.cli.program import hint
+from stage2fuzz.cli.tables import Table
 from stage2fuzz.cli.trees import Cache, Jobs, Tree, cores, prepared
 from stage2fuzz.errors import InputError
 from stage2fuzz.findings import Store
@@ -35,7 +36,7 @@ def explore(
     seed: Annotated[int, typer.Option(help="Of the random scenarios and the schedules.")] = 1,
     database: Annotated[
         str | None,
-        typer.Option(envvar="STAGE2FUZZ_DATABASE", help="Where findings are kept, if anywhere."),
+        typer.Option(envvar=DATABASE_VARIABLE, help="Where findings are kept, if anywhere."),
     ] = None,
     as_json: Json = False,
 ) -> None:
@@ -56,7 +57,7 @@ def explore(
         with Hunt(Intake(store), f"kernel:{tree}", library, processes, seed, limit, runs) as hunt:
             started = time.monotonic()
             drive(hunt, lambda: _lines(hunt, started), quiet=as_json)
-        _report(hunt, library.key, bool(database), as_json)
+        _report(hunt, library.key, database or "", as_json)
     if hunt.intake.failures:
         raise RuntimeError("\n".join(hunt.intake.failures))
     raise typer.Exit(1 if hunt.signatures else 0)
@@ -83,7 +84,7 @@ def _lines(hunt: Hunt, started: float) -> list[str]:
     ]
 
 
-def _report(hunt: Hunt, key: str, kept: bool, as_json: bool) -> None:
+def _report(hunt: Hunt, key: str, database: str, as_json: bool) -> None:
     """The figures, then each signature with a case that shows it."""
     totals, store = hunt.totals, hunt.intake.store
     figures = asdict(totals)
@@ -103,21 +104,20 @@ def _report(hunt: Hunt, key: str, kept: bool, as_json: bool) -> None:
         told = {"engine": hunt.engine, "key": key, **figures, "limits": limits}
         emit({**told, "signatures": found})
         return
-    out = console()
     for name, figure in figures.items():
-        out.print(f"{name:14}{figure:>14,}")
+        print(f"{name:14}{figure:>14,}")
     for name, times in limits.items():
-        out.print(f"{times:,} runs ended by the limit of {name}: inconclusive")
+        print(f"{times:,} runs ended by the limit of {name}: inconclusive")
     if not shown:
         return
-    drawn = table("classes", "oracle", "verdict", "finding" if kept else "case", fold="verdict")
+    drawn = Table("classes", "finding" if database else "case", "oracle", "verdict", fold=True)
     for number, (_, each) in enumerate(shown, 1):
-        name = f"#{each.number}" if kept else f"{number}"
-        drawn.add_row(f"{each.times:,}", each.oracle, each.verdict, name)
-    out.print(drawn)
-    if kept:
-        out.print(f"next: stage2fuzz replay {shown[0][1].number}")
+        name = f"#{each.number}" if database else f"{number}"
+        drawn.add(f"{each.times:,}", name, each.oracle, each.verdict)
+    drawn.show()
+    if database:
+        print(f"next: {hint(f'replay {shown[0][1].number}', database)}")
         return
     for number, (signature, _) in enumerate(shown, 1):
         text = f"\n# case {number}: {signature}\n{cases[signature].rstrip()}"
-        out.print(text, markup=False, soft_wrap=True)
+        print(text)

@@ -4,7 +4,6 @@ from dataclasses import asdict
 
 from stage2fuzz.cli.options import Json
 from stage2fuzz.cli.output import emit
-from stage2fuzz.cli.terminal import console
 from stage2fuzz.cli.trees import Cache, Tree, prepared
 
 
@@ -24,14 +23,13 @@ def build_tree(tree: Tree, cache: Cache = None, as_json: Json = False) -> None:
             }
         )
         return
-    out = console()
-    out.print(f"key       {library.key}{' (from the cache)' if library.cached else ''}")
-    out.print(f"compiler  {library.compiler}")
-    out.print(f"found     {', '.join(sorted(library.has)) or 'no feature beyond the oldest'}")
-    out.print("yours, unmodified:")
+    print(f"key       {library.key}{' (from the cache)' if library.cached else ''}")
+    print(f"compiler  {library.compiler}")
+    print(f"found     {', '.join(sorted(library.has)) or 'no feature beyond the oldest'}")
+    print("yours, unmodified:")
     for name in library.real:
-        out.print(f"  {name}")
-    out.print("modelled, not yours:")
+        print(f"  {name}")
+    print("modelled, not yours:")
     for name in library.modelled:
-        out.print(f"  {name}")
-    out.print("proved    plain loads are announced, the smoke program finishes every access")
+        print(f"  {name}")
+    print("proved    plain loads are announced, the smoke program finishes every access")

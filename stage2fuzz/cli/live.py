@@ -9,9 +9,9 @@ from typing import Final, Protocol
 
 from rich.live import Live
 from rich.table import Table
-from rich.text import Text
 
-from stage2fuzz.cli.terminal import console, plain
+from stage2fuzz.cli.output import plain
+from stage2fuzz.cli.terminal import console
 from stage2fuzz.session.intake import Intake
 
 LINE_SECONDS: Final = 10
@@ -60,7 +60,7 @@ def _view(lines: list[str], intake: Intake) -> Table:
     for text in lines:
         table.add_row(text)
     for number, verdict in list(intake.findings.items())[-SHOWN:]:
-        table.add_row(Text.assemble("  ", (f"#{number} ", "bold"), plain(verdict)))
+        table.add_row(f"  #{number} {plain(verdict)}")
     return table
 
 

@@ -6,8 +6,8 @@ from typing import Annotated, Final
 import typer
 
 from stage2fuzz.cli.options import Json
-from stage2fuzz.cli.output import emit
-from stage2fuzz.cli.terminal import console
+from stage2fuzz.cli.output import emit, say
+from stage2fuzz.cli.progress import Progress
 from stage2fuzz.cli.trees import Cache, Jobs, Tree, cores
 from stage2fuzz.errors import InputError
 from stage2fuzz.kernel.faults import FAULTS
@@ -28,20 +28,21 @@ def mutants(
     """Plant faults in a copy of TREE and say which oracle found each, after how many schedules."""
     if not 1 <= rounds <= MAX_ROUNDS:
         raise InputError("--rounds", f"{rounds} is out of range", f"1 to {MAX_ROUNDS}")
-    out, results = console(), []
-    with out.status("what the clean tree shows") as status:
+    results: list[Result] = []
+    with Progress(as_json) as progress:
         for result in run_mutants(tree, cache, only or (), cores(jobs), rounds):
             results.append(result)
-            status.update(f"{len(results)} faults done")
+            done = len(results) / len(only or FAULTS)
+            progress.update(f"{len(results)} faults done", done)
             if not as_json:
-                out.print(_line(result), markup=False, soft_wrap=True)
+                print(_line(result), flush=True)
     planted = [result for result in results if result.planted]
     missed = [result for result in planted if not result.found_by]
     if as_json:
         emit([asdict(result) for result in results])
     else:
         most = max((result.schedules for result in planted if result.found_by), default=0)
-        out.print(
+        say(
             f"{len(planted) - len(missed)} of {len(planted)} found, the last after {most:,} "
             f"schedules; budget {budget(rounds):,} each"
         )

@@ -26,7 +26,7 @@ def stored(name: str, database: str) -> "Finding | None":
     from stage2fuzz.findings.store import Store  # noqa: PLC0415  (a file needs no database)
 
     number = finding_number(name)
-    with Store.open(database) as store:
+    with Store.open(database, create=False) as store:
         return store.get(number)
 
 

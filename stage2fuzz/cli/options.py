@@ -8,12 +8,13 @@ MAX_DIGITS: Final = 9
 """Of a finding's number: what an integer of any database holds."""
 MAX_NUMBER: Final = 10**MAX_DIGITS - 1
 DEFAULT_DATABASE: Final = "sqlite:///stage2fuzz.db"
+DATABASE_VARIABLE: Final = "STAGE2FUZZ_DATABASE"
 
 Database = Annotated[
     str,
     typer.Option(
         "--database",
-        envvar="STAGE2FUZZ_DATABASE",
+        envvar=DATABASE_VARIABLE,
         help="Database URL, or the path of a SQLite file.",
     ),
 ]

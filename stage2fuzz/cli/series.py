@@ -3,14 +3,14 @@
 from typing import Annotated
 
 import typer
-from rich.table import Table
 
 from stage2fuzz.case.text import format_case
 from stage2fuzz.cli.options import Json
-from stage2fuzz.cli.output import emit
-from stage2fuzz.cli.terminal import console, table
+from stage2fuzz.cli.output import emit, say
+from stage2fuzz.cli.progress import Progress
+from stage2fuzz.cli.tables import Table
 from stage2fuzz.errors import InputError
-from stage2fuzz.studies.series import FAULTS, Cell, Fault, cells, first_difference
+from stage2fuzz.studies.series import FAULTS, REVISIONS, Cell, Fault, cells, first_difference
 
 MAX_SCHEDULES = 10_000_000
 
@@ -26,14 +26,16 @@ def series(
     for name, value in (("--schedules", schedules), ("--compare", compare)):
         if not 1 <= value <= MAX_SCHEDULES:
             raise InputError(name, f"{value} is out of range", f"1 to {MAX_SCHEDULES}")
-    out = console()
-    with out.status("") as status:
+    begun: list[Fault] = []
+    whole = schedules * len(REVISIONS) * len(FAULTS) + 2 * compare
+    with Progress(as_json) as progress:
 
         def seen(revision: str, fault: Fault) -> None:
-            status.update(f"{revision}: {fault.name}")
+            progress.update(f"{revision}: {fault.name}", schedules * len(begun) / whole)
+            begun.append(fault)
 
         every = list(cells(schedules, seen))
-        status.update("v5.10+p1 against v5.10")
+        progress.update("v5.10+p1 against v5.10", 1 - 2 * compare / whole)
         different = first_difference("v5.10", "v5.10+p1", compare)
     if as_json:
         emit(
@@ -43,14 +45,13 @@ def series(
             }
         )
         return
-    out.print(_table(every))
-    out.print()
+    _table(every).show()
+    print()
     for fault in FAULTS:
-        out.print(f"{fault.short:<6}{fault.name}")
-    out.print(
-        f"\nEach cell: how many of {schedules:,} schedules showed it, and the number of the first."
-    )
-    out.print(
+        say(f"{fault.short:<6}{fault.name}", indent=" " * 6)
+    print()
+    say(f"Each cell: how many of {schedules:,} schedules showed it, and the number of the first.")
+    say(
         f"v5.10+p1 is v5.10, event for event, on all of {compare:,} schedules."
         if not different
         else f"v5.10+p1 differs from v5.10 on schedule {different}."
@@ -70,13 +71,12 @@ def _record(cell: Cell) -> dict[str, object]:
 
 
 def _table(every: list[Cell]) -> Table:
-    drawn = table("revision")
-    for fault in FAULTS:
-        drawn.add_column(fault.short, justify="right", no_wrap=True)
+    faults = tuple(fault.short for fault in FAULTS)
+    drawn = Table("revision", *faults, numbers=faults)
     rows: dict[str, list[str]] = {}
     for cell in every:
         text = f"{cell.violations} #{cell.at}" if cell.violations else "-"
         rows.setdefault(cell.revision, []).append(text)
     for revision, texts in rows.items():
-        drawn.add_row(revision, *texts)
+        drawn.add(revision, *texts)
     return drawn

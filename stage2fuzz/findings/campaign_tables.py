@@ -73,6 +73,7 @@ result = Table(
     Column("body", Text, nullable=False),
     Column("committed", Float, nullable=False),
     Column("merged", Boolean, nullable=False),
+    Column("epoch", Integer, nullable=False, default=0),
     Index("ix_result_merged", "campaign_id", "merged"),
 )
 

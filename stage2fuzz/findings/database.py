@@ -40,7 +40,11 @@ def open_database(url: str, create: bool = True) -> Engine:
     made = None
     if parsed.get_backend_name() == "sqlite":
         made = make_file(parsed, where, create)
-    engine = _engine(parsed)
+    try:
+        engine = _engine(parsed)
+    except ImportError as error:  # a driver is imported when it is used first
+        right = "pip install 'stage2fuzz[service]' brings PostgreSQL's"
+        raise InputError(where, f"its driver {error.name} is not installed", right) from None
     try:
         with reading(engine) as connection:
             _check_schema(connection, where)

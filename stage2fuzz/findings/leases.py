@@ -142,6 +142,7 @@ def commit(connection: Connection, held: Held, outcome: Result, inputs: Iterable
             body=to_json(outcome),
             committed=now(),
             merged=False,
+            epoch=held.epoch,
         )
     )
     rows = [

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from types import TracebackType
 from typing import Self
 
-from sqlalchemy import Connection, Engine, select, update
+from sqlalchemy import Connection, Engine, func, select, update
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
@@ -173,9 +173,9 @@ class Store:
         engine: str = "",
         oracle: str = "",
         category: str = "",
-        limit: int = 1000,
+        limit: int | None = None,
     ) -> list[Finding]:
-        """Findings by number, restricted by what is given."""
+        """Findings by number, restricted by what is given; all of them without a ``limit``."""
         query = select(Finding).order_by(Finding.id).limit(limit)
         if wanted := list(states):
             query = query.where(Finding.state.in_(wanted))
@@ -187,6 +187,11 @@ class Store:
             query = query.where(Finding.category == category)
         with self._reading() as session:
             return list(session.scalars(query))
+
+    def count(self) -> int:
+        """How many findings there are."""
+        with self._reading() as session:
+            return session.scalar(select(func.count()).select_from(Finding)) or 0
 
     def get(self, number: int) -> Finding:
         """One finding; InputError where there is none of this number."""

@@ -57,7 +57,14 @@ def decide(connection: Connection, number: int, decision: Decision) -> None:
     if decision.label is not None:
         values["label"] = decision.label
     connection.execute(update(Finding).where(Finding.id == number).values(**values))
-    add_note(connection, number, decision.note)
+    add_note(connection, number, _words(decision, values))
+
+
+def _words(decision: Decision, values: dict[str, Any]) -> str:
+    """What the history says of a decision: what changed, then the person's own words."""
+    names = {"fixed_in": "in", "duplicate_of": "of", "owner": "owner", "label": "label"}
+    told = [f"{word} {values[name]}" for name, word in names.items() if values.get(name)]
+    return "; ".join(filter(None, (", ".join(told), decision.note)))
 
 
 def _state(decision: Decision, before: State) -> State:

@@ -15,6 +15,7 @@ from zlib import crc32
 from stage2fuzz.case.codec import decode
 from stage2fuzz.case.profile import profile_named
 from stage2fuzz.fuzz.current_input import Running
+from stage2fuzz.fuzz.feature_map import FeatureMap
 from stage2fuzz.fuzz.features import COUNTERS, feature_set
 from stage2fuzz.fuzz.outbox import (
     Statistics,
@@ -53,9 +54,11 @@ class Harness:
         """By the processes that this one goes on for."""
         self._started = self._written = time.monotonic()
         self._running: Running | None = None
+        self._seen: FeatureMap | None = None
         if outbox is not None:
             outbox.mkdir(parents=True, exist_ok=True)
             self._running = Running(outbox)
+            self._seen = FeatureMap(outbox)
 
     def one_input(self, data: bytes) -> list[Outcome]:
         """Run one input; new signatures go to the outbox. What was judged comes back.
@@ -91,6 +94,8 @@ class Harness:
         new = self.portfolio.new_features(self.counters)
         self.kept += new > 0
         self.features += new
+        if new and self._seen is not None:
+            self._seen.add(feature_set(self.counters))
 
     def continue_from(self, outbox: Path) -> None:
         """Go on for another process: what it counted and found is ours."""

@@ -7,6 +7,7 @@ numbers out of range, and never more files than ``MOST_FILES``.
 
 import json
 import os
+import signal
 import stat
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
@@ -22,6 +23,8 @@ from stage2fuzz.case.case import Case
 from stage2fuzz.case.text import format_case, parse
 from stage2fuzz.errors import InputError
 from stage2fuzz.fuzz.current_input import left_running
+from stage2fuzz.fuzz.feature_map import NAME
+from stage2fuzz.fuzz.features import COUNTERS
 from stage2fuzz.oracles.violation import Category, Violation
 
 FINDING_FORMAT: Final = 1
@@ -82,17 +85,26 @@ class Outbox:
         """The last ones written; all zero where there are none, or none that can be true."""
         return read_statistics(self.folder)
 
+    def features(self) -> int:
+        """The features seen so far, a bit each: their union is ``|``."""
+        return int.from_bytes(read_bounded(self.folder / NAME, COUNTERS) or b"", "little")
+
+    def running(self) -> bytes | None:
+        """The input that the process is at, or was at when it ended; None where it was at none."""
+        return left_running(self.folder)
+
     def killers(self, artifacts: Path, code: int) -> list[tuple[str, bytes]]:
         """(how, input) that the process died of: libFuzzer's artifacts, else what was running.
 
-        ``code`` is its exit code: one that was killed from outside died of no input.
+        ``code`` is its exit code. Of one that died of SIGKILL it is not known who sent it: ask
+        another process whether ``running`` kills it.
         """
         found = []
         for path in files(artifacts):
             how = ARTIFACTS.get(path.name.partition("-")[0])
             if how and (data := read_bounded(path, MAX_INPUT)) is not None:
                 found.append((how, data))
-        last = left_running(self.folder) if code not in (0, -9) else None
+        last = self.running() if code != -signal.SIGKILL else None
         return found if found or last is None else [("crash", last)]
 
 
@@ -241,5 +253,9 @@ def write_whole(path: Path, text: str) -> None:
 def write_whole_bytes(path: Path, data: bytes) -> None:
     """``write_whole`` for bytes."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    temporary.write_bytes(data)
-    temporary.replace(path)
+    try:
+        temporary.write_bytes(data)
+        temporary.replace(path)
+    except OSError:  # a disk that is full keeps no half of it
+        temporary.unlink(missing_ok=True)
+        raise

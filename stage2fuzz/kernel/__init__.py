@@ -3,6 +3,7 @@
 Needs a C compiler and a Linux tree, so nothing outside this package imports it at start.
 """
 
-from stage2fuzz.kernel.adapter import KernelEngine, open_engine
+from stage2fuzz.kernel.adapter import KernelEngine
+from stage2fuzz.kernel.opener import open_engine
 
 __all__ = ["KernelEngine", "open_engine"]

@@ -1,7 +1,6 @@
 """A built tree as an engine: proved before it is believed, with the rules of its era."""
 
-from functools import cached_property, lru_cache
-from pathlib import Path
+from functools import cached_property
 from typing import Final
 
 from stage2fuzz.arch import EXECUTE, READ, WRITE
@@ -9,7 +8,7 @@ from stage2fuzz.case.scenario import SLOT_STRIDE, Access, Backing, Scenario, Slo
 from stage2fuzz.engine import Trace
 from stage2fuzz.errors import InputError
 from stage2fuzz.events import ACCESS
-from stage2fuzz.kernel.build import Library, build
+from stage2fuzz.kernel.build import Library
 from stage2fuzz.kernel.native import Burst, Native
 from stage2fuzz.rules import Rules
 from stage2fuzz.schedule.base import Schedule, Scheduler
@@ -106,11 +105,3 @@ def rules_of(has: frozenset[str]) -> Rules:
         rcu="S2_HAS_FREE_UNLINKED" in has,
         strict_table_hints="S2_HAS_TTL_UNKNOWN" in has,
     )
-
-
-@lru_cache(maxsize=8)
-def open_engine(tree: str | Path) -> KernelEngine:
-    """The engine of ``tree``, built if need be, proved, kept for the life of the process."""
-    made = KernelEngine(build(Path(tree)))
-    made.prove()
-    return made

@@ -9,7 +9,7 @@ import hashlib
 import re
 import shutil
 import subprocess
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -76,6 +76,8 @@ MODELLED: Final = (
     "syndrome decoding, abort injection, MMIO, caches, CPU features",
     "VM creation and the VMM's own page tables",
 )
+PROVED: Final = "proved"
+"""A file beside the library, once the build was proved."""
 INCLUDE: Final = re.compile(r'^\s*#\s*include\s+[<"]([^>"]+)[>"]', re.MULTILINE)
 TRACE: Final = re.compile(r"\btrace_kvm_[a-z0-9_]+")
 
@@ -100,23 +102,41 @@ class Library:
         return frozenset(name for name, found in self.probes.items() if found)
 
 
+def find(tree: Path, cache: Path | None = None) -> Library | None:
+    """The engine of ``tree`` where it lies in ``cache``, proved; none of the tree's code runs."""
+    library = _planned(tree, find_toolchain(), cache)[0]
+    folder = library.path.parent
+    probes = load(folder) if (folder / PROVED).is_file() else None
+    return None if probes is None else replace(library, probes=probes, cached=True)
+
+
 def build(tree: Path, cache: Path | None = None) -> Library:
-    """Build the engine of ``tree``, or take it from ``cache``; InputError if it does not fit."""
-    tree = _resolved(tree)
+    """Build the engine of ``tree``, or take it from ``cache``; InputError if it does not fit.
+
+    Compiles and runs scripts of the tree: ``proof`` has that done in a confined process.
+    """
     tools = find_toolchain()
+    library, sources = _planned(tree, tools, cache)
+    folder = library.path.parent
+    probes = load(folder)
+    if probes is not None:
+        return replace(library, probes=probes, cached=True)
+    with workshop(folder.parent) as work:
+        probes = _compile(library.tree, tools, work)
+        if _sources(library.tree) != sources:
+            raise InputError(str(library.tree), "the tree changed while it was compiled")
+        store(work, folder, probes)
+    return replace(library, probes=probes)
+
+
+def _planned(tree: Path, tools: Toolchain, cache: Path | None) -> tuple[Library, dict[str, str]]:
+    """What a build of ``tree`` is called and made of, whether or not there is one yet."""
+    tree = _resolved(tree)
     sources = _sources(tree)
     key = _key(sources, tools)
-    folder = (cache or default_cache()).absolute() / key
     real = tuple(f"{name} {digest[:12]}" for name, digest in sources.items())
-    probes = load(folder)
-    cached = probes is not None
-    if probes is None:
-        with workshop(folder.parent) as work:
-            probes = _compile(tree, tools, work)
-            if _sources(tree) != sources:
-                raise InputError(str(tree), "the tree changed while it was compiled")
-            store(work, folder, probes)
-    return Library(folder / LIBRARY, key, tree, tools.version, probes, real, cached=cached)
+    path = (cache or default_cache()).absolute() / key / LIBRARY
+    return Library(path, key, tree, tools.version, {}, real), sources
 
 
 def _resolved(tree: Path) -> Path:

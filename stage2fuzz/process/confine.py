@@ -6,12 +6,14 @@ when the program ends, when it is told to end (SIGTERM), or when its asker is go
 ``kill -9`` (PR_SET_PDEATHSIG). It then ends the way the program ended. Doing it here rather than
 between fork and exec of the asker means that no code of the asker runs in a half-copied process.
 
-Usage: confine.py ASKER MEMORY FILE CPU PROGRAM ARGUMENT...
-  ASKER   process id that must still be our parent
-  MEMORY  bytes of address space, FILE bytes of the largest file, CPU seconds; 0 is no limit
+What the program may not do is in ``cage.py`` beside this file.
+
+Usage: confine.py ASKER MEMORY FILE CPU PROCESSES PROGRAM ARGUMENT...
+  ASKER      process id that must still be our parent
+  MEMORY     bytes of address space, FILE bytes of the largest file, CPU seconds of one process,
+             PROCESSES and threads of it and its descendants; 0 is no limit
 """
 
-import ctypes
 import os
 import resource
 import signal
@@ -20,33 +22,37 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final, NoReturn
 
-PR_SET_PDEATHSIG: Final = 1
-PR_SET_CHILD_SUBREAPER: Final = 36
-PR_SET_NO_NEW_PRIVS: Final = 38
-LINUX: Final = sys.platform == "linux"
+sys.path.insert(0, str(Path(__file__).parent))  # alone, -I -S: the package is not imported
+
+from cage import (  # type: ignore[import-not-found]
+    PR_SET_CHILD_SUBREAPER,
+    PR_SET_PDEATHSIG,
+    close_cage,
+    prctl,
+)
+
 FORWARDED: Final = (signal.SIGUSR1, signal.SIGINT)
 """What the asker may send the program through us."""
 ENDING: Final = (signal.SIGTERM, signal.SIGHUP)
+ARGUMENTS: Final = 5
+"""Numbers before the program."""
+OPEN_FILES: Final = 1024
 
 
 def main(arguments: list[str]) -> NoReturn:
     """Run the program confined, and end as it does."""
-    asker, *numbers = map(int, arguments[:4])
+    asker, *numbers = map(int, arguments[:ARGUMENTS])
     watched = {*FORWARDED, *ENDING, signal.SIGCHLD}
     signal.pthread_sigmask(signal.SIG_BLOCK, watched)
-    for number, value in (
-        (PR_SET_PDEATHSIG, signal.SIGTERM),
-        (PR_SET_CHILD_SUBREAPER, 1),
-        (PR_SET_NO_NEW_PRIVS, 1),
-    ):
-        prctl(number, value)
+    prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+    prctl(PR_SET_CHILD_SUBREAPER, 1)
     if os.getppid() != asker:
         sys.exit("confine: the asker is gone")
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     me = os.getpid()
     program = os.fork()
     if not program:
-        become(arguments[4:], numbers, watched, me)
+        become(arguments[ARGUMENTS:], numbers, watched, me)
     close_all()
     code = wait(program, watched)
     end_all(program)
@@ -62,11 +68,30 @@ def become(
     if os.getppid() != parent:
         os._exit(70)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, watched)
-    kinds = (resource.RLIMIT_AS, resource.RLIMIT_FSIZE, resource.RLIMIT_CPU)
-    for kind, limit in zip(kinds, numbers, strict=True):
-        if limit:
-            resource.setrlimit(kind, (limit, limit))
+    memory, file, cpu, processes = numbers
+    limit(resource.RLIMIT_AS, memory)
+    limit(resource.RLIMIT_FSIZE, file)
+    limit(resource.RLIMIT_CPU, cpu)
+    limit(resource.RLIMIT_NOFILE, OPEN_FILES)
+    if processes:
+        limit(resource.RLIMIT_NPROC, threads_now() + processes)
+    close_cage()
     os.execv(command[0], command)
+
+
+def limit(kind: int, value: int) -> None:
+    """Set one limit, no higher than the one that is there; 0 is none."""
+    hard = resource.getrlimit(kind)[1]
+    if value:
+        value = value if hard == resource.RLIM_INFINITY else min(value, hard)
+        resource.setrlimit(kind, (value, value))
+
+
+def threads_now() -> int:
+    """Threads on this machine: the limit of processes counts all that a user has anywhere."""
+    with suppress(OSError, ValueError, IndexError):
+        return int(Path("/proc/loadavg").read_text().split()[3].partition("/")[2])
+    return 1 << 15
 
 
 def wait(program: int, watched: set[signal.Signals]) -> int:
@@ -113,7 +138,7 @@ def close_all() -> None:
     """Close what is the program's: an asker that reads a pipe to its end must not wait for us."""
     for stream in (0, 1):
         os.close(stream)
-    os.closerange(3, 256)
+    os.closerange(3, OPEN_FILES)
 
 
 def end_like(code: int) -> NoReturn:
@@ -124,12 +149,6 @@ def end_like(code: int) -> NoReturn:
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {-code})
         os.kill(os.getpid(), -code)
     os._exit(code if code >= 0 else 70)
-
-
-def prctl(number: int, value: int) -> None:
-    """Set one property of this process, where the system knows it."""
-    if LINUX:
-        ctypes.CDLL(None, use_errno=True).prctl(number, value, 0, 0, 0)
 
 
 if __name__ == "__main__":

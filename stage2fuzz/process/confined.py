@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import IO, Final
 
 from stage2fuzz.places import PACKAGE
+from stage2fuzz.process.cage import hide
 from stage2fuzz.process.limits import Limits, environment
 
 KILL_SECONDS: Final = 5.0
@@ -36,7 +37,8 @@ class Confined:
         environment, ``inherited`` are file descriptors that it gets.
         """
         confine = str(PACKAGE / "process" / "confine.py")
-        numbers = (os.getpid(), limits.memory, limits.file, limits.cpu)
+        hide()
+        numbers = (os.getpid(), limits.memory, limits.file, limits.cpu, limits.processes)
         self.process = subprocess.Popen(
             [sys.executable, "-I", "-S", confine, *map(str, numbers), *program],
             cwd=cwd or folder,

@@ -11,6 +11,14 @@ from stage2fuzz.places import IMPORT_ROOT
 INHERITED: Final = ("PATH", "LANG", "LC_ALL", "SYSTEMROOT", "PYTHONHASHSEED")
 """The only variables of ours that a confined process gets as they are."""
 
+CONFINED: Final = "STAGE2FUZZ_CONFINED"
+"""Tells a process that it is confined, and may run a tree's code itself."""
+
+
+def is_confined() -> bool:
+    """Whether this process runs in a cage of ours."""
+    return CONFINED in os.environ
+
 
 @dataclass(frozen=True, slots=True)
 class Limits:
@@ -22,6 +30,8 @@ class Limits:
     """Bytes of one file."""
     cpu: int = 0
     """Seconds of CPU time of one process."""
+    processes: int = 512
+    """Processes and threads; the kernel bounds root's by nothing but a container's own limit."""
     folder: int = 256 << 20
     """Bytes that all files of its folder may have together."""
 
@@ -39,5 +49,6 @@ def environment(folder: Path, more: Mapping[str, str] | None = None) -> dict[str
         "XDG_CACHE_HOME": cache,
         "HOME": str(folder),
         "TMPDIR": str(folder),
+        CONFINED: "1",
         **(more or {}),
     }

@@ -1,9 +1,8 @@
-"""Events as lines: JSON for programs, and a plain log that is stable enough to be expected.
+"""Events in full: records for programs, and a plain log that is stable enough to be expected.
 
 Both say everything and interpret nothing. Fields that a kind never uses are left out.
 """
 
-import json
 from collections.abc import Iterable
 
 from stage2fuzz.event_kind import UNUSED
@@ -12,10 +11,10 @@ from stage2fuzz.events import KINDS, SETUP, Event
 _PLACES = ("where", "old", "new", "aux")
 
 
-def event_json(event: Event) -> str:
-    """One event as a line of JSON: ``event``, ``thread`` and the payload that its kind uses."""
+def event_record(event: Event) -> dict[str, str | int]:
+    """One event for a program: ``event``, ``thread`` and the payload that its kind uses."""
     name, used = _used(event)
-    return json.dumps({"event": name, "thread": event[1]} | used)
+    return {"event": name, "thread": event[1], **used}
 
 
 def event_log(events: Iterable[Event]) -> str:

@@ -1,6 +1,7 @@
-"""A run as Markdown: what a commit message, an issue or a mail says about a fault."""
+"""A run in writing: Markdown for an issue, plain text for a mail or a commit message."""
 
 from collections.abc import Sequence
+from textwrap import wrap
 from typing import Final
 
 from stage2fuzz.case.case import Case
@@ -10,7 +11,9 @@ from stage2fuzz.oracles.violation import Violation
 from stage2fuzz.report.columns import interleaving, verdict_text
 
 WIDTH: Final = 96
-"""Characters of a line inside the code blocks: what web pages show; commit messages want 75."""
+"""Characters of a line inside the code blocks of Markdown: what web pages show."""
+MAIL_WIDTH: Final = 75
+"""Characters of a line in a mail to a kernel list, and in a commit message."""
 
 
 def markdown(
@@ -34,6 +37,31 @@ def markdown(
         "```text\n" + format_case(case) + "```",
     ]
     return "\n\n".join(parts) + "\n"
+
+
+def mail(
+    case: Case, events: list[Event], violations: Sequence[Violation], full: bool = False
+) -> str:
+    """A subject, what is wrong, the interleaving, and the case, in lines of 75 characters.
+
+    No line begins with ``#``, which git takes for a comment in a commit message. A case's own lines
+    are never folded, or they could not be copied.
+    """
+    first = violations[0].rule if violations else "no violation"
+    parts = [
+        *wrap(f"Subject: {first} on {case.engine}", MAIL_WIDTH, subsequent_indent=" "),
+        "",
+        verdict_text(violations, MAIL_WIDTH),
+        interleaving(case, events, violations, MAIL_WIDTH, full),
+        *wrap(
+            "To reproduce, save the lines below as fault.case and type "
+            "'stage2fuzz run fault.case':",
+            MAIL_WIDTH,
+        ),
+        "",
+        format_case(case),
+    ]
+    return "\n".join(parts).rstrip() + "\n"
 
 
 def _tags(violation: Violation) -> str:

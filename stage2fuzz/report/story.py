@@ -90,10 +90,13 @@ def story(events: list[Event], violations: Sequence[Violation], full: bool = Fal
 
 
 def fold(text: str, width: int) -> list[str]:
-    """A step's text in lines of ``width``, broken at spaces and after ``(``, later ones set in."""
+    """A step's text in lines of ``width``, broken at spaces, later ones set in.
+
+    The name of a call is parted from what it is given; ``(`` after a space stays with its word.
+    """
     width = max(width, _LEAST_FOLD)
     lines = [""]
-    for piece in re.split(r"(?<=[ (])", text):
+    for piece in re.split(r"(?<= )|(?<=\w\()", text):
         if len(lines[-1]) + len(piece.rstrip()) > width and lines[-1].strip():
             lines.append("  ")
         lines[-1] += piece

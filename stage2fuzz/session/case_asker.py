@@ -1,16 +1,17 @@
 """Ask a confined process what a case shows; each answer is checked here, where it comes in."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Final, Self, TypeVar
+from typing import Final, Self, TypeVar
 
 from stage2fuzz.case.case import Case
 from stage2fuzz.case.text import format_case, parse
 from stage2fuzz.errors import InputError
 from stage2fuzz.fuzz.outbox import parse_violation
 from stage2fuzz.oracles.violation import Violation
+from stage2fuzz.process.checked import count, listed, text
 from stage2fuzz.process.child import Child
 from stage2fuzz.process.end import DiedError, End
 from stage2fuzz.process.frames import Frame
@@ -20,7 +21,6 @@ from stage2fuzz.process.wait import nothing
 SERVER: Final = "stage2fuzz.session.case_server"
 MAX_KILLERS: Final = 16
 """Inputs of one batch that may kill the process before we rather doubt the process."""
-MAX_FEATURES: Final = 1 << 20
 ENDS: Final = ("finished", "deadlock", "crash", "limit")
 
 T = TypeVar("T")
@@ -93,10 +93,21 @@ class CaseAsker:
         """Let the next question have a new process."""
         self._child.renew()
 
+    def ask(
+        self,
+        do: str,
+        case: Case,
+        seconds: float,
+        read: Callable[[Frame, str], T],
+        more: Mapping[str, object] | None = None,
+    ) -> T:
+        """What ``read`` makes of the one answer, which must be about the case's engine."""
+        answer = self._one({"do": do, "case": format_case(case), **(more or {})}, seconds)
+        return self._read(do, answer, lambda one: read(one, case.engine))
+
     def judge(self, case: Case, seconds: float) -> Judgement:
         """Run ``case`` from its text: a reproduction from scratch."""
-        answer = self._one({"do": "judge", "case": format_case(case)}, seconds)
-        judged = self._read("judge", answer, lambda one: read_judgement(one, case.engine))
+        judged = self.ask("judge", case, seconds, read_judgement)
         if judged.ended == "crash":
             self._child.renew()  # its memory may be damaged
         return judged
@@ -106,14 +117,8 @@ class CaseAsker:
 
         The process gets ``start`` more seconds. What the answer shows is not proved by the answer.
         """
-        question = {
-            "do": "minimise",
-            "case": format_case(case),
-            "signature": signature,
-            "seconds": seconds,
-        }
-        answer = self._one(question, seconds + start)
-        return self._read("minimise", answer, lambda one: read_smaller(one, case.engine))
+        more = {"signature": signature, "seconds": seconds}
+        return self.ask("minimise", case, seconds + start, read_smaller, more)
 
     def shows(self, case: Case, signature: str, engine: str, seconds: float) -> bool | None:
         """Whether ``engine`` shows the fault by any schedule that is tried; None: it isn't here."""
@@ -195,24 +200,3 @@ def read_case_of(answer: Frame, engine: str) -> Case:
     if case.engine != engine:
         raise ValueError(case.engine)
     return case
-
-
-def text(value: Any) -> str:
-    """``value`` as what it must be; TypeError otherwise."""
-    if not isinstance(value, str):
-        raise TypeError
-    return value
-
-
-def listed(value: Any) -> Sequence[Any]:
-    """``value`` as what it must be; TypeError otherwise."""
-    if not isinstance(value, list) or len(value) > MAX_FEATURES:
-        raise TypeError
-    return value
-
-
-def count(value: Any) -> int:
-    """``value`` as what it must be, no number below zero; TypeError otherwise."""
-    if type(value) is not int or not 0 <= value < 1 << 62:
-        raise TypeError
-    return value

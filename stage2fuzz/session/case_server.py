@@ -13,6 +13,7 @@ from stage2fuzz.case.text import format_case, parse
 from stage2fuzz.errors import InputError
 from stage2fuzz.fuzz.harness import features
 from stage2fuzz.fuzz.outbox import violation_record
+from stage2fuzz.minimise import BUDGET
 from stage2fuzz.process.frames import Frame
 from stage2fuzz.process.serve import serve
 from stage2fuzz.report import event_log
@@ -31,10 +32,25 @@ def judge(question: Frame) -> Iterator[Frame]:
     }
 
 
+def run_whole(question: Frame) -> Iterator[Frame]:
+    """Run a case, and tell all that an ``Outcome`` has."""
+    outcome = run(parse(question["case"], "case"))
+    yield {
+        "case": format_case(outcome.case),
+        "violations": [violation_record(each) for each in outcome.violations],
+        "proofs": [each.events for each in outcome.violations],
+        "events": outcome.events,
+        "preemptions": outcome.preemptions,
+        "ended": outcome.ended,
+        "diverged": outcome.diverged,
+    }
+
+
 def minimise(question: Frame) -> Iterator[Frame]:
     """Make a case smaller that shows a fault."""
     case, signature = parse(question["case"], "case"), question["signature"]
-    smaller = minimise_finding(case, signature, seconds=question["seconds"])
+    budget = question.get("budget", BUDGET)
+    smaller = minimise_finding(case, signature, budget, question["seconds"])
     yield {
         "case": format_case(smaller.case),
         "preemptions": smaller.preemptions,
@@ -61,6 +77,7 @@ def find(question: Frame) -> Iterator[Frame]:
 
 ANSWERS: Final[dict[str, Callable[[Frame], Iterator[Frame]]]] = {
     "judge": judge,
+    "run": run_whole,
     "minimise": minimise,
     "measure": measure,
     "find": find,

@@ -5,8 +5,10 @@ reproduction from scratch. A fault that does not show again is our own bug and i
 crashes an engine's code ends that process and not this one, which holds the findings.
 """
 
+import tempfile
 from collections import deque
 from contextlib import suppress
+from pathlib import Path
 from typing import Final
 
 from stage2fuzz.case.case import Case
@@ -67,6 +69,14 @@ class Intake:
     def keep(self, case: Case, violation: Violation) -> int:
         """Record what took its process down: no events, no schedule, nothing to run again."""
         return self._record(case, violation, "")
+
+    def kills(self, engine: str, target: str, data: bytes) -> bool:
+        """Whether an input takes down a confined process that has nobody else's enemies."""
+        with tempfile.NamedTemporaryFile(prefix="stage2fuzz-input-") as file:
+            file.write(data)
+            file.flush()
+            path = Path(file.name)
+            return bool(self._asker.features(engine, target, [path], RUN_SECONDS)[1])
 
     def minimise_one(self) -> int | None:
         """Minimise the oldest finding that waits for it; its number, or None if none waits."""

@@ -1,8 +1,9 @@
-"""A local fuzzing session: targets as subprocesses, their findings confirmed, kept, minimised.
+"""A local fuzzing session: targets as confined processes, findings confirmed, kept, minimised.
 
 No server is needed. Each job runs one target after another, each in a process of its own with its
 own corpus and outbox; this process reads the outboxes and hands each finding to the intake, which
-has it run again from its text, keeps it, and has it minimised meanwhile.
+has it run again from its text, keeps it, and has it minimised meanwhile. How each process ended is
+looked at: one that ended by itself before its time, or that others killed, is told.
 """
 
 import os
@@ -11,6 +12,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections import Counter
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -25,11 +27,21 @@ from stage2fuzz.errors import InputError
 from stage2fuzz.findings import Store
 from stage2fuzz.fuzz.outbox import Outbox, Statistics, killer
 from stage2fuzz.process.confined import Confined
+from stage2fuzz.process.end import End, How
 from stage2fuzz.process.limits import Limits
 from stage2fuzz.session.intake import Intake
+from stage2fuzz.session.summary import Summary
 
 GRACE: Final = 5.0
-"""Seconds a target gets to end after it was asked to."""
+"""Seconds a target gets to end after its time, or after it was asked to."""
+START: Final = 5.0
+"""Seconds it may take to begin."""
+STALL: Final = 30.0
+"""Seconds without one more schedule after which a target hangs."""
+INPUT_SECONDS: Final = 10
+"""libFuzzer's limit of one input; a run is bounded to some milliseconds by the engine itself."""
+EARLY: Final = 3.0
+"""Seconds before its time at which an end is worth a word; restarts and rounding cost two."""
 
 
 @dataclass(slots=True)
@@ -41,6 +53,9 @@ class Job:
     target: str = ""
     outbox: Outbox | None = None
     ends: float = 0.0
+    done: int = 0
+    """Schedules when it last showed progress, and when that was."""
+    progressed: float = 0.0
 
 
 @dataclass(slots=True)
@@ -50,13 +65,23 @@ class Totals:
     schedules: int = 0
     judged: int = 0
     """Schedules that went to the oracles; of the others it is known what they would say."""
-    features: int = 0
+    seconds: float = 0.0
+    seen: int = 0
+    """The features of all processes, a bit each."""
 
-    def add(self, done: Statistics) -> None:
+    def add(self, outbox: Outbox) -> Statistics:
         """Count what one process did."""
+        done = outbox.statistics()
         self.schedules += done.schedules
         self.judged += done.judged
-        self.features += done.features
+        self.seconds += done.seconds
+        self.seen |= outbox.features()
+        return done
+
+    @property
+    def features(self) -> int:
+        """How many different features all processes showed."""
+        return self.seen.bit_count()
 
 
 class Session:
@@ -79,6 +104,8 @@ class Session:
         self.seconds, self.jobs = seconds, [Job(number) for number in range(jobs)]
         self.seed, self.options = seed, options
         self.totals = Totals()
+        self.shortfalls: Counter[str] = Counter()
+        """Why nothing found may not mean that there is nothing, and how often each."""
         self._turn = 0
         self._past = Totals()
         self._folder = tempfile.TemporaryDirectory(prefix="stage2fuzz-")
@@ -110,18 +137,44 @@ class Session:
         for job in self.jobs:
             if job.process is not None and job.process.process.poll() is not None:
                 self._ended(job)
-            if job.process is None and self.left > 1:
+            if job.process is None and self._more():
                 self._start(job)
             if job.process is not None:
                 running = True
-                if self.left == 0 or time.monotonic() > job.ends + GRACE:
+                late = time.monotonic() > job.ends + START + GRACE
+                if self.intake.stopping or late or self._stalls(job):
                     self._stop(job)
         self._read_outboxes()
-        return running or self.left > 1
+        return running or self._more()
 
     def pause(self) -> None:
         """Wait a moment for the targets."""
         time.sleep(0.1)
+
+    def summary(self) -> Summary:
+        """What was done and found; the session must have ended."""
+        shortfalls = [
+            f"{line}{f' ({times} times)' if times > 1 else ''}"
+            for line, times in self.shortfalls.items()
+        ]
+        left = self._end - time.monotonic()
+        if self.intake.stopping and left > EARLY:
+            shortfalls.append(f"stopped {left:.0f} of {self.seconds:.0f} s before its time")
+        found = [self.intake.store.get(number) for number in self.intake.findings]
+        totals = self.totals
+        return Summary(
+            self.engine,
+            totals.schedules,
+            totals.judged,
+            totals.features,
+            totals.seconds,
+            found,
+            shortfalls,
+        )
+
+    def _more(self) -> bool:
+        """Whether another target is worth its start; the first of each job always is."""
+        return self.left > 1 or (self.left > 0 and self._turn < len(self.jobs))
 
     def _start(self, job: Job) -> None:
         job.target = self.targets[self._turn % len(self.targets)]
@@ -138,14 +191,25 @@ class Session:
             f"--outbox={outbox}",
             f"-max_total_time={seconds}",
             f"-seed={self.seed + self._turn}",
+            f"-timeout={INPUT_SECONDS}",
             f"-artifact_prefix={outbox}{os.sep}",
             str(corpus),
         ]
         with (outbox / "log").open("wb") as log:
             job.process = Confined(command, folder, Limits(), stdout=log, cwd=Path.cwd())
         job.outbox = Outbox(outbox, self.engine)
-        job.ends = time.monotonic() + seconds
+        job.progressed = time.monotonic()
+        job.ends = job.progressed + seconds
+        job.done = 0
         self._turn += 1
+
+    def _stalls(self, job: Job) -> bool:
+        """Whether a target has run nothing for so long that it hangs."""
+        assert job.outbox is not None
+        done, now = job.outbox.statistics().schedules, time.monotonic()
+        if done != job.done:
+            job.done, job.progressed = done, now
+        return now > job.progressed + STALL
 
     def _stop(self, job: Job) -> None:
         """End a target, kindly and then for good; what it wrote is read all the same."""
@@ -157,36 +221,52 @@ class Session:
         self._ended(job)
 
     def _ended(self, job: Job) -> None:
+        """Read what a target left, and judge how it ended."""
         assert job.process is not None
         assert job.outbox is not None
-        code = job.process.close()
+        hung = job.process.process.poll() is None
+        code, early = job.process.close(), job.ends - time.monotonic()
         job.process = None
         self._read_outbox(job.outbox)
-        self._past.add(job.outbox.statistics())
-        ended_by_us = code in (0, -signal.SIGUSR1, -signal.SIGKILL)
-        if not ended_by_us and not self._take_killers(job.outbox, job.target, code):
+        done = self._past.add(job.outbox)
+        end = End(How.TIMEOUT, code) if hung else End.of(code)
+        if self._take_killers(job, end):
+            return
+        if not hung and code not in (0, -signal.SIGUSR1, -signal.SIGKILL):
             log = (job.outbox.folder / "log").read_text(errors="replace")
             tail = "\n".join(log.strip().splitlines()[-12:])
             self.intake.failures.append(f"{job.target} ended with {code}:\n{tail}")
+        elif hung or (early > EARLY and not self.intake.stopping):
+            self.shortfalls[f"{job.target} {end}, before its time"] += 1
+        elif not done.schedules and not self.intake.stopping:
+            self.shortfalls[f"{job.target} ran nothing"] += 1
 
     def _read_outboxes(self) -> None:
         totals = replace(self._past)
         for job in self.jobs:
             if job.process is not None and job.outbox is not None:
                 self._read_outbox(job.outbox)
-                totals.add(job.outbox.statistics())
+                totals.add(job.outbox)
         self.totals = totals
 
     def _read_outbox(self, outbox: Outbox) -> None:
         for case, violation in outbox.findings(self.intake.failures.append):
             self.intake.take(case, violation)
 
-    def _take_killers(self, outbox: Outbox, target: str, code: int) -> bool:
+    def _take_killers(self, job: Job, end: End) -> bool:
         """Record the input that a target's process died of, where compiled code ran in it."""
+        outbox = job.outbox
+        assert outbox is not None
         if not kind_of(self.engine).isolated:
             return False
-        found = outbox.killers(outbox.folder, code)
+        found = outbox.killers(outbox.folder, end.code)
+        running = outbox.running()
+        if not found and running is not None:
+            if end.how is How.TIMEOUT:
+                found = [("timeout", running)]
+            elif self.intake.kills(self.engine, job.target, running):
+                found = [("crash", running)]
         for how, data in found:
-            case = decode(data, self.engine, profile_named(target))
-            self.intake.keep(case, killer(how, target))
+            case = decode(data, self.engine, profile_named(job.target))
+            self.intake.keep(case, killer(how, job.target))
         return bool(found)

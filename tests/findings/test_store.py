@@ -201,7 +201,9 @@ def test_minimising_does_not_undo_triage(store: Store) -> None:
     store.attach_minimised(number, SMALL)
     finding = store.get(number)
     assert (finding.state, finding.owner, finding.label) == (State.TRIAGED, "kvm", "map race")
-    assert [(note.state, note.text) for note in finding.notes] == [("triaged", "looks real")]
+    assert [(note.state, note.text) for note in finding.notes] == [
+        ("triaged", "owner kvm, label map race; looks real")
+    ]
 
 
 def test_regressions_say_first_seen_in_and_fixed_in(store: Store) -> None:

@@ -32,6 +32,6 @@ def test_a_process_that_died_by_itself_died_of_what_it_ran(tmp_path: Path) -> No
     outbox = Outbox(tmp_path, "model:v5.10")
     assert outbox.killers(tmp_path, -signal.SIGSEGV) == [("crash", b"deadly")]
     assert outbox.killers(tmp_path, -signal.SIGKILL) == []
-    assert outbox.killers(tmp_path, 0) == []
+    assert outbox.killers(tmp_path, 0) == [("crash", b"deadly")]
     (tmp_path / "timeout-1").write_bytes(b"slow")
     assert outbox.killers(tmp_path, 70) == [("timeout", b"slow")]

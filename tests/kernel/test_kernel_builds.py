@@ -10,7 +10,7 @@ from stage2fuzz.case.scenario import Access, HostOp, Op, Scenario
 from stage2fuzz.case.text import format_case, parse
 from stage2fuzz.engine import engine_of
 from stage2fuzz.findings import State, Store
-from stage2fuzz.kernel import adapter
+from stage2fuzz.kernel import opener
 from stage2fuzz.kernel.build import ARCH
 from stage2fuzz.kernel.faults import FAULTS
 from stage2fuzz.kernel.faults.edit import MMU
@@ -31,7 +31,7 @@ SCHEDULES = 400
 def forget() -> None:
     """Let the next run build the tree again, as another process would."""
     engine_of.cache_clear()
-    adapter.open_engine.cache_clear()
+    opener.open_engine.cache_clear()
 
 
 class Lab:

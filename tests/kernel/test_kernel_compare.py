@@ -13,7 +13,7 @@ from stage2fuzz.case.profile import PROFILES, profile_named
 from stage2fuzz.case.scenario import Op, Scenario, Tlb
 from stage2fuzz.engine import engine_of
 from stage2fuzz.events import Event
-from stage2fuzz.kernel.adapter import open_engine
+from stage2fuzz.kernel.opener import open_engine
 from stage2fuzz.schedule.anchored import Anchored
 from stage2fuzz.studies.compare import compare
 

@@ -127,5 +127,95 @@ def test_the_fuzzing_process_learns_no_address_and_no_secret(
     assert set(seen) <= {
         "PATH", "LANG", "LC_ALL", "LC_CTYPE", "PYTHONPATH", "HOME", "TMPDIR",
         "PYTHONDONTWRITEBYTECODE", "PYTHONHASHSEED", "XDG_CACHE_HOME",
+        "STAGE2FUZZ_CONFINED",
     }  # fmt: skip
     assert os.environ[settings.BROKER]
+
+
+LEAVING = """
+import os, sys, time
+for _ in range(2):
+    if os.fork():
+        os.wait() if _ == 0 else os._exit(0)
+        break
+    try:
+        os.setsid()
+    except PermissionError:
+        open("refused", "w")
+else:
+    open("orphan", "w").write(str(os.getpid()))
+    time.sleep(600)
+"""
+
+
+def test_an_orphan_that_wants_to_leave_ends_with_the_program(tmp_path: Path) -> None:
+    assert run_confined(script(tmp_path, LEAVING), tmp_path, LIMITS, 20).how is How.OK
+    if sys.platform == "linux":
+        assert (tmp_path / "refused").exists()
+    orphan = tmp_path / "orphan"
+    assert not orphan.exists() or gone(int(orphan.read_text() or 0))
+
+
+ATTACK = """
+import json, os, signal, socket, time
+tried = {}
+def attempt(name, what):
+    try:
+        what()
+    except OSError as error:
+        tried[name] = error.errno
+    else:
+        tried[name] = 0
+asker = int(os.environ["ASKER"])
+attempt("environ", lambda: open(f"/proc/{asker}/environ").read())
+attempt("memory", lambda: open(f"/proc/{asker}/mem"))
+attempt("kill", lambda: os.kill(asker, signal.SIGKILL))
+attempt("kill parent", lambda: os.kill(os.getppid(), signal.SIGKILL))
+attempt("kill all", lambda: os.kill(-1, signal.SIGKILL))
+attempt("socket", lambda: socket.socket(socket.AF_UNIX))
+attempt("network", lambda: socket.socket(socket.AF_INET))
+attempt("group", lambda: os.setpgid(0, 0))
+attempt("session", lambda: os.setsid())
+json.dump(tried, open("tried", "w"))
+os.abort()
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the cage is Linux's")
+def test_the_cage_holds_and_an_abort_is_still_an_abort(tmp_path: Path) -> None:
+    more = {"ASKER": str(os.getpid())}
+    end = run_confined(script(tmp_path, ATTACK), tmp_path, LIMITS, 20, more=more)
+    assert end == End(How.CRASH, -signal.SIGABRT)
+    tried = json.loads((tmp_path / "tried").read_text())
+    assert not [name for name, error in tried.items() if not error], tried
+
+
+HANGUP = """
+import subprocess, sys, time
+from pathlib import Path
+from stage2fuzz.process.limits import Limits
+from stage2fuzz.process.wait import run_confined
+run_confined((sys.executable, "program.py"), Path("."), Limits(), 600)
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGKILL, signal.SIGTERM])
+def test_whatever_ends_the_asker_ends_all_that_it_started(tmp_path: Path, number: int) -> None:
+    script(
+        tmp_path,
+        "import os, time\n"
+        "child = os.fork()\n"
+        "open(f'{child}.pid', 'w') if child else None\n"
+        "time.sleep(600)",
+    )
+    asker = subprocess.Popen(
+        [sys.executable, "-c", HANGUP],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
+    )
+    while not (pids := list(tmp_path.glob("*.pid"))):
+        assert asker.poll() is None
+        time.sleep(0.05)
+    asker.send_signal(number)
+    asker.wait()
+    assert gone(int(pids[0].stem))

@@ -22,7 +22,7 @@ from stage2fuzz.case.scenario import Access, HostOp, Op, Scenario
 from stage2fuzz.case.text import parse
 from stage2fuzz.events import Event
 from stage2fuzz.oracles.violation import Category, Violation
-from stage2fuzz.report import event_json, event_log, markdown, sequence_svg, text
+from stage2fuzz.report import event_log, event_record, mail, markdown, sequence_svg, text
 from stage2fuzz.report.story import fold
 from stage2fuzz.report.words import Words
 
@@ -178,14 +178,14 @@ def test_the_log_says_every_used_field_and_no_other() -> None:
 
 
 def test_json_is_one_line_an_event() -> None:
-    assert json.loads(event_json(EVENTS[2])) == {
+    assert event_record(EVENTS[2]) == {
         "event": "walk",
         "thread": 0,
         "where": ROOT + 8,
         "new": 0,
         "aux": 1,
     }
-    assert "\n" not in event_json(EVENTS[0])
+    assert json.loads(json.dumps(event_record(EVENTS[0]))) == event_record(EVENTS[0])
 
 
 @pytest.mark.parametrize("kind", sorted(ev.KINDS))
@@ -210,6 +210,10 @@ def test_words_fold_at_spaces_and_after_the_name_of_a_call() -> None:
         "kvm_pgtable_stage2_unmap(",
         "  0x40000000 +2 MiB)",
     ]
+    assert fold("L3 0x40000000 = page rw- AF (was r-- AF)", 32) == [
+        "L3 0x40000000 = page rw- AF (was",
+        "  r-- AF)",
+    ]
     assert fold("x" * 45, 20) == ["x" * 20, "  " + "x" * 18, "  " + "x" * 7]
     assert fold("", 20) == [""]
     assert fold("x" * 20, -5) == ["x" * 12, "  " + "x" * 8]
@@ -231,3 +235,14 @@ def test_a_table_that_is_filled_before_it_is_linked_is_decoded() -> None:
         "L2 0x40000000 = table 0x10003000",
         "L1 0x40000000 = table 0x10002000",
     ]
+
+
+def test_a_mail_fits_75_columns_and_can_be_a_commit_message() -> None:
+    said = mail(CASE, EVENTS, [VIOLATION])
+    lines = said.splitlines()
+    assert lines[0] == f"Subject: permission taken away on {CASE.engine}"
+    assert max(map(len, lines)) <= 75
+    assert not any(line.startswith("#") for line in lines)
+    assert "vCPU 1 takes away the write permission" in " ".join(said.split())
+    begin = lines.index("stage2fuzz case 1")
+    assert parse("\n".join(lines[begin:]) + "\n", "mail").scenario == CASE.scenario

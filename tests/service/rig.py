@@ -6,6 +6,7 @@ import shutil
 import signal
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 from msgspec.structs import replace
@@ -25,17 +26,57 @@ ROOT = Path(__file__).parents[2]
 LEASE_SECONDS = 3
 
 
+PLANTED = "STAGE2FUZZ_PLANTED"
+
+
+def command_of(process: int) -> bytes:
+    """The command line of a process; empty where it is gone."""
+    with suppress(OSError):
+        return Path(f"/proc/{process}/cmdline").read_bytes()
+    return b""
+
+
+def below(process: int) -> list[int]:
+    """A process's children and their children and so on, those above before those below."""
+    found: list[int] = []
+    with suppress(OSError):
+        text = Path(f"/proc/{process}/task/{process}/children").read_text()
+        for child in map(int, text.split()):
+            found += [child, *below(child)]
+    return found
+
+
+class PlantedService(Service):
+    """A service whose processes have a fault of ``planted/sitecustomize.py``."""
+
+    def environment(self) -> dict[str, str]:
+        """The way to the fault before the way to the package."""
+        plain = super().environment()
+        folder = Path(__file__).parent / "planted"
+        return plain | {"PYTHONPATH": f"{folder}{os.pathsep}{plain['PYTHONPATH']}"}
+
+
 class Rig:
     """One campaign on a service of its own."""
 
-    def __init__(self, folder: Path, database: str, workers: int = 2, **behaviour: object) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        database: str,
+        workers: int = 2,
+        plant: str = "",
+        **behaviour: object,
+    ) -> None:
         self.targets = folder / "targets"
         shutil.copytree(STAND_IN, self.targets)
-        (self.targets / "behaviour.json").write_text(json.dumps(behaviour))
+        self.behaviour = behaviour
+        self.behave()
         os.environ[settings.TARGETS] = str(self.targets)
         os.environ[settings.LEASE] = str(LEASE_SECONDS)
         self.store = Store.open(database)
-        self.service = Service(campaigns.address(self.store.engine), workers)
+        kind = PlantedService if plant else Service
+        self.service = kind(campaigns.address(self.store.engine), workers)
+        os.environ[PLANTED] = plant
 
     def start(self, **more: object) -> int:
         """Start the service and a campaign of short orders; the campaign's number."""
@@ -45,11 +86,17 @@ class Rig:
         self.service.start()
         return self.campaign
 
+    def behave(self, **more: object) -> None:
+        """Tell the stand-in what to do from its next start on."""
+        part = self.targets / "behaviour.part"
+        part.write_text(json.dumps(self.behaviour | more))
+        part.replace(self.targets / "behaviour.json")
+
     def close(self) -> None:
         """End everything."""
         self.service.stop()
         self.store.close()
-        for name in (settings.TARGETS, settings.LEASE):
+        for name in (settings.TARGETS, settings.LEASE, PLANTED):
             os.environ.pop(name, None)
 
     def figures(self) -> Figures:
@@ -77,6 +124,14 @@ class Rig:
         os.killpg(process.pid, signal.SIGKILL)
         process.wait()
 
+    def signal(self, name: str, number: signal.Signals) -> None:
+        """Send a signal to a process and its pool, not to the targets that they run."""
+        main = self.service.processes[name].pid
+        for process in (main, *below(main)):
+            if b"celery" in command_of(process) or b"coordinator" in command_of(process):
+                with suppress(ProcessLookupError):
+                    os.kill(process, number)
+
     def expect_books_in_order(self) -> None:
         """Every finding once, every result once, no lease left over, the sums right."""
         with self.store.engine.connect() as connection:
@@ -89,6 +144,10 @@ class Rig:
             states: dict[str, int] = {each.state: each.number for each in rows}
             assert set(states) <= {"committed", "poisoned", "cancelled"}
             bodies = connection.execute(select(result.c.body, result.c.merged)).all()
+            late = select(func.count()).where(
+                result.c.lease_id == lease.c.id, result.c.epoch.not_in((0, lease.c.epoch))
+            )
+            assert connection.execute(late).scalar_one() == 0, "a worker wrote that was given up"
         assert all(merged for _body, merged in bodies)
         assert len(bodies) == sum(states.values()) - states.get("cancelled", 0)
         records = [json.loads(body) for body, _merged in bodies]

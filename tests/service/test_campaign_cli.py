@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from stage2fuzz.cli import main
-from stage2fuzz.cli.terminal import console, plain
+from stage2fuzz.cli.output import say
 from stage2fuzz.findings.figures import figures_of
 from stage2fuzz.findings.store import Store
 from tests.service.rig import ROOT
@@ -85,7 +85,7 @@ def test_a_deleted_campaign_is_gone_and_its_name_free(database: Path) -> None:
     assert "stop it first" in stage2fuzz(database, "campaign", "delete", "night", code=2)
     stage2fuzz(database, "campaign", "stop", "night")
     assert "its findings stay" in stage2fuzz(database, "campaign", "delete", "#1")
-    assert stage2fuzz(database, "campaign", "list") == "no campaigns\n"
+    assert stage2fuzz(database, "campaign", "list").startswith("no campaigns in ")
     stage2fuzz(database, "campaign", "start", "night")
 
 
@@ -103,8 +103,7 @@ def test_a_campaign_that_nobody_works_for_says_so_and_what_to_do(database: Path)
 
 
 def test_words_of_a_finding_are_printed_as_they_are(capsys: pytest.CaptureFixture[str]) -> None:
-    plain_console = console()
-    plain_console.print(plain("[red]x[/] [/nothing]\n\x1b[31mred"))
+    say("[red]x[/] [/nothing]\n\x1b[31mred")
     assert capsys.readouterr().out == "[red]x[/] [/nothing]\\n\\x1b[31mred\n"
 
 

@@ -6,7 +6,7 @@ are figures and the first run of each signature, as JSON that its reader distrus
 
 import time
 from dataclasses import asdict, dataclass, field
-from typing import Any, Final
+from typing import Final
 
 from stage2fuzz.case.case import Case
 from stage2fuzz.case.scenario import Scenario
@@ -18,6 +18,7 @@ from stage2fuzz.kernel.explore import explore
 from stage2fuzz.kernel.native import Native
 from stage2fuzz.oracles.judge import judge
 from stage2fuzz.oracles.violation import Violation
+from stage2fuzz.process.checked import count
 from stage2fuzz.process.frames import Frame
 from stage2fuzz.rules import Rules
 from stage2fuzz.schedule.base import Schedule
@@ -26,7 +27,6 @@ ENGINE: Final = "kernel:turn"
 """Stands in case texts for the library that asker and process both know."""
 COUNTED: Final = ("runs", "classes", "judged", "inconclusive", "restarts", "forgotten")
 """The figures of a turn's outcome."""
-MOST: Final = 1 << 62
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,19 +135,12 @@ def read_answer(answer: Frame) -> Done:
     """A turn's outcome, distrusted. Raises ValueError, KeyError, TypeError or InputError."""
     done = Done(crashed=answer["crashed"] is True)
     for name in COUNTED:
-        setattr(done, name, _count(answer[name]))
-    done.limits = {str(name): _count(times) for name, times in answer["limits"].items()}
-    done.seen = {str(signature): _count(times) for signature, times in answer["seen"].items()}
+        setattr(done, name, count(answer[name]))
+    done.limits = {str(name): count(times) for name, times in answer["limits"].items()}
+    done.seen = {str(signature): count(times) for signature, times in answer["seen"].items()}
     for each in answer["found"]:
         violation = parse_violation(each["violation"], "turn")
         schedule = parse(each["case"], "turn").schedule
-        done.found[violation.signature] = Found(violation, schedule, _count(each["runs"]))
+        done.found[violation.signature] = Found(violation, schedule, count(each["runs"]))
         done.seen.setdefault(violation.signature, 1)
     return done
-
-
-def _count(value: Any) -> int:
-    """``value`` as what it must be, no number below zero."""
-    if type(value) is not int or not 0 <= value < MOST:
-        raise TypeError
-    return value

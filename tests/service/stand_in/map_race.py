@@ -42,6 +42,8 @@ def main() -> None:
             die(how, path.read_bytes(), flags["artifact_prefix"])
     if how.get("always"):
         die(how, b"always", flags["artifact_prefix"])
+    if how.get("junk"):
+        litter(ours.outbox, corpus)
     begun = time.monotonic()
     schedules = 0
     reported: list[str] = []
@@ -77,6 +79,20 @@ def report(outbox: Path, engine: str, number: int, reported: list[str]) -> None:
     }
     whole(outbox / f"{number:016x}.finding.json", json.dumps(finding))
     reported.append(finding["signature"])  # type: ignore[arg-type]
+
+
+def litter(outbox: Path, corpus: Path) -> None:
+    """Write beside the findings whatever a process can write that has gone mad."""
+    outbox.mkdir(exist_ok=True)
+    for folder in (outbox, corpus):
+        os.mkfifo(folder / "pipe.finding.json")
+        (folder / "loop.finding.json").symlink_to("loop.finding.json")
+        (folder / "folder.finding.json").mkdir()
+        (folder / "secret.finding.json").symlink_to("/etc/passwd")
+        (folder / "bad.finding.json").write_text('{"format": 1, "verdict": "\\u0000"}')
+        (folder / "deep.finding.json").write_text("[" * 9999)
+        for number in range(50):
+            (folder / f"{number}.tmp").touch()
 
 
 def die(how: dict[str, object], data: bytes, prefix: str) -> None:

@@ -1,0 +1,59 @@
+"""One line of progress with an estimate, on standard error: standard output stays the result's."""
+
+import os
+import sys
+import time
+from contextlib import ExitStack
+from types import TracebackType
+from typing import Final, Self
+
+from rich.console import Console
+
+LINE_SECONDS: Final = 10.0
+"""Between two lines where standard error is no terminal."""
+
+
+class Progress:
+    """What a long command says while it works: always on a terminal, else now and then."""
+
+    def __init__(self, quiet: bool = False) -> None:
+        """``quiet`` says nothing unless somebody watches: a program reads the result."""
+        self._console = Console(
+            stderr=True,
+            highlight=False,
+            markup=False,
+            color_system=None if os.environ.get("NO_COLOR") else "auto",
+        )
+        self._watched = sys.stderr.isatty()
+        self._quiet = quiet and not self._watched
+        self._begun = time.monotonic()
+        self._next = self._begun + LINE_SECONDS
+        self._stack = ExitStack()
+
+    def __enter__(self) -> Self:
+        if self._watched:
+            self._status = self._stack.enter_context(self._console.status(""))
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        at: TracebackType | None,
+    ) -> None:
+        self._stack.close()
+
+    def update(self, line: str, done: float = 0.0) -> None:
+        """Say ``line``; ``done``, from 0 to 1, gives the estimate of what is left."""
+        if self._quiet:
+            return
+        now = time.monotonic()
+        if not self._watched and now < self._next:
+            return
+        spent = now - self._begun
+        left = f", about {spent * (1 - done) / done:,.0f} s left" if done > 0 and spent > 1 else ""
+        if self._watched:
+            self._status.update(line + left)
+        else:
+            self._next = now + LINE_SECONDS
+            print(line + left, file=sys.stderr, flush=True)
