@@ -5,11 +5,10 @@ wants to know how an engine must be treated asks its ``Kind``, which opens nothi
 itself. A new engine costs one package and one entry of ``ENGINES``.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib import import_module
-from typing import Final, Protocol, cast, runtime_checkable
+from typing import Final, NamedTuple, Protocol, cast, runtime_checkable
 
 from stage2fuzz.case.limits import check_engine
 from stage2fuzz.case.scenario import Scenario
@@ -46,21 +45,25 @@ class Engine(Protocol):
         """Run one scenario under one scheduler."""
 
 
-class Burst(Protocol):
-    """What one fuzz input's runs showed: 0 is its own schedule, n the n-th seed after it."""
+class Fresh(NamedTuple):
+    """A run of a burst that is worth judging."""
 
-    @property
-    def runs(self) -> int:
-        """How many there were."""
+    number: int
+    """0 is the input's own schedule, n the n-th seed after it."""
+    lasso: bool
+    """Whether a state may have returned in it; where none did, no vCPU is stuck."""
 
-    @property
-    def features(self) -> int:
-        """Interleaving features that no burst before showed."""
 
-    @property
-    def fresh(self) -> Sequence[tuple[int, bool]]:
-        """The runs that are worth judging, the most suspicious first, and whether a state may have
-        returned in each: where none did, no vCPU is stuck."""
+@dataclass(frozen=True, slots=True)
+class Burst:
+    """What one fuzz input's runs showed."""
+
+    runs: int
+    features: int
+    """Interleaving features that no burst before showed."""
+    fresh: tuple[Fresh, ...]
+    """The runs that are worth judging, the most suspicious first; if one crashed, that one alone,
+    since what runs after it may run in damaged memory."""
 
 
 @runtime_checkable

@@ -9,10 +9,10 @@ import struct
 from array import array
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Final
 
 from stage2fuzz.case.scenario import Scenario
-from stage2fuzz.engine import Trace
+from stage2fuzz.engine import Burst, Fresh, Trace
 from stage2fuzz.errors import InputError, ModelError
 from stage2fuzz.events import Event
 from stage2fuzz.kernel import abi
@@ -23,27 +23,6 @@ from stage2fuzz.schedule.replay import mismatch
 EVENT: Final = struct.Struct("<hhiqqq")
 """``abi.Event`` as Python reads thousands of them."""
 assert EVENT.size == ctypes.sizeof(abi.Event)
-
-
-class Fresh(NamedTuple):
-    """A run of a burst that is worth judging."""
-
-    number: int
-    """0 is the input's own schedule, n the n-th seed after it."""
-    lasso: bool
-    """Whether a state may have returned in it; where none did, no vCPU is stuck."""
-
-
-@dataclass(frozen=True, slots=True)
-class Burst:
-    """What one fuzz input's runs showed."""
-
-    runs: int
-    features: int
-    """Interleaving features that no burst before showed."""
-    fresh: tuple[Fresh, ...]
-    """The runs of classes that were not seen before, those with a tripwire first; if one crashed,
-    that one alone, since what runs after it may run in damaged memory."""
 
 
 @dataclass(frozen=True, slots=True)
