@@ -10,7 +10,7 @@ from stage2fuzz.cli.output import emit, say
 from stage2fuzz.cli.progress import Progress
 from stage2fuzz.cli.tables import Table
 from stage2fuzz.errors import InputError
-from stage2fuzz.studies.series import FAULTS, REVISIONS, Cell, Fault, cells, first_difference
+from stage2fuzz.studies.series import FAULTS, REVISIONS, Cell, SeriesFault, cells, first_difference
 
 MAX_SCHEDULES = 10_000_000
 
@@ -26,11 +26,11 @@ def series(
     for name, value in (("--schedules", schedules), ("--compare", compare)):
         if not 1 <= value <= MAX_SCHEDULES:
             raise InputError(name, f"{value} is out of range", f"1 to {MAX_SCHEDULES}")
-    begun: list[Fault] = []
+    begun: list[SeriesFault] = []
     whole = schedules * len(REVISIONS) * len(FAULTS) + 2 * compare
     with Progress(as_json) as progress:
 
-        def seen(revision: str, fault: Fault) -> None:
+        def seen(revision: str, fault: SeriesFault) -> None:
             progress.update(f"{revision}: {fault.name}", schedules * len(begun) / whole)
             begun.append(fault)
 
