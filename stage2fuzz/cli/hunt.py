@@ -8,10 +8,12 @@ from typing import Annotated, Final
 
 import typer
 
+from stage2fuzz.cli.exits import FOUND, INCONCLUSIVE
 from stage2fuzz.cli.live import drive
 from stage2fuzz.cli.options import DATABASE_VARIABLE, Json
 from stage2fuzz.cli.output import emit
 from stage2fuzz.cli.program import hint
+from stage2fuzz.cli.streams import complain
 from stage2fuzz.cli.tables import Table
 from stage2fuzz.cli.trees import Cache, Jobs, Tree, cores, prepared
 from stage2fuzz.errors import InputError
@@ -60,7 +62,20 @@ def explore(
         _report(hunt, library.key, database or "", as_json)
     if hunt.intake.failures:
         raise RuntimeError("\n".join(hunt.intake.failures))
-    raise typer.Exit(1 if hunt.signatures else 0)
+    missing = _missing(hunt)
+    for line in missing:
+        complain(f"stage2fuzz: inconclusive: {line}")
+    raise typer.Exit(FOUND if hunt.signatures else INCONCLUSIVE if missing else 0)
+
+
+def _missing(hunt: Hunt) -> list[str]:
+    """Why finding nothing would mean nothing, a line each."""
+    missing = [] if hunt.totals.judged else ["no schedule was judged"]
+    if hunt.totals.deaths:
+        missing.append(f"{hunt.totals.deaths} processes died, with what their last turns had seen")
+    if hunt.intake.stopping:
+        missing.append("it was ended before its time")
+    return missing
 
 
 def _check(seconds: int | None, schedules: int | None, seed: int) -> None:

@@ -6,12 +6,15 @@ when the program ends, when it is told to end (SIGTERM), or when its asker is go
 ``kill -9`` (PR_SET_PDEATHSIG). It then ends the way the program ended. Doing it here rather than
 between fork and exec of the asker means that no code of the asker runs in a half-copied process.
 
-What the program may not do is in ``cage.py`` beside this file.
+What the program may not do is in ``cage.py`` beside this file. Programs of our own (a broker, a
+worker) get no cage and no keeper: without ``--cage`` this one sets the limits, ties the program to
+its asker's life, and becomes it.
 
-Usage: confine.py ASKER MEMORY FILE CPU PROCESSES PROGRAM ARGUMENT...
+Usage: confine.py [--cage PROCESSES] ASKER MEMORY FILE CPU PROGRAM ARGUMENT...
+  PROCESSES  and threads of a caged program and its descendants
   ASKER      process id that must still be our parent
-  MEMORY     bytes of address space, FILE bytes of the largest file, CPU seconds of one process,
-             PROCESSES and threads of it and its descendants; 0 is no limit
+  MEMORY     bytes of address space, FILE bytes of the largest file, CPU seconds of one process
+             (0 is no limit, here and above)
 """
 
 import os
@@ -26,6 +29,7 @@ sys.path.insert(0, str(Path(__file__).parent))  # alone, -I -S: the package is n
 
 from cage import (  # type: ignore[import-not-found]
     PR_SET_CHILD_SUBREAPER,
+    PR_SET_NO_NEW_PRIVS,
     PR_SET_PDEATHSIG,
     close_cage,
     prctl,
@@ -34,14 +38,22 @@ from cage import (  # type: ignore[import-not-found]
 FORWARDED: Final = (signal.SIGUSR1, signal.SIGINT)
 """What the asker may send the program through us."""
 ENDING: Final = (signal.SIGTERM, signal.SIGHUP)
-ARGUMENTS: Final = 5
+ARGUMENTS: Final = 4
 """Numbers before the program."""
+CAGE: Final = "--cage"
 OPEN_FILES: Final = 1024
+LIMITED: Final = (resource.RLIMIT_AS, resource.RLIMIT_FSIZE, resource.RLIMIT_CPU)
+"""What MEMORY, FILE and CPU limit."""
 
 
 def main(arguments: list[str]) -> NoReturn:
     """Run the program confined, and end as it does."""
+    processes = None
+    if arguments[0] == CAGE:
+        processes, arguments = int(arguments[1]), arguments[2:]
     asker, *numbers = map(int, arguments[:ARGUMENTS])
+    if processes is None:
+        tie(arguments[ARGUMENTS:], numbers, asker)
     watched = {*FORWARDED, *ENDING, signal.SIGCHLD}
     signal.pthread_sigmask(signal.SIG_BLOCK, watched)
     prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
@@ -52,11 +64,23 @@ def main(arguments: list[str]) -> NoReturn:
     me = os.getpid()
     program = os.fork()
     if not program:
-        become(arguments[ARGUMENTS:], numbers, watched, me)
+        become(arguments[ARGUMENTS:], [*numbers, processes], watched, me)
     close_all()
     code = wait(program, watched)
     end_all(program)
     end_like(code)
+
+
+def tie(command: list[str], numbers: list[int], asker: int) -> NoReturn:
+    """Be a program of our own that ends with its asker."""
+    prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    prctl(PR_SET_NO_NEW_PRIVS, 1)
+    if os.getppid() != asker:
+        sys.exit("confine: the asker is gone")
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    for kind, value in zip(LIMITED, numbers, strict=True):
+        limit(kind, value)
+    os.execv(command[0], command)
 
 
 def become(
@@ -69,9 +93,8 @@ def become(
         os._exit(70)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, watched)
     memory, file, cpu, processes = numbers
-    limit(resource.RLIMIT_AS, memory)
-    limit(resource.RLIMIT_FSIZE, file)
-    limit(resource.RLIMIT_CPU, cpu)
+    for kind, value in zip(LIMITED, (memory, file, cpu), strict=True):
+        limit(kind, value)
     limit(resource.RLIMIT_NOFILE, OPEN_FILES)
     if processes:
         limit(resource.RLIMIT_NPROC, threads_now() + processes)

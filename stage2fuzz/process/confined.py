@@ -38,9 +38,9 @@ class Confined:
         """
         confine = str(PACKAGE / "process" / "confine.py")
         hide()
-        numbers = (os.getpid(), limits.memory, limits.file, limits.cpu, limits.processes)
+        numbers = (limits.processes, os.getpid(), limits.memory, limits.file, limits.cpu)
         self.process = subprocess.Popen(
-            [sys.executable, "-I", "-S", confine, *map(str, numbers), *program],
+            [sys.executable, "-I", "-S", confine, "--cage", *map(str, numbers), *program],
             cwd=cwd or folder,
             env=environment(folder, more),
             stdin=stdin,

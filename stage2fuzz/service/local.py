@@ -2,7 +2,7 @@
 
 The embedded set-up runs the very programs of production, on a broker without a port (a Unix socket
 in a folder of our own) and an SQLite file, so that nothing has to be installed and no second code
-path exists. Every process is started through ``confine``: whatever becomes of this one, they end.
+path exists. Every process is started through ``tied``: whatever becomes of this one, they end.
 """
 
 import contextlib
@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Final
 
 from stage2fuzz.errors import InputError
-from stage2fuzz.places import IMPORT_ROOT, PACKAGE, TARGETS
+from stage2fuzz.places import IMPORT_ROOT, TARGETS
 from stage2fuzz.service import settings
 
 RESTARTS: Final = 10
@@ -86,16 +86,10 @@ class Service:
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def _run(self, name: str, command: tuple[str, ...]) -> None:
-        confined = (
-            sys.executable,
-            "-I",
-            "-S",
-            str(PACKAGE / "process" / "confine.py"),
-            str(os.getpid()),
-        )
+        tied = str(Path(__file__).with_name("tied.py"))
         with (self.folder / f"{name}.log").open("ab") as log:
             self.processes[name] = subprocess.Popen(
-                [*confined, "0", "0", "0", *command],
+                [sys.executable, "-I", "-S", tied, str(os.getpid()), *command],
                 env=os.environ | self.environment(),
                 stdin=subprocess.DEVNULL,
                 stdout=log,

@@ -6,6 +6,7 @@ import shutil
 import signal
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 from msgspec.structs import replace
@@ -26,6 +27,23 @@ LEASE_SECONDS = 3
 
 
 PLANTED = "STAGE2FUZZ_PLANTED"
+
+
+def command_of(process: int) -> bytes:
+    """The command line of a process; empty where it is gone."""
+    with suppress(OSError):
+        return Path(f"/proc/{process}/cmdline").read_bytes()
+    return b""
+
+
+def below(process: int) -> list[int]:
+    """A process's children and their children and so on, those above before those below."""
+    found: list[int] = []
+    with suppress(OSError):
+        text = Path(f"/proc/{process}/task/{process}/children").read_text()
+        for child in map(int, text.split()):
+            found += [child, *below(child)]
+    return found
 
 
 class PlantedService(Service):
@@ -105,6 +123,14 @@ class Rig:
         process = self.service.processes[name]
         os.killpg(process.pid, signal.SIGKILL)
         process.wait()
+
+    def signal(self, name: str, number: signal.Signals) -> None:
+        """Send a signal to a process and its pool, not to the targets that they run."""
+        main = self.service.processes[name].pid
+        for process in (main, *below(main)):
+            if b"celery" in command_of(process) or b"coordinator" in command_of(process):
+                with suppress(ProcessLookupError):
+                    os.kill(process, number)
 
     def expect_books_in_order(self) -> None:
         """Every finding once, every result once, no lease left over, the sums right."""

@@ -150,7 +150,8 @@ def report(soak: Soak, spent: float) -> int:
     try:
         soak.rig.expect_books_in_order()
     except AssertionError as error:
-        wrong[f"sums: {str(error).splitlines()[0][:120] or 'wrong'}"] = 1
+        lines = str(error).splitlines() or ["wrong"]
+        wrong[f"sums: {lines[0][:120]}"] = 1
     print(f"faults injected: {number} of {len(soak.injected)} kinds in {spent:.0f} s")
     for name, times in sorted(soak.injected.items()):
         print(f"  {times} x {name}")

@@ -19,10 +19,12 @@ from stage2fuzz.findings.outage import Trouble
 from stage2fuzz.service import settings
 from stage2fuzz.service.orders import QUEUE
 from tests.service.conftest import PostgresServer
-from tests.service.rig import LEASE_SECONDS, Rig
+from tests.service.rig import LEASE_SECONDS, Rig, below, command_of
 
 GARBAGE = (b"garbage", b"[]", b"null", b"\xff\xfe", b'{"properties": {}}', b"[" * 3000)
 JUMPS = (-3600.0, 3600.0)
+REPLACED_SECONDS = 15 * LEASE_SECONDS
+"""For a worker to start and to take over."""
 
 
 class Faults:
@@ -64,26 +66,24 @@ class Faults:
         The target of the frozen worker goes on, so that the late worker has a result in its hands
         long before its successor.
         """
-        group = self.rig.service.processes["worker"].pid
         before = self.rig.figures().again
-        os.killpg(group, signal.SIGSTOP)
+        self.rig.signal("worker", signal.SIGSTOP)
         try:
             self.rig.service.begin("worker", "second")
-            end = time.monotonic() + 4 * LEASE_SECONDS
+            end = time.monotonic() + REPLACED_SECONDS
             while time.monotonic() < end and self.rig.figures().again <= before:
                 time.sleep(0.02)
         finally:
-            os.killpg(group, signal.SIGCONT)
+            self.rig.signal("worker", signal.SIGCONT)
         time.sleep(2)
         self.rig.kill("second")
         del self.rig.service.processes["second"]
 
     def freeze_coordinator(self) -> None:
         """Stop the coordinator for a while."""
-        group = self.rig.service.processes["coordinator"].pid
-        os.killpg(group, signal.SIGSTOP)
+        self.rig.signal("coordinator", signal.SIGSTOP)
         time.sleep(self.chooser.uniform(0.5, 2))
-        os.killpg(group, signal.SIGCONT)
+        self.rig.signal("coordinator", signal.SIGCONT)
 
     def second_coordinator(self) -> None:
         """Two at once for a while, the second killed."""
@@ -94,8 +94,8 @@ class Faults:
 
     def kill_pool_process(self) -> None:
         """Kill one of the worker's children, which holds an order or waits for one."""
-        confined = children_of(self.rig.service.processes["worker"].pid)
-        pool = [child for process in confined for child in children_of(process)]
+        below_worker = below(self.rig.service.processes["worker"].pid)
+        pool = [process for process in below_worker if b"celery" in command_of(process)]
         if pool:
             with suppress(ProcessLookupError):
                 os.kill(self.chooser.choice(pool), signal.SIGKILL)
@@ -185,20 +185,3 @@ class Faults:
     def redis(self) -> "Redis":
         """A client of the broker."""
         return Redis(unix_socket_path=self.broker_url.removeprefix("redis+socket://"))
-
-
-def command_of(process: int) -> bytes:
-    """The command line of a process; empty where it is gone."""
-    with suppress(OSError):
-        return Path(f"/proc/{process}/cmdline").read_bytes()
-    return b""
-
-
-def children_of(process: int) -> list[int]:
-    """The direct children of a process."""
-    with suppress(OSError):
-        return [
-            int(each)
-            for each in Path(f"/proc/{process}/task/{process}/children").read_text().split()
-        ]
-    return []

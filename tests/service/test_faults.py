@@ -101,11 +101,12 @@ def test_a_database_that_goes_away_is_waited_for(
 def test_a_worker_that_freezes_past_its_deadline_writes_nothing_twice(rig: Rig) -> None:
     rig.start(seconds=8)
     in_work(rig)
+    rig.signal("worker", signal.SIGSTOP)
     frozen = rig.service.processes["worker"]
-    os.killpg(frozen.pid, signal.SIGSTOP)
     rig.service.begin("worker", "second")
     rig.until(lambda figures: figures.again > 0)
-    os.killpg(frozen.pid, signal.SIGCONT)
+    os.kill(frozen.pid, 0)
+    rig.signal("worker", signal.SIGCONT)
     rig.until_done()
     rig.expect_books_in_order()
 
