@@ -13,10 +13,9 @@ from typing import Annotated, Final
 import typer
 
 from stage2fuzz import places
-from stage2fuzz.cli.options import Json
+from stage2fuzz.cli.options import Json, check_range
 from stage2fuzz.cli.output import emit
 from stage2fuzz.cli.trees import Cache, Tree, prepared
-from stage2fuzz.errors import InputError
 from stage2fuzz.kernel.adapter import REFERENCE, KernelEngine
 from stage2fuzz.kernel.explore import explore
 from stage2fuzz.oracles.judge import judge
@@ -35,10 +34,8 @@ def bench(
     as_json: Json = False,
 ) -> None:
     """Schedules a second of TREE on one core: engine, folding, judging, fuzzing end to end."""
-    if not 1 <= runs <= MAX_RUNS:
-        raise InputError("--runs", f"{runs} is out of range", f"1 to {MAX_RUNS}")
-    if not 0 <= seconds <= 3600:
-        raise InputError("--seconds", f"{seconds} is out of range", "0 to 3600")
+    check_range("--runs", runs, 1, MAX_RUNS)
+    check_range("--seconds", seconds, 0, 3600)
     library, engine = prepared(tree, cache)
     figures: dict[str, float] = {}
     for name, figure in _measured(tree, engine, runs, seconds):

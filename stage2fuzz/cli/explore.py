@@ -15,13 +15,13 @@ import typer
 from stage2fuzz.case.case import Case
 from stage2fuzz.case.scenario import Scenario, Tlb
 from stage2fuzz.case.text import format_case
+from stage2fuzz.cli.exits import FOUND, INCONCLUSIVE
 from stage2fuzz.cli.guarded import run_guarded
 from stage2fuzz.cli.named import load, stored
-from stage2fuzz.cli.options import DEFAULT_DATABASE, CaseName, Database, Json
+from stage2fuzz.cli.options import DEFAULT_DATABASE, CaseName, Database, Json, check_range
 from stage2fuzz.cli.output import emit, say, write
 from stage2fuzz.cli.progress import Progress
 from stage2fuzz.engine import kind_of
-from stage2fuzz.errors import InputError
 from stage2fuzz.oracles.violation import Violation
 from stage2fuzz.process.guard import Pulse
 from stage2fuzz.run import run_scheduled
@@ -83,10 +83,9 @@ def explore(
     as_json: Json = False,
 ) -> None:
     """Run every interleaving of a case's scenario, and say what that proves."""
-    if preemptions is not None and not 0 <= preemptions <= MOST_PREEMPTIONS:
-        raise InputError("--preemptions", f"{preemptions} is out of range", "0 to 100")
-    if not 1 <= executions <= MOST_EXECUTIONS:
-        raise InputError("--executions", f"{executions} is out of range", f"1 to {MOST_EXECUTIONS}")
+    if preemptions is not None:
+        check_range("--preemptions", preemptions, 0, MOST_PREEMPTIONS)
+    check_range("--executions", executions, 1, MOST_EXECUTIONS)
     given = load(case, stored(case, database))
     if engine:
         given = replace(given, engine=engine)
@@ -107,9 +106,9 @@ def explore(
 def _code(explored: Explored) -> int:
     """1 for violations, 3 where no run came to an end that says anything, else 0."""
     if explored.shown:
-        return 1
+        return FOUND
     ended = explored.search.coverage.executions - explored.inconclusive
-    return 0 if ended and not explored.interrupted else 3
+    return 0 if ended and not explored.interrupted else INCONCLUSIVE
 
 
 def _guarded(
