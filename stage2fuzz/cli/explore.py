@@ -3,11 +3,8 @@
 import signal
 import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from types import FrameType
 from typing import Annotated, Final
 
 import typer
@@ -17,6 +14,7 @@ from stage2fuzz.case.scenario import Scenario, Tlb
 from stage2fuzz.case.text import format_case
 from stage2fuzz.cli.exits import FOUND, INCONCLUSIVE
 from stage2fuzz.cli.guarded import run_guarded
+from stage2fuzz.cli.interrupt import on_signals
 from stage2fuzz.cli.named import load, stored
 from stage2fuzz.cli.options import DEFAULT_DATABASE, CaseName, Database, Json, check_range
 from stage2fuzz.cli.output import emit, say, write
@@ -140,7 +138,12 @@ def unreduced(engine: str, scenario: Scenario, preemptions: int | None) -> str:
 def _search(explored: Explored, scenario: Scenario, most: int, quiet: bool) -> None:
     started = time.monotonic()
     search, shown, pulse = explored.search, explored.shown, Pulse()
-    with _interruptible(explored), Progress(quiet) as progress:
+
+    def stop() -> None:
+        """End the search between two executions; what was seen is told."""
+        explored.interrupted = True
+
+    with on_signals(signal.SIGINT, act=stop), Progress(quiet) as progress:
         while not explored.interrupted and search.advance():
             outcome = run_scheduled(explored.engine, scenario, search)
             pulse.beat()
@@ -156,20 +159,6 @@ def _search(explored: Explored, scenario: Scenario, most: int, quiet: bool) -> N
                 f"{executions:,} executions, {rate:,.0f}/s, {len(shown)} violations; at most "
                 f"{(most - executions) / rate:,.0f} s to the limit of {most:,}"
             )
-
-
-@contextmanager
-def _interruptible(explored: Explored) -> Iterator[None]:
-    """Ctrl-C ends the search between two executions; what was seen is told."""
-
-    def stop(_number: int, _frame: FrameType | None) -> None:
-        explored.interrupted = True
-
-    before = signal.signal(signal.SIGINT, stop)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)
 
 
 def _write(explored: Explored, folder: Path) -> None:
