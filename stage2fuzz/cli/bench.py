@@ -7,6 +7,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Final
 
@@ -56,17 +57,21 @@ def _measured(
             yield f"{name}, {what}", figure
 
 
-def _stages(engine: KernelEngine, runs: int) -> list[tuple[str, float]]:
+def _stages(engine: KernelEngine, runs: int) -> Iterator[tuple[str, float]]:
     """The reference scenario, from the bare engine to each run judged."""
     native, scenario = engine.native, REFERENCE
     native.load(scenario)
-    steps = {alone: native.bare(1, 1000, alone) / 1000 for alone in (True, False)}
-    alone = _rate(runs, lambda: native.bare(1, runs, True))
-    bare = _rate(runs, lambda: native.bare(1, runs))
+    for what, alone in (("pgtable.c alone", True), ("with mmu.c", False)):
+        yield f"{what}, points a schedule", native.bare(1, 1000, alone) / 1000
+        yield f"{what}, schedules/s", _rate(runs, partial(native.bare, 1, runs, alone))
     classes: list[int] = []
-    folded = _rate(
-        runs, lambda: classes.extend(each.seed for each in explore(native, scenario, 1, runs))
+    yield (
+        "folded into classes, schedules/s",
+        _rate(
+            runs, lambda: classes.extend(each.seed for each in explore(native, scenario, 1, runs))
+        ),
     )
+    yield "of a new class, %", 100 * len(classes) / runs
     few = max(1, runs // 100)
 
     def judged() -> None:
@@ -74,15 +79,7 @@ def _stages(engine: KernelEngine, runs: int) -> list[tuple[str, float]]:
             native.run_seed(seed)
             judge(native.events(), engine.rules, len(scenario.vcpus), scenario.threads)
 
-    return [
-        ("pgtable.c alone, points a schedule", steps[True]),
-        ("pgtable.c alone, schedules/s", alone),
-        ("with mmu.c, points a schedule", steps[False]),
-        ("with mmu.c, schedules/s", bare),
-        ("folded into classes, schedules/s", folded),
-        ("of a new class, %", 100 * len(classes) / runs),
-        ("each run judged, schedules/s", _rate(few, judged)),
-    ]
+    yield "each run judged, schedules/s", _rate(few, judged)
 
 
 def _rate(runs: int, work: Callable[[], object]) -> float:
