@@ -12,11 +12,9 @@ from rich.table import Table
 
 from stage2fuzz.cli.interrupt import on_signals
 from stage2fuzz.cli.output import plain
-from stage2fuzz.cli.terminal import console
+from stage2fuzz.cli.terminal import LINE_SECONDS, console
 from stage2fuzz.session.intake import Intake
 
-LINE_SECONDS: Final = 10
-"""Between two lines where the output is no terminal."""
 SHOWN: Final = 8
 """Findings under the line where it is one."""
 
