@@ -45,20 +45,16 @@ class Engine(Protocol):
         """Run one scenario under one scheduler."""
 
 
-class Burst(Protocol):
+@dataclass(frozen=True, slots=True)
+class Burst:
     """What one fuzz input's runs showed: 0 is its own schedule, n the n-th seed after it."""
 
-    @property
-    def runs(self) -> int:
-        """How many there were."""
-
-    @property
-    def features(self) -> int:
-        """Interleaving features that no burst before showed."""
-
-    @property
-    def fresh(self) -> tuple[int, ...]:
-        """The runs that are worth judging, the most suspicious first."""
+    runs: int
+    features: int
+    """Interleaving features that no burst before showed."""
+    fresh: tuple[int, ...]
+    """The runs that are worth judging, the most suspicious first; if one crashed, that one alone,
+    since what runs after it may run in damaged memory."""
 
 
 @runtime_checkable

@@ -9,7 +9,7 @@ from stage2fuzz.cli.options import Json, check_range
 from stage2fuzz.cli.output import emit, say
 from stage2fuzz.cli.progress import Progress
 from stage2fuzz.cli.tables import Table
-from stage2fuzz.studies.series import FAULTS, REVISIONS, Cell, Fault, cells, first_difference
+from stage2fuzz.studies.series import FAULTS, REVISIONS, Cell, SeriesFault, cells, first_difference
 
 MAX_SCHEDULES = 10_000_000
 
@@ -24,11 +24,11 @@ def series(
     """Run every revision on every fault of the series and print what the oracles said."""
     for name, value in (("--schedules", schedules), ("--compare", compare)):
         check_range(name, value, 1, MAX_SCHEDULES)
-    begun: list[Fault] = []
+    begun: list[SeriesFault] = []
     whole = schedules * len(REVISIONS) * len(FAULTS) + 2 * compare
     with Progress(as_json) as progress:
 
-        def seen(revision: str, fault: Fault) -> None:
+        def seen(revision: str, fault: SeriesFault) -> None:
             progress.update(f"{revision}: {fault.name}", schedules * len(begun) / whole)
             begun.append(fault)
 

@@ -5,11 +5,11 @@ from typing import Final
 
 from stage2fuzz.arch import EXECUTE, READ, WRITE
 from stage2fuzz.case.scenario import SLOT_STRIDE, Access, Backing, Scenario, Slot
-from stage2fuzz.engine import Trace
+from stage2fuzz.engine import Burst, Trace
 from stage2fuzz.errors import InputError
 from stage2fuzz.events import ACCESS
 from stage2fuzz.kernel.build import Library
-from stage2fuzz.kernel.native import Burst, Native
+from stage2fuzz.kernel.native import Native
 from stage2fuzz.rules import Rules
 from stage2fuzz.schedule.base import Schedule, Scheduler
 from stage2fuzz.schedule.replay import Replay

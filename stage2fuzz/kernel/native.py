@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from stage2fuzz.case.scenario import Scenario
-from stage2fuzz.engine import Trace
+from stage2fuzz.engine import Burst, Trace
 from stage2fuzz.errors import InputError, ModelError
 from stage2fuzz.events import Event
 from stage2fuzz.kernel import abi
@@ -23,18 +23,6 @@ from stage2fuzz.schedule.replay import mismatch
 EVENT: Final = struct.Struct("<hhiqqq")
 """``abi.Event`` as Python reads thousands of them."""
 assert EVENT.size == ctypes.sizeof(abi.Event)
-
-
-@dataclass(frozen=True, slots=True)
-class Burst:
-    """What one fuzz input's runs showed: 0 is its own schedule, n the n-th seed after it."""
-
-    runs: int
-    features: int
-    """Interleaving features that no burst before showed."""
-    fresh: tuple[int, ...]
-    """The runs of classes that were not seen before, those with a tripwire first; if one crashed,
-    that one alone, since what runs after it may run in damaged memory."""
 
 
 @dataclass(frozen=True, slots=True)

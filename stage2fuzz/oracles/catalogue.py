@@ -35,6 +35,7 @@ from stage2fuzz.oracles.d3_writable_is_dirty import WritableIsDirty
 from stage2fuzz.oracles.d4_logging_start import LoggingStart
 from stage2fuzz.oracles.d5_clear_is_exact import ClearIsExact
 from stage2fuzz.oracles.d6_young import Young
+from stage2fuzz.oracles.d8_host_page_dirty import HostPageDirty
 from stage2fuzz.oracles.e1_reference_count import ReferenceCount
 from stage2fuzz.oracles.e2_no_leak import NoLeak
 from stage2fuzz.oracles.e3_no_double_free import NoDoubleFree
@@ -47,6 +48,7 @@ from stage2fuzz.oracles.g2_bounded_faults import BoundedFaults
 from stage2fuzz.oracles.g3_needless_break import NeedlessBreak
 from stage2fuzz.oracles.g4_no_deadlock import NoDeadlock
 from stage2fuzz.oracles.g5_right_exit import RightExit
+from stage2fuzz.oracles.g6_relax_takes_effect import RelaxTakesEffect
 from stage2fuzz.oracles.kernel_warnings import Crashed, Warned
 
 ORACLES: Final[tuple[type[Oracle], ...]] = (
@@ -82,6 +84,7 @@ ORACLES: Final[tuple[type[Oracle], ...]] = (
     LoggingStart,
     ClearIsExact,
     Young,
+    HostPageDirty,
     ReferenceCount,
     NoLeak,
     NoDoubleFree,
@@ -94,6 +97,7 @@ ORACLES: Final[tuple[type[Oracle], ...]] = (
     NeedlessBreak,
     NoDeadlock,
     RightExit,
+    RelaxTakesEffect,
     Warned,
     Crashed,
 )

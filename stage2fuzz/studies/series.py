@@ -33,7 +33,7 @@ STRATEGIES: Final = ("breaker", "random")
 
 
 @dataclass(frozen=True, slots=True)
-class Fault:
+class SeriesFault:
     """One of the faults that the cover letter names: where it shows, and who says so."""
 
     name: str
@@ -55,12 +55,12 @@ _DRY: Final = Scenario(
     slots=(Slot(logging=True),), vcpus=_vcpus(WRITE, READ), options=Options(cache_pages=1)
 )
 FAULTS: Final = (
-    Fault("permission taken away", "C6", _LOGGED, "C6"),
-    Fault("needless break-before-make", "G3", _LOGGED, "G3"),
-    Fault("faults in another's window", "G2", _LOGGED, "G2"),
-    Fault("stuck: loop A (logging, 4 KiB)", "G1", _LOGGED, "G1 A"),
-    Fault("stuck: loop B (1 GiB block)", "G1", _BLOCK, "G1 B"),
-    Fault("spurious dirty page", "D2", _DRY, "D2"),
+    SeriesFault("permission taken away", "C6", _LOGGED, "C6"),
+    SeriesFault("needless break-before-make", "G3", _LOGGED, "G3"),
+    SeriesFault("faults in another's window", "G2", _LOGGED, "G2"),
+    SeriesFault("stuck: loop A (logging, 4 KiB)", "G1", _LOGGED, "G1 A"),
+    SeriesFault("stuck: loop B (1 GiB block)", "G1", _BLOCK, "G1 B"),
+    SeriesFault("spurious dirty page", "D2", _DRY, "D2"),
 )
 
 
@@ -69,7 +69,7 @@ class Cell:
     """One revision on one fault: how many schedules showed it, and the first that did."""
 
     revision: str
-    fault: Fault
+    fault: SeriesFault
     schedules: int
     violations: int
     first: Case | None
@@ -82,7 +82,7 @@ def scheduler(number: int) -> Scheduler:
     return strategy(STRATEGIES[number % len(STRATEGIES)], number)
 
 
-def tell(revision: str, fault: Fault, schedules: int) -> Cell:
+def tell(revision: str, fault: SeriesFault, schedules: int) -> Cell:
     """Run ``schedules`` schedules of the fault's scenario on one revision."""
     violations, at = 0, 0
     first: Case | None = None
@@ -100,7 +100,7 @@ def shows(outcome: Outcome, oracle: str) -> bool:
     return any(violation.oracle == oracle for violation in outcome.violations)
 
 
-def cells(schedules: int, seen: Callable[[str, Fault], None]) -> Iterator[Cell]:
+def cells(schedules: int, seen: Callable[[str, SeriesFault], None]) -> Iterator[Cell]:
     """The whole table, row by row; ``seen`` hears what comes next."""
     for revision in REVISIONS:
         for fault in FAULTS:

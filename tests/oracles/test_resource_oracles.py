@@ -44,13 +44,27 @@ def test_a_missing_reference_frees_too_early() -> None:
 
 
 def test_a_table_nobody_links_is_leaked() -> None:
-    for way_out in (0, FREE, FREE_DEFERRED):
+    for way_out in ((), (FREE,), (FREE_DEFERRED, FREE)):
         story = Story()
         story.add(ALLOC, 0, L2)
-        if way_out:
-            story.add(way_out, 0, L2)
+        for kind in way_out:
+            story.add(kind, 0, L2)
         story.quiescent()
-        assert ("E2" in story.judge()) is not way_out
+        assert ("E2" in story.judge()) is not bool(way_out)
+
+
+def test_a_deferred_free_that_frees_nothing_is_a_leak() -> None:
+    story = Story()
+    story.add(ALLOC, 0, L2)
+    deferred = story.add(FREE_DEFERRED, 0, L2)
+    assert "E2" not in story.judge(), "the grace period may go on"
+    end = story.quiescent()
+    violation = story.judge()["E2"]
+    assert violation.events == (deferred, end)
+    assert violation.verdict == (
+        "table page 0x10002000 is handed to a deferred free that did not free it and was never "
+        "freed"
+    )
 
 
 def test_teardown_leaves_nothing() -> None:

@@ -3,7 +3,7 @@
 import pytest
 
 from stage2fuzz.run import run
-from stage2fuzz.studies.series import FAULTS, Fault, first_difference, shows, tell
+from stage2fuzz.studies.series import FAULTS, SeriesFault, first_difference, shows, tell
 
 BY_NAME = {fault.name: fault for fault in FAULTS}
 PERMISSION, BREAK, WINDOW, LOOP_A, LOOP_B, DIRTY = FAULTS
@@ -35,7 +35,7 @@ GONE = [
 
 
 @pytest.mark.parametrize(("revision", "fault"), SHOWN)
-def test_a_fault_is_found_and_its_first_case_replays(revision: str, fault: Fault) -> None:
+def test_a_fault_is_found_and_its_first_case_replays(revision: str, fault: SeriesFault) -> None:
     cell = tell(revision, fault, 60)
     assert cell.violations
     assert cell.first is not None
@@ -43,7 +43,7 @@ def test_a_fault_is_found_and_its_first_case_replays(revision: str, fault: Fault
 
 
 @pytest.mark.parametrize(("revision", "fault"), GONE)
-def test_a_fault_is_gone(revision: str, fault: Fault) -> None:
+def test_a_fault_is_gone(revision: str, fault: SeriesFault) -> None:
     assert tell(revision, fault, 60).violations == 0
 
 

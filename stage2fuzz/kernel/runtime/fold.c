@@ -85,6 +85,7 @@ static inline int is_heard(const struct s2_event *event)
 #define WHEN_AGE_CALL (call == S2_CALL_IS_YOUNG || call == S2_CALL_MKOLD)
 #define WHEN_REMOVES \
 	(call >= S2_FIRST_HOST_CALL || call == S2_CALL_UNMAP || call == S2_CALL_WRPROTECT)
+#define WHEN_MMAP (where == S2_LOCK_MMAP)
 #define WHEN_PROMISES (WHEN_REMOVES || !s2_shared_faults)
 
 #define MEET(at, from, when) \

@@ -9,7 +9,7 @@ from stage2fuzz.case.text import HEADER, parse
 from stage2fuzz.report import text
 from stage2fuzz.run import run
 
-DOCS = Path(__file__).parent.parent / "docs"
+DOCS = Path(__file__).parents[2] / "docs"
 BLOCK = re.compile(r"^```\w*\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
