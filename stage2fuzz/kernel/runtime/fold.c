@@ -9,6 +9,7 @@
  * first.
  */
 #include <string.h>
+#include "assertion.h"
 #include "fold.h"
 #include "pages.h"
 #include "places.h"
@@ -100,8 +101,7 @@ static struct meeting *meet(const struct s2_event *event, const struct fold_thre
 	switch (event->kind) {
 	S2_MEETINGS(MEET)
 	default:
-		/* No kind of the table: some C file made it up. */
-		__builtin_trap();
+		S2_ASSERT(!"a kind of the table of events", event->kind);
 	}
 	return to;
 }
