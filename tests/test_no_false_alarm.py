@@ -41,7 +41,7 @@ IN_V7_3 = tuple(real for real in IN_V6_12 if not real.startswith("G5"))
 C9 = "C9 mapping size: relax at another level"
 BESIDE_C9 = "D1 no lost dirty page: write neither reported nor marked"
 """What C9 leads to where the guest writes to the rest of the block."""
-LATE_MARK = r"D8 host page marked dirty: marked after the host took it, .*"
+LATE_MARK = r"D8 host page marked dirty: marked after the (?:lock was dropped|host took it), .*"
 """v6.2 to v6.12 mark the host's page after they dropped the lock."""
 LOST_RELAX = r"G6 relax takes effect: .*"
 """v6.2 to v6.6: whoever loses the race to relax a leaf does not flush it."""
