@@ -182,6 +182,8 @@ WARN_TABLE_OVER_VALID: Final = 3
 WARN_REFCOUNT: Final = 4
 WARN_OTHER: Final = 5
 WARN_BUG: Final = 6
+WARN_MEMORY_CACHE: Final = 7
+"""kvm_mmu_memory_cache_alloc found the cache empty."""
 
 LIMIT_STEPS: Final = 1
 LIMIT_FAULTS: Final = 2

@@ -54,6 +54,7 @@ _WARNINGS: Final = {
     ev.WARN_TABLE_OVER_VALID: "a table is put over a valid entry",
     ev.WARN_REFCOUNT: "a reference count is wrong",
     ev.WARN_BUG: "BUG",
+    ev.WARN_MEMORY_CACHE: "kvm_mmu_memory_cache_alloc finds the memory cache empty",
 }
 _ERRNOS: Final = {
     value: name

@@ -5,7 +5,6 @@ from stage2fuzz.events import (
     CALL_DESTROY,
     CALL_MAP,
     CALL_UNMAP,
-    ENOMEM,
     FREE,
     FREE_DEFERRED,
     LOCK,
@@ -13,6 +12,8 @@ from stage2fuzz.events import (
     ORDER_CAS,
     ORDER_PLAIN,
     PIN,
+    WARN,
+    WARN_MEMORY_CACHE,
 )
 from stage2fuzz.oracles import Rules
 from tests.oracles.story import HOST, IPA, L2, L3, Story, leaf
@@ -112,16 +113,28 @@ def test_a_fault_tops_its_cache_up_before_it_runs_dry() -> None:
         else:
             story.lock(0)
         story.call(0)
-        story.returned(0, result=-ENOMEM)
-        assert ("E5" in story.judge()) is not topup
+        story.add(WARN, 0, aux=WARN_MEMORY_CACHE)
+        signature = story.judge()["E5"].signature
+        assert signature.endswith(
+            ("no top-up, read translation fault", "topped up too little, read translation fault")[
+                topup
+            ]
+        )
+        assert "WARN" not in story.judge()
+
+
+def test_whoever_takes_from_an_empty_cache_outside_a_fault_is_told_of() -> None:
+    story = Story()
+    story.add(WARN, 3, aux=WARN_MEMORY_CACHE)
+    assert story.judge()["E5"].signature.endswith("memory cache empty, no fault")
 
 
 def test_nobody_asks_the_system_for_pages_under_the_lock() -> None:
-    for aux in (0, 1):
+    for aux in (0, 1, 2):
         story = Story()
         story.lock(0)
         story.add(ALLOC, 0, L2, aux=aux)
-        assert ("E5" in story.judge()) is bool(aux)
+        assert ("E5" in story.judge()) is (aux == 1)
 
 
 def test_unmap_needs_the_lock_for_writing() -> None:
