@@ -150,6 +150,8 @@ CALL_SLOT_DELETE: Final = 29
 CALL_TEARDOWN: Final = 30
 FIRST_HOST_CALL: Final = CALL_LOG_ENABLE
 """Calls from here on are the host's; those before it are the page-table code's."""
+INVALIDATE_NONBLOCK: Final = 1
+"""The ``argument`` of a CALL_INVALIDATE_START whose notifier may not block; else it is 0."""
 CALL_CODE: Final = 0xFF
 CALL_PROT_SHIFT: Final = 8
 CALL_NAMES: Final = {

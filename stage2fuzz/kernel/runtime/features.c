@@ -1,4 +1,4 @@
-/* Interleaving features of a run, the same as stage2fuzz/fuzz/features.py counts, number for number.
+/* Interleaving features of a run: what stage2fuzz/fuzz/features.py counts, number for number.
  *
  * The events stay where they are, so a run costs a tenth of what the Python side would take.
  */
