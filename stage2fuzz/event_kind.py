@@ -144,6 +144,8 @@ class When(Enum):
     """The call looks at access flags or clears them."""
     REMOVES = auto()
     """The call takes translations away, so its return is asked about TLBs."""
+    MMAP = auto()
+    """The lock is the mmap lock, under which a fault looks at the host's mapping."""
     PROMISES = auto()
     """The call's promise is looked up in the tree when it returns."""
 

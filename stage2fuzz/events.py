@@ -151,6 +151,8 @@ CALL_TEARDOWN: Final = 30
 CALL_SLOT_CREATE: Final = 31
 FIRST_HOST_CALL: Final = CALL_LOG_ENABLE
 """Calls from here on are the host's; those before it are the page-table code's."""
+INVALIDATE_NONBLOCK: Final = 1
+"""The ``argument`` of a CALL_INVALIDATE_START whose notifier may not block; else it is 0."""
 CALL_CODE: Final = 0xFF
 CALL_PROT_SHIFT: Final = 8
 CALL_NAMES: Final = {
@@ -300,7 +302,8 @@ _ROWS: Final = (
     EventKind(TOPUP, "topup", "- pages result -", Depends.TOPUP, _NOWHERE),
     EventKind(LOCK, "lock", "lock - - shared", Depends.LOCK, _NOWHERE,
          feature=Feature(7, Label.WHERE)),
-    EventKind(UNLOCK, "unlock", "lock - - shared", Depends.LOCK, _NOWHERE,
+    EventKind(UNLOCK, "unlock", "lock - - shared", Depends.LOCK,
+         (Meeting(Place.SEQUENCE, Side.READS, When.MMAP),),
          feature=Feature(8, Label.WHERE)),
     EventKind(RCU_LOCK, "rcu-lock", "- - - -", Depends.EVERYTHING, _READER),
     EventKind(RCU_UNLOCK, "rcu-unlock", "- - - -", Depends.EVERYTHING, _READER),
@@ -321,8 +324,7 @@ _ROWS: Final = (
     EventKind(PIN, "pin", "ipa asked address flags", Depends.HOST_WRITE, _HOST_READ,
          feature=Feature(12, Label.WHERE)),
     EventKind(UNPIN, "unpin", "ipa - address -", Depends.HOST_READ, _NOWHERE),
-    EventKind(PFN_DIRTY, "pfn-dirty", "ipa - address -", Depends.HOST_WRITE, _NOWHERE,
-         Heard.NEVER),
+    EventKind(PFN_DIRTY, "pfn-dirty", "ipa - address -", Depends.HOST_WRITE, _HOST_READ),
     EventKind(MARK_DIRTY, "mark-dirty", "ipa - - -", Depends.HOST_WRITE,
          (*_HOST_READ, *_TREE_ASKED), feature=Feature(9, Label.WHERE)),
     EventKind(CLEAR_DIRTY, "clear-dirty", "ipa - - -", Depends.HOST_WRITE, _HOST_WRITTEN,

@@ -43,6 +43,14 @@ from stage2fuzz.model.pgtable.walk import Walk, kvm_pgtable_walk
 from stage2fuzz.model.planted import Function, nothing, spoil
 
 spoil("relax_without_tlbi", kvm_tlb_flush_vmid_ipa, (kvm_pgtable_stage2_relax_perms,))(nothing)
+
+
+@spoil("relax_flushes_the_next_page", kvm_tlb_flush_vmid_ipa, (kvm_pgtable_stage2_relax_perms,))
+def relax_flushes_the_next_page(target: Function, vm: Vm, ipa: int, level: int) -> None:
+    """The page after the one that was changed is flushed."""
+    target(vm, ipa + PAGE_SIZE, level)
+
+
 spoil("free_before_flush", kvm_tlb_flush_vmid, (stage2_map_walk_table_pre,))(nothing)
 spoil("collapse_leaks_the_child", release_table, (stage2_map_walk_table_post,))(nothing)
 

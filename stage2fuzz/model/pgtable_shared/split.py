@@ -17,8 +17,19 @@ from stage2fuzz.arch import (
     PTE_WRITE,
     PTE_XN,
 )
-from stage2fuzz.events import CALL, CALL_SPLIT, DSB_ISHST, EAGAIN, ENOMEM, ORDER_RELEASE, RETURN
-from stage2fuzz.model.kvm_pgtable import LEAF, PROT_R, PROT_W, PROT_X
+from stage2fuzz.events import (
+    CALL,
+    CALL_SPLIT,
+    DSB_ISHST,
+    EAGAIN,
+    ENOMEM,
+    ORDER_RELEASE,
+    PROT_R,
+    PROT_W,
+    PROT_X,
+    RETURN,
+)
+from stage2fuzz.model.kvm_pgtable import LEAF
 from stage2fuzz.model.machine.memcache import kvm_mmu_memory_cache_alloc
 from stage2fuzz.model.machine.vm import SPLIT_CACHE, Vm
 from stage2fuzz.model.pgtable.leaf import kvm_init_valid_leaf_pte, stage2_set_prot_attr
