@@ -54,11 +54,10 @@ def check_scenario(scenario: Scenario, where: str) -> None:
         _refuse(where, "needs a processor whose features differ from QEMU's", "without the option")
     if options.cache_pages or options.failing_topup or options.failing_atomic:
         _refuse(where, "needs an allocation to fail, which cannot be forced", "without the option")
-    for slot in scenario.slots:
-        if slot.backing is Backing.DEVICE:
-            _refuse(where, "needs device memory, which the machine has none of")
-        if slot.first:
-            _refuse(where, "needs a slot that begins inside a block", "without 'first'")
+    if any(slot.backing is Backing.DEVICE for slot in scenario.slots):
+        _refuse(where, "needs device memory, which the machine has none of")
+    if any(slot.first for slot in scenario.slots):
+        _refuse(where, "needs a slot that begins inside a block", "without 'first'")
     if any(page.host is Host.LAZY for page in scenario.host_pages):
         what = "needs a page that becomes writable without a notifier, which a file system gives"
         _refuse(where, what, "the same with a slot that is logged shows most of it")
