@@ -37,9 +37,15 @@ def compare_engines(
     output: Annotated[
         Path | None, typer.Option(help="Folder for the first case of each difference.")
     ] = None,
+    real: Annotated[
+        Path | None,
+        typer.Option(metavar="IMAGE", help="Compare one engine with this kernel, under QEMU."),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Compare two engines, or two trees: the first difference of meaning in each run."""
+    if real is not None:
+        _with_a_real_kernel(cases, engine or [], real, seconds, seed, output, as_json)
     if engine is None or len(engine) != 2:
         raise InputError("--engine", "must be given twice", "--engine A --engine B")
     if not 1 <= seconds <= MAX_SECONDS:
@@ -77,6 +83,26 @@ def compare_engines(
     else:
         _print(total, list(found.values()), pair)
     raise typer.Exit(1 if found else 0 if total else 3)
+
+
+def _with_a_real_kernel(
+    cases: list[Path] | None,
+    engine: list[str],
+    image: Path,
+    seconds: int,
+    seed: int,
+    output: Path | None,
+    as_json: bool,
+) -> None:
+    """What ``--real`` asks for; it ends the command."""
+    if cases or len(engine) != 1:
+        raise InputError("--real", "takes one --engine and draws its own cases", "no case files")
+    if not 1 <= seconds <= MAX_SECONDS:
+        raise InputError("--seconds", f"{seconds} is out of range", f"1 to {MAX_SECONDS}")
+    from stage2fuzz.cli.real import compare_real  # noqa: PLC0415  (only here needs QEMU's parts)
+
+    engine_of(engine[0])
+    compare_real(engine[0], image, seconds, seed, output, as_json)
 
 
 def _of_cases(paths: list[Path], seed: int) -> Iterator[tuple[Scenario, int]]:

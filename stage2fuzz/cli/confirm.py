@@ -1,5 +1,6 @@
 """stage2fuzz confirm: a finding's interleaving, forced onto a real kernel."""
 
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
@@ -9,8 +10,10 @@ import typer
 from stage2fuzz.cli.builds import warn_of_build
 from stage2fuzz.cli.named import load, stored
 from stage2fuzz.cli.options import DEFAULT_DATABASE, CaseName, Database, Json
-from stage2fuzz.cli.output import emit
+from stage2fuzz.cli.output import emit, write
+from stage2fuzz.cli.progress import Progress
 from stage2fuzz.cli.terminal import console
+from stage2fuzz.confirm.reproducers import COMMAND, reproducer_of
 from stage2fuzz.confirm.session import Answer, confirm
 from stage2fuzz.confirm.subject import prepare
 from stage2fuzz.confirm.tell import record, tell
@@ -33,6 +36,10 @@ def confirm_case(
         str, typer.Option(help="Run the case on this kernel engine first, for its switches.")
     ] = "",
     oracle: Annotated[str, typer.Option(help="Look for this oracle's consequence only.")] = "",
+    reproducer: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE.c", help="Write a user-space program that forces it alone."),
+    ] = None,
     stacks: Annotated[bool, typer.Option("--stacks", help="Show where each thread stood.")] = False,
     database: Database = DEFAULT_DATABASE,
     as_json: Json = False,
@@ -41,7 +48,7 @@ def confirm_case(
 
     Exit codes: 0 confirmed, 1 refuted, 2 bad input, 3 the schedule was not reached.
     """
-    if kernel is None:
+    if kernel is None and reproducer is None:
         raise InputError("--kernel", "missing", "the image to boot; docs/real-kernel.md says which")
     if not 1 <= times <= MAX_TIMES:
         raise InputError("--times", f"{times} is out of range", f"1 to {MAX_TIMES}")
@@ -52,14 +59,18 @@ def confirm_case(
         loaded = replace(loaded, engine=engine)
     warn_of_build(what, loaded)
     subject = prepare(loaded, what, oracle or (finding.oracle if finding is not None else ""))
-    asked = (subject.case.scenario, subject.plan, subject.serial, subject.rules, times)
-    out = console()
-    with out.status("") as status:
-        done = confirm(kernel, *asked, progress=status.update)
-        control = confirm(fixed, *asked, progress=status.update) if fixed is not None else None
+    if reproducer is not None:
+        write(reproducer, reproducer_of(subject.rules, what).read_text())
+        print(f"{reproducer}: {COMMAND.format(file=reproducer.name)}", file=sys.stderr)
+    if kernel is None:
+        return
+    with Progress(as_json) as progress:
+        done = confirm(kernel, subject, times, progress.update)
+        control = confirm(fixed, subject, times, progress.update) if fixed is not None else None
     if as_json:
         emit(record(subject, done, control))
     else:
+        out = console()
         for line in tell(what, subject, done, control, stacks):
             out.print(line, markup=False, soft_wrap=True)
     raise typer.Exit(EXITS[done.answer])

@@ -32,6 +32,8 @@ def tell(
         if stacks and held.stack:
             names = [done.names.get(each, f"{each:#x}") for each in held.stack]
             yield f"      {' < '.join(dict.fromkeys(names))}"
+    if best.forced.missed:
+        yield f"    stopped: {best.forced.missed}"
     yield from (f"    {line}" for line in _evidence(best.seen))
 
 

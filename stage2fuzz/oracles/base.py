@@ -52,6 +52,8 @@ class Oracle:
     """One line for the catalogue: what it promises."""
     returns: ClassVar[tuple[int, ...]] = ()
     """CALL_* whose returns the handler ``returned`` wants to hear of; none named: all."""
+    lasso: ClassVar[bool] = False
+    """Whether it speaks only of runs in which a state returns: an engine may know of none."""
     late: ClassVar[tuple[str, ...]] = ()
     """Handlers that matter only after the run's first FREE, too frequent to call before."""
 

@@ -10,7 +10,6 @@
  */
 #include <string.h>
 #include "fold.h"
-#include "lasso.h"
 #include "pages.h"
 #include "places.h"
 #include "record.h"
@@ -142,11 +141,10 @@ static uint64_t term(const struct s2_event *event, const struct fold_thread *me)
 }
 
 /* The class of the last run, never 0. */
-S2_OWN uint64_t fold(void)
+S2_OWN uint64_t fold(int lasso)
 {
 	struct fold_thread threads[S2_THREADS + 1];
 	struct meeting met[S2_MOST_MEETINGS], *end;
-	int all = may_be_lasso();
 	uint64_t sum = 0;
 
 	memset(threads, 0, sizeof(threads));
@@ -158,7 +156,7 @@ S2_OWN uint64_t fold(void)
 		uint64_t hash;
 
 		note(event, me);
-		if (!all && !is_heard(event))
+		if (!lasso && !is_heard(event))
 			continue;
 		hash = term(event, me);
 		end = meet(event, me, met);
