@@ -76,7 +76,7 @@ PARTS = (
         "case engine errors findings fuzz minimise oracles places process report run schedule "
         "service session",
     ),
-    part("coordinator", "case errors findings service"),
+    part("coordinator", "case errors findings process service"),
     part(
         "cli",
         "arch case confirm engine errors events findings fuzz fuzz_targets kernel minimise model "
