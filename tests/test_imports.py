@@ -68,7 +68,7 @@ PARTS = (
     part(
         "confirm",
         "arch case errors events process run schedule",
-        "QEMU and its gdbstub: a schedule forced onto a real kernel",
+        "a schedule forced onto a real kernel",
     ),
     part("fuzz_targets", "case engine errors fuzz places", "scripts; all of Atheris"),
     part(

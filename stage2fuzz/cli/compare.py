@@ -14,8 +14,9 @@ from stage2fuzz.case.codec import CHOICES_AT, decode, newest
 from stage2fuzz.case.profile import PROFILES
 from stage2fuzz.case.scenario import Scenario
 from stage2fuzz.case.text import format_case, read_case
+from stage2fuzz.cli.exits import FOUND, INCONCLUSIVE
 from stage2fuzz.cli.guarded import run_guarded
-from stage2fuzz.cli.options import Json
+from stage2fuzz.cli.options import Json, check_range
 from stage2fuzz.cli.output import emit, say
 from stage2fuzz.cli.progress import Progress
 from stage2fuzz.engine import engine_of
@@ -48,8 +49,7 @@ def compare_engines(
         _with_a_real_kernel(cases, engine or [], real, seconds, seed, output, as_json)
     if engine is None or len(engine) != 2:
         raise InputError("--engine", "must be given twice", "--engine A --engine B")
-    if not 1 <= seconds <= MAX_SECONDS:
-        raise InputError("--seconds", f"{seconds} is out of range", f"1 to {MAX_SECONDS}")
+    check_range("--seconds", seconds, 1, MAX_SECONDS)
     pair = (engine[0], engine[1])
     arguments = [f"--engine={name}" for name in pair] + [f"--seconds={seconds}", f"--seed={seed}"]
     arguments += [] if output is None else [f"--output={output}"]
@@ -82,7 +82,7 @@ def compare_engines(
         emit({"schedules": total, "differences": [_record(each, pair) for each in firsts]})
     else:
         _print(total, list(found.values()), pair)
-    raise typer.Exit(1 if found else 0 if total else 3)
+    raise typer.Exit(FOUND if found else 0 if total else INCONCLUSIVE)
 
 
 def _with_a_real_kernel(

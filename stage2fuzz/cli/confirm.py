@@ -17,6 +17,7 @@ from stage2fuzz.confirm.reproducers import COMMAND, reproducer_of
 from stage2fuzz.confirm.session import Answer, confirm
 from stage2fuzz.confirm.subject import prepare
 from stage2fuzz.confirm.tell import record, tell
+from stage2fuzz.confirm.tree import build_kernel
 from stage2fuzz.errors import InputError
 
 MAX_TIMES = 1000
@@ -28,8 +29,12 @@ def confirm_case(
     kernel: Annotated[
         Path | None, typer.Option(metavar="IMAGE", help="Kernel image (arm64) to boot.")
     ] = None,
+    tree: Annotated[
+        Path | None, typer.Option(metavar="TREE", help="Build a small kernel of this tree instead.")
+    ] = None,
     fixed: Annotated[
-        Path | None, typer.Option(metavar="IMAGE", help="A kernel that should not show it.")
+        Path | None,
+        typer.Option(metavar="IMAGE|TREE", help="A kernel that should not show it."),
     ] = None,
     times: Annotated[int, typer.Option(help="How often to force the schedule.")] = 1,
     engine: Annotated[
@@ -48,7 +53,9 @@ def confirm_case(
 
     Exit codes: 0 confirmed, 1 refuted, 2 bad input, 3 the schedule was not reached.
     """
-    if kernel is None and reproducer is None:
+    if kernel is not None and tree is not None:
+        raise InputError("--tree", "given beside --kernel", "one of the two")
+    if (kernel or tree or reproducer) is None:
         raise InputError("--kernel", "missing", "the image to boot; docs/real-kernel.md says which")
     if not 1 <= times <= MAX_TIMES:
         raise InputError("--times", f"{times} is out of range", f"1 to {MAX_TIMES}")
@@ -62,11 +69,13 @@ def confirm_case(
     if reproducer is not None:
         write(reproducer, reproducer_of(subject.rules, what).read_text())
         print(f"{reproducer}: {COMMAND.format(file=reproducer.name)}", file=sys.stderr)
-    if kernel is None:
+    chosen = kernel or tree
+    if chosen is None:
         return
     with Progress(as_json) as progress:
-        done = confirm(kernel, subject, times, progress.update)
-        control = confirm(fixed, subject, times, progress.update) if fixed is not None else None
+        images = [_image(each, progress) for each in (chosen, fixed) if each is not None]
+        done, *controls = (confirm(each, subject, times, progress.update) for each in images)
+        control = controls[0] if controls else None
     if as_json:
         emit(record(subject, done, control))
     else:
@@ -74,3 +83,8 @@ def confirm_case(
         for line in tell(what, subject, done, control, stacks):
             out.print(line, markup=False, soft_wrap=True)
     raise typer.Exit(EXITS[done.answer])
+
+
+def _image(path: Path, progress: Progress) -> Path:
+    """The image itself, or one that is built of a tree."""
+    return build_kernel(path, progress=progress.update) if path.is_dir() else path

@@ -26,6 +26,7 @@ from stage2fuzz.confirm.machine import Machine, check_image
 from stage2fuzz.confirm.orders import check_scenario, orders
 from stage2fuzz.confirm.reproducers import reproducer_of
 from stage2fuzz.confirm.subject import prepare
+from stage2fuzz.confirm.tree import build_kernel
 from stage2fuzz.errors import InputError
 
 LOST = (
@@ -112,6 +113,11 @@ def test_the_first_name_that_a_kernel_has_is_the_anchor() -> None:
     del symbols["__kvm_faultin_pfn"]
     assert resolve(symbols, "Image")[Anchor.LOOK_UP] == symbols["__gfn_to_pfn_memslot"]
     assert set(newest) == set(FUNCTIONS)
+
+
+def test_a_tree_that_is_not_whole_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="no Makefile; a whole Linux tree"):
+        build_kernel(tmp_path)
 
 
 def test_a_reproducer_is_written_for_what_starving_can_force_and_compiles(tmp_path: Path) -> None:
