@@ -8,7 +8,7 @@ itself. A new engine costs one package and one entry of ``ENGINES``.
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib import import_module
-from typing import Final, Protocol, cast, runtime_checkable
+from typing import Final, NamedTuple, Protocol, cast, runtime_checkable
 
 from stage2fuzz.case.limits import check_engine
 from stage2fuzz.case.scenario import Scenario
@@ -27,7 +27,7 @@ class Trace:
     """The one that was really executed."""
     preemptions: int
     ended: str
-    """``finished``, ``deadlock``, ``limit``, or ``crash`` of a kernel engine."""
+    """``finished``, ``deadlock``, ``limit``, or ``crash``: BUG(), or a signal of the C code."""
 
 
 class Engine(Protocol):
@@ -45,14 +45,23 @@ class Engine(Protocol):
         """Run one scenario under one scheduler."""
 
 
+class Fresh(NamedTuple):
+    """A run of a burst that is worth judging."""
+
+    number: int
+    """0 is the input's own schedule, n the n-th seed after it."""
+    lasso: bool
+    """Whether a state may have returned in it; where none did, no vCPU is stuck."""
+
+
 @dataclass(frozen=True, slots=True)
 class Burst:
-    """What one fuzz input's runs showed: 0 is its own schedule, n the n-th seed after it."""
+    """What one fuzz input's runs showed."""
 
     runs: int
     features: int
     """Interleaving features that no burst before showed."""
-    fresh: tuple[int, ...]
+    fresh: tuple[Fresh, ...]
     """The runs that are worth judging, the most suspicious first; if one crashed, that one alone,
     since what runs after it may run in damaged memory."""
 

@@ -48,7 +48,7 @@ FIELDS: Final = {
     "size": "bytes; of a slot 0: deleted; of a TLBI 0: one entry",
     "slot": "the slot's number",
     "status": "TRANSLATION, ACCESS_FLAG or PERMISSION",
-    "system": "0: from the memory cache, 1: from the system's allocator",
+    "system": "0: from the memory cache, 1: from the system, 2: from the system, atomically",
     "vmid": "of the VM; of a context that now in VTTBR_EL2; below 0 for a hyp root",
     "waiting": "bit mask of the threads that wait",
     "wanted": "the value that a compare-exchange would have written",
@@ -144,6 +144,8 @@ class When(Enum):
     """The call looks at access flags or clears them."""
     REMOVES = auto()
     """The call takes translations away, so its return is asked about TLBs."""
+    MMAP = auto()
+    """The lock is the mmap lock, under which a fault looks at the host's mapping."""
     PROMISES = auto()
     """The call's promise is looked up in the tree when it returns."""
 

@@ -150,6 +150,8 @@ CALL_SLOT_DELETE: Final = 29
 CALL_TEARDOWN: Final = 30
 FIRST_HOST_CALL: Final = CALL_LOG_ENABLE
 """Calls from here on are the host's; those before it are the page-table code's."""
+INVALIDATE_NONBLOCK: Final = 1
+"""The ``argument`` of a CALL_INVALIDATE_START whose notifier may not block; else it is 0."""
 CALL_CODE: Final = 0xFF
 CALL_PROT_SHIFT: Final = 8
 CALL_NAMES: Final = {
@@ -182,6 +184,8 @@ WARN_TABLE_OVER_VALID: Final = 3
 WARN_REFCOUNT: Final = 4
 WARN_OTHER: Final = 5
 WARN_BUG: Final = 6
+WARN_MEMORY_CACHE: Final = 7
+"""kvm_mmu_memory_cache_alloc found the cache empty."""
 
 LIMIT_STEPS: Final = 1
 LIMIT_FAULTS: Final = 2
@@ -296,7 +300,8 @@ _ROWS: Final = (
     EventKind(TOPUP, "topup", "- pages result -", Depends.TOPUP, _NOWHERE),
     EventKind(LOCK, "lock", "lock - - shared", Depends.LOCK, _NOWHERE,
          feature=Feature(7, Label.WHERE)),
-    EventKind(UNLOCK, "unlock", "lock - - shared", Depends.LOCK, _NOWHERE,
+    EventKind(UNLOCK, "unlock", "lock - - shared", Depends.LOCK,
+         (Meeting(Place.SEQUENCE, Side.READS, When.MMAP),),
          feature=Feature(8, Label.WHERE)),
     EventKind(RCU_LOCK, "rcu-lock", "- - - -", Depends.EVERYTHING, _READER),
     EventKind(RCU_UNLOCK, "rcu-unlock", "- - - -", Depends.EVERYTHING, _READER),
@@ -317,8 +322,7 @@ _ROWS: Final = (
     EventKind(PIN, "pin", "ipa asked address flags", Depends.HOST_WRITE, _HOST_READ,
          feature=Feature(12, Label.WHERE)),
     EventKind(UNPIN, "unpin", "ipa - address -", Depends.HOST_READ, _NOWHERE),
-    EventKind(PFN_DIRTY, "pfn-dirty", "ipa - address -", Depends.HOST_WRITE, _NOWHERE,
-         Heard.NEVER),
+    EventKind(PFN_DIRTY, "pfn-dirty", "ipa - address -", Depends.HOST_WRITE, _HOST_READ),
     EventKind(MARK_DIRTY, "mark-dirty", "ipa - - -", Depends.HOST_WRITE,
          (*_HOST_READ, *_TREE_ASKED), feature=Feature(9, Label.WHERE)),
     EventKind(CLEAR_DIRTY, "clear-dirty", "ipa - - -", Depends.HOST_WRITE, _HOST_WRITTEN,

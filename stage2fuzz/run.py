@@ -41,9 +41,12 @@ class Outcome:
         return self.case.schedule
 
 
-def judge_run(engine: Engine, scenario: Scenario, trace: Trace) -> tuple[Violation, ...]:
-    """Ask all oracles about a run of ``engine``."""
-    return judge(trace.events, engine.rules, len(scenario.vcpus), scenario.threads)
+def judge_run(
+    engine: Engine, scenario: Scenario, trace: Trace, *, lasso: bool = True
+) -> tuple[Violation, ...]:
+    """Ask all oracles about a run of ``engine``, of progress only if it may hold a ``lasso``."""
+    vcpus = len(scenario.vcpus)
+    return judge(trace.events, engine.rules, vcpus, scenario.threads, lasso=lasso)
 
 
 def run(case: Case, judge: Judge = judge_run) -> Outcome:

@@ -67,8 +67,8 @@ PARTS = (
     ),
     part(
         "confirm",
-        "arch case errors events process run",
-        "QEMU and its gdbstub: a schedule forced onto a real kernel",
+        "arch case errors events process run schedule",
+        "a schedule forced onto a real kernel",
     ),
     part("fuzz_targets", "case engine errors fuzz places", "scripts; all of Atheris"),
     part(

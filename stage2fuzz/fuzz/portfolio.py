@@ -6,13 +6,14 @@ by the input's checksum; a fast one runs a burst of them, since a run costs it s
 of the time would go into making the input.
 """
 
+from functools import partial
 from typing import Final, Protocol
 
 from stage2fuzz.case.case import Case
 from stage2fuzz.engine import BurstEngine, engine_of
 from stage2fuzz.fuzz.features import COUNTERS, count_features, feature_set
 from stage2fuzz.fuzz.verdicts import Verdicts
-from stage2fuzz.run import Outcome, outcome_of, run, run_scheduled
+from stage2fuzz.run import Outcome, judge_run, outcome_of, run, run_scheduled
 from stage2fuzz.schedule import strategy
 
 STRATEGIES: Final = ("breaker", "random", "pct", "surw")
@@ -92,11 +93,14 @@ class BurstPortfolio:
         burst = self._engine.burst(case.scenario, case.schedule, check, BURST, counters)
         self._new = burst.features
         self._judged += len(burst.fresh)
-        return burst.runs, [self._outcome(case, check, number) for number in burst.fresh]
+        return burst.runs, [
+            self._outcome(case, check, number, lasso) for number, lasso in burst.fresh
+        ]
 
-    def _outcome(self, case: Case, seed: int, number: int) -> Outcome:
+    def _outcome(self, case: Case, seed: int, number: int, lasso: bool) -> Outcome:
         trace = self._engine.run(case.scenario, seed + number - 1 if number else case.schedule)
-        return outcome_of(self._name, self._engine, case.scenario, trace)
+        asked = partial(judge_run, lasso=lasso)
+        return outcome_of(self._name, self._engine, case.scenario, trace, asked)
 
     def new_features(self, counters: bytearray) -> int:
         """The engine has counted them."""

@@ -108,10 +108,8 @@ class Told(ctypes.Structure):
     """What ``s2_explore`` did so far, and of the last run its tripwires and how it ended."""
 
     _fields_ = (
-        *(
-            (name, ctypes.c_int64)
-            for name in ("runs", "steps", "inconclusive", "restarts", "forgotten", "trips", "ended")
-        ),
+        *((name, ctypes.c_int64) for name in ("runs", "steps", "inconclusive", "restarts")),
+        *((name, ctypes.c_int64) for name in ("forgotten", "trips", "lasso", "ended")),
         ("limits", ctypes.c_int64 * LIMITS),
     )
     runs: int
@@ -123,6 +121,8 @@ class Told(ctypes.Structure):
     forgotten: int
     """Stale translations that the window TLB had no room for, in all runs."""
     trips: int
+    lasso: int
+    """Whether a state may have returned in it; where none did, no vCPU is stuck."""
     ended: int
     limits: Any
     """Runs that each limit ended, by the number of the limit."""
@@ -135,9 +135,11 @@ class Told(ctypes.Structure):
 class Kept(ctypes.Structure):
     """A run of ``s2_fuzz`` that is worth judging."""
 
-    _fields_ = (("number", ctypes.c_int64), ("tripped", ctypes.c_int64))
+    _fields_ = tuple((name, ctypes.c_int64) for name in ("number", "tripped", "lasso"))
     number: int
     tripped: int
+    lasso: int
+    """Whether a state may have returned in it, as in ``Told``."""
 
 
 class BurstCounts(ctypes.Structure):

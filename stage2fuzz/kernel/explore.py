@@ -19,10 +19,14 @@ TRIPS: Final = ("break", "downgrade", "warning", "end", "leak", "flush", "stuck"
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """A run worth judging: the seed that made it, its tripwires, what happened."""
+    """A run worth judging: the seed that made it, its tripwires, what happened.
+
+    ``lasso`` says whether a state may have returned; where none did, no vCPU is stuck.
+    """
 
     seed: int
     trips: tuple[str, ...]
+    lasso: bool
     trace: Trace
 
 
@@ -47,6 +51,6 @@ def explore(
             return
         trips = tuple(name for bit, name in enumerate(TRIPS) if told.trips >> bit & 1)
         trace = native.trace(Ended(told.ended))
-        yield Kept(seed + told.runs - 1, trips, trace)
+        yield Kept(seed + told.runs - 1, trips, bool(told.lasso), trace)
         if told.ended == Ended.CRASH:
             return

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from stage2fuzz.case.scenario import Scenario
-from stage2fuzz.engine import Burst, Trace
+from stage2fuzz.engine import Burst, Fresh, Trace
 from stage2fuzz.errors import InputError, ModelError
 from stage2fuzz.events import Event
 from stage2fuzz.kernel import abi
@@ -107,9 +107,10 @@ class Native:
             )
         )
         if ended is Ended.CRASH and self.figures().crashed:
-            return Burst(told.runs, told.features, (told.runs - 1,))
-        rows = sorted((not each.tripped, each.number) for each in kept[: told.kept])
-        return Burst(told.runs, told.features, tuple(number for _, number in rows))
+            return Burst(told.runs, told.features, (Fresh(told.runs - 1, True),))
+        rows = sorted(kept[: told.kept], key=lambda each: (not each.tripped, each.number))
+        fresh = tuple(Fresh(each.number, bool(each.lasso)) for each in rows)
+        return Burst(told.runs, told.features, fresh)
 
     def run_scheduler(self, scheduler: Scheduler, threads: int) -> Ended:
         """Ask ``scheduler`` at every decision; how the run ended."""
@@ -212,7 +213,8 @@ def encode(scenario: Scenario) -> "array[int]":
     """The numbers that ``read_scenario`` of scenario.c reads, in its order."""
     options = scenario.options
     numbers = [options.ipa_bits, options.tlb, options.hardware_af, options.dic, options.fwb]
-    numbers += [options.cache_pages, options.failing_topup, options.teardown, len(scenario.slots)]
+    numbers += [options.cache_pages, options.failing_topup, options.teardown]
+    numbers += [options.failing_atomic, len(scenario.slots)]
     for slot in scenario.slots:
         numbers += [slot.pages, slot.backing, slot.readonly, slot.logging, slot.skewed]
     numbers.append(len(scenario.vcpus))

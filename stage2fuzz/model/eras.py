@@ -50,7 +50,7 @@ _V6_6: Final = replace(
     _SINCE_V6_1, shared_faults=True, flushes_slot_by_range=True, splits_eagerly=True
 )
 _V6_12: Final = replace(_V6_6, ignores_change_pte=True, lost_relax_flushes=True)
-_V7_3: Final = replace(_V6_12, logging_tops_up=True)
+_V7_3: Final = replace(_V6_12, logging_tops_up=True, marks_host_page_under_lock=True)
 
 ERAS: Final[dict[str, Era]] = {
     "v5.10": Era(pgtable, abort_v5_10, _V5_10),

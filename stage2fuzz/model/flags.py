@@ -59,5 +59,7 @@ class Flags:
     """From v6.10: a page that KSM replaced comes back by a fault."""
     lost_relax_flushes: bool = False
     """From v6.12: whoever lost the race to relax a leaf flushes it all the same."""
+    marks_host_page_under_lock: bool = False
+    """From v6.13: the host's page is marked dirty before a shared mmu_lock is dropped."""
     logging_tops_up: bool = False
     """v7.3: while logging, a permission fault of any kind fills its memory cache first."""

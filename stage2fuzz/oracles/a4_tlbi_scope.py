@@ -19,10 +19,14 @@ class Removal:
 
     __slots__ = ("end", "flush", "index", "ipa", "level", "pages", "table", "thread", "tlbi")
 
-    def __init__(self, index: int, thread: int, level: int, ipa: int, pages: list[int]) -> None:
+    def __init__(
+        self, index: int, thread: int, level: int, ipa: int, pages: list[int] | None
+    ) -> None:
         self.index, self.thread, self.level, self.ipa = index, thread, level, ipa
         self.end = ipa + GRANULES[level]
-        self.pages = pages
+        self.table = pages is not None
+        """Whether it linked a table, perhaps an empty one, and was no leaf."""
+        self.pages = pages or []
         self.tlbi = -1
         self.flush = -1
 
@@ -46,7 +50,7 @@ class TlbiScope(Oracle):
     def leaf_removed(self, index: int, thread: int, location: int, level: int, ipa: int) -> None:
         """A leaf is gone; if nothing of it can be cached there is nothing to flush."""
         if self.world.window.record(location) is not None:
-            self.removals[location] = Removal(index, thread, level, ipa, [])
+            self.removals[location] = Removal(index, thread, level, ipa, None)
 
     def table_unlinked(
         self, index: int, thread: int, location: int, level: int, ipa: int, below: list[Entry]
@@ -95,7 +99,7 @@ class TlbiScope(Oracle):
             if record is None or not record.flushable():
                 continue
             own = at == location
-            kind = "table" if removal.pages or not own else leaf_kind(removal.level)
+            kind = "table" if removal.table else leaf_kind(removal.level)
             left = "the entry itself" if own else "an entry below the removed table"
             aux = world.events[removal.flush][5]
             operation = OPERATION_NAMES.get(aux & TLBI_OPERATION, "of the VMID")

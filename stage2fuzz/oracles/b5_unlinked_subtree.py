@@ -1,31 +1,41 @@
 """B5: nothing becomes visible to a guest through a table that was unlinked."""
 
-from stage2fuzz.arch import PAGE_SIZE, PTE_VALID
+from stage2fuzz.arch import PAGE_SIZE, PTE_VALID, is_locked
 from stage2fuzz.oracles.base import Oracle
-from stage2fuzz.rules import Rules
 
 
 class UnlinkedSubtree(Oracle):
-    """A walker that lost a race must not write leaves into a dead table some PE still walks.
+    """A table that was unlinked takes no more entries.
 
-    Under an exclusive lock, that is: where walkers share it one may be below an entry while another
-    unlinks it, and the TLBI that follows takes away what was written meanwhile.
+    Never from the thread that unlinked it: it knows that the table is dead, so a walk of it that
+    goes on below works on nothing. From others neither, where the lock is exclusive and some PE may
+    still walk there. Where walkers share the lock, one may be below an entry while another unlinks
+    it, and the TLBI that follows takes away what was written meanwhile.
     """
 
     oracle = "B5"
     rule = "unlinked subtree is dead"
-    why = "No valid entry is written to an unlinked table that a walk cache may still reach."
-
-    @classmethod
-    def applies(cls, rules: Rules) -> bool:
-        """The rule holds where one walker at a time changes tables."""
-        return not rules.shared_faults
+    why = (
+        "No entry is made in an unlinked table: by its unlinker, or where a walk may still see it."
+    )
 
     def private_written(self, index: int, thread: int, location: int, new: int) -> None:
         """A page that no visible entry links was written."""
         page = location & -PAGE_SIZE
         world = self.world
-        if not new & PTE_VALID or page not in world.unlinked or not world.window:
+        unlinked = world.unlinked.get(page)
+        if unlinked is None or not (new & PTE_VALID or is_locked(new)):
+            return
+        if world.events[unlinked][1] == thread:
+            self.violation(
+                "entry made by the unlinker",
+                f"{world.name(thread)} made an entry in table {page:#x} after it had unlinked that "
+                "table itself: nobody will ever walk there",
+                unlinked,
+                index,
+            )
+            return
+        if world.rules.shared_faults or not new & PTE_VALID or not world.window:
             return
         pe = world.window.walker_of(page)
         if pe >= 0:
@@ -33,6 +43,6 @@ class UnlinkedSubtree(Oracle):
                 "valid entry written",
                 f"{world.name(thread)} wrote a valid entry to table {page:#x} after it was "
                 f"unlinked, while {world.name(pe)} may still walk through it",
-                world.unlinked[page],
+                unlinked,
                 index,
             )

@@ -1,6 +1,7 @@
 """C1: each call does to the abstract map IPA -> (address, permissions) what it says, no more."""
 
 from stage2fuzz.arch import (
+    EXECUTE,
     GRANULES,
     PTE_ADDRESS,
     PTE_AF,
@@ -9,6 +10,8 @@ from stage2fuzz.arch import (
     PTE_SOFTWARE,
     PTE_WRITE,
     PTE_XN,
+    READ,
+    WRITE,
     describe,
     is_valid,
 )
@@ -23,7 +26,7 @@ from stage2fuzz.events import (
     CALL_UNMAP,
     CALL_WRPROTECT,
     FIRST_HOST_CALL,
-    HARDWARE_AF,
+    LOCK_MMU,
     PROT_R,
     PROT_W,
     PROT_X,
@@ -47,6 +50,15 @@ def lacks(leaf: int, prot: int) -> int:
     if not leaf & PTE_WRITE:
         missing |= prot & PROT_W
     return missing | (prot & PROT_X if leaf & PTE_XN else 0)
+
+
+def accesses(prot: int) -> int:
+    """The READ, WRITE and EXECUTE that PROT_* flags grant."""
+    return (
+        (READ if prot & PROT_R else 0)
+        | (WRITE if prot & PROT_W else 0)
+        | (EXECUTE if prot & PROT_X else 0)
+    )
 
 
 def prot_text(prot: int) -> str:
@@ -124,19 +136,13 @@ class Refinement(Oracle):
         if call is None or call[1] >= FIRST_HOST_CALL:
             return
         changed = (old ^ new) & ~MAY_CHANGE.get(call[1], 0)
-        if changed == PTE_AF and not new & PTE_AF and self._flag_raced(call[0], index, location):
+        lost_flag = changed == PTE_AF and not new & PTE_AF
+        if lost_flag and self.world.flag_raced(call[0], index, location):
             return
         if changed or (call[1] == CALL_WRPROTECT and new & ~old & PTE_WRITE):
             self._wrong(index, thread, call, "changed other bits", new, level, ipa)
         elif not _touches(call, level, ipa):
             self._wrong(index, thread, call, "changed a leaf outside its range", new, level, ipa)
-
-    def _flag_raced(self, start: int, index: int, location: int) -> bool:
-        """Whether the hardware set the flag meanwhile: the kernel lets that one update get lost."""
-        return any(
-            event[0] == HARDWARE_AF and event[2] == location
-            for event in self.world.events[start:index]
-        )
 
     def leaf_removed(
         self, index: int, thread: int, old: int, level: int, ipa: int, call: Call | None
@@ -161,18 +167,26 @@ class Refinement(Oracle):
         code: int,
         call: Call | None,
     ) -> None:
-        """What a successful call promised is there; asked where nobody can interfere."""
+        """What a successful call promised is there.
+
+        Where others may change the entry before the call returns, it is enough that the promise was
+        kept at some moment of the call.
+        """
         world = self.world
-        if result or call is None or world.pending or world.rules.shared_faults:
+        if result or call is None or world.pending:
             return
         if code in (CALL_MAP, CALL_RELAX):
             leaf, level, _location = world.leaf_at(ipa)
-            if not is_valid(leaf):
-                if code == CALL_MAP:
-                    self._promise(index, thread, call, "left its range unmapped", "nothing", ipa)
+            missing = lacks(leaf, call[5]) if is_valid(leaf) else 0
+            kept = not missing if is_valid(leaf) else code == CALL_RELAX
+            if kept or (
+                world.rules.shared_faults
+                and world.granted_since(call[0], index, thread, ipa, accesses(call[5]))
+            ):
                 return
-            missing = lacks(leaf, call[5])
-            if missing:
+            if not is_valid(leaf):
+                self._promise(index, thread, call, "left its range unmapped", "nothing", ipa)
+            else:
                 self._promise(
                     index,
                     thread,
@@ -181,10 +195,12 @@ class Refinement(Oracle):
                     describe(leaf, level),
                     ipa,
                 )
-        elif code in (CALL_UNMAP, CALL_WRPROTECT):
+        elif not world.rules.shared_faults or LOCK_MMU in world.held.get(thread, ()):
             for leaf, level, first, _location in world.leaves(ipa, ipa + size):
                 if code == CALL_UNMAP or leaf & PTE_WRITE:
                     what = "mapped" if code == CALL_UNMAP else "writable"
+                    if code == CALL_UNMAP:
+                        world.left[first] = index
                     text = f"left a {leaf_kind(level)} {what}"
                     self._promise(index, thread, call, text, describe(leaf, level), first)
 

@@ -1,7 +1,7 @@
 """C2: what a fault maps is the page that the host has there, checked in the right order."""
 
 from stage2fuzz.arch import PTE_ADDRESS, describe
-from stage2fuzz.events import CALL_MAP
+from stage2fuzz.events import CALL_MAP, LOCK_MMAP
 from stage2fuzz.oracles.base import Oracle, leaf_kind
 from stage2fuzz.oracles.facts import Backing, Call, Fault
 
@@ -9,8 +9,11 @@ from stage2fuzz.oracles.facts import Backing, Call, Fault
 class CurrentPage(Oracle):
     """Sample the notifier's sequence, look the page up, and ask again under the lock.
 
-    In that order no invalidation can slip in between unseen. Outside an invalidation every leaf
-    points to the host's current page; between its begin and end a stale leaf is being removed.
+    In that order no invalidation can slip in between unseen. What the fault learnt of the host's
+    mapping under the mmap lock, such as its size, is covered by the check too, so no invalidation
+    of the page may begin and end between that lock's release and the sample. Outside an
+    invalidation every leaf points to the host's current page; between its begin and end a stale
+    leaf is being removed.
     """
 
     oracle = "C2"
@@ -22,10 +25,36 @@ class CurrentPage(Oracle):
         self.sampled: dict[int, int] = self.per_run({})
         self.pinned: dict[int, int] = self.per_run({})
         self.checked: dict[int, tuple[int, int]] = self.per_run({})
+        self.looked_up: dict[int, int] = self.per_run({})
+        """Thread -> when its fault dropped the mmap lock, under which it saw the host's mapping."""
+        self.begun: dict[int, tuple[int, int, int]] = self.per_run({})
+        """Thread of the host -> (event, first IPA, end) of its invalidation under way."""
+        self.ended: list[tuple[int, int, int]] = self.per_run([])
+        """(event of the begin, first IPA, end) of invalidations that are over."""
+        self.outdated: dict[int, int] = self.per_run({})
+        """Thread -> begin of an invalidation that its fault's sample does not cover."""
+
+    def unlock(self, index: int, thread: int, lock: int) -> None:
+        """A fault has seen the host's mapping."""
+        if lock == LOCK_MMAP and thread in self.world.faults:
+            self.looked_up[thread] = index
+
+    def invalidate_begin(self, index: int, thread: int, ipa: int, size: int) -> None:
+        """The host is about to change its mapping."""
+        self.begun[thread] = (index, ipa, ipa + size)
 
     def seq_read(self, index: int, thread: int) -> None:
         """The thread sampled the notifier's sequence."""
         self.sampled[thread] = index
+        fault = self.world.faults.get(thread)
+        if fault is None or not self.ended:
+            return
+        looked_up = self.looked_up.get(thread, -1)
+        if looked_up < fault[0]:
+            return
+        for begun, start, end in self.ended:
+            if begun > looked_up and start <= fault[1] < end:
+                self.outdated[thread] = begun
 
     def pin(self, index: int, thread: int) -> None:
         """The thread looked the host page up."""
@@ -67,6 +96,8 @@ class CurrentPage(Oracle):
             problem = "although its retry check said no"
         elif sampled < fault[0] or pinned < sampled:
             problem = "with the sequence sampled after the lookup"
+        elif self.outdated.get(thread, -1) > fault[0]:
+            problem = "with the sequence sampled after the mmap lock was dropped"
         else:
             return
         self.violation(
@@ -77,9 +108,12 @@ class CurrentPage(Oracle):
             index,
         )
 
-    def invalidate_end(self, index: int, ipa: int, size: int) -> None:
+    def invalidate_end(self, index: int, thread: int, ipa: int, size: int) -> None:
         """Whatever is mapped in the range must be current again."""
         world = self.world
+        begun = self.begun.pop(thread, None)
+        if begun is not None:
+            self.ended.append(begun)
         for leaf, level, first, location in world.leaves(ipa, ipa + size):
             backing = world.backing_of(first)
             if backing is not None and leaf & PTE_ADDRESS != backing[2] + (first - backing[0]):

@@ -3,7 +3,7 @@
 from stage2fuzz.arch import PTE_ADDRESS, PTE_AF, PTE_VALID, describe, rights, rights_text
 from stage2fuzz.events import DRAIN, STORE
 from stage2fuzz.oracles.base import Oracle, fault_name, leaf_kind
-from stage2fuzz.oracles.facts import Fault
+from stage2fuzz.oracles.facts import Call, Fault
 
 RIGHT_NAMES = {1: "read", 2: "write", 4: "execute"}
 
@@ -30,11 +30,15 @@ class NoDowngrade(Oracle):
         new: int,
         level: int,
         fault: Fault | None,
+        call: Call | None,
+        broken_at: int,
     ) -> None:
         """A fault broke a leaf and made one with the same output address."""
-        if fault is not None and rights(old) & ~rights(new):
-            # Aging clears AF, so patch 2's test for a difference in permissions only misses it.
-            how = "break-before-make" + (" of an aged leaf" if (old ^ new) & PTE_AF else "")
+        if fault is not None and call is not None and rights(old) & ~rights(new):
+            # Aging clears AF, so patch 2's test for a difference in permissions only misses it; the
+            # hardware may have set it between that test and the break.
+            aged = (old ^ new) & PTE_AF or self.world.flag_raced(call[0], broken_at, location)
+            how = "break-before-make" + (" of an aged leaf" if aged else "")
             self._lost(index, thread, location, old, new, level, fault, how)
 
     def leaf_changed(

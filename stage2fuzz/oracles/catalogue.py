@@ -35,6 +35,7 @@ from stage2fuzz.oracles.d3_writable_is_dirty import WritableIsDirty
 from stage2fuzz.oracles.d4_logging_start import LoggingStart
 from stage2fuzz.oracles.d5_clear_is_exact import ClearIsExact
 from stage2fuzz.oracles.d6_young import Young
+from stage2fuzz.oracles.d8_host_page_dirty import HostPageDirty
 from stage2fuzz.oracles.e1_reference_count import ReferenceCount
 from stage2fuzz.oracles.e2_no_leak import NoLeak
 from stage2fuzz.oracles.e3_no_double_free import NoDoubleFree
@@ -42,11 +43,13 @@ from stage2fuzz.oracles.e4_page_balance import PageBalance
 from stage2fuzz.oracles.e5_allocation_context import AllocationContext
 from stage2fuzz.oracles.f1_lock_mode import LockMode
 from stage2fuzz.oracles.f2_entry_races import EntryRaces
+from stage2fuzz.oracles.f5_bounded_hold import BoundedHold
 from stage2fuzz.oracles.g1_progress import Progress
 from stage2fuzz.oracles.g2_bounded_faults import BoundedFaults
 from stage2fuzz.oracles.g3_needless_break import NeedlessBreak
 from stage2fuzz.oracles.g4_no_deadlock import NoDeadlock
 from stage2fuzz.oracles.g5_right_exit import RightExit
+from stage2fuzz.oracles.g6_relax_takes_effect import RelaxTakesEffect
 from stage2fuzz.oracles.kernel_warnings import Crashed, Warned
 
 ORACLES: Final[tuple[type[Oracle], ...]] = (
@@ -82,6 +85,7 @@ ORACLES: Final[tuple[type[Oracle], ...]] = (
     LoggingStart,
     ClearIsExact,
     Young,
+    HostPageDirty,
     ReferenceCount,
     NoLeak,
     NoDoubleFree,
@@ -89,11 +93,13 @@ ORACLES: Final[tuple[type[Oracle], ...]] = (
     AllocationContext,
     LockMode,
     EntryRaces,
+    BoundedHold,
     Progress,
     BoundedFaults,
     NeedlessBreak,
     NoDeadlock,
     RightExit,
+    RelaxTakesEffect,
     Warned,
     Crashed,
 )

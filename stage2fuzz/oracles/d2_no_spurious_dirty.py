@@ -48,14 +48,13 @@ class NoSpuriousDirty(Oracle):
         if self.granted.get(thread) != ipa and not self._writable(ipa):
             self.marked[thread] = (index, ipa)
 
-    def returned(self, thread: int, ipa: int, result: int, call: Call | None) -> None:
+    def returned(self, index: int, thread: int, ipa: int, result: int, call: Call | None) -> None:
         """map or relax is through, still under the lock, and may have granted write."""
         if thread not in self.world.faults:
             return
         self.results[thread] = result
         wrote = not result and call is not None and bool(call[5] & PROT_W)
-        # Where faults share the lock another walker may own the entry at this moment.
-        if wrote and (self.world.rules.shared_faults or self._writable(ipa)):
+        if wrote and call is not None and (self._writable(ipa) or self._was(index, thread, call)):
             self.granted[thread] = ipa
         if thread in self.marked and self._writable(self.marked[thread][1]):
             del self.marked[thread]
@@ -75,6 +74,15 @@ class NoSpuriousDirty(Oracle):
             f"{end}: the page is reported though nobody can have written it",
             marked[0],
             index,
+        )
+
+    def _was(self, index: int, thread: int, call: Call) -> bool:
+        """Whether the page was writable during the call, although it is not at its return.
+
+        Where faults share the lock another walker may have changed the entry meanwhile.
+        """
+        return self.world.rules.shared_faults and self.world.granted_since(
+            call[0], index, thread, call[2], WRITE
         )
 
     def _writable(self, ipa: int) -> bool:

@@ -13,8 +13,10 @@ from stage2fuzz.arch import (
     PTE_TYPE,
     PTE_VALID,
     SHIFTS,
+    is_locked,
+    rights,
 )
-from stage2fuzz.events import SLOT_LOGGING, SLOT_READONLY, Event
+from stage2fuzz.events import DRAIN, HARDWARE_AF, SLOT_LOGGING, SLOT_READONLY, STORE, Event
 from stage2fuzz.rules import Rules
 from stage2fuzz.window import Window
 
@@ -64,6 +66,7 @@ class Facts:
         "freed",
         "held",
         "invalidating",
+        "left",
         "live",
         "machine",
         "pages",
@@ -139,6 +142,8 @@ class Facts:
         self.held: dict[int, tuple[int, ...]] = {}
         """Thread -> locks it holds, LOCK_* with LOCK_SHARED, oldest first."""
         self.destroying = False
+        self.left: dict[int, int] = {}
+        """First IPA of a leaf that an unmap should have taken -> the event of its return."""
 
     # Questions
 
@@ -178,6 +183,48 @@ class Facts:
                 yield value, level, ipa, location
             elif value & PTE_ADDRESS in self.pages:
                 yield from self._leaves_of(value & PTE_ADDRESS, start, end)
+
+    def place_of(self, location: int) -> tuple[int, int] | None:
+        """(level, first IPA) of the entry at ``location``; None if nothing links its table."""
+        page = location & -PAGE_SIZE
+        place = self.pages.get(page)
+        if place is None:
+            return None
+        level, base = place
+        return level, base + ((location - page) // ENTRY_SIZE * GRANULES[level])
+
+    def granted_since(self, start: int, index: int, thread: int, ipa: int, wanted: int) -> bool:
+        """Whether ``ipa`` may have had the rights ``wanted`` at any time after the event ``start``.
+
+        For a promise that a call keeps while others may change the entry again before it returns.
+        True also while another walker owns the entry or a store there is not visible yet.
+        """
+        if self.pending or is_locked(self.leaf_at(ipa)[0]):
+            return True
+        for at in range(index, start, -1):
+            kind, who, location, old, new, _aux = self.events[at]
+            if kind not in (STORE, DRAIN):
+                continue
+            if who == thread and new & PTE_VALID and not wanted & ~rights(new):
+                return True
+            place = self.place_of(location)
+            if place is None or not place[1] <= ipa < place[1] + GRANULES[place[0]]:
+                continue
+            if old & PTE_VALID:
+                table = place[0] < LAST_LEVEL and old & PTE_TYPE == PTE_TYPE
+                if table or not wanted & ~rights(old):
+                    return True
+        return False
+
+    def flag_raced(self, start: int, end: int, location: int) -> bool:
+        """Whether the hardware set the access flag at ``location`` between two events.
+
+        Who read the entry before and writes it afterwards has not seen the flag, which is legal:
+        the guest's next access sets it again.
+        """
+        return any(
+            event[0] == HARDWARE_AF and event[2] == location for event in self.events[start:end]
+        )
 
     def slot_of(self, ipa: int) -> Slot | None:
         """The published slot that holds ``ipa``."""

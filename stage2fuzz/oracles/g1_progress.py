@@ -47,6 +47,7 @@ class Progress(Oracle):
     oracle = "G1"
     rule = "progress"
     category = Category.PROGRESS
+    lasso = True
     why = "No state returns without progress in a cycle in which every thread runs."
 
     def setup(self) -> None:

@@ -1,7 +1,7 @@
 """G2: a fault is worth it: no access faults because another vCPU broke what need not break."""
 
-from stage2fuzz.arch import ACCESS_NAMES, FAULT_NAMES, PTE_PERMISSIONS, TRANSLATION
-from stage2fuzz.events import DRAIN, EAGAIN, HARDWARE_AF, RETRY, RETURN, STORE, WALK
+from stage2fuzz.arch import ACCESS_NAMES, FAULT_NAMES, PTE_PERMISSIONS, TRANSLATION, is_locked
+from stage2fuzz.events import DRAIN, HARDWARE_AF, RETRY, STORE, WALK
 from stage2fuzz.oracles.base import Oracle, leaf_kind
 from stage2fuzz.oracles.violation import Category
 
@@ -49,16 +49,16 @@ class BoundedFaults(Oracle):
     def _count(self, index: int, thread: int, ipa: int, first: int) -> None:
         """More than enough, unless something else changed or the handler was told to retry.
 
-        Where faults share the lock, -EAGAIN says that another walker owns the entry just now.
+        Where faults share the lock, -EAGAIN is no reason by itself: either another walker changed
+        something meanwhile, or it owns the entry still.
         """
-        shared = self.world.rules.shared_faults
         for kind, other, _where, _old, new, _aux in self.world.events[first:index]:
             if other != thread and kind in (STORE, DRAIN, HARDWARE_AF):
                 return
             if other == thread and kind == RETRY and new:
                 return
-            if other == thread and kind == RETURN and new == -EAGAIN and shared:
-                return
+        if self.world.pending or is_locked(self.world.leaf_at(ipa)[0]):
+            return
         fault = self.world.faults[thread]
         self.violation(
             f"{FAULT_NAMES.get(fault[3], '?')} faults without interference",

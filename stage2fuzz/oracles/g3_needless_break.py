@@ -3,6 +3,7 @@
 from stage2fuzz.arch import PTE_PERMISSIONS, describe
 from stage2fuzz.events import CALL_MAP
 from stage2fuzz.oracles.base import Oracle, leaf_kind
+from stage2fuzz.oracles.facts import Call
 from stage2fuzz.oracles.violation import Category
 
 
@@ -18,10 +19,22 @@ class NeedlessBreak(Oracle):
     why = "map never breaks a leaf to change its permissions, nor flushes what it did not change."
 
     def leaf_remade(
-        self, index: int, thread: int, old: int, new: int, level: int, ipa: int, broken_at: int
+        self,
+        index: int,
+        thread: int,
+        location: int,
+        old: int,
+        new: int,
+        level: int,
+        ipa: int,
+        call: Call | None,
+        broken_at: int,
     ) -> None:
         """A call broke a leaf and made one of the same page, for more than permissions."""
-        if (old ^ new) & ~PTE_PERMISSIONS:
+        if (old ^ new) & ~PTE_PERMISSIONS or call is None:
+            return
+        if self.world.flag_raced(call[0], broken_at, location):
+            # The leaf that the call read was aged, and the hardware was faster in setting its flag.
             return
         what = "to change nothing" if old == new else "to change its permissions"
         detail = f"{leaf_kind(level)} broken {what}"

@@ -24,14 +24,16 @@ WORLD_LAST: Final = (FREE, RESUME)
 class Judge:
     """The world and one set of oracles, reused from run to run."""
 
-    def __init__(self, rules: Rules, names: tuple[str, ...] | None) -> None:
+    def __init__(self, rules: Rules, names: tuple[str, ...] | None, lasso: bool = True) -> None:
         self._rules = rules
         self._found: dict[str, Violation] = {}
         self.world = World()
         self._oracles: list[Oracle] = [
             make(self.world, self._found)
             for make in ORACLES
-            if (names is None or make.oracle in names) and make.applies(rules)
+            if (names is None or make.oracle in names)
+            and (lasso or not make.lasso)
+            and make.applies(rules)
         ]
         self._state = [container for oracle in self._oracles for container in oracle.state]
         self.table: list[Teller | None] = [None] * (max(KINDS) + 1)
@@ -96,8 +98,8 @@ class Judge:
 
 
 @lru_cache(maxsize=16)
-def _judge_of(rules: Rules, names: tuple[str, ...] | None) -> Judge:
-    return Judge(rules, names)
+def _judge_of(rules: Rules, names: tuple[str, ...] | None, lasso: bool) -> Judge:
+    return Judge(rules, names, lasso)
 
 
 def judge(
@@ -106,16 +108,17 @@ def judge(
     vcpus: int = 0,
     threads: int = 0,
     oracles: Sequence[str] | None = None,
+    lasso: bool = True,
 ) -> tuple[Violation, ...]:
     """What the oracles say of a run's events.
 
     ``vcpus`` and ``threads`` count the run's guests and all its threads; where they are not given
     they are taken from the events, and a thread that never did anything is then not known.
     ``oracles`` names those of the catalogue to ask (None: all that ``rules`` allow).
+    Where ``lasso`` is false an engine has found that no state returned, and nobody asks whether.
     """
     if not threads:
         threads = 1 + max((event[1] for event in events), default=0)
         vcpus = 1 + max((event[1] for event in events if event[0] == FAULT), default=threads - 1)
-    return _judge_of(rules, None if oracles is None else tuple(oracles)).judge(
-        events, vcpus, threads
-    )
+    names = None if oracles is None else tuple(oracles)
+    return _judge_of(rules, names, lasso).judge(events, vcpus, threads)

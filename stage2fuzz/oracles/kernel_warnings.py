@@ -1,14 +1,16 @@
 """WARN and CRASH: what the kernel itself says is wrong."""
 
 from stage2fuzz.events import (
+    CALL_NAMES,
     WARN_BUG,
     WARN_HYP_REMAP,
     WARN_LEAF_AT_LAST_LEVEL,
+    WARN_MEMORY_CACHE,
     WARN_OTHER,
     WARN_REFCOUNT,
     WARN_TABLE_OVER_VALID,
 )
-from stage2fuzz.oracles.base import Oracle
+from stage2fuzz.oracles.base import Oracle, fault_name
 
 WARN_NAMES = {
     WARN_LEAF_AT_LAST_LEVEL: "no leaf possible at the last level",
@@ -20,7 +22,10 @@ WARN_NAMES = {
 
 
 class Warned(Oracle):
-    """A WARN_ON or BUG_ON fired. The refusal of a hyp remap warns by design (C13 judges it)."""
+    """A WARN_ON or BUG_ON fired.
+
+    The refusal of a hyp remap warns by design (C13 judges it); an empty memory cache is E5's.
+    """
 
     oracle = "WARN"
     rule = "no kernel warning"
@@ -28,9 +33,20 @@ class Warned(Oracle):
 
     def warn(self, index: int, thread: int, warning: int) -> None:
         """A WARN_ON or BUG_ON fired, which none should."""
-        if warning != WARN_HYP_REMAP:
+        if warning not in (WARN_HYP_REMAP, WARN_MEMORY_CACHE):
             what = WARN_NAMES.get(warning, "other")
-            self.violation(what, f"{self.world.name(thread)} hit a kernel warning: {what}", index)
+            self.violation(what, f"{self._where(thread)} hit a kernel warning: {what}", index)
+
+    def _where(self, thread: int) -> str:
+        """Who warned, in which call or fault, and about which page."""
+        world = self.world
+        call, fault = world.calls.get(thread), world.faults.get(thread)
+        where = world.name(thread)
+        if call is not None:
+            where += f" in {CALL_NAMES[call[1]]}({call[2]:#x}, {call[3]:#x})"
+        if fault is not None:
+            where += f", for its {fault_name(fault)} at IPA {fault[1]:#x},"
+        return where
 
 
 class Crashed(Oracle):

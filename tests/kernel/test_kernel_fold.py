@@ -10,6 +10,7 @@ from stage2fuzz.case.codec import decode
 from stage2fuzz.case.profile import PROFILES, profile_named
 from stage2fuzz.case.scenario import Scenario
 from stage2fuzz.kernel.adapter import REFERENCE, KernelEngine
+from stage2fuzz.kernel.explore import explore
 from stage2fuzz.kernel.proving_ground import PROVING_GROUND
 from stage2fuzz.oracles.judge import judge
 
@@ -43,6 +44,18 @@ def test_runs_of_one_class_get_the_same_verdict(kernel: KernelEngine) -> None:
             shared += 1
             assert len(verdicts) == 1, (scenario, verdicts)
     assert shared < RUNS * len(list(scenarios())), "no class had two runs"
+
+
+def test_nobody_is_stuck_where_the_runtime_saw_no_lasso(kernel: KernelEngine) -> None:
+    lassos = others = 0
+    for number, scenario in enumerate(scenarios()):
+        counts = len(scenario.vcpus), scenario.threads
+        for kept in explore(kernel.native, scenario, 1, RUNS, 1_000 + number):
+            lassos += kept.lasso
+            others += not kept.lasso
+            every = judge(kept.trace.events, kernel.rules, *counts)
+            assert judge(kept.trace.events, kernel.rules, *counts, lasso=kept.lasso) == every
+    assert lassos < others
 
 
 def test_the_schedule_that_a_run_executed_runs_it_again(kernel: KernelEngine) -> None:

@@ -13,7 +13,18 @@ from tests.model.scenarios import any_scenario, any_schedule
 BUDGET = 4000
 """Random scenarios, one schedule each."""
 ONLY_IN_V5_10 = ("no_break_on_remap", "count_kept_on_rewrite", "count_dropped_twice")
-ONLY_IN_V6_12 = ("plain_store_while_shared", "child_freed_at_once", "locked_marker_stays")
+ONLY_IN_V6_12 = (
+    "host_page_dirty_late",
+    "plain_store_while_shared",
+    "child_freed_at_once",
+    "locked_marker_stays",
+    "sequence_after_the_mmap_lock",
+    "refused_relax_without_tlbi",
+    "relax_of_nothing_succeeds",
+    "deferred_free_frees_nothing",
+    "entry_below_a_table_unlinked",
+    "wrprotect_of_nothing",
+)
 STRATEGIES = ("breaker", "random", "pct", "surw", "pos")
 
 

@@ -34,6 +34,7 @@ from stage2fuzz.events import (
     LOCK_MMU,
     MARK_DIRTY,
     ORDER_RELEASE,
+    PFN_DIRTY,
     PIN,
     PUT,
     QUIESCENT,
@@ -198,6 +199,8 @@ class Story:
         index = self.store(thread, L3, leaf(rights))
         self.get(thread, L3)
         self.returned(thread)
+        if "w" in rights:
+            self.host_dirty(thread)
         if mark:
             self.add(MARK_DIRTY, thread, IPA)
         self.finish(thread, kind)
@@ -214,8 +217,14 @@ class Story:
         index = self.store(thread, L3, leaf(rights))
         self.get(thread, L3)
         self.returned(thread)
+        if "w" in rights:
+            self.host_dirty(thread)
         self.finish(thread, kind)
         return index
+
+    def host_dirty(self, thread: int, host: int = HOST) -> int:
+        """The host learns that its page is dirty."""
+        return self.add(PFN_DIRTY, thread, IPA, 0, host)
 
     def access(self, thread: int, kind: int = READ, host: int = HOST) -> int:
         """A guest access gets through."""

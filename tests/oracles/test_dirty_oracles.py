@@ -1,21 +1,30 @@
-"""D1 to D6: the dirty log tells the truth."""
+"""D1 to D8: the dirty log tells the truth, and so does the host's own page."""
 
-from stage2fuzz.arch import WRITE
+import pytest
+
+from stage2fuzz.arch import PERMISSION, PTE_LOCKED, WRITE
 from stage2fuzz.events import (
+    BACKING,
+    CALL_INVALIDATE_START,
     CALL_IS_YOUNG,
     CALL_LOG_CLEAR,
     CALL_LOG_ENABLE,
     CALL_LOG_GET,
+    CALL_RELAX,
     CALL_WRPROTECT,
     CLEAR_DIRTY,
     EAGAIN,
     ENOMEM,
+    HOST_DEVICE,
+    HOST_READ,
+    HOST_WRITE,
     MARK_DIRTY,
     REPORT,
     SLOT,
     SLOT_LOGGING,
 )
-from tests.oracles.story import HOST_THREAD, IPA, L3, PAGES, RW, Story, leaf
+from stage2fuzz.oracles import Rules
+from tests.oracles.story import HOST, HOST_THREAD, IPA, L3, PAGES, RW, Story, leaf
 
 
 def harvest(story: Story, protect: bool = True, flush: bool = True) -> None:
@@ -84,6 +93,120 @@ def test_a_refused_fault_may_mark_what_is_writable() -> None:
     story.returned(1, result=-EAGAIN)
     story.finish(1, WRITE)
     assert "D2" not in story.judge()
+
+
+@pytest.mark.parametrize("owned", [False, True])
+def test_a_success_without_a_leaf_grants_nothing_unless_another_walker_owns_the_entry(
+    owned: bool,
+) -> None:
+    story = Story(SLOT_LOGGING)
+    story.mapped(0, "r")
+    story.store(HOST_THREAD, L3, 0)
+    story.fault(1, WRITE, PERMISSION)
+    story.call(1, CALL_RELAX)
+    if owned:
+        story.store(2, L3, PTE_LOCKED)
+    story.returned(1, CALL_RELAX)
+    story.add(MARK_DIRTY, 1, IPA)
+    story.finish(1, WRITE)
+    assert ("D2" in story.judge(Rules(shared_faults=True))) is not owned
+
+
+def test_a_leaf_that_was_writable_during_the_call_was_granted() -> None:
+    story = Story(SLOT_LOGGING)
+    story.mapped(0, "r")
+    story.fault(1, WRITE, PERMISSION)
+    story.call(1, CALL_RELAX)
+    story.store(1, L3, leaf("rw"))
+    story.store(2, L3, leaf("r"))
+    story.returned(1, CALL_RELAX)
+    story.add(MARK_DIRTY, 1, IPA)
+    story.finish(1, WRITE)
+    assert "D2" not in story.judge(Rules(shared_faults=True))
+
+
+def test_the_host_learns_that_its_page_is_written() -> None:
+    for address in (None, HOST, HOST + 0x1000):
+        story = Story()
+        story.fault(0, WRITE, level=1)
+        story.prepare(0, write=True)
+        story.call(0)
+        story.tables(0)
+        granted = story.store(0, L3, leaf("rw"))
+        story.returned(0)
+        if address is not None:
+            story.host_dirty(0, address)
+        end = story.finish(0, WRITE)
+        found = story.judge()
+        assert ("D8" in found) is (address != HOST)
+    assert found["D8"].events == (granted, end)
+    assert found["D8"].verdict == (
+        "vCPU 0's write translation fault made page 0x1000000000 of IPA 0x40000000 writable and "
+        "never marked it dirty for the host, which may drop it with what the guest wrote"
+    )
+
+
+def test_the_host_learns_it_before_it_takes_the_page() -> None:
+    for late in (False, True):
+        story = Story()
+        story.fault(0, WRITE, level=1)
+        story.prepare(0, write=True)
+        story.call(0)
+        story.tables(0)
+        granted = story.store(0, L3, leaf("rw"))
+        story.returned(0)
+        if not late:
+            story.host_dirty(0)
+        story.unlock(0)
+        taken = story.add(BACKING, HOST_THREAD, IPA, 4096, HOST + (1 << 34), 3)
+        if late:
+            story.host_dirty(0)
+        found = story.judge()
+        assert ("D8" in found) is late
+    assert found["D8"].events == (granted, taken)
+
+
+@pytest.mark.parametrize("late", [False, True])
+def test_the_host_learns_it_before_the_lock_is_dropped_that_keeps_it_out(late: bool) -> None:
+    story = Story()
+    story.fault(0, WRITE, level=1)
+    story.prepare(0, write=True)
+    story.call(0)
+    story.tables(0)
+    granted = story.store(0, L3, leaf("rw"))
+    story.returned(0)
+    waiting = story.call(HOST_THREAD, CALL_INVALIDATE_START)
+    if late:
+        story.unlock(0)
+    marked = story.host_dirty(0)
+    found = story.judge()
+    assert ("D8" in found) is late
+    if late:
+        assert found["D8"].events == (granted, waiting, marked)
+        assert found["D8"].verdict == (
+            "vCPU 0 made page 0x1000000000 of IPA 0x40000000 writable and dropped mmu_lock before "
+            "it marked the page dirty, while host thread 3 was about to take it: the host may find "
+            "it clean"
+        )
+
+
+def test_a_mark_before_the_leaf_is_in_time_and_a_device_needs_none() -> None:
+    story = Story()
+    story.fault(0, WRITE, level=1)
+    story.host_dirty(0)
+    story.call(0)
+    story.tables(0)
+    story.store(0, L3, leaf("rw"))
+    story.returned(0)
+    story.finish(0, WRITE)
+    assert "D8" not in story.judge()
+    story = Story(host=HOST_READ | HOST_WRITE | HOST_DEVICE)
+    story.fault(0, WRITE, level=1)
+    story.tables(0)
+    story.call(0)
+    story.store(0, L3, leaf("rw"))
+    story.finish(0, WRITE)
+    assert "D8" not in story.judge()
 
 
 def test_what_is_writable_at_the_end_is_marked() -> None:

@@ -14,19 +14,23 @@ from stage2fuzz.events import (
     CALL_SLOT_DELETE,
     CALL_UNMAP,
     CALL_WRPROTECT,
+    HARDWARE_AF,
     HOST_DEVICE,
     HOST_READ,
     HOST_WRITE,
     ICACHE_INVALIDATE,
     INVALIDATE_BEGIN,
     INVALIDATE_END,
+    LOCK,
     LOCK_HYP,
+    LOCK_MMAP,
     PIN,
     RETRY,
     SEQ_READ,
     SLOT,
     SLOT_LOGGING,
     SLOT_READONLY,
+    UNLOCK,
 )
 from stage2fuzz.oracles import Rules
 from tests.oracles.story import HOST, HOST_THREAD, IPA, L2, L3, LINK1, RW, R, Story, leaf
@@ -356,3 +360,72 @@ def test_hyp_stage_1_never_remaps() -> None:
         story.store(HOST_THREAD, 0x1F00_0000, leaf("rw"))
         story.store(HOST_THREAD, 0x1F00_0000, new)
         assert ("C13" in story.judge()) is not right
+
+
+@pytest.mark.parametrize("early", [False, True])
+def test_size_and_sequence_belong_together_under_the_mmap_lock(early: bool) -> None:
+    story = Story()
+    story.fault(0, level=1)
+    story.add(LOCK, 0, LOCK_MMAP, aux=1)
+    if early:
+        story.add(SEQ_READ, 0)
+    story.add(UNLOCK, 0, LOCK_MMAP, aux=1)
+    begun = story.add(INVALIDATE_BEGIN, HOST_THREAD, IPA, 4096, 1)
+    story.add(INVALIDATE_END, HOST_THREAD, IPA, 4096, 1)
+    if not early:
+        story.add(SEQ_READ, 0)
+    story.add(PIN, 0, IPA, 0, HOST, 3)
+    story.lock(0)
+    story.add(RETRY, 0, new=int(early))
+    if early:
+        story.finish(0)
+        assert "C2" not in story.judge()
+        return
+    story.call(0, prot=R)
+    story.tables(0)
+    story.store(0, L3, leaf("r"))
+    assert begun
+    assert story.judge()["C2"].signature.endswith(
+        "with the sequence sampled after the mmap lock was dropped"
+    )
+
+
+@pytest.mark.parametrize("code", [CALL_UNMAP, CALL_WRPROTECT])
+def test_a_range_operation_keeps_its_promise_where_faults_share_the_lock(code: int) -> None:
+    for lock in (False, True):
+        story = Story()
+        story.mapped(0)
+        if lock:
+            story.lock(HOST_THREAD)
+        story.call(HOST_THREAD, code, 0)
+        story.returned(HOST_THREAD, code)
+        assert ("C1" in story.judge(Rules(shared_faults=True))) is lock
+
+
+@pytest.mark.parametrize("raced", [False, True])
+def test_map_keeps_its_promise_at_some_moment_where_faults_share_the_lock(raced: bool) -> None:
+    story = Story()
+    story.mapped(0, "r")
+    story.call(1, CALL_RELAX)
+    if raced:
+        story.store(1, L3, leaf("rw"))
+        story.store(2, L3, leaf("r"))
+    story.returned(1, CALL_RELAX)
+    assert ("C1" in story.judge(Rules(shared_faults=True))) is not raced
+
+
+def test_a_flag_that_the_hardware_set_before_the_break_makes_the_leaf_an_aged_one() -> None:
+    story = Story()
+    story.mapped(0, "rw")
+    story.store(HOST_THREAD, L3, leaf("rw") & ~PTE_AF)
+    story.fault(1)
+    story.prepare(1)
+    story.call(1, prot=R)
+    story.add(HARDWARE_AF, 0, L3, leaf("rw") & ~PTE_AF, leaf("rw"), 3)
+    story.memory[L3] = leaf("rw")
+    story.store(1, L3, leaf("rw") & ~1)
+    story.flush(1)
+    story.store(1, L3, leaf("r"))
+    found = story.judge()
+    assert found["C6"].signature.endswith("break-before-make of an aged leaf")
+    assert "G3" not in found

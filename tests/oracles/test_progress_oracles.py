@@ -5,6 +5,7 @@ import pytest
 from stage2fuzz.arch import EXECUTE, PERMISSION, READ, WRITE
 from stage2fuzz.events import (
     BACKING,
+    CALL_RELAX,
     CRASH,
     DEADLOCK,
     EAGAIN,
@@ -26,7 +27,7 @@ from stage2fuzz.events import (
     tlbi_aux,
 )
 from stage2fuzz.oracles import Category
-from tests.oracles.story import HOST, HOST_THREAD, IPA, L3, R, Story
+from tests.oracles.story import HOST, HOST_THREAD, IPA, L3, R, Story, leaf
 
 
 def rivals(turns: int) -> Story:
@@ -189,3 +190,72 @@ def test_the_kernels_own_warnings_count() -> None:
     found = story.judge()
     assert found["WARN"].verdict == "vCPU 0 hit a kernel warning: BUG()"
     assert found["CRASH"].verdict == "vCPU 0 crashed with signal 11 at address 0x10"
+
+
+def relaxed(flush: bool, result: int = 0, later: bool = False) -> Story:
+    """vCPU 0 asks for write; the leaf that it holds is read-only."""
+    story = Story()
+    story.mapped(0, "r")
+    story.fault(0, WRITE, PERMISSION)
+    story.prepare(0, write=True)
+    if not later:
+        story.call(0, CALL_RELAX)
+    if result or later:
+        story.call(1, CALL_RELAX)
+        story.store(1, L3, leaf("rw"))
+    if later:
+        story.returned(1, CALL_RELAX)
+        story.call(0, CALL_RELAX)
+    if not result and not later:
+        story.store(0, L3, leaf("rw"))
+    story.returned(0, CALL_RELAX, result)
+    if flush:
+        story.flush(0)
+    story.host_dirty(0)
+    story.finish(0, WRITE)
+    return story
+
+
+@pytest.mark.parametrize(("result", "later"), [(0, False), (-EAGAIN, False), (0, True)])
+def test_relax_leaves_its_pe_nothing_narrower(result: int, later: bool) -> None:
+    assert "G6" not in relaxed(True, result, later).judge()
+    assert relaxed(False, result, later).judge()["G6"].verdict == (
+        "vCPU 0's write permission fault of IPA 0x40000000 relaxed the leaf, now page 0x1000000000 "
+        "rw- AF, and went back to the guest while the same PE may still hold page 0x1000000000 r-- "
+        "AF: it faults again"
+    )
+
+
+def test_a_flush_at_the_wrong_level_or_of_another_page_leaves_the_narrower_one() -> None:
+    for ipa, level in ((IPA + 0x1000, 3), (IPA, 2)):
+        story = relaxed(False)
+        end = story.events.pop()
+        story.flush(0, ipa, level)
+        story.events.append(end)
+        assert "G6" in story.judge()
+
+
+def test_what_others_widen_after_relax_is_their_affair() -> None:
+    story = Story()
+    story.mapped(0, "r")
+    story.fault(0, WRITE, PERMISSION)
+    story.prepare(0, write=True)
+    story.call(0, CALL_RELAX)
+    story.returned(0, CALL_RELAX, -EAGAIN)
+    story.store(HOST_THREAD, L3, 0)
+    story.flush(HOST_THREAD)
+    story.store(1, L3, leaf("r"))
+    story.store(1, L3, leaf("rw"))
+    story.finish(0, WRITE)
+    assert "G6" not in story.judge()
+
+
+def test_a_warning_names_its_call_and_its_fault() -> None:
+    story = Story()
+    story.fault(1, WRITE)
+    story.call(1)
+    story.add(WARN, 1, aux=WARN_BUG)
+    assert story.judge()["WARN"].verdict == (
+        "vCPU 1 in kvm_pgtable_stage2_map(0x40000000, 0x1000), for its write translation fault at "
+        "IPA 0x40000000, hit a kernel warning: BUG()"
+    )

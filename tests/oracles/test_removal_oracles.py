@@ -130,3 +130,33 @@ def test_nobody_writes_leaves_into_an_unlinked_table() -> None:
             story.flush_all(1)
         story.store(2, L3 + 8, leaf("rw", HOST + 0x1000))
         assert ("B5" in story.judge()) is not flush
+
+
+def test_whoever_unlinked_a_table_makes_no_entry_in_it() -> None:
+    for thread in (1, 2):
+        story = Story()
+        story.mapped(0)
+        unlinked = story.store(1, L2, 0)
+        story.flush_all(1)
+        story.store(1, L3, 0)
+        assert "B5" not in story.judge(Rules(shared_faults=True)), "it may be emptied"
+        made = story.store(thread, L3 + 8, leaf("rw", HOST + 0x1000))
+        found = story.judge(Rules(shared_faults=True))
+        assert ("B5" in found) is (thread == 1)
+        if thread == 1:
+            assert found["B5"].events == (unlinked, made)
+            assert found["B5"].verdict == (
+                "vCPU 1 made an entry in table 0x10003000 after it had unlinked that table itself: "
+                "nobody will ever walk there"
+            )
+
+
+def test_what_an_unmap_left_behind_is_told_once() -> None:
+    story = Story()
+    story.mapped(0)
+    story.lock(HOST_THREAD)
+    story.call(HOST_THREAD, CALL_UNMAP)
+    story.returned(HOST_THREAD, CALL_UNMAP)
+    story.unlock(HOST_THREAD)
+    story.add(BACKING, HOST_THREAD, IPA, 4096, MOVED, 3)
+    assert list(story.judge()) == ["C1"]

@@ -186,6 +186,12 @@ def test_merging_again_changes_nothing(candidates: list[Candidate]) -> None:
     assert again.known == merged.known
 
 
+def test_pruning_leaves_out_what_another_input_shows_as_well() -> None:
+    small = Candidate("a", 1, frozenset((1,)))
+    large = Candidate("b", 9, frozenset((1, 2)))
+    assert superfluous([small, large]) == ("a",)
+
+
 @given(CANDIDATES)
 def test_pruning_leaves_out_only_what_others_show(candidates: list[Candidate]) -> None:
     spare = superfluous(candidates)

@@ -158,6 +158,69 @@ IN_MMU: Final[tuple[Fault, ...]] = (
         ),
     ),
     one(
+        "deferred-free-frees-nothing",
+        "a replaced table is handed to RCU, which does not free it",
+        Edit(
+            MMU,
+            "stage2_free_unlinked_table_rcu_cb",
+            r"(?:KVM_PGT_FN\()?kvm_pgtable_stage2_free_\w+\)?\([^;]*;",
+            ";",
+        ),
+    ),
+    one(
+        "host-page-never-dirty",
+        "the host does not learn that its page is written",
+        Edit(MMU, _ABORT, r"kvm_set_pfn_dirty\([^;]*;", ";"),
+        Edit(MMU, _MAP, r"(kvm_release_faultin_page\([^;]*), writable\);", r"\1, false);"),
+    ),
+    Fault(
+        "host-page-dirty-late",
+        "the host's page is marked dirty after the lock was dropped",
+        (
+            (
+                Edit(
+                    MMU,
+                    _MAP,
+                    r"(kvm_release_faultin_page\([^;]*;)\s+(kvm_fault_unlock\(kvm\);)",
+                    r"\2 \1",
+                ),
+            ),
+            (
+                Edit(MMU, _ABORT, r"kvm_set_pfn_dirty\([^;]*;", ";"),
+                Edit(
+                    MMU,
+                    _ABORT,
+                    r"kvm_set_pfn_accessed\([^;]*;",
+                    r"if (writable && !ret) kvm_set_pfn_dirty(pfn); \g<0>",
+                ),
+            ),
+        ),
+    ),
+    Fault(
+        "sequence-after-mmap-lock",
+        "the notifier's sequence is sampled when the mmap lock is dropped already",
+        (
+            (
+                Edit(MMU, _ABORT, r"mmu_seq = vcpu->kvm->mmu_invalidate_seq;", ";"),
+                Edit(
+                    MMU,
+                    _ABORT,
+                    r"pfn = __gfn_to_pfn_memslot\(",
+                    r"mmu_seq = vcpu->kvm->mmu_invalidate_seq; \g<0>",
+                ),
+            ),
+            (
+                Edit(MMU, "kvm_s2_fault_get_vma_info", r"s2vi->mmu_seq = [^;]*;", ";"),
+                Edit(
+                    MMU,
+                    "kvm_s2_fault_pin_pfn",
+                    r"s2vi->pfn = __kvm_faultin_pfn\(",
+                    r"s2vi->mmu_seq = s2fd->vcpu->kvm->mmu_invalidate_seq; \g<0>",
+                ),
+            ),
+        ),
+    ),
+    one(
         "invalidate-short-range",
         "the notifier unmaps a page less than it was told",
         Edit(

@@ -220,6 +220,41 @@ IN_PGTABLE: Final[tuple[Fault, ...]] = (
         Edit(PGTABLE, "kvm_pgtable_stage2_relax_perms", r"kvm_call_hyp\([^;]*;", ";"),
     ),
     one(
+        "relax-flushes-next-page",
+        "relaxing flushes the page after the one it changed",
+        Edit(
+            PGTABLE,
+            "kvm_pgtable_stage2_relax_perms",
+            r"(kvm_tlb_flush_vmid_ipa\w*, pgt->mmu, addr)",
+            r"\1 + 4096",
+        ),
+    ),
+    one(
+        "relax-flushes-other-level",
+        "relaxing flushes with the level hint of a 1 GiB block",
+        Edit(
+            PGTABLE,
+            "kvm_pgtable_stage2_relax_perms",
+            r"(kvm_tlb_flush_vmid_ipa\w*, pgt->mmu, addr),[^;]*;",
+            r"\1, 1);",
+        ),
+    ),
+    one(
+        "refused-relax-without-tlbi",
+        "a relax that lost a race does not flush",
+        Edit(PGTABLE, "kvm_pgtable_stage2_relax_perms", r"!ret \|\| ret == -EAGAIN", "!ret"),
+    ),
+    one(
+        "relax-of-nothing-succeeds",
+        "relaxing says that it did where there is no leaf",
+        Edit(
+            PGTABLE,
+            "stage2_attr_walker",
+            r"(if \(!kvm_pte_valid\(ctx->old\)\)\s+return) -EAGAIN;",
+            r"\1 0;",
+        ),
+    ),
+    one(
         "leaf-without-af",
         "new leaves lack the access flag",
         *(

@@ -5,6 +5,7 @@
 #include "explore.h"
 #include "fold.h"
 #include "guard.h"
+#include "lasso.h"
 #include "places.h"
 #include "record.h"
 #include "scheduler.h"
@@ -45,7 +46,7 @@ S2_OWN void run_seed(uint64_t seed)
 
 static int explore(uint64_t seed, int64_t count, uint64_t scenario, struct s2_told *told)
 {
-	int trips = 0, fresh = 0;
+	int trips = 0, lasso = 0, fresh = 0;
 
 	begin_guard();
 	estimate_length();
@@ -54,7 +55,8 @@ static int explore(uint64_t seed, int64_t count, uint64_t scenario, struct s2_to
 
 		run_seed(seed);
 		trips = tripped_wires();
-		class = mix(mix(fold(), scenario), (uint64_t)trips);
+		lasso = may_be_lasso();
+		class = mix(mix(fold(lasso), scenario), (uint64_t)trips);
 		fresh = remember(class ? class : 1) || s2_guard.crashed;
 		told->runs++;
 		told->steps += s2_sched.steps;
@@ -67,6 +69,7 @@ static int explore(uint64_t seed, int64_t count, uint64_t scenario, struct s2_to
 	}
 	told->restarts += take_restarts();
 	told->trips = trips;
+	told->lasso = lasso;
 	told->ended = s2_sched.ended;
 	return fresh;
 }

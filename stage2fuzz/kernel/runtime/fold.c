@@ -9,8 +9,8 @@
  * first.
  */
 #include <string.h>
+#include "assertion.h"
 #include "fold.h"
-#include "lasso.h"
 #include "pages.h"
 #include "places.h"
 #include "record.h"
@@ -74,8 +74,8 @@ static inline int is_heard(const struct s2_event *event)
 #define AT_READERS OF_READERS
 
 /* Its conditions. A call's return is asked about what it promised: in the tree, and in what TLBs
- * may hold. Where faults share the lock nobody can tell what another walker does meanwhile, so
- * nobody looks. */
+ * may hold. Where faults share the lock, map and relax are asked what they did at any moment of the
+ * call, whatever another walker did meanwhile, so in which order the return came does not count. */
 #define WHEN_ALWAYS 1
 #define WHEN_VALID (event->new_ & S2_PTE_VALID)
 #define WHEN_LINKED fold_page[page_number(where)].linked
@@ -84,6 +84,7 @@ static inline int is_heard(const struct s2_event *event)
 #define WHEN_AGE_CALL (call == S2_CALL_IS_YOUNG || call == S2_CALL_MKOLD)
 #define WHEN_REMOVES \
 	(call >= S2_FIRST_HOST_CALL || call == S2_CALL_UNMAP || call == S2_CALL_WRPROTECT)
+#define WHEN_MMAP (where == S2_LOCK_MMAP)
 #define WHEN_PROMISES (WHEN_REMOVES || !s2_shared_faults)
 
 #define MEET(at, from, when) \
@@ -100,8 +101,7 @@ static struct meeting *meet(const struct s2_event *event, const struct fold_thre
 	switch (event->kind) {
 	S2_MEETINGS(MEET)
 	default:
-		/* No kind of the table: some C file made it up. */
-		__builtin_trap();
+		S2_ASSERT(!"a kind of the table of events", event->kind);
 	}
 	return to;
 }
@@ -141,11 +141,10 @@ static uint64_t term(const struct s2_event *event, const struct fold_thread *me)
 }
 
 /* The class of the last run, never 0. */
-S2_OWN uint64_t fold(void)
+S2_OWN uint64_t fold(int lasso)
 {
 	struct fold_thread threads[S2_THREADS + 1];
 	struct meeting met[S2_MOST_MEETINGS], *end;
-	int all = may_be_lasso();
 	uint64_t sum = 0;
 
 	memset(threads, 0, sizeof(threads));
@@ -157,7 +156,7 @@ S2_OWN uint64_t fold(void)
 		uint64_t hash;
 
 		note(event, me);
-		if (!all && !is_heard(event))
+		if (!lasso && !is_heard(event))
 			continue;
 		hash = term(event, me);
 		end = meet(event, me, met);

@@ -5,7 +5,7 @@
 #include <stdint.h>
 #include "linkage.h"
 
-/* The class of the last run, never 0. */
-S2_OWN uint64_t fold(void);
+/* The class of the last run, never 0; of one that may hold a `lasso`, told by all its events. */
+S2_OWN uint64_t fold(int lasso);
 
 #endif

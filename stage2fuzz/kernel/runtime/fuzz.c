@@ -5,6 +5,7 @@
 #include "features.h"
 #include "fold.h"
 #include "guard.h"
+#include "lasso.h"
 #include "scheduler.h"
 #include "tripwires.h"
 
@@ -24,6 +25,8 @@ S2_PUBLIC int32_t s2_fuzz(const int32_t *runs, int32_t count, const int32_t *cho
 			  int32_t chosen, uint64_t seed, int32_t burst, uint8_t *counters,
 			  struct s2_kept *kept, struct s2_burst *told)
 {
+	int lasso;
+
 	S2_DOOR(S2_END_BUG);
 	begin_guard();
 	estimate_length();
@@ -32,8 +35,10 @@ S2_PUBLIC int32_t s2_fuzz(const int32_t *runs, int32_t count, const int32_t *cho
 		run_input(number, runs, count, choices, chosen, seed);
 		told->runs = number + 1;
 		count_features(counters);
-		if (remember(fold())) {
+		lasso = may_be_lasso();
+		if (remember(fold(lasso))) {
 			kept[told->kept].number = number;
+			kept[told->kept].lasso = lasso;
 			kept[told->kept++].tripped = tripped_wires() != 0;
 		}
 		if (s2_guard.crashed)

@@ -8,6 +8,7 @@
 #include "features.h"
 #include "fold.h"
 #include "guard.h"
+#include "lasso.h"
 #include "pages.h"
 #include "record.h"
 #include "scenario.h"
@@ -118,7 +119,7 @@ S2_PUBLIC void s2_counts(struct s2_counts *out)
 S2_PUBLIC uint64_t s2_class(void)
 {
 	S2_DOOR(0);
-	return fold();
+	return fold(may_be_lasso());
 }
 
 /* How many of three plain loads of an entry the instrumentation announced. */

@@ -8,8 +8,14 @@ the page is marked when the lock is gone already.
 
 from stage2fuzz.arch import EXECUTE, GRANULES, LAST_LEVEL, PAGE_SIZE, PERMISSION, WRITE
 from stage2fuzz.case.scenario import Host
-from stage2fuzz.events import EAGAIN, EFAULT, ENOMEM, LOCK_MMAP
-from stage2fuzz.model.kvm_pgtable import HANDLE_FAULT, PROT_W, SHARED
+from stage2fuzz.events import (
+    EAGAIN,
+    EFAULT,
+    ENOMEM,
+    LOCK_MMAP,
+    PROT_W,
+)
+from stage2fuzz.model.kvm_pgtable import HANDLE_FAULT, SHARED
 from stage2fuzz.model.machine.slots import MemorySlot
 from stage2fuzz.model.mmu.fault import (
     kvm_fault_lock,
@@ -82,12 +88,15 @@ def kvm_s2_fault_map(vm: Kvm, slot: MemorySlot, fault: Fault, info: VmaInfo, pro
             flags = HANDLE_FAULT | SHARED if vm.flags.shared_faults else 0
             ret = vm.pgtable.kvm_pgtable_stage2_map(vm, ipa, size, address, prot, vm.current, flags)
     marks = prot & PROT_W and not ret
-    if marks and not vm.flags.shared_faults:
+    early = not vm.flags.shared_faults or vm.flags.marks_host_page_under_lock
+    if marks and early:
         kvm_set_pfn_dirty(vm, info.ipa, address)
+    if marks and not vm.flags.shared_faults:
         mark_page_dirty_in_slot(vm, slot, info.ipa)
     kvm_fault_unlock(vm, shared)
-    if marks and vm.flags.shared_faults:
+    if marks and not early:
         kvm_set_pfn_dirty(vm, info.ipa, address)
+    if marks and vm.flags.shared_faults:
         mark_page_dirty_in_slot(vm, slot, info.ipa)
     return ret
 

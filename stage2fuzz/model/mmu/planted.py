@@ -2,8 +2,10 @@
 
 from stage2fuzz.arch import EXECUTE, GRANULES, PERMISSION, READ
 from stage2fuzz.case.scenario import Backing
-from stage2fuzz.events import HOST_WRITE
-from stage2fuzz.model.kvm_pgtable import PROT_X
+from stage2fuzz.events import (
+    HOST_WRITE,
+    PROT_X,
+)
 from stage2fuzz.model.machine.slots import MemorySlot
 from stage2fuzz.model.mmu import abort_v5_10, abort_v5_15
 from stage2fuzz.model.mmu.fault import (
@@ -37,6 +39,7 @@ READS_SEQUENCE = (abort_v5_10.user_mem_abort, abort_v5_15.kvm_s2_fault_get_vma_i
 
 spoil_flags("mark_before_success", abort_v5_10.kvm_s2_fault_map, dirty_after_success=False)
 spoil_flags("refused_map_exits", abort_v5_10.user_mem_abort, refused_map_resumes=False)
+spoil_flags("host_page_dirty_late", abort_v5_15.kvm_s2_fault_map, marks_host_page_under_lock=False)
 spoil("no_dirty_mark", kvm_set_pfn_dirty)(nothing)
 spoil("no_dirty_mark", mark_page_dirty_in_slot)(nothing)
 spoil("page_not_released", kvm_release_pfn_clean)(nothing)
@@ -59,10 +62,24 @@ def no_retry(target: Function, vm: Kvm, mmu_seq: int) -> bool:
     return False
 
 
+spoil("host_page_never_dirty", kvm_set_pfn_dirty)(nothing)
+
+
+@spoil("sequence_after_the_mmap_lock", read_mmu_seq, (abort_v5_15.kvm_s2_fault_get_vma_info,))
 @spoil("sequence_after_lookup", read_mmu_seq, READS_SEQUENCE)
 def read_no_sequence(_target: Function, _vm: Kvm) -> int:
     """The sequence is not read before the lookup."""
     return 0
+
+
+@spoil("sequence_after_the_mmap_lock", kvm_s2_fault_pin_pfn, (abort_v5_15.user_mem_abort,))
+def read_sequence_before_lookup(
+    target: Function, vm: Kvm, slot: MemorySlot, fault: Fault, info: VmaInfo
+) -> int:
+    """It is read when the mmap lock is dropped already, before the lookup."""
+    info.mmu_seq = read_mmu_seq(vm)
+    ret: int = target(vm, slot, fault, info)
+    return ret
 
 
 @spoil("sequence_after_lookup", kvm_s2_fault_pin_pfn)

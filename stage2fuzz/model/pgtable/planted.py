@@ -43,6 +43,14 @@ from stage2fuzz.model.pgtable.walk import Walk, kvm_pgtable_walk
 from stage2fuzz.model.planted import Function, nothing, spoil
 
 spoil("relax_without_tlbi", kvm_tlb_flush_vmid_ipa, (kvm_pgtable_stage2_relax_perms,))(nothing)
+
+
+@spoil("relax_flushes_the_next_page", kvm_tlb_flush_vmid_ipa, (kvm_pgtable_stage2_relax_perms,))
+def relax_flushes_the_next_page(target: Function, vm: Vm, ipa: int, level: int) -> None:
+    """The page after the one that was changed is flushed."""
+    target(vm, ipa + PAGE_SIZE, level)
+
+
 spoil("free_before_flush", kvm_tlb_flush_vmid, (stage2_map_walk_table_pre,))(nothing)
 spoil("collapse_leaks_the_child", release_table, (stage2_map_walk_table_post,))(nothing)
 
@@ -114,9 +122,9 @@ def plain_table_link(_target: Function, vm: Vm, ptep: int, child: int) -> None:
 @spoil("link_before_zeroing", kvm_mmu_memory_cache_alloc, (stage2_map_walk_leaf,))
 def alloc_without_zeroing(_target: Function, vm: Vm, cache: int) -> int:
     """The new table holds junk still."""
-    if cache == NO_CACHE or not vm.caches[cache]:
+    if cache == NO_CACHE:
         return 0
-    vm.caches[cache] -= 1
+    vm.caches[cache] = max(0, vm.caches[cache] - 1)
     return vm.alloc_page(zero=False)
 
 

@@ -2,7 +2,8 @@
 
 from collections.abc import Callable
 
-from stage2fuzz.events import ORDER_PLAIN, WARN, WARN_OTHER
+from stage2fuzz.arch import PTE_AF, PTE_READ, PTE_TYPE, PTE_VALID
+from stage2fuzz.events import FREE_DEFERRED, ORDER_PLAIN, WARN, WARN_OTHER
 from stage2fuzz.model.machine.rcu import call_rcu
 from stage2fuzz.model.machine.tlb import (
     kvm_tlb_flush_vmid_ipa,
@@ -10,7 +11,13 @@ from stage2fuzz.model.machine.tlb import (
     kvm_tlb_flush_vmid_range,
 )
 from stage2fuzz.model.machine.vm import Vm
-from stage2fuzz.model.pgtable_shared.attributes import kvm_pgtable_stage2_relax_perms
+from stage2fuzz.model.pgtable_shared.attributes import (
+    SharedAttributeWalk,
+    kvm_pgtable_stage2_relax_perms,
+    kvm_pgtable_stage2_wrprotect,
+    stage2_attr_walker,
+    stage2_update_leaf_attrs,
+)
 from stage2fuzz.model.pgtable_shared.entries import (
     stage2_make_pte,
     stage2_pte_is_locked,
@@ -22,9 +29,10 @@ from stage2fuzz.model.pgtable_shared.unmapping import (
     stage2_unmap_put_pte,
 )
 from stage2fuzz.model.pgtable_shared.walk import Visit
-from stage2fuzz.model.planted import Function, nothing, spoil
+from stage2fuzz.model.planted import Function, nothing, spoil, spoil_flags
 
 spoil("relax_without_tlbi", kvm_tlb_flush_vmid_ipa_nsh, (kvm_pgtable_stage2_relax_perms,))(nothing)
+spoil_flags("refused_relax_without_tlbi", kvm_pgtable_stage2_relax_perms, lost_relax_flushes=False)
 spoil("unmap_without_tlbi", kvm_tlb_flush_vmid_ipa, (stage2_unmap_put_pte,))(nothing)
 spoil("unmap_without_tlbi", kvm_tlb_flush_vmid_range, (kvm_pgtable_stage2_unmap,))(nothing)
 
@@ -60,3 +68,39 @@ def _take(vm: Vm, visit: Visit) -> None:
 def child_freed_at_once(_target: Function, _vm: Vm, _page: int, free: Callable[[], None]) -> None:
     """Walkers that are inside the table still read what is freed."""
     free()
+
+
+@spoil("deferred_free_frees_nothing", call_rcu, (stage2_map_walk_table_pre,))
+def deferred_free_frees_nothing(
+    _target: Function, vm: Vm, page: int, _free: Callable[[], None]
+) -> None:
+    """The grace period ends, and nobody frees the table."""
+    vm.record((FREE_DEFERRED, vm.current, page, 0, 0, 0))
+
+
+@spoil("entry_below_a_table_unlinked", call_rcu, (stage2_map_walk_table_pre,))
+def entry_below_a_table_unlinked(
+    target: Function, vm: Vm, page: int, free: Callable[[], None]
+) -> None:
+    """Whoever put a block in the place of a table goes on in that table."""
+    vm.get_page(page)
+    vm.store(page, PTE_AF | PTE_READ | PTE_TYPE | PTE_VALID)
+    target(vm, page, free)
+
+
+@spoil("relax_of_nothing_succeeds", stage2_attr_walker)
+def relax_of_nothing_succeeds(
+    target: Function, vm: Vm, walk: SharedAttributeWalk, visit: Visit, flag: int
+) -> int:
+    """Where there is no leaf any more, there is nothing to do."""
+    ret: int = target(vm, walk, visit, flag) if visit.old & PTE_VALID else 0
+    return ret
+
+
+@spoil("wrprotect_of_nothing", stage2_update_leaf_attrs, (kvm_pgtable_stage2_wrprotect,))
+def wrprotect_of_nothing(
+    target: Function, vm: Vm, addr: int, _size: int, set_: int, clear: int, flags: int
+) -> tuple[int, SharedAttributeWalk]:
+    """The range is empty."""
+    walk: tuple[int, SharedAttributeWalk] = target(vm, addr, 0, set_, clear, flags)
+    return walk

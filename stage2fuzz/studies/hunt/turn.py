@@ -83,7 +83,7 @@ def take(native: Native, turn: Turn) -> Done:
     vcpus, threads = len(scenario.vcpus), scenario.threads
     for kept in explore(native, scenario, turn.seed, turn.schedules, turn.number, told):
         done.classes += 1
-        for violation in judge(kept.trace.events, turn.rules, vcpus, threads):
+        for violation in judge(kept.trace.events, turn.rules, vcpus, threads, lasso=kept.lasso):
             signature = violation.signature
             done.seen[signature] = done.seen.get(signature, 0) + 1
             if signature not in done.found:

@@ -1,0 +1,83 @@
+"""F5: mmu_lock is held for a bounded piece of work, and kept where the holder may not sleep."""
+
+from typing import Final
+
+from stage2fuzz.arch import GRANULES
+from stage2fuzz.events import (
+    CALL_CODE,
+    CALL_INVALIDATE_START,
+    CALL_NAMES,
+    CALL_SPLIT,
+    CALL_UNMAP,
+    CALL_WRPROTECT,
+    INVALIDATE_NONBLOCK,
+    LOCK_MMU,
+)
+from stage2fuzz.oracles.base import Oracle
+from stage2fuzz.oracles.violation import Category
+
+BY_RANGE: Final = (CALL_UNMAP, CALL_WRPROTECT, CALL_SPLIT)
+LARGEST: Final = GRANULES[1]
+"""Bytes of the largest block: the most that one call works on between two chances to yield."""
+
+
+class BoundedHold(Oracle):
+    """A call goes through its whole range without a chance to yield, so the caller cuts the range.
+
+    A slot of many GiB in one call starves every vCPU that faults, and trips the lockup detectors.
+    And a notifier that may not block, as the OOM reaper's, keeps mmu_lock from the first page to
+    the last: dropping it to let others in is how one sleeps. Teardown holds no lock.
+    """
+
+    oracle = "F5"
+    rule = "bounded hold"
+    category = Category.PROGRESS
+    why = (
+        "One call under mmu_lock covers one largest block at most; who may not block never yields."
+    )
+
+    def setup(self) -> None:
+        """Make the containers that hold what one run shows."""
+        self.dropped: dict[int, int] = self.per_run({})
+        """Thread -> when it dropped mmu_lock in a call that may not block."""
+
+    def call(self, index: int, thread: int, ipa: int, size: int, request: int) -> None:
+        """A call by range begins."""
+        code = request & CALL_CODE
+        if size <= LARGEST or code not in BY_RANGE:
+            return
+        if LOCK_MMU in self.world.held.get(thread, ()):
+            self.violation(
+                f"{CALL_NAMES[code]} of more than the largest block",
+                f"{self.world.name(thread)} called {CALL_NAMES[code]}({ipa:#x}, {size:#x}) with "
+                f"mmu_lock held: nobody else gets it before all {size >> 30} GiB are done",
+                index,
+            )
+
+    def unlock(self, index: int, thread: int, lock: int) -> None:
+        """A notifier drops the lock: for good, or to take it again."""
+        if lock == LOCK_MMU and self._may_not_block(thread):
+            self.dropped[thread] = index
+
+    def lock(self, index: int, thread: int, lock: int) -> None:
+        """It takes the lock again in the same call."""
+        dropped = self.dropped.pop(thread, None) if self.dropped else None
+        call = self.world.calls.get(thread)
+        if dropped is None or call is None or lock != LOCK_MMU or not self._may_not_block(thread):
+            return
+        if dropped > call[0]:
+            self.violation(
+                "yielded where the notifier may not block",
+                f"{self.world.name(thread)} dropped mmu_lock in the middle of "
+                f"{CALL_NAMES[call[1]]}({call[2]:#x}, {call[3]:#x}), which may not block, and took "
+                "it again",
+                call[0],
+                dropped,
+                index,
+            )
+
+    def _may_not_block(self, thread: int) -> bool:
+        call = self.world.calls.get(thread)
+        return call is not None and (
+            call[1] == CALL_INVALIDATE_START and call[4] == INVALIDATE_NONBLOCK
+        )
