@@ -23,7 +23,6 @@ KINDS: Final = (READ, WRITE, WRITE, EXECUTE)
 LOG_OPERATIONS: Final = (
     *(Op.LOG_ENABLE, Op.LOG_ENABLE, Op.LOG_DISABLE, Op.LOG_GET, Op.LOG_GET, Op.SLOT_DELETE),
 )
-HOST_OPERATIONS: Final = (Op.MOVE, Op.PROTECT, Op.UNPROTECT)
 RANGES: Final = (1, 1, 2, 512)
 
 
@@ -34,7 +33,11 @@ def draw(seed: int, threads: int) -> tuple[Scenario, Schedule]:
     hosts = chance.randint(1, 2)
     # A skewed slot's huge pages begin elsewhere than its blocks: leave them whole.
     crooked = any(slot.skewed and slot.backing is Backing.PMD for slot in slots)
-    operations = LOG_OPERATIONS if crooked else LOG_OPERATIONS + HOST_OPERATIONS
+    # A moved page is writable again on the machine: a case either moves or takes rights away.
+    moving = chance.random() < 0.5
+    host_operations = (Op.MOVE,) if moving else (Op.PROTECT, Op.UNPROTECT)
+    operations = LOG_OPERATIONS if crooked else LOG_OPERATIONS + host_operations
+    guarded = not crooked and not moving and chance.random() < 0.2
     scenario = Scenario(
         slots=slots,
         vcpus=tuple(
@@ -45,7 +48,7 @@ def draw(seed: int, threads: int) -> tuple[Scenario, Schedule]:
             tuple(_operation(chance, slots, operations) for _ in range(chance.randint(1, 3)))
             for _ in range(hosts)
         ),
-        host_pages=(HostPage(0, Host.R),) if not crooked and chance.random() < 0.1 else (),
+        host_pages=(HostPage(0, Host.R),) if guarded else (),
     )
     order = list(range(threads))
     chance.shuffle(order)
