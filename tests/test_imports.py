@@ -47,7 +47,7 @@ PARTS = (
     part(
         "kernel", "arch case engine errors event_kind events places process rules schedule window"
     ),
-    part("oracles", "arch errors event_kind events rules window", "no engine, no case"),
+    part("oracles", "arch errors event_kind events places rules window", "no engine, no case"),
     part("minimise", "arch case errors schedule", "no engine: the predicate is handed in"),
     part("run", "case engine errors events oracles schedule"),
     part("report", "arch case errors event_kind events oracles"),
