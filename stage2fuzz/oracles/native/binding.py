@@ -121,7 +121,7 @@ class NativeJudge:
         """The oracles that object to the last run."""
         if self.last() in (Verdict.SILENT, Verdict.SAMPLE, Verdict.LEFT):
             return frozenset()
-        low, high = self._told.spoke  # type: ignore[attr-defined]
+        low, high = self._told.spoke
         mask = low | high << 64
         return frozenset(each.oracle for i, each in enumerate(ORACLES) if mask >> i & 1)
 

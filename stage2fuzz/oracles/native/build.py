@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Final
 
 from stage2fuzz import arch, event_kind, events, rules, window
+from stage2fuzz.oracles.native.translate import translate
+from stage2fuzz.oracles.native.types import UnsupportedError
 
 COMPILERS: Final = ("clang", "gcc", "cc")
 FLAGS: Final = (
@@ -60,9 +62,6 @@ def _key(compiler: str) -> str:
 
 def _made(compiler: str, work: Path, path: Path) -> bool:
     """Translate and compile; the library gets its name when it is whole."""
-    from stage2fuzz.oracles.native.translate import translate
-    from stage2fuzz.oracles.native.types import UnsupportedError
-
     try:
         text = translate().text
     except UnsupportedError:

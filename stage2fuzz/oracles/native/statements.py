@@ -170,9 +170,11 @@ class Statements(Expressions):
 
     def _assign_statement(self, node: ast.Assign) -> str:
         first = node.targets[0]
-        if len(node.targets) == 1 and isinstance(first, ast.Tuple):
-            if isinstance(node.value, ast.Tuple):
-                return self._side_by_side(first, node.value)
+        together = isinstance(first, ast.Tuple) and isinstance(node.value, ast.Tuple)
+        if len(node.targets) == 1 and together:
+            assert isinstance(first, ast.Tuple)
+            assert isinstance(node.value, ast.Tuple)
+            return self._side_by_side(first, node.value)
         wanted = self._wanted(node.targets[-1])
         if wanted in (None, EMPTY) and isinstance(first, ast.Name) and _is_empty(node.value):
             wanted = self._appended(first.id)

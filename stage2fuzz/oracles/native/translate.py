@@ -27,7 +27,6 @@ from stage2fuzz.oracles.native.program import (
 from stage2fuzz.oracles.native.statements import Statements, signature
 from stage2fuzz.oracles.native.types import BOOL, TEXT, Type, UnsupportedError, read
 from stage2fuzz.oracles.world import World
-from stage2fuzz.places import PACKAGE
 from stage2fuzz.rules import Rules
 from stage2fuzz.window import Window
 
@@ -288,8 +287,8 @@ def _follow(begin: str, window: str, setups: list[str]) -> str:
     lassos = "\n".join(f"\tuse_{each.__name__} = lasso;" for each in ORACLES if each.lasso)
     worlds = "\n".join(f"\to_{each.__name__}.world_ = (word)&world;" for each in ORACLES)
     setup = "\n".join(setups)
-    return f"""static void follow(const struct s2_event *events, word count, word vcpus, word threads,
-		   word lasso)
+    return f"""static void follow(const struct s2_event *events, word count, word vcpus,
+                   word threads, word lasso)
 {{
 	word all = list_new();
 	word *at = take(8 * count);
@@ -312,6 +311,3 @@ def _follow(begin: str, window: str, setups: list[str]) -> str:
 		feed(&events[i], i);
 }}
 """
-
-
-NATIVE: Final = PACKAGE / "oracles" / "native"

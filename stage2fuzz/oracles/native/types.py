@@ -56,6 +56,10 @@ def read(annotation: Any, names: dict[str, Any]) -> Type:
     plain = {int: INT, bool: BOOL, str: TEXT, None: NONE, type(None): NONE, Any: DIGEST}
     if annotation.__hash__ is not None and annotation in plain:
         return plain[annotation]
+    return _generic(annotation, names)
+
+
+def _generic(annotation: Any, names: dict[str, Any]) -> Type:
     origin, parts = typing.get_origin(annotation), typing.get_args(annotation)
     if origin in (types.UnionType, typing.Union):
         return _union(parts, names)
@@ -121,7 +125,7 @@ def merge(found: Iterable[Type], names: dict[str, Any]) -> Type:
 
 
 def _both(one: Type, other: Type, names: dict[str, Any]) -> Type:
-    if one == other or other == EMPTY:
+    if other in (one, EMPTY):
         return one
     if one == EMPTY:
         return other
