@@ -52,7 +52,7 @@ PUBLIC void judge_begin(int64_t every)
 
 static int judged(const struct s2_event *events, int32_t count, int32_t lasso)
 {
-	if (setjmp(left_to_python))
+	if (!arena || setjmp(left_to_python))
 		return 0;
 	arena_top = arena;
 	keys_count = depth = 0;
