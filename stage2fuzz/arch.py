@@ -61,16 +61,6 @@ FAULT_NAMES: Final = {
 }
 
 
-def granule(level: int) -> int:
-    """Bytes that one entry of ``level`` covers: 512 GiB, 1 GiB, 2 MiB, 4 KiB."""
-    return 1 << (PAGE_SHIFT + 9 * (LAST_LEVEL - level))
-
-
-def entry_index(ipa: int, level: int) -> int:
-    """Index of ``ipa`` in a (not concatenated) table page of ``level``."""
-    return (ipa >> (PAGE_SHIFT + 9 * (LAST_LEVEL - level))) & (ENTRIES - 1)
-
-
 def is_locked(pte: int) -> bool:
     """Whether this is the marker of a walker that breaks the entry, in either encoding."""
     return pte in (PTE_LOCKED, PTE_LOCKED_TYPE)

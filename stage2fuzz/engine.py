@@ -27,7 +27,7 @@ class Trace:
     """The one that was really executed."""
     preemptions: int
     ended: str
-    """``finished``, ``deadlock``, ``limit``, or ``crash`` of a kernel engine."""
+    """``finished``, ``deadlock``, ``limit``, or ``crash``: BUG(), or a signal of the C code."""
 
 
 class Engine(Protocol):

@@ -48,7 +48,7 @@ FIELDS: Final = {
     "size": "bytes; of a slot 0: deleted; of a TLBI 0: one entry",
     "slot": "the slot's number",
     "status": "TRANSLATION, ACCESS_FLAG or PERMISSION",
-    "system": "0: from the memory cache, 1: from the system's allocator",
+    "system": "0: from the memory cache, 1: from the system, 2: from the system, atomically",
     "vmid": "of the VM; of a context that now in VTTBR_EL2; below 0 for a hyp root",
     "waiting": "bit mask of the threads that wait",
     "wanted": "the value that a compare-exchange would have written",

@@ -150,6 +150,8 @@ CALL_SLOT_DELETE: Final = 29
 CALL_TEARDOWN: Final = 30
 FIRST_HOST_CALL: Final = CALL_LOG_ENABLE
 """Calls from here on are the host's; those before it are the page-table code's."""
+INVALIDATE_NONBLOCK: Final = 1
+"""The ``argument`` of a CALL_INVALIDATE_START whose notifier may not block; else it is 0."""
 CALL_CODE: Final = 0xFF
 CALL_PROT_SHIFT: Final = 8
 CALL_NAMES: Final = {
@@ -182,6 +184,8 @@ WARN_TABLE_OVER_VALID: Final = 3
 WARN_REFCOUNT: Final = 4
 WARN_OTHER: Final = 5
 WARN_BUG: Final = 6
+WARN_MEMORY_CACHE: Final = 7
+"""kvm_mmu_memory_cache_alloc found the cache empty."""
 
 LIMIT_STEPS: Final = 1
 LIMIT_FAULTS: Final = 2

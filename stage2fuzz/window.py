@@ -21,13 +21,15 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Final
 
 from stage2fuzz.arch import (
+    ENTRIES,
+    ENTRY_SIZE,
     LAST_LEVEL,
     PAGE_SHIFT,
     PTE_ADDRESS,
     PTE_AF,
     PTE_TYPE,
     PTE_VALID,
-    entry_index,
+    SHIFTS,
 )
 from stage2fuzz.events import (
     DSB_ISH,
@@ -313,5 +315,6 @@ def _walk(value: int, level: int, ipa: int, read: Callable[[int], int]) -> tuple
     """The cacheable leaf that a walk finds from the table entry ``value`` of ``level``, if any."""
     while level < LAST_LEVEL and value & PTE_TYPE == PTE_TYPE:
         level += 1
-        value = read((value & PTE_ADDRESS) + 8 * entry_index(ipa, level))
+        index = (ipa >> SHIFTS[level]) & (ENTRIES - 1)
+        value = read((value & PTE_ADDRESS) + ENTRY_SIZE * index)
     return (value, level) if cacheable(value, level) else None

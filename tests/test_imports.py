@@ -67,8 +67,8 @@ PARTS = (
     ),
     part(
         "confirm",
-        "arch case errors events process run",
-        "QEMU and its gdbstub: a schedule forced onto a real kernel",
+        "arch case errors events process run schedule",
+        "a schedule forced onto a real kernel",
     ),
     part("fuzz_targets", "case engine errors fuzz places", "scripts; all of Atheris"),
     part(
@@ -76,7 +76,7 @@ PARTS = (
         "case engine errors findings fuzz minimise oracles places process report run schedule "
         "service session",
     ),
-    part("coordinator", "case errors findings service"),
+    part("coordinator", "case errors findings process service"),
     part(
         "cli",
         "arch case confirm engine errors events findings fuzz fuzz_targets kernel minimise model "

@@ -5,12 +5,14 @@ part of the scenario has its place, unused parts keep theirs, and scenario, choi
 are streams of their own that never shift one another. Missing bytes are zero. The engine's name is
 not in the bytes: the same input can be run by every engine.
 
-Layout: 73 bytes of scenario (counts and options, slots, host pages, vCPU programs, host programs),
-24 choices, then pairs (thread, points) until the end. A pair whose first byte is 0xF0 or more
-appends its second byte to the choices instead, so that a run with more choices still has bytes.
+Layout: 128 bytes of scenario (counts and options, slots, host pages, vCPU programs, host programs,
+and what came later; version 1 has the first 73), 24 choices, then pairs (thread, points) until the
+end. A pair whose first byte is 0xF0 or more appends its second byte to the choices instead, so that
+a run with more choices still has bytes.
 
 An input of a later version than 1 begins with ``MAGIC`` and its version, four bytes that are no
-part of the layout; each version keeps its menus, so old inputs mean for ever what they meant.
+part of the layout; each version keeps its menus, so old inputs mean for ever what they meant. A
+byte that a version does not know is ignored in it.
 """
 
 from bisect import bisect_right
@@ -54,7 +56,10 @@ VCPUS_AT: Final = HOST_PAGES_AT + MAX_HOST_PAGES
 VCPU_BYTES: Final = 1 + MAX_ACCESSES
 HOSTS_AT: Final = VCPUS_AT + VCPU_BYTES * MAX_VCPUS
 HOST_BYTES: Final = 1 + 2 * MAX_HOST_OPS
-CHOICES_AT: Final = HOSTS_AT + HOST_BYTES * MAX_HOST_THREADS
+RARE_AT: Final = HOSTS_AT + HOST_BYTES * MAX_HOST_THREADS
+FIRST_SCENARIO: Final = RARE_AT
+"""Bytes of the scenario in version 1."""
+CHOICES_AT: Final = 128
 CHOICES: Final = 24
 SCHEDULE_AT: Final = CHOICES_AT + CHOICES
 MORE_CHOICES: Final = 0xF0
@@ -74,6 +79,8 @@ _host_op = lru_cache(maxsize=1024)(HostOp)
 def decode(data: bytes, engine: str, profile: Profile = ANY) -> Case:
     """The case of any byte string; ``engine`` is taken as it is."""
     version, data = _opened(data)
+    if version == 1:
+        data = data[:FIRST_SCENARIO].ljust(CHOICES_AT, b"\0") + data[FIRST_SCENARIO:]
     scenario = _scenario(data[:CHOICES_AT], profile, version)
     choices = list(data[CHOICES_AT:SCHEDULE_AT])
     runs: list[Run] = []
@@ -187,6 +194,7 @@ def _options(data: bytes, menu: Menus) -> Options:
     """The machine around the engine."""
     byte = data[OPTIONS_AT]
     pending_stores, hardware_af, dic, fwb, teardown, deep = menu.option_flags[byte]
+    rare = menu.rare_flags[data[RARE_AT]]
     return Options(
         ipa_bits=IPA_BITS[deep],
         tlb=menu.tlbs[byte],
@@ -197,6 +205,7 @@ def _options(data: bytes, menu: Menus) -> Options:
         cache_pages=menu.cache[data[CACHE_AT]],
         failing_topup=menu.topup[data[TOPUP_AT]],
         teardown=teardown,
+        failing_atomic=rare[:1] == (True,),
     )
 
 
@@ -216,6 +225,7 @@ def _encode_machine(data: bytearray, scenario: Scenario) -> None:
     data[SLOT_COUNT_AT] = _byte(menus.SLOTS, len(scenario.slots))
     data[HOST_PAGE_COUNT_AT] = _byte(menus.HOST_PAGES, len(scenario.host_pages))
     data[OPTIONS_AT] = menus.flag_bits(flags, 0) | _byte(menus.TLBS, options.tlb) << 6
+    data[RARE_AT] = menus.rare_bits((options.failing_atomic,))
     data[CACHE_AT] = menus.CACHE.index(options.cache_pages)
     data[TOPUP_AT] = menus.TOPUP.index(options.failing_topup)
     for at, slot in zip(range(SLOTS_AT, HOST_PAGES_AT, SLOT_BYTES), scenario.slots, strict=False):

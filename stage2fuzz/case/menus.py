@@ -44,7 +44,7 @@ class Growing(Generic[T]):
         )
 
 
-NEWEST: Final = 1
+NEWEST: Final[int] = 2
 """The version of the byte format that ``encode`` writes."""
 
 # What the bytes 0, 1, 2 ... stand for where a profile allows it, by the version that added it.
@@ -85,6 +85,8 @@ SLOT_FLAGS: Final = ("readonly", "logging", "skewed")
 """Bits 2 to 4 of a slot's second byte; bits 0 and 1 are its backing."""
 OPTION_FLAGS: Final = ("pending_stores", "hardware_af", "dic", "fwb", "teardown", "ipa_bits")
 """Bits 0 to 5 of the option byte; bits 6 and 7 are the TLB."""
+RARE_FLAGS: Final = Growing({2: ("failing_atomic",)})
+"""Options of the byte of rare options, each set where two bits are: a quarter of all bytes."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -106,6 +108,7 @@ class Menus:
     cache: tuple[int, ...]
     topup: tuple[int, ...]
     option_flags: tuple[tuple[bool, ...], ...]
+    rare_flags: tuple[tuple[bool, ...], ...]
 
 
 @lru_cache(maxsize=64)
@@ -132,6 +135,7 @@ def menus_of(profile: Profile, version: int) -> Menus:
         cache=CACHE if "cache_pages" in options else (0,) * 256,
         topup=TOPUP if "failing_topup" in options else (0,) * 256,
         option_flags=_flags(OPTION_FLAGS, options, 0, ()),
+        rare_flags=_rare_flags(RARE_FLAGS.values(version), options),
     )
 
 
@@ -188,3 +192,16 @@ def _flags(
         )
         for byte in range(256)
     )
+
+
+def _rare_flags(names: Sequence[str], allowed: Sequence[str]) -> tuple[tuple[bool, ...], ...]:
+    """For each byte, whether each named flag is set; at most one a pair of bits."""
+    return tuple(
+        tuple(name in allowed and byte >> 2 * at & 3 == 3 for at, name in enumerate(names))
+        for byte in range(256)
+    )
+
+
+def rare_bits(flags: Sequence[bool]) -> int:
+    """The byte of rare options that are set."""
+    return sum(3 << 2 * at for at, is_set in enumerate(flags) if is_set)

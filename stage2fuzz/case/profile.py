@@ -32,6 +32,7 @@ OPTION_NAMES: Final = (
     "tlb",
     "cache_pages",
     "failing_topup",
+    "failing_atomic",
 )
 
 
@@ -109,7 +110,7 @@ DIRTY_LOGGING: Final = Profile(
     logging_on=True,
     outside=False,
     operations=_LOG,
-    options=(*_MACHINE, "cache_pages", "failing_topup"),
+    options=(*_MACHINE, "cache_pages", "failing_topup", "failing_atomic"),
 )
 NOTIFIER: Final = Profile(
     "notifier",
@@ -144,7 +145,7 @@ BLOCK_SPLIT: Final = Profile(
     slot_flags=("logging", "skewed"),
     outside=False,
     operations=(*_LOG, Op.MOVE),
-    options=(*_MACHINE, "cache_pages", "failing_topup", "teardown"),
+    options=(*_MACHINE, "cache_pages", "failing_topup", "failing_atomic", "teardown"),
 )
 
 PROFILES: Final = {

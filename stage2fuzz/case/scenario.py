@@ -156,11 +156,13 @@ class Options:
     """CTR_EL0.DIC: instruction caches need no maintenance, so every leaf may be executable."""
     fwb: bool = False
     cache_pages: int = 0
-    """Pages the memory cache may hold at most (1 or 2: it can run dry); 0: as many as needed."""
+    """Pages to which a top-up fills a memory cache, but at least those it was asked for; 0: 40."""
     failing_topup: int = 0
     """The how-many-th top-up of the run fails with -ENOMEM; 0: none."""
     teardown: bool = False
     """Destroy the tables after the last thread and look for leaks."""
+    failing_atomic: bool = False
+    """Who finds its memory cache empty gets no page from the system's reserve either."""
 
 
 @dataclass(frozen=True, slots=True)

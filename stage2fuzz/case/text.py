@@ -8,67 +8,19 @@ schedule is in normal form.
 
 import json
 import re
-from collections.abc import Callable, Iterable
-from dataclasses import fields, replace
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Final, TypeVar
-from zlib import crc32
+from typing import Final
 
-from stage2fuzz.arch import ACCESS_NAMES
 from stage2fuzz.case.case import Case
-from stage2fuzz.case.limits import (
-    MAX_TEXT,
-    check_access,
-    check_case,
-    check_engine,
-    check_host_op,
-    check_host_page,
-    check_options,
-    check_scenario,
-    check_schedule,
-    check_slot,
-    normal,
-    schedulable,
-)
-from stage2fuzz.case.scenario import (
-    SLOT_STRIDE,
-    Access,
-    Backing,
-    Host,
-    HostOp,
-    HostPage,
-    Op,
-    Options,
-    Scenario,
-    Slot,
-    Tlb,
-)
+from stage2fuzz.case.limits import MAX_TEXT, check_case
+from stage2fuzz.case.lines import body_lines, checksum
+from stage2fuzz.case.reader import END, Reader, words_of
 from stage2fuzz.errors import InputError
-from stage2fuzz.schedule.base import FOREVER, Run, Schedule
 
 VERSION: Final = 1
 HEADER: Final = f"stage2fuzz case {VERSION}"
-END: Final = "end"
-_WIDTH: Final = 78
-
-T = TypeVar("T")
-
-
-def _word(name: str) -> str:
-    return name.lower().replace("_", "-")
-
-
-_KINDS: Final = {name: kind for kind, name in ACCESS_NAMES.items()}
-_BACKINGS: Final = {_word(one.name): one for one in Backing}
-_HOSTS: Final = {_word(one.name): one for one in Host}
-_OPS: Final = {_word(one.name): one for one in Op}
-_TLBS: Final = {_word(one.name): one for one in Tlb}
-_OPTIONS: Final = {_word(one.name): one.name for one in fields(Options)}
-_NUMBERS: Final = ("ipa-bits", "cache-pages", "failing-topup")
-_BUILD: Final = re.compile("[0-9a-f]{24}( [0-9a-f]{8})?")
 _PLAIN_ENGINE: Final = re.compile("[!$-~]+")
-_QUOTED_ENGINE: Final = re.compile(r'\s*engine\s+("(?:[^"\\]|\\.)*")\s*(?:#.*)?')
-_SLOT_FLAGS: Final = ("readonly", "logging", "skewed")
 
 
 def read_case(path: Path) -> Case:
@@ -91,9 +43,9 @@ def parse(text: str, name: str) -> Case:
         raise InputError(name, "too long for a case", f"at most {MAX_TEXT} characters")
     lines = text.split("\n")
     _check_header(lines[0].strip(), f"{name}:1")
-    reader = _Reader()
+    reader = Reader()
     for number, line in enumerate(lines[1:], 2):
-        words = _words(line, f"{name}:{number}")
+        words = words_of(line, f"{name}:{number}")
         if words:
             reader.take(words, f"{name}:{number}")
     return reader.case(name)
@@ -104,65 +56,15 @@ def format_case(case: Case, notes: Iterable[str] = ()) -> str:
     check_case(case, "case")
     lines = [HEADER, *(f"# {line}".rstrip() for note in notes for line in note.splitlines())]
     lines.append(f"engine {_engine_text(case.engine)}")
-    body = _body(case)
+    body = body_lines(case)
     if case.build:
-        lines.append(f"build {case.build} {_checksum(body)}")
+        lines.append(f"build {case.build} {checksum(body)}")
     return "\n".join([*lines, *body, END, ""])
 
 
 def _engine_text(engine: str) -> str:
     """The engine's name, as a JSON string where a path has what splits a line or is not ASCII."""
     return engine if _PLAIN_ENGINE.fullmatch(engine) else json.dumps(engine)
-
-
-def _words(line: str, where: str) -> list[str]:
-    """The words of a line without its comment."""
-    quoted = _QUOTED_ENGINE.fullmatch(line)
-    if quoted is None:
-        return line.partition("#")[0].split()
-    try:
-        return ["engine", json.loads(quoted[1])]
-    except ValueError:
-        right = "a JSON string"
-        raise InputError(where, f"engine {quoted[1][:80]}", right) from None
-
-
-def _body(case: Case) -> list[str]:
-    """The lines of scenario and schedule, the schedule in normal form."""
-    scenario, schedule = case.scenario, normal(case.schedule)
-    lines = _option_lines(scenario.options)
-    lines += [f"slot {i}: {_slot_text(slot)}" for i, slot in enumerate(scenario.slots)]
-    for exception in scenario.host_pages:
-        lines.append(f"host-page {page_text(exception.page)}: {_word(exception.host.name)}")
-    for i, program in enumerate(scenario.vcpus):
-        lines.append(f"vcpu {i}: " + ", ".join(map(access_text, program)))
-    for i, operations in enumerate(scenario.hosts):
-        lines.append(f"host {i}: " + ", ".join(map(host_op_text, operations)))
-    lines += _wrap("schedule", (_run_text(run) for run in schedule.runs))
-    return lines + _wrap("choices", (str(choice) for choice in schedule.choices))
-
-
-def _checksum(body: list[str]) -> str:
-    """What tells a case that was edited by hand from the one that a build executed."""
-    text = "\n".join(body)
-    return f"{crc32(text.encode()):08x}"
-
-
-def page_text(page: int) -> str:
-    """A page as cases write it: its number in slot 0, or ``slot/number``."""
-    slot, place = divmod(page, SLOT_STRIDE)
-    return f"{slot}/{place}" if slot else str(place)
-
-
-def access_text(access: Access) -> str:
-    """An access as cases write it: ``write 0``."""
-    return f"{ACCESS_NAMES[access.kind]} {page_text(access.page)}"
-
-
-def host_op_text(operation: HostOp) -> str:
-    """A host operation as cases write it: ``move 0``, ``log-clear 512 pages 512``."""
-    pages = f" pages {operation.pages}" if operation.pages != 1 else ""
-    return f"{_word(operation.op.name)} {page_text(operation.page)}{pages}"
 
 
 def _check_header(line: str, where: str) -> None:
@@ -173,234 +75,3 @@ def _check_header(line: str, where: str) -> None:
         raise InputError(
             where, f"case format {version[:20]}", f"this version of stage2fuzz reads {VERSION}"
         )
-
-
-def _option_lines(options: Options) -> list[str]:
-    lines = []
-    for word, name in _OPTIONS.items():
-        value, default = getattr(options, name), getattr(Options(), name)
-        if value != default:
-            text = _word(value.name) if isinstance(value, Tlb) else str(value)
-            lines.append(f"option {word}" + ("" if value is True else f" {text}"))
-    return lines
-
-
-def _slot_text(slot: Slot) -> str:
-    flags = [flag for flag in _SLOT_FLAGS if getattr(slot, flag)]
-    backing = [] if slot.backing is Backing.PAGE else [f"backing {_word(slot.backing.name)}"]
-    return ", ".join([f"pages {slot.pages}", *backing, *flags])
-
-
-def _run_text(run: Run) -> str:
-    thread, points = run
-    return str(thread) if points == FOREVER else f"{thread}*{points}"
-
-
-def _wrap(word: str, items: Iterable[str]) -> list[str]:
-    """Lines that begin with ``word`` and hold the items, none of them long."""
-    lines: list[str] = []
-    for item in items:
-        if lines and len(lines[-1]) + len(item) < _WIDTH:
-            lines[-1] += f" {item}"
-        else:
-            lines.append(f"{word} {item}")
-    return lines
-
-
-class _Reader:
-    """The lines so far; each part is checked when its limits are known, at its own line."""
-
-    def __init__(self) -> None:
-        self.ended = False
-        self.engine = ""
-        self.build: list[str] = []
-        self.options: dict[str, int | Tlb] = {}
-        self.slots: list[Slot] = []
-        self.vcpus: list[tuple[Access, ...]] = []
-        self.hosts: list[tuple[str, tuple[HostOp, ...]]] = []
-        self.host_pages: list[tuple[str, HostPage]] = []
-        self.runs: list[tuple[str, tuple[Run, ...]]] = []
-        self.choices: list[int] = []
-        self.handlers: dict[str, Callable[[list[str], str], None]] = {
-            "engine": self.take_engine,
-            "build": self.take_build,
-            "option": self.take_option,
-            "slot": self.take_slot,
-            "vcpu": self.take_vcpu,
-            "host": self.take_host,
-            "host-page": self.take_host_page,
-            "schedule": self.take_schedule,
-            "choices": self.take_choices,
-            END: self.take_end,
-        }
-
-    def take(self, words: list[str], where: str) -> None:
-        """One line that is neither empty nor a comment."""
-        if self.ended:
-            raise InputError(where, "a line after the end", "nothing but comments")
-        _named(words[0], self.handlers, "line", where)(words[1:], where)
-
-    def case(self, name: str) -> Case:
-        """The case of all lines."""
-        if not self.ended:
-            raise InputError(name, "the case is cut off", f"its last line must be {END!r}")
-        if not self.engine:
-            raise InputError(name, "no engine", "a line such as 'engine model:v5.10'")
-        if not self.vcpus:
-            raise InputError(name, "no vCPU", "a line such as 'vcpu 0: write 0'")
-        slots = tuple(self.slots) or (Slot(),)
-        for where, exception in self.host_pages:
-            check_host_page(exception, slots, where)
-        for where, operations in self.hosts:
-            for operation in operations:
-                check_host_op(operation, slots, where)
-        scenario = Scenario(
-            slots,
-            tuple(self.vcpus),
-            tuple(operations for _, operations in self.hosts),
-            tuple(exception for _, exception in self.host_pages),
-            Options(**self.options),  # type: ignore[arg-type]
-        )
-        check_scenario(scenario, name)
-        threads = schedulable(scenario)
-        for where, runs in self.runs:
-            check_schedule(Schedule(runs), threads, where)
-        runs = tuple(run for _, some in self.runs for run in some)
-        schedule = Schedule(runs, tuple(self.choices))
-        check_schedule(schedule, threads, name)
-        return self.vouched(Case(self.engine, scenario, normal(schedule)))
-
-    def vouched(self, case: Case) -> Case:
-        """The case with its build, unless it was edited since that build executed it."""
-        edited = self.build[1:] not in ([], [_checksum(_body(case))])
-        return case if edited or not self.build else replace(case, build=self.build[0])
-
-    def take_engine(self, words: list[str], where: str) -> None:
-        """``engine model:v5.10``."""
-        if len(words) != 1 or self.engine:
-            raise InputError(where, "not one engine", "a single line 'engine NAME'")
-        check_engine(words[0], where)
-        self.engine = words[0]
-
-    def take_build(self, words: list[str], where: str) -> None:
-        """``build 32b4f4411955222c15a59d2c 0e7d5a91``: who executed it, and a checksum."""
-        if not _BUILD.fullmatch(" ".join(words)) or self.build:
-            right = "a single line 'build KEY CHECKSUM', 24 and 8 hexadecimal digits"
-            raise InputError(where, "not one build", right)
-        self.build = words
-
-    def take_option(self, words: list[str], where: str) -> None:
-        """``option tlb sticky``, ``option ipa-bits 48``, ``option pending-stores``."""
-        word = words[0] if words else ""
-        name = _named(word, _OPTIONS, "option", where)
-        if name in self.options:
-            raise InputError(where, f"option {word} twice", "each option at most once")
-        takes_value = word == "tlb" or word in _NUMBERS
-        if len(words) != 1 + takes_value:
-            right = f"option {word}" + (" VALUE" if takes_value else "")
-            raise InputError(where, "not an option", repr(right))
-        if word == "tlb":
-            self.options[name] = _named(words[1], _TLBS, "TLB", where)
-        else:
-            self.options[name] = _number(words[1], where) if takes_value else True
-        check_options(Options(**self.options), where)  # type: ignore[arg-type]
-
-    def take_slot(self, words: list[str], where: str) -> None:
-        """``slot 0: pages 512, backing pmd, logging``."""
-        items = _numbered("slot", words, len(self.slots), where)
-        found: dict[str, int | Backing] = {}
-        for item in items:
-            match item:
-                case ["pages", number] if "pages" not in found:
-                    found["pages"] = _number(number, where)
-                case ["backing", name] if "backing" not in found:
-                    found["backing"] = _named(name, _BACKINGS, "backing", where)
-                case [flag] if flag in _SLOT_FLAGS and flag not in found:
-                    found[flag] = True
-                case _:
-                    right = "pages N, backing NAME, readonly, logging, skewed, each at most once"
-                    raise InputError(where, f"slot {' '.join(item)[:60]!r}", right)
-        slot = Slot(**found)  # type: ignore[arg-type]
-        check_slot(slot, where)
-        self.slots.append(slot)
-
-    def take_vcpu(self, words: list[str], where: str) -> None:
-        """``vcpu 0: write 0, read 1``."""
-        program = []
-        for item in _numbered("vcpu", words, len(self.vcpus), where):
-            if len(item) != 2:
-                raise InputError(where, f"access {' '.join(item)[:60]!r}", "such as 'write 0'")
-            access = Access(_named(item[0], _KINDS, "access", where), _page(item[1], where))
-            check_access(access, where)
-            program.append(access)
-        self.vcpus.append(tuple(program))
-
-    def take_host(self, words: list[str], where: str) -> None:
-        """``host 0: log-get 0, move 0 pages 512``."""
-        operations = []
-        for item in _numbered("host", words, len(self.hosts), where):
-            if len(item) not in (2, 4) or item[2:3] not in ([], ["pages"]):
-                right = "such as 'move 0' or 'move 0 pages 2'"
-                raise InputError(where, f"host operation {' '.join(item)[:60]!r}", right)
-            pages = _number(item[3], where) if item[2:] else 1
-            name = _named(item[0], _OPS, "host operation", where)
-            operations.append(HostOp(name, _page(item[1], where), pages))
-        self.hosts.append((where, tuple(operations)))
-
-    def take_host_page(self, words: list[str], where: str) -> None:
-        """``host-page 0: lazy``."""
-        if len(words) != 2 or not words[0].endswith(":"):
-            raise InputError(where, "not a host page", "such as 'host-page 0: lazy'")
-        host = _named(words[1], _HOSTS, "host page", where)
-        self.host_pages.append((where, HostPage(_page(words[0][:-1], where), host)))
-
-    def take_schedule(self, words: list[str], where: str) -> None:
-        """``schedule 0*12 1*5 0``; several lines are one schedule."""
-        runs = []
-        for word in words:
-            thread, star, points = word.partition("*")
-            runs.append((_number(thread, where), _number(points, where) if star else FOREVER))
-        self.runs.append((where, tuple(runs)))
-
-    def take_choices(self, words: list[str], where: str) -> None:
-        """``choices 0 1``; several lines are one list."""
-        choices = [_number(word, where) for word in words]
-        check_schedule(Schedule(choices=tuple(choices)), 1, where)
-        self.choices += choices
-
-    def take_end(self, words: list[str], where: str) -> None:
-        """``end``: without it a file that was cut off would be another, valid case."""
-        if words:
-            raise InputError(where, "not the end", f"{END!r} alone")
-        self.ended = True
-
-
-def _numbered(word: str, words: list[str], expected: int, where: str) -> list[list[str]]:
-    """The comma-separated items of ``WORD N: item, item``, each split into words."""
-    head, colon, rest = " ".join(words).partition(":")
-    if not colon:
-        raise InputError(where, f"no colon after {word}", f"such as '{word} {expected}: ...'")
-    if _number(head, where) != expected:
-        raise InputError(where, f"{word} {head}", f"{word} {expected} comes next")
-    return [item.split() for item in rest.split(",")]
-
-
-def _page(text: str, where: str) -> int:
-    """A page: its number in slot 0, or ``slot/number``."""
-    slot, slash, place = text.rpartition("/")
-    number = _number(place, where)
-    if number >= SLOT_STRIDE:
-        raise InputError(where, f"page {number}", "a page of slot 1 is written 1/0")
-    return (_number(slot, where) if slash else 0) * SLOT_STRIDE + number
-
-
-def _number(text: str, where: str) -> int:
-    if not re.fullmatch("[0-9]{1,10}", text):
-        raise InputError(where, f"{text[:40]!r}", "a number of at most ten digits")
-    return int(text)
-
-
-def _named(word: str, names: dict[str, T], what: str, where: str) -> T:
-    if word not in names:
-        raise InputError(where, f"unknown {what} {word[:40]!r}", "one of " + ", ".join(names))
-    return names[word]

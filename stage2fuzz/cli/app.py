@@ -52,13 +52,18 @@ COMMANDS: Final = {
         (
             "compare --engine model:v5.10 --engine model:v5.10+p2",
             "compare --engine kernel:before --engine kernel:after --seconds 120",
+            "compare --engine kernel:linux-6.12 --real vmlinuz-6.12 --seconds 600",
         ),
     ),
     "confirm": Entry(
         f"{_CLI}.confirm",
         "confirm_case",
         "Boot a real kernel under QEMU, force the case's schedule, and see whether the harm comes.",
-        ("confirm 3 --kernel boot/vmlinuz", "confirm my.case --kernel vmlinuz --times 10"),
+        (
+            "confirm 3 --kernel boot/vmlinuz",
+            "confirm my.case --kernel vmlinuz --times 10",
+            "confirm my.case --reproducer race.c",
+        ),
     ),
     "findings": Entry(f"{_CLI}.groups", "findings", "Read and triage what was found."),
     "campaign": Entry(f"{_CLI}.groups", "campaign", "Fuzz with many workers for a long time."),

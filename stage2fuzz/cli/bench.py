@@ -7,16 +7,16 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Final
 
 import typer
 
 from stage2fuzz import places
-from stage2fuzz.cli.options import Json
+from stage2fuzz.cli.options import Json, check_range
 from stage2fuzz.cli.output import emit
 from stage2fuzz.cli.trees import Cache, Tree, prepared
-from stage2fuzz.errors import InputError
 from stage2fuzz.kernel.adapter import REFERENCE, KernelEngine
 from stage2fuzz.kernel.explore import explore
 from stage2fuzz.oracles.judge import judge
@@ -35,10 +35,8 @@ def bench(
     as_json: Json = False,
 ) -> None:
     """Schedules a second of TREE on one core: engine, folding, judging, fuzzing end to end."""
-    if not 1 <= runs <= MAX_RUNS:
-        raise InputError("--runs", f"{runs} is out of range", f"1 to {MAX_RUNS}")
-    if not 0 <= seconds <= 3600:
-        raise InputError("--seconds", f"{seconds} is out of range", "0 to 3600")
+    check_range("--runs", runs, 1, MAX_RUNS)
+    check_range("--seconds", seconds, 0, 3600)
     library, engine = prepared(tree, cache)
     figures: dict[str, float] = {}
     for name, figure in _measured(tree, engine, runs, seconds):
@@ -59,17 +57,21 @@ def _measured(
             yield f"{name}, {what}", figure
 
 
-def _stages(engine: KernelEngine, runs: int) -> list[tuple[str, float]]:
+def _stages(engine: KernelEngine, runs: int) -> Iterator[tuple[str, float]]:
     """The reference scenario, from the bare engine to each run judged."""
     native, scenario = engine.native, REFERENCE
     native.load(scenario)
-    steps = {alone: native.bare(1, 1000, alone) / 1000 for alone in (True, False)}
-    alone = _rate(runs, lambda: native.bare(1, runs, True))
-    bare = _rate(runs, lambda: native.bare(1, runs))
+    for what, alone in (("pgtable.c alone", True), ("with mmu.c", False)):
+        yield f"{what}, points a schedule", native.bare(1, 1000, alone) / 1000
+        yield f"{what}, schedules/s", _rate(runs, partial(native.bare, 1, runs, alone))
     classes: list[int] = []
-    folded = _rate(
-        runs, lambda: classes.extend(each.seed for each in explore(native, scenario, 1, runs))
+    yield (
+        "folded into classes, schedules/s",
+        _rate(
+            runs, lambda: classes.extend(each.seed for each in explore(native, scenario, 1, runs))
+        ),
     )
+    yield "of a new class, %", 100 * len(classes) / runs
     few = max(1, runs // 100)
 
     def judged() -> None:
@@ -77,15 +79,7 @@ def _stages(engine: KernelEngine, runs: int) -> list[tuple[str, float]]:
             native.run_seed(seed)
             judge(native.events(), engine.rules, len(scenario.vcpus), scenario.threads)
 
-    return [
-        ("pgtable.c alone, points a schedule", steps[True]),
-        ("pgtable.c alone, schedules/s", alone),
-        ("with mmu.c, points a schedule", steps[False]),
-        ("with mmu.c, schedules/s", bare),
-        ("folded into classes, schedules/s", folded),
-        ("of a new class, %", 100 * len(classes) / runs),
-        ("each run judged, schedules/s", _rate(few, judged)),
-    ]
+    yield "each run judged, schedules/s", _rate(few, judged)
 
 
 def _rate(runs: int, work: Callable[[], object]) -> float:

@@ -2,12 +2,11 @@
 
 import signal
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from types import FrameType
-from typing import Any, Final
+from collections.abc import Callable
+from typing import Final, NoReturn
 
 from stage2fuzz.cli.campaign_view import done, line
+from stage2fuzz.cli.interrupt import on_signals
 from stage2fuzz.cli.progress import Progress
 from stage2fuzz.findings import campaigns
 from stage2fuzz.findings.figures import Figures, figures_of
@@ -29,7 +28,7 @@ def run_here(store: Store, number: int, service: str, workers: int, quiet: bool)
     orders fail one after the other: the campaign is stopped then and says why.
     """
     with (
-        interruptible(),
+        on_signals(signal.SIGINT, signal.SIGTERM, act=_interrupt, once=True),
         running(campaigns.address(store.engine), workers, service) as parts,
     ):
         try:
@@ -55,20 +54,5 @@ def watch(store: Store, number: int, check: Callable[[], None], quiet: bool) -> 
             time.sleep(REFRESH_SECONDS)
 
 
-@contextmanager
-def interruptible() -> Iterator[None]:
-    """Turn the first SIGINT or SIGTERM into an exception; a second one does what it always does."""
-    before: dict[int, Any] = {}
-
-    def stop(_number: int, _frame: FrameType | None) -> None:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-        raise Interrupted
-
-    for each in (signal.SIGINT, signal.SIGTERM):
-        before[each] = signal.signal(each, stop)
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+def _interrupt() -> NoReturn:
+    raise Interrupted

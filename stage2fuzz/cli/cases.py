@@ -9,10 +9,10 @@ import typer
 from stage2fuzz import report
 from stage2fuzz.case.text import format_case
 from stage2fuzz.cli.builds import check_build, warn_of_build
+from stage2fuzz.cli.exits import FOUND
 from stage2fuzz.cli.named import load, stored
-from stage2fuzz.cli.options import DEFAULT_DATABASE, CaseName, Database, Json
+from stage2fuzz.cli.options import DEFAULT_DATABASE, CaseName, Database, Json, check_range
 from stage2fuzz.cli.output import emit, width, write
-from stage2fuzz.errors import InputError
 from stage2fuzz.minimise import BUDGET
 from stage2fuzz.report import event_log, event_record, sequence_svg, text
 from stage2fuzz.run import Outcome
@@ -99,7 +99,7 @@ def _run(
         print(text(*shown, width=width(), full=full), end="")
         if outcome.ended != "finished":
             print(f"the run ended by {outcome.ended}: what it did not show is inconclusive")
-    raise typer.Exit(1 if outcome.violations else 0)
+    raise typer.Exit(FOUND if outcome.violations else 0)
 
 
 def _title(name: str, outcome: Outcome) -> str:
@@ -145,8 +145,7 @@ def minimise_case(
     database: Database = DEFAULT_DATABASE,
 ) -> None:
     """Find the simplest case with the same fault; a finding keeps it in the database."""
-    if not 1 <= budget <= 10_000_000:
-        raise InputError("--budget", f"{budget} is out of range", "1 to 10000000")
+    check_range("--budget", budget, 1, 10_000_000)
     finding = stored(case, database)
     loaded = load(case, finding)
     warn_of_build(_what(case), loaded)

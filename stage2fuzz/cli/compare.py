@@ -14,8 +14,9 @@ from stage2fuzz.case.codec import CHOICES_AT, decode, newest
 from stage2fuzz.case.profile import PROFILES
 from stage2fuzz.case.scenario import Scenario
 from stage2fuzz.case.text import format_case, read_case
+from stage2fuzz.cli.exits import FOUND, INCONCLUSIVE
 from stage2fuzz.cli.guarded import run_guarded
-from stage2fuzz.cli.options import Json
+from stage2fuzz.cli.options import Json, check_range
 from stage2fuzz.cli.output import emit, say
 from stage2fuzz.cli.progress import Progress
 from stage2fuzz.engine import engine_of
@@ -37,13 +38,18 @@ def compare_engines(
     output: Annotated[
         Path | None, typer.Option(help="Folder for the first case of each difference.")
     ] = None,
+    real: Annotated[
+        Path | None,
+        typer.Option(metavar="IMAGE", help="Compare one engine with this kernel, under QEMU."),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Compare two engines, or two trees: the first difference of meaning in each run."""
+    if real is not None:
+        _with_a_real_kernel(cases, engine or [], real, seconds, seed, output, as_json)
     if engine is None or len(engine) != 2:
         raise InputError("--engine", "must be given twice", "--engine A --engine B")
-    if not 1 <= seconds <= MAX_SECONDS:
-        raise InputError("--seconds", f"{seconds} is out of range", f"1 to {MAX_SECONDS}")
+    check_range("--seconds", seconds, 1, MAX_SECONDS)
     pair = (engine[0], engine[1])
     arguments = [f"--engine={name}" for name in pair] + [f"--seconds={seconds}", f"--seed={seed}"]
     arguments += [] if output is None else [f"--output={output}"]
@@ -76,7 +82,27 @@ def compare_engines(
         emit({"schedules": total, "differences": [_record(each, pair) for each in firsts]})
     else:
         _print(total, list(found.values()), pair)
-    raise typer.Exit(1 if found else 0 if total else 3)
+    raise typer.Exit(FOUND if found else 0 if total else INCONCLUSIVE)
+
+
+def _with_a_real_kernel(
+    cases: list[Path] | None,
+    engine: list[str],
+    image: Path,
+    seconds: int,
+    seed: int,
+    output: Path | None,
+    as_json: bool,
+) -> None:
+    """What ``--real`` asks for; it ends the command."""
+    if cases or len(engine) != 1:
+        raise InputError("--real", "takes one --engine and draws its own cases", "no case files")
+    if not 1 <= seconds <= MAX_SECONDS:
+        raise InputError("--seconds", f"{seconds} is out of range", f"1 to {MAX_SECONDS}")
+    from stage2fuzz.cli.real import compare_real  # noqa: PLC0415  (only here needs QEMU's parts)
+
+    engine_of(engine[0])
+    compare_real(engine[0], image, seconds, seed, output, as_json)
 
 
 def _of_cases(paths: list[Path], seed: int) -> Iterator[tuple[Scenario, int]]:

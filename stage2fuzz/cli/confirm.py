@@ -1,5 +1,6 @@
 """stage2fuzz confirm: a finding's interleaving, forced onto a real kernel."""
 
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
@@ -9,11 +10,14 @@ import typer
 from stage2fuzz.cli.builds import warn_of_build
 from stage2fuzz.cli.named import load, stored
 from stage2fuzz.cli.options import DEFAULT_DATABASE, CaseName, Database, Json
-from stage2fuzz.cli.output import emit
+from stage2fuzz.cli.output import emit, write
+from stage2fuzz.cli.progress import Progress
 from stage2fuzz.cli.terminal import console
+from stage2fuzz.confirm.reproducers import COMMAND, reproducer_of
 from stage2fuzz.confirm.session import Answer, confirm
 from stage2fuzz.confirm.subject import prepare
 from stage2fuzz.confirm.tell import record, tell
+from stage2fuzz.confirm.tree import build_kernel
 from stage2fuzz.errors import InputError
 
 MAX_TIMES = 1000
@@ -25,14 +29,22 @@ def confirm_case(
     kernel: Annotated[
         Path | None, typer.Option(metavar="IMAGE", help="Kernel image (arm64) to boot.")
     ] = None,
+    tree: Annotated[
+        Path | None, typer.Option(metavar="TREE", help="Build a small kernel of this tree instead.")
+    ] = None,
     fixed: Annotated[
-        Path | None, typer.Option(metavar="IMAGE", help="A kernel that should not show it.")
+        Path | None,
+        typer.Option(metavar="IMAGE|TREE", help="A kernel that should not show it."),
     ] = None,
     times: Annotated[int, typer.Option(help="How often to force the schedule.")] = 1,
     engine: Annotated[
         str, typer.Option(help="Run the case on this kernel engine first, for its switches.")
     ] = "",
     oracle: Annotated[str, typer.Option(help="Look for this oracle's consequence only.")] = "",
+    reproducer: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE.c", help="Write a user-space program that forces it alone."),
+    ] = None,
     stacks: Annotated[bool, typer.Option("--stacks", help="Show where each thread stood.")] = False,
     database: Database = DEFAULT_DATABASE,
     as_json: Json = False,
@@ -41,7 +53,9 @@ def confirm_case(
 
     Exit codes: 0 confirmed, 1 refuted, 2 bad input, 3 the schedule was not reached.
     """
-    if kernel is None:
+    if kernel is not None and tree is not None:
+        raise InputError("--tree", "given beside --kernel", "one of the two")
+    if (kernel or tree or reproducer) is None:
         raise InputError("--kernel", "missing", "the image to boot; docs/real-kernel.md says which")
     if not 1 <= times <= MAX_TIMES:
         raise InputError("--times", f"{times} is out of range", f"1 to {MAX_TIMES}")
@@ -52,14 +66,25 @@ def confirm_case(
         loaded = replace(loaded, engine=engine)
     warn_of_build(what, loaded)
     subject = prepare(loaded, what, oracle or (finding.oracle if finding is not None else ""))
-    asked = (subject.case.scenario, subject.plan, subject.serial, subject.rules, times)
-    out = console()
-    with out.status("") as status:
-        done = confirm(kernel, *asked, progress=status.update)
-        control = confirm(fixed, *asked, progress=status.update) if fixed is not None else None
+    if reproducer is not None:
+        write(reproducer, reproducer_of(subject.rules, what).read_text())
+        print(f"{reproducer}: {COMMAND.format(file=reproducer.name)}", file=sys.stderr)
+    chosen = kernel or tree
+    if chosen is None:
+        return
+    with Progress(as_json) as progress:
+        images = [_image(each, progress) for each in (chosen, fixed) if each is not None]
+        done, *controls = (confirm(each, subject, times, progress.update) for each in images)
+        control = controls[0] if controls else None
     if as_json:
         emit(record(subject, done, control))
     else:
+        out = console()
         for line in tell(what, subject, done, control, stacks):
             out.print(line, markup=False, soft_wrap=True)
     raise typer.Exit(EXITS[done.answer])
+
+
+def _image(path: Path, progress: Progress) -> Path:
+    """The image itself, or one that is built of a tree."""
+    return build_kernel(path, progress=progress.update) if path.is_dir() else path

@@ -3,11 +3,8 @@
 import signal
 import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from types import FrameType
 from typing import Annotated, Final
 
 import typer
@@ -15,13 +12,14 @@ import typer
 from stage2fuzz.case.case import Case
 from stage2fuzz.case.scenario import Scenario, Tlb
 from stage2fuzz.case.text import format_case
+from stage2fuzz.cli.exits import FOUND, INCONCLUSIVE
 from stage2fuzz.cli.guarded import run_guarded
+from stage2fuzz.cli.interrupt import on_signals
 from stage2fuzz.cli.named import load, stored
-from stage2fuzz.cli.options import DEFAULT_DATABASE, CaseName, Database, Json
+from stage2fuzz.cli.options import DEFAULT_DATABASE, CaseName, Database, Json, check_range
 from stage2fuzz.cli.output import emit, say, write
 from stage2fuzz.cli.progress import Progress
 from stage2fuzz.engine import kind_of
-from stage2fuzz.errors import InputError
 from stage2fuzz.oracles.violation import Violation
 from stage2fuzz.process.guard import Pulse
 from stage2fuzz.run import run_scheduled
@@ -32,7 +30,7 @@ MOST_PREEMPTIONS: Final = 100
 
 
 @dataclass(slots=True)
-class Shown:
+class Signature:
     """One signature: how many executions showed it, and the first that did."""
 
     violation: Violation
@@ -41,14 +39,14 @@ class Shown:
 
 
 @dataclass(slots=True)
-class Explored:
+class Exploration:
     """What a search has seen."""
 
     engine: str
     search: Exhaustive
     whole: str
     """Why nothing was reduced; empty where one execution stands for a class."""
-    shown: dict[str, Shown] = field(default_factory=dict)
+    signatures: dict[str, Signature] = field(default_factory=dict)
     inconclusive: int = 0
     interrupted: bool = False
 
@@ -83,33 +81,32 @@ def explore(
     as_json: Json = False,
 ) -> None:
     """Run every interleaving of a case's scenario, and say what that proves."""
-    if preemptions is not None and not 0 <= preemptions <= MOST_PREEMPTIONS:
-        raise InputError("--preemptions", f"{preemptions} is out of range", "0 to 100")
-    if not 1 <= executions <= MOST_EXECUTIONS:
-        raise InputError("--executions", f"{executions} is out of range", f"1 to {MOST_EXECUTIONS}")
+    if preemptions is not None:
+        check_range("--preemptions", preemptions, 0, MOST_PREEMPTIONS)
+    check_range("--executions", executions, 1, MOST_EXECUTIONS)
     given = load(case, stored(case, database))
     if engine:
         given = replace(given, engine=engine)
     _guarded(given, preemptions, executions, output, as_json)
     whole = unreduced(given.engine, given.scenario, preemptions)
     search = Exhaustive(not whole, preemptions, executions)
-    explored = Explored(given.engine, search, whole)
-    _search(explored, given.scenario, executions, quiet=as_json)
+    exploration = Exploration(given.engine, search, whole)
+    _search(exploration, given.scenario, executions, quiet=as_json)
     if output is not None:
-        _write(explored, output)
+        _write(exploration, output)
     if as_json:
-        emit(_record(explored))
+        emit(_record(exploration))
     else:
-        _print(explored, output)
-    raise typer.Exit(_code(explored))
+        _print(exploration, output)
+    raise typer.Exit(_code(exploration))
 
 
-def _code(explored: Explored) -> int:
+def _code(exploration: Exploration) -> int:
     """1 for violations, 3 where no run came to an end that says anything, else 0."""
-    if explored.shown:
-        return 1
-    ended = explored.search.coverage.executions - explored.inconclusive
-    return 0 if ended and not explored.interrupted else 3
+    if exploration.signatures:
+        return FOUND
+    ended = exploration.search.coverage.executions - exploration.inconclusive
+    return 0 if ended and not exploration.interrupted else INCONCLUSIVE
 
 
 def _guarded(
@@ -138,55 +135,48 @@ def unreduced(engine: str, scenario: Scenario, preemptions: int | None) -> str:
     return ""
 
 
-def _search(explored: Explored, scenario: Scenario, most: int, quiet: bool) -> None:
+def _search(exploration: Exploration, scenario: Scenario, most: int, quiet: bool) -> None:
     started = time.monotonic()
-    search, shown, pulse = explored.search, explored.shown, Pulse()
-    with _interruptible(explored), Progress(quiet) as progress:
-        while not explored.interrupted and search.advance():
-            outcome = run_scheduled(explored.engine, scenario, search)
+    search, signatures, pulse = exploration.search, exploration.signatures, Pulse()
+
+    def stop() -> None:
+        """End the search between two executions; what was seen is told."""
+        exploration.interrupted = True
+
+    with on_signals(signal.SIGINT, act=stop), Progress(quiet) as progress:
+        while not exploration.interrupted and search.advance():
+            outcome = run_scheduled(exploration.engine, scenario, search)
             pulse.beat()
-            explored.inconclusive += outcome.ended == "limit"
+            exploration.inconclusive += outcome.ended == "limit"
             for violation in outcome.violations:
-                seen = shown.setdefault(violation.signature, Shown(violation, outcome.case))
+                seen = signatures.setdefault(
+                    violation.signature, Signature(violation, outcome.case)
+                )
                 seen.executions += 1
             executions = search.coverage.executions
             if executions % 100:
                 continue
             rate = executions / (time.monotonic() - started)
             progress.update(
-                f"{executions:,} executions, {rate:,.0f}/s, {len(shown)} violations; at most "
+                f"{executions:,} executions, {rate:,.0f}/s, {len(signatures)} violations; at most "
                 f"{(most - executions) / rate:,.0f} s to the limit of {most:,}"
             )
 
 
-@contextmanager
-def _interruptible(explored: Explored) -> Iterator[None]:
-    """Ctrl-C ends the search between two executions; what was seen is told."""
-
-    def stop(_number: int, _frame: FrameType | None) -> None:
-        explored.interrupted = True
-
-    before = signal.signal(signal.SIGINT, stop)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)
-
-
-def _write(explored: Explored, folder: Path) -> None:
-    for number, seen in enumerate(explored.shown.values(), 1):
+def _write(exploration: Exploration, folder: Path) -> None:
+    for number, seen in enumerate(exploration.signatures.values(), 1):
         write(folder / f"explored-{number}.case", format_case(seen.first))
 
 
-def _print(explored: Explored, folder: Path | None) -> None:
-    if explored.whole:
-        say(f"nothing is reduced: {explored.whole}")
-    say(explored.proved())
-    if explored.inconclusive:
-        say(f"{explored.inconclusive:,} executions ended by a limit: inconclusive")
-    if not explored.shown:
+def _print(exploration: Exploration, folder: Path | None) -> None:
+    if exploration.whole:
+        say(f"nothing is reduced: {exploration.whole}")
+    say(exploration.proved())
+    if exploration.inconclusive:
+        say(f"{exploration.inconclusive:,} executions ended by a limit: inconclusive")
+    if not exploration.signatures:
         print("no violation")
-    for number, seen in enumerate(explored.shown.values(), 1):
+    for number, seen in enumerate(exploration.signatures.values(), 1):
         violation = seen.violation
         print()
         say(f"{violation.signature} ({violation.category})")
@@ -199,17 +189,17 @@ def _print(explored: Explored, folder: Path | None) -> None:
             print(f"  {folder / f'explored-{number}.case'}")
 
 
-def _record(explored: Explored) -> dict[str, object]:
-    coverage = explored.search.coverage
+def _record(exploration: Exploration) -> dict[str, object]:
+    coverage = exploration.search.coverage
     return {
-        "engine": explored.engine,
+        "engine": exploration.engine,
         "executions": coverage.executions,
         "redundant": coverage.redundant,
         "complete": coverage.complete,
-        "cut": "interrupt" if explored.interrupted else coverage.cut,
-        "reduced": not explored.whole,
-        "inconclusive": explored.inconclusive,
-        "proved": explored.proved(),
+        "cut": "interrupt" if exploration.interrupted else coverage.cut,
+        "reduced": not exploration.whole,
+        "inconclusive": exploration.inconclusive,
+        "proved": exploration.proved(),
         "violations": [
             {
                 "oracle": seen.violation.oracle,
@@ -220,6 +210,6 @@ def _record(explored: Explored) -> dict[str, object]:
                 "executions": seen.executions,
                 "case": format_case(seen.first),
             }
-            for seen in explored.shown.values()
+            for seen in exploration.signatures.values()
         ],
     }

@@ -1,6 +1,5 @@
 """stage2fuzz fuzz: one command, no server, all cores, everything kept."""
 
-import os
 import time
 from typing import Annotated
 
@@ -8,7 +7,15 @@ import typer
 
 from stage2fuzz.case.limits import check_engine
 from stage2fuzz.cli.live import drive
-from stage2fuzz.cli.options import DEFAULT_DATABASE, Database, Json
+from stage2fuzz.cli.options import (
+    DEFAULT_DATABASE,
+    MAX_SECONDS,
+    Database,
+    Jobs,
+    Json,
+    check_range,
+    cores,
+)
 from stage2fuzz.cli.output import emit, say
 from stage2fuzz.cli.program import shown
 from stage2fuzz.cli.streams import complain
@@ -20,9 +27,6 @@ from stage2fuzz.fuzz_targets import TARGETS
 from stage2fuzz.session.session import Session
 from stage2fuzz.session.summary import Summary
 
-MAX_SECONDS = 30 * 24 * 3600
-MAX_JOBS = 1024
-
 
 def fuzz(
     engine: Annotated[str, typer.Option(help=engine_names())] = "model:v5.10",
@@ -30,7 +34,7 @@ def fuzz(
         list[str] | None, typer.Option(help="Fuzz this target only; may be given again.")
     ] = None,
     seconds: Annotated[int, typer.Option(help="How long to fuzz.")] = 60,
-    jobs: Annotated[int, typer.Option(help="Processes at once; 0: one a core.")] = 0,
+    jobs: Jobs = 0,
     seed: Annotated[int, typer.Option(help="Seed of the campaign's random numbers.")] = 1,
     own_loop: Annotated[
         bool, typer.Option("--own-loop", help="Fuzz with our own loop instead of Atheris.")
@@ -42,15 +46,16 @@ def fuzz(
     as_json: Json = False,
 ) -> None:
     """Fuzz for some time, keep every finding, minimise it, and say what to do next."""
-    names = _checked(engine, tuple(target or TARGETS), seconds, jobs)
-    cores = jobs or os.cpu_count() or 1
+    check_range("--seconds", seconds, 1, MAX_SECONDS)
+    processes = cores(jobs)
+    names = _checked(engine, tuple(target or TARGETS))
     asked = {"--own-loop": own_loop, "--no-seeds": no_seeds}
     options = tuple(option for option, wanted in asked.items() if wanted)
     with Store.open(database) as store:
-        with Session(store, engine, names, seconds, cores, seed, options) as session:
+        with Session(store, engine, names, seconds, processes, seed, options) as session:
             if not as_json:
                 say(
-                    f"fuzzing {engine} for {seconds} s, {cores} at once, findings in "
+                    f"fuzzing {engine} for {seconds} s, {processes} at once, findings in "
                     + shown(database)
                 )
             started = time.monotonic()
@@ -64,11 +69,7 @@ def fuzz(
     raise typer.Exit(summary.exit_code)
 
 
-def _checked(engine: str, names: tuple[str, ...], seconds: int, jobs: int) -> tuple[str, ...]:
-    if not 1 <= seconds <= MAX_SECONDS:
-        raise InputError("--seconds", f"{seconds} is out of range", f"1 to {MAX_SECONDS}")
-    if not 0 <= jobs <= MAX_JOBS:
-        raise InputError("--jobs", f"{jobs} is out of range", f"0 (one a core) to {MAX_JOBS}")
+def _checked(engine: str, names: tuple[str, ...]) -> tuple[str, ...]:
     check_engine(engine, "--engine")  # or the first finding could not be written down
     engine_of(engine)
     for name in names:

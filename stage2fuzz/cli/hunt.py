@@ -10,19 +10,24 @@ import typer
 
 from stage2fuzz.cli.exits import FOUND, INCONCLUSIVE
 from stage2fuzz.cli.live import drive
-from stage2fuzz.cli.options import DATABASE_VARIABLE, Json
+from stage2fuzz.cli.options import (
+    DATABASE_VARIABLE,
+    MAX_SECONDS,
+    Jobs,
+    Json,
+    check_range,
+    cores,
+)
 from stage2fuzz.cli.output import emit
 from stage2fuzz.cli.program import hint
 from stage2fuzz.cli.streams import complain
 from stage2fuzz.cli.tables import Table
-from stage2fuzz.cli.trees import Cache, Jobs, Tree, cores, prepared
-from stage2fuzz.errors import InputError
+from stage2fuzz.cli.trees import Cache, Tree, prepared
 from stage2fuzz.findings import Store
 from stage2fuzz.session.intake import Intake
 from stage2fuzz.studies.hunt.hunt import Hunt
 
 SECONDS: Final = 60
-MAX_SECONDS: Final = 30 * 24 * 3600
 MAX_SCHEDULES: Final = 10**15
 MAX_SEED: Final = 10**9
 
@@ -84,8 +89,8 @@ def _check(seconds: int | None, schedules: int | None, seed: int) -> None:
         ("--schedules", schedules, 1, MAX_SCHEDULES),
         ("--seed", seed, 0, MAX_SEED),
     ):
-        if value is not None and not low <= value <= high:
-            raise InputError(name, f"{value} is out of range", f"{low} to {high}")
+        if value is not None:
+            check_range(name, value, low, high)
 
 
 def _lines(hunt: Hunt, started: float) -> list[str]:

@@ -2,20 +2,19 @@
 
 import signal
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
-from types import FrameType
+from collections.abc import Callable
+from contextlib import nullcontext
+from functools import partial
 from typing import Final, Protocol
 
 from rich.live import Live
 from rich.table import Table
 
+from stage2fuzz.cli.interrupt import on_signals
 from stage2fuzz.cli.output import plain
-from stage2fuzz.cli.terminal import console
+from stage2fuzz.cli.terminal import LINE_SECONDS, console
 from stage2fuzz.session.intake import Intake
 
-LINE_SECONDS: Final = 10
-"""Between two lines where the output is no terminal."""
 SHOWN: Final = 8
 """Findings under the line where it is one."""
 
@@ -44,7 +43,11 @@ def drive(work: Work, lines: Callable[[], list[str]], quiet: bool) -> None:
     live = Live(console=out, auto_refresh=False, transient=True)
     shown = not quiet and out.is_terminal
     next_line = time.monotonic() + LINE_SECONDS
-    with _interruptible(work.intake), live if shown else nullcontext():
+    stop = partial(_stop, work.intake)
+    with (
+        on_signals(signal.SIGINT, signal.SIGTERM, act=stop),
+        live if shown else nullcontext(),
+    ):
         while work.step() or work.intake.to_minimise:
             if work.intake.minimise_one() is None:
                 work.pause()
@@ -64,18 +67,8 @@ def _view(lines: list[str], intake: Intake) -> Table:
     return table
 
 
-@contextmanager
-def _interruptible(intake: Intake) -> Iterator[None]:
-    """Ctrl-C ends the work and keeps what was found; a second one gives up minimising too."""
-
-    def stop(_number: int, _frame: FrameType | None) -> None:
-        if intake.stopping:
-            intake.to_minimise.clear()
-        intake.stopping = True
-
-    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+def _stop(intake: Intake) -> None:
+    """End the work and keep what was found; asked a second time, give up minimising too."""
+    if intake.stopping:
+        intake.to_minimise.clear()
+    intake.stopping = True

@@ -5,11 +5,11 @@ from typing import Annotated, Final
 
 import typer
 
-from stage2fuzz.cli.options import Json
+from stage2fuzz.cli.exits import FOUND
+from stage2fuzz.cli.options import Jobs, Json, check_range, cores
 from stage2fuzz.cli.output import emit, say
 from stage2fuzz.cli.progress import Progress
-from stage2fuzz.cli.trees import Cache, Jobs, Tree, cores
-from stage2fuzz.errors import InputError
+from stage2fuzz.cli.trees import Cache, Tree
 from stage2fuzz.kernel.faults import FAULTS
 from stage2fuzz.studies.hunt.mutants import ROUNDS, Result, budget, run_mutants
 
@@ -26,8 +26,7 @@ def mutants(
     as_json: Json = False,
 ) -> None:
     """Plant faults in a copy of TREE and say which oracle found each, after how many schedules."""
-    if not 1 <= rounds <= MAX_ROUNDS:
-        raise InputError("--rounds", f"{rounds} is out of range", f"1 to {MAX_ROUNDS}")
+    check_range("--rounds", rounds, 1, MAX_ROUNDS)
     results: list[Result] = []
     with Progress(as_json) as progress:
         for result in run_mutants(tree, cache, only or (), cores(jobs), rounds):
@@ -46,7 +45,7 @@ def mutants(
             f"{len(planted) - len(missed)} of {len(planted)} found, the last after {most:,} "
             f"schedules; budget {budget(rounds):,} each"
         )
-    raise typer.Exit(1 if missed else 0)
+    raise typer.Exit(FOUND if missed else 0)
 
 
 def _line(result: Result) -> str:

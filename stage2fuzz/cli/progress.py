@@ -1,16 +1,12 @@
 """One line of progress with an estimate, on standard error: standard output stays the result's."""
 
-import os
 import sys
 import time
 from contextlib import ExitStack
 from types import TracebackType
-from typing import Final, Self
+from typing import Self
 
-from rich.console import Console
-
-LINE_SECONDS: Final = 10.0
-"""Between two lines where standard error is no terminal."""
+from stage2fuzz.cli.terminal import LINE_SECONDS, console
 
 
 class Progress:
@@ -18,12 +14,7 @@ class Progress:
 
     def __init__(self, quiet: bool = False) -> None:
         """``quiet`` says nothing unless somebody watches: a program reads the result."""
-        self._console = Console(
-            stderr=True,
-            highlight=False,
-            markup=False,
-            color_system=None if os.environ.get("NO_COLOR") else "auto",
-        )
+        self._console = console(error=True)
         self._watched = sys.stderr.isatty()
         self._quiet = quiet and not self._watched
         self._begun = time.monotonic()

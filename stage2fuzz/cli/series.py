@@ -5,11 +5,10 @@ from typing import Annotated
 import typer
 
 from stage2fuzz.case.text import format_case
-from stage2fuzz.cli.options import Json
+from stage2fuzz.cli.options import Json, check_range
 from stage2fuzz.cli.output import emit, say
 from stage2fuzz.cli.progress import Progress
 from stage2fuzz.cli.tables import Table
-from stage2fuzz.errors import InputError
 from stage2fuzz.studies.series import FAULTS, REVISIONS, Cell, SeriesFault, cells, first_difference
 
 MAX_SCHEDULES = 10_000_000
@@ -24,8 +23,7 @@ def series(
 ) -> None:
     """Run every revision on every fault of the series and print what the oracles said."""
     for name, value in (("--schedules", schedules), ("--compare", compare)):
-        if not 1 <= value <= MAX_SCHEDULES:
-            raise InputError(name, f"{value} is out of range", f"1 to {MAX_SCHEDULES}")
+        check_range(name, value, 1, MAX_SCHEDULES)
     begun: list[SeriesFault] = []
     whole = schedules * len(REVISIONS) * len(FAULTS) + 2 * compare
     with Progress(as_json) as progress:

@@ -23,11 +23,16 @@ class ReaderLeftError(Exception):
 
 
 class Output:
-    """Standard output that tells a pipe that was left from a disk that is full."""
+    """Standard output that tells a pipe that was left from a disk that is full.
+
+    Once it has failed it goes on failing: a library that tries a stream out, as Click does with an
+    empty text, may keep the first error to itself.
+    """
 
     def __init__(self, stream: TextIO) -> None:
         """Everything but writing is ``stream``'s."""
         self._stream = stream
+        self._end: Exception | None = None
 
     def __getattr__(self, name: str) -> Any:
         """What any user of the stream asks for."""
@@ -35,6 +40,7 @@ class Output:
 
     def write(self, text: str) -> int:
         """Write; ReaderLeftError or InputError where that has no place."""
+        self._check()
         try:
             return self._stream.write(text)
         except OSError as error:
@@ -42,17 +48,24 @@ class Output:
 
     def flush(self) -> None:
         """Flush; ReaderLeftError or InputError where that has no place."""
+        self._check()
         try:
             self._stream.flush()
         except OSError as error:
             self._lost(error)
 
+    def _check(self) -> None:
+        if self._end is not None:
+            raise self._end
+
     def _lost(self, error: OSError) -> NoReturn:
         with suppress(OSError, ValueError):  # or the interpreter tries again at its end
             os.dup2(os.open(os.devnull, os.O_WRONLY), self._stream.fileno())
         if error.errno == errno.EPIPE:
-            raise ReaderLeftError from None
-        raise InputError("standard output", error.strerror or "cannot be written") from None
+            self._end = ReaderLeftError()
+        else:
+            self._end = InputError("standard output", error.strerror or "cannot be written")
+        raise self._end from None
 
 
 @contextmanager

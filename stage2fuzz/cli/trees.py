@@ -1,21 +1,17 @@
 """What the commands on a kernel tree share: how one is named, built and proved."""
 
-import os
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated
 
 import typer
 
 from stage2fuzz.case.limits import check_engine
-from stage2fuzz.errors import InputError
 from stage2fuzz.kernel.adapter import KernelEngine
 from stage2fuzz.kernel.build import Library
 from stage2fuzz.kernel.proof import proved
 
 Tree = Annotated[Path, typer.Argument(help="A Linux tree, or a folder with its arch/arm64.")]
 Cache = Annotated[Path | None, typer.Option(help="Where built libraries are kept.")]
-Jobs = Annotated[int, typer.Option(help="Processes at once; 0: one a core.")]
-MAX_JOBS: Final = 1024
 
 
 def prepared(tree: Path, cache: Path | None) -> tuple[Library, KernelEngine]:
@@ -23,10 +19,3 @@ def prepared(tree: Path, cache: Path | None) -> tuple[Library, KernelEngine]:
     check_engine(f"kernel:{tree}", "TREE")  # or no finding of it could be written down
     library = proved(tree, cache)
     return library, KernelEngine(library)
-
-
-def cores(jobs: int) -> int:
-    """How many processes ``--jobs`` means."""
-    if not 0 <= jobs <= MAX_JOBS:
-        raise InputError("--jobs", f"{jobs} is out of range", f"0 (one a core) to {MAX_JOBS}")
-    return jobs or os.cpu_count() or 1

@@ -23,6 +23,8 @@ class Anchor(StrEnum):
     """The fault was taken; the memslot has not been looked up yet."""
     LOOK_UP = "look-up"
     """Slot and sequence were read; the host page is about to be looked up."""
+    LOOKED_UP = "looked up"
+    """The host page was looked up; mmu_lock has not been taken yet."""
     RESUME = "resume"
     """The fault was handled; the guest is about to be re-entered."""
     PUBLISHED = "published"
@@ -60,7 +62,9 @@ FUNCTIONS: Final[dict[Anchor, tuple[str, ...]]] = {
     Anchor.INVALIDATE_START: ("kvm_mmu_notifier_invalidate_range_start",),
     Anchor.INVALIDATE_END: ("kvm_mmu_notifier_invalidate_range_end",),
 }
-"""The first of the names that a kernel has is the anchor; RESUME is where FAULT returns to."""
+"""The first of the names that a kernel has is the anchor."""
+RETURNS: Final = {Anchor.RESUME: Anchor.FAULT, Anchor.LOOKED_UP: Anchor.LOOK_UP}
+"""Anchors that are where another one's function returns to."""
 
 _CALLS: Final = {
     ev.CALL_MAP: Anchor.MAP,
@@ -71,6 +75,11 @@ _CALLS: Final = {
     ev.CALL_SPLIT: Anchor.SPLIT,
     ev.CALL_INVALIDATE_START: Anchor.INVALIDATE_START,
     ev.CALL_INVALIDATE_FINISH: Anchor.INVALIDATE_END,
+}
+_AFTER: Final = {
+    ev.SLOT: Anchor.PUBLISHED,
+    ev.PIN: Anchor.LOOKED_UP,
+    ev.RESUME: Anchor.RESUME,
 }
 _FLUSHES: Final = {
     ev.TLBI_IPAS2E1: Anchor.FLUSH_PAGE,
@@ -94,9 +103,7 @@ def anchor_before(event: Event) -> Anchor | None:
 
 def anchor_after(event: Event) -> Anchor | None:
     """The anchor at which a thread stands when ``event`` has just happened."""
-    if event[0] == ev.SLOT:
-        return Anchor.PUBLISHED
-    return Anchor.RESUME if event[0] == ev.RESUME else None
+    return _AFTER.get(event[0])
 
 
 def wanted_symbols() -> list[str]:
@@ -111,7 +118,7 @@ def resolve(symbols: Mapping[str, int], image: str) -> dict[Anchor, int]:
         here = [symbols[name] for name in names if name in symbols]
         if here:
             found[anchor] = here[0]
-    if Anchor.ITEM not in found or Anchor.FAULT not in found:
+    if not {Anchor.ITEM, *RETURNS.values()} <= found.keys():
         right = "a kernel with CONFIG_KALLSYMS and KVM built in (Debian's cloud kernels have both)"
         raise InputError(image, "lacks the symbols that a thread is held by", right)
     return found

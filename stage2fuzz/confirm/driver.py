@@ -8,13 +8,15 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final, Protocol
 
-from stage2fuzz.confirm.anchors import Anchor
+from stage2fuzz.confirm.anchors import RETURNS, Anchor
 from stage2fuzz.confirm.gdbstub import LINK, PC, Stub, StubError
 
 HOLD: Final = 20.0
 """Seconds a thread may take to an anchor; a processor that is held may be waited for in vain."""
 
 
+LEARN: Final = 10.0
+"""Seconds in which a new vCPU takes its first fault."""
 SETTLE: Final = 0.3
 """Seconds in which a grace period that need not wait for anybody begins or ends."""
 
@@ -52,15 +54,34 @@ class StubDriver:
         stub.interrupt()
         self._processors = stub.processors()
 
-    def learn_resume(self, start: Callable[[], None]) -> None:
-        """Where fault handling returns to: seen at the first fault of any guest after ``start``."""
-        self._arm({self._addresses[Anchor.FAULT]})
+    def learn_returns(self, start: Callable[[], None]) -> None:
+        """Where the functions of ``RETURNS`` return to, at the first faults after ``start``.
+
+        They are the same as long as the machine runs, so only what is not known yet is looked for.
+        """
+        entries = {
+            self._addresses[entry]: back
+            for back, entry in RETURNS.items()
+            if back not in self._addresses
+        }
+        self._arm(set(entries))
         self._stub.resume(self._processors)
         start()
-        where = self._stub.stopped(HOLD)
-        self._addresses[Anchor.RESUME] = self._stub.register(where, LINK)
-        self._arm(set())
-        self._stub.resume(self._processors)
+        while entries:
+            try:
+                where = self._stub.stopped(LEARN)
+            except StubError:  # a stop that QEMU did not tell of: the next machine may show it
+                self._stub.interrupt()
+                break
+            back = entries.pop(self._stub.register(where, PC), None)
+            if back is not None:
+                self._addresses[back] = self._stub.register(where, LINK)
+            self._pass(where)
+            if entries:
+                self._stub.resume(self._processors)
+        if self._armed:
+            self._arm(set())
+            self._stub.resume(self._processors)
 
     def let_run(self) -> None:
         """Resume all processors, which the driver stopped when it was made."""
@@ -99,6 +120,9 @@ class StubDriver:
 
     def _run(self, thread: int, anchors: Sequence[Anchor], patience: float) -> Anchor | None:
         """Which anchor the thread stands at; None if it is at none of them after a while."""
+        unknown = [anchor for anchor in anchors if anchor not in self._addresses]
+        if unknown:
+            raise NotReachedError(f"where {unknown[0]} is could not be learnt")
         places = {self._addresses[anchor]: anchor for anchor in anchors}
         self._arm(set(places))
         mine = self._of(thread)

@@ -38,11 +38,14 @@ def force(plan: Plan, driver: Driver, start: Callable[[], None]) -> Forced:
     """Begin all threads by ``start``, follow the plan as far as it goes, then let all go."""
     forced = Forced()
     places: dict[int, _Place] = {}
+    watched: dict[int, set[Anchor]] = {}
+    for step in plan.steps:
+        watched.setdefault(step.thread, {Anchor.ITEM}).add(step.stop.anchor)
     try:
         driver.begin(start)
         for step in plan.steps:
             place = places.setdefault(step.thread, _Place())
-            _go(driver, step.thread, place, step.stop)
+            _go(driver, step.thread, place, step.stop, watched[step.thread])
             stack = driver.stack(step.thread) if step.stop.anchor is not Anchor.ITEM else []
             forced.held.append(Held(step.thread, step.stop, tuple(stack)))
             if step.stop.anchor is Anchor.PUBLISHED:
@@ -54,20 +57,28 @@ def force(plan: Plan, driver: Driver, start: Callable[[], None]) -> Forced:
     return forced
 
 
-def _go(driver: Driver, thread: int, place: _Place, stop: Stop) -> None:
-    """Let one thread run to its stop; NotReachedError where it gets past it or nowhere."""
-    while place.item < stop.item:
+def _go(driver: Driver, thread: int, place: _Place, stop: Stop, watched: set[Anchor]) -> None:
+    """Let one thread run to its stop; NotReachedError where it gets past it or nowhere.
+
+    Arrivals at each of the anchors ``watched`` are counted, also where nobody wants to stop yet.
+    """
+    anchors = sorted(watched)
+    while not _there(place, stop):
         try:
-            driver.advance(thread, (Anchor.ITEM,))
+            reached = driver.advance(thread, anchors)
         except NotReachedError as error:
             raise NotReachedError(f"thread {thread} never got to {stop}: {error}") from None
+        if reached is not Anchor.ITEM:
+            place.arrivals[reached] = place.arrivals.get(reached, 0) + 1
+            continue
         place.item += 1
         place.arrivals.clear()
-    while stop.anchor is not Anchor.ITEM and place.arrivals.get(stop.anchor, 0) < stop.arrival:
-        try:
-            reached = driver.advance(thread, (stop.anchor, Anchor.ITEM))
-        except NotReachedError as error:
-            raise NotReachedError(f"thread {thread} never got to {stop}: {error}") from None
-        if reached is Anchor.ITEM:
+        if place.item > stop.item:
             raise NotReachedError(f"thread {thread} ended item {stop.item + 1} without {stop}")
-        place.arrivals[reached] = place.arrivals.get(reached, 0) + 1
+
+
+def _there(place: _Place, stop: Stop) -> bool:
+    """Whether the thread stands at the stop, having begun before its first item."""
+    if stop.anchor is Anchor.ITEM:
+        return place.item == stop.item
+    return place.item == stop.item and place.arrivals.get(stop.anchor, 0) >= stop.arrival

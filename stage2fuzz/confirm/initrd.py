@@ -5,6 +5,7 @@ import os
 import shutil
 import subprocess
 import tempfile
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -34,34 +35,42 @@ def default_cache() -> Path:
     return Path(base) / "stage2fuzz" / "confirm"
 
 
-def build_initrd(cache: Path | None = None) -> Path:
-    """The archive, from the cache where source and compiler are the same as last time."""
+def build_initrd(cache: Path | None = None, programs: Mapping[str, Path] | None = None) -> Path:
+    """The archive, from the cache where source and compiler are the same as last time.
+
+    ``programs`` are C files that become programs beside ours, each in one compilation.
+    """
     compiler = cross_compiler()
-    sources = sorted(SOURCES.glob("*.[ch]"))
+    groups = {"init": sorted(SOURCES.glob("*.[ch]"))}
+    groups |= {name: [path] for name, path in (programs or {}).items()}
     digest = hashlib.sha256("\0".join((compiler, *FLAGS)).encode())
-    for path in sources:
-        digest.update(path.name.encode() + b"\0" + path.read_bytes())
+    for name, sources in groups.items():
+        digest.update(name.encode())
+        for path in sources:
+            digest.update(path.name.encode() + b"\0" + path.read_bytes())
     folder = cache or default_cache()
     target = folder / f"init-{digest.hexdigest()[:16]}.cpio"
     if target.is_file():
         return target
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder) as scratch:
-        program = Path(scratch) / "init"
-        files = [str(path) for path in sources if path.suffix == ".c"]
-        done = subprocess.run(
-            [compiler, *FLAGS, "-o", str(program), *files],
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        if done.returncode:
-            said = (done.stderr.strip().splitlines() or ["it failed"])[0]
-            raise InputError(compiler, f"cannot compile our guest program: {said}")
+        files = {}
+        for name, sources in groups.items():
+            program = Path(scratch) / name
+            _compile(compiler, [path for path in sources if path.suffix == ".c"], program)
+            files[name] = program.read_bytes()
         whole = Path(scratch) / "initrd"
-        whole.write_bytes(archive({"init": program.read_bytes()}))
+        whole.write_bytes(archive(files))
         whole.replace(target)
     return target
+
+
+def _compile(compiler: str, sources: Sequence[Path], program: Path) -> None:
+    command = [compiler, *FLAGS, "-o", str(program), *map(str, sources)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        said = (done.stderr.strip().splitlines() or ["it failed"])[0]
+        raise InputError(compiler, f"cannot compile {sources[0].name}: {said}")
 
 
 def archive(files: dict[str, bytes]) -> bytes:

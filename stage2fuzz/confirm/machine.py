@@ -9,9 +9,9 @@ import select
 import shutil
 import socket
 import subprocess
-import sys
+import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
@@ -20,13 +20,16 @@ from typing import Final
 from stage2fuzz.confirm.gdbstub import Stub
 from stage2fuzz.confirm.initrd import build_initrd
 from stage2fuzz.errors import InputError
-from stage2fuzz.process import confine
+from stage2fuzz.process.confined import Confined
+from stage2fuzz.process.limits import Limits
 
 QEMU: Final = "qemu-system-aarch64"
 BOOT: Final = 120.0
 """Seconds from start to our program's first line; a stock kernel takes 8 to 20."""
 ORDER: Final = 120.0
 """Seconds that one order may take."""
+UNBOUND: Final = Limits(memory=0, file=0)
+"""QEMU reserves far more addresses than the machine has memory."""
 KERNEL_LINE: Final = (
     "console=ttyAMA0 quiet loglevel=0 nokaslr mitigations=off panic=-1 nowatchdog "
     "rcupdate.rcu_cpu_stall_suppress=1 transparent_hugepage=madvise random.trust_cpu=on nohz=off"
@@ -46,13 +49,16 @@ class Machine:
         processors: int,
         memory: int = 1024,
         options: str = "",
-        progress: Callable[[str], None] = lambda _: None,
+        programs: Mapping[str, Path] | None = None,
     ) -> None:
-        """``memory`` in MiB; ``options`` go to the kernel's command line."""
+        """``memory`` in MiB; ``options`` go to the kernel's command line.
+
+        ``programs`` are C files that can be run there by ``order("run /NAME")``.
+        """
         program = shutil.which(os.environ.get("STAGE2FUZZ_QEMU", QEMU))
         if program is None:
             raise InputError(QEMU, "not found", "install qemu-system-arm (Debian's name)")
-        initrd = build_initrd()
+        initrd = build_initrd(programs=programs)
         check_image(image)
         self.release = ""
         self.kernel_log: list[str] = []
@@ -67,19 +73,17 @@ class Machine:
             *("-display", "none", "-no-reboot", "-nic", "none", "-nodefaults", "-monitor", "none"),
             *("-chardev", f"socket,id=console,fd={descriptors[0]}", "-serial", "chardev:console"),
             *("-chardev", f"socket,id=stub,fd={descriptors[1]}", "-gdb", "chardev:stub"),
-            *("-kernel", str(image), "-initrd", str(initrd)),
+            *("-kernel", str(image.resolve()), "-initrd", str(initrd.resolve())),
             # What a held processor would have to do for others goes to processor 0.
             *("-append", f"{KERNEL_LINE} isolcpus=1-{processors - 1} {options}".strip()),
         ]
-        confined = [sys.executable, confine.__file__, str(os.getpid()), "0", "0", "0", *command]
-        progress("booting")
-        self._process = subprocess.Popen(
-            confined,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
+        self._home = tempfile.TemporaryDirectory(prefix="stage2fuzz-confirm-")
+        self._qemu = Confined(
+            command,
+            Path(self._home.name),
+            UNBOUND,
             stderr=subprocess.PIPE,
-            pass_fds=descriptors,
-            start_new_session=True,
+            inherited=descriptors,
         )
         theirs.close()
         stub_theirs.close()
@@ -104,12 +108,12 @@ class Machine:
 
     def close(self) -> None:
         """End QEMU, whatever it is doing."""
-        self._process.kill()
-        self._process.wait()
+        self._qemu.close()
         self._console.close()
         self.stub.close()
-        if self._process.stderr:
-            self._process.stderr.close()
+        if self._qemu.process.stderr:
+            self._qemu.process.stderr.close()
+        self._home.cleanup()
 
     def order(self, *lines: str, patience: float = ORDER) -> list[str]:
         """Give orders one after another; all lines of their answers."""
@@ -189,8 +193,11 @@ class Machine:
     def _last_words(self, what: str) -> str:
         """What went wrong, with what QEMU or the kernel said of it."""
         said = ""
-        if self._process.poll() is not None and self._process.stderr:
-            said = self._process.stderr.read().decode("utf-8", "replace").strip()
+        process = self._qemu.process
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(1)
+        if process.poll() is not None and process.stderr:
+            said = process.stderr.read().decode("utf-8", "replace").strip()
         said = said.splitlines()[-1] if said else " / ".join(self.kernel_log[-3:])
         return f"{what} ({said})" if said else what
 

@@ -68,6 +68,8 @@ class Observation:
     huge: dict[int, int] = field(default_factory=dict)
     """Slot -> KiB that the host maps by huge pages."""
     traced: bool = True
+    expected: dict[int, list[tuple[int, int]]] = field(default_factory=dict)
+    """vCPU -> (kind, status) of its faults in the engine's run, in their order."""
 
     @property
     def warnings(self) -> list[str]:

@@ -37,7 +37,6 @@ GRANTS: Final = {
     Host.R: "r",
     Host.ABSENT: "absent",
     Host.POISON: "poison",
-    Host.LAZY: "lazy",
 }
 
 
@@ -55,6 +54,9 @@ def check_scenario(scenario: Scenario, where: str) -> None:
     for slot in scenario.slots:
         if slot.backing is Backing.DEVICE:
             _refuse(where, "needs device memory, which the machine has none of")
+    if any(page.host is Host.LAZY for page in scenario.host_pages):
+        what = "needs a page that becomes writable without a notifier, which a file system gives"
+        _refuse(where, what, "the same with a slot that is logged shows most of it")
     for ops in scenario.hosts:
         for op in ops:
             if op.op in MISSING:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from stage2fuzz import events as ev
+from stage2fuzz.arch import TRANSLATION
 from stage2fuzz.case.scenario import HostOp, Op, Scenario
 from stage2fuzz.confirm.anchors import Anchor, anchor_after, anchor_before
 from stage2fuzz.events import Event
@@ -87,7 +88,7 @@ def make_plan(scenario: Scenario, events: Sequence[Event]) -> Plan:
             continue
         thread = blocks[number].thread
         stop = blocks[next_of_thread].start if next_of_thread is not None else None
-        steps.append(Step(thread, stop or Stop(_items(scenario, thread), Anchor.ITEM, 1)))
+        steps.append(Step(thread, stop or Stop(items_of(scenario, thread), Anchor.ITEM, 1)))
     return Plan(tuple(steps), lost)
 
 
@@ -97,7 +98,7 @@ def ends_of_items(scenario: Scenario, events: Sequence[Event]) -> list[int]:
     ended: list[int] = []
     for event in events:
         thread = event[1]
-        if thread not in item or item[thread] == _items(scenario, thread):
+        if thread not in item or item[thread] == items_of(scenario, thread):
             continue
         if _ends_item(scenario, thread, item[thread], event):
             item[thread] += 1
@@ -105,7 +106,8 @@ def ends_of_items(scenario: Scenario, events: Sequence[Event]) -> list[int]:
     return ended
 
 
-def _items(scenario: Scenario, thread: int) -> int:
+def items_of(scenario: Scenario, thread: int) -> int:
+    """How many accesses or operations the thread has."""
     vcpus = len(scenario.vcpus)
     return len(scenario.vcpus[thread] if thread < vcpus else scenario.hosts[thread - vcpus])
 
@@ -124,7 +126,7 @@ def _cut(scenario: Scenario, events: Sequence[Event]) -> list[_Block]:
         if thread not in item or kind in (ev.THREAD_END, ev.QUIESCENT):
             continue
         if over[thread]:
-            if item[thread] + 1 == _items(scenario, thread):
+            if item[thread] + 1 == items_of(scenario, thread):
                 continue  # what the machine does after its last item is no step of the case
             item[thread] += 1
             over[thread] = False
@@ -175,7 +177,7 @@ def _order(blocks: list[_Block], events: Sequence[Event]) -> None:
         if block.thread in last:
             block.before.add(last[block.thread])
         last[block.thread] = number
-    indices = sorted(owner)
+    indices = sorted(owner.keys() - _passed_tables(events))
     for at, later in enumerate(indices):
         for earlier in indices[:at]:
             one, other = owner[earlier], owner[later]
@@ -184,6 +186,20 @@ def _order(blocks: list[_Block], events: Sequence[Event]) -> None:
             ):
                 blocks[other].before.add(one)
     _wait_for_readers(blocks, owner, events)
+
+
+def _passed_tables(events: Sequence[Event]) -> set[int]:
+    """Walks that only led to an invalid entry: it matters that one was there, not how deep."""
+    passed: set[int] = set()
+    chain: dict[int, list[int]] = {}
+    for index, (kind, thread, _where, _old, new, _aux) in enumerate(events):
+        if kind == ev.WALK:
+            chain.setdefault(thread, []).append(index)
+            continue
+        walked = chain.pop(thread, [])
+        if kind == ev.FAULT and new == TRANSLATION:
+            passed.update(walked[:-1])
+    return passed
 
 
 def _wait_for_readers(blocks: list[_Block], owner: dict[int, int], events: Sequence[Event]) -> None:

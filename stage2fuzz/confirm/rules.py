@@ -138,7 +138,12 @@ def _tell(scenario: Scenario, seen: Observation, statuses: tuple[int, ...]) -> s
 
 
 def _needless(scenario: Scenario, seen: Observation) -> list[StageFault]:
-    """Faults for what an access had been granted before, with no operation that took it back."""
+    """Faults for what an access had been granted before, with no operation that took it back.
+
+    An access that is over was granted what it asked for. One that faults again may have been asked
+    to try again, by design; it counts as far as the vCPU's faults are those of the engine's run,
+    whose oracles knew what each of its faults had been granted.
+    """
     vcpus = len(scenario.vcpus)
     revoked = [
         item
@@ -152,11 +157,16 @@ def _needless(scenario: Scenario, seen: Observation) -> list[StageFault]:
             key = (access.page, access.kind)
             granted[key] = min(granted.get(key, item.end), item.end)
     earlier: dict[tuple[int, int, int], int] = {}
+    so_far: dict[int, list[tuple[int, int]]] = {}
     found: list[StageFault] = []
     for fault in seen.faults:
         page = page_of(fault.ipa)
         mine = (fault.thread, page, fault.kind)
-        since = min(earlier.get(mine, fault.at + 1), granted.get((page, fault.kind), fault.at + 1))
+        told = so_far.setdefault(fault.thread, [])
+        told.append((fault.kind, fault.status))
+        since = granted.get((page, fault.kind), fault.at + 1)
+        if told == seen.expected.get(fault.thread, [])[: len(told)]:
+            since = min(since, earlier.get(mine, fault.at + 1))
         taken_back = any(item.begin <= fault.at and item.end >= since for item in revoked)
         if since <= fault.at and not taken_back:
             found.append(fault)

@@ -6,15 +6,15 @@ from enum import StrEnum
 from pathlib import Path
 
 from stage2fuzz.case.scenario import Backing, Scenario
-from stage2fuzz.confirm.anchors import Anchor, resolve
+from stage2fuzz.confirm.anchors import RETURNS, resolve
 from stage2fuzz.confirm.driver import StubDriver
 from stage2fuzz.confirm.force import Forced, force
 from stage2fuzz.confirm.gdbstub import StubError
 from stage2fuzz.confirm.machine import Machine, MachineError
 from stage2fuzz.confirm.observe import Observation, observe
 from stage2fuzz.confirm.orders import orders
-from stage2fuzz.confirm.plan import Plan
 from stage2fuzz.confirm.rules import LOG_FIRST, RULES
+from stage2fuzz.confirm.subject import Subject
 from stage2fuzz.confirm.symbols import Symbols
 from stage2fuzz.errors import InputError
 
@@ -31,7 +31,8 @@ class Answer(StrEnum):
     REFUTED = "refuted"
     """The schedule was followed and the consequence did not come."""
     NOT_REACHED = "not reached"
-    """The schedule could not be followed, or not all of it can be told by anchors."""
+    """The schedule could not be followed, or not all of it can be told by anchors, or what was
+    observed comes without any race."""
 
 
 @dataclass(slots=True)
@@ -59,10 +60,8 @@ class Confirmation:
 
     @property
     def answer(self) -> Answer:
-        """Confirmed if any run is, and one after another they show nothing of it."""
+        """Confirmed if any run is, else refuted if any is."""
         answers = {run.answer for run in self.runs}
-        if self.serial is not None and self.serial.shown:
-            return Answer.NOT_REACHED
         for answer in (Answer.CONFIRMED, Answer.REFUTED):
             if answer in answers:
                 return answer
@@ -77,94 +76,83 @@ Progress = Callable[[str], None]
 
 
 def confirm(
-    image: Path,
-    scenario: Scenario,
-    plan: Plan,
-    serial: Sequence[int],
-    rules: Sequence[str],
-    times: int,
-    progress: Progress = lambda _: None,
+    image: Path, subject: Subject, times: int, progress: Progress = lambda _: None
 ) -> Confirmation:
     """Boot ``image`` once; the control, then the forced schedule ``times`` times.
 
-    ``serial`` is the order of the control: the thread of each item. ``rules`` are oracles of
-    ``RULES``. Raises InputError for an image that cannot be used.
+    Raises InputError for an image that cannot be used.
     """
+    scenario = subject.case.scenario
     huge = any(slot.backing is Backing.PUD for slot in scenario.slots)
     options = "hugepagesz=1G hugepages=2" if huge else ""
     memory = HUGE_MEMORY if huge else MEMORY
     progress(f"booting {image.name}")
     with Machine(image, scenario.threads + 1, memory, options) as machine:
         try:
-            return _confirm(machine, image, scenario, plan, serial, rules, times, progress)
+            return confirm_on(machine, image, subject, times, progress)
         except (MachineError, StubError) as error:
             raise InputError(str(image), str(error), "the same command once more") from None
 
 
-def _confirm(
-    machine: Machine,
-    image: Path,
-    scenario: Scenario,
-    plan: Plan,
-    serial: Sequence[int],
-    rules: Sequence[str],
-    times: int,
-    progress: Progress,
+def confirm_on(
+    machine: Machine, image: Path, subject: Subject, times: int, progress: Progress
 ) -> Confirmation:
+    """The same on a machine that runs already."""
     done = Confirmation(image, machine.release)
     symbols = Symbols(image, machine)
     progress(f"{machine.release} is up, reading its symbols")
     addresses = resolve(symbols.addresses(), str(image))
-    missing = plan.anchors - set(addresses) - {Anchor.RESUME}
+    missing = subject.plan.anchors - set(addresses) - set(RETURNS)
     if missing:
         names = ", ".join(sorted(missing))
         raise InputError(str(image), f"lacks what the schedule is held at: {names}")
-    driver = StubDriver(machine.stub, addresses, scenario.threads)
+    driver = StubDriver(machine.stub, addresses, subject.case.scenario.threads)
     driver.let_run()
-    log_first = not set(rules) - LOG_FIRST
+    log_first = not set(subject.rules) - LOG_FIRST
     progress(f"{machine.release}: the control, one item after another")
-    done.serial = _serial(machine, scenario, serial, rules, log_first)
+    done.serial = _serial(machine, subject, log_first)
+    needs_race = [rule for rule in subject.rules if rule not in done.serial.shown]
     for number in range(times):
         progress(f"{machine.release}: run {number + 1} of {times}")
-        done.runs.append(_forced(machine, driver, scenario, plan, rules, log_first))
+        done.runs.append(_forced(machine, driver, subject, needs_race, log_first))
     wanted = {a for run in done.runs for held in run.forced.held for a in held.stack}
     done.names = symbols.names(sorted(wanted))
     return done
 
 
-def _serial(
-    machine: Machine, scenario: Scenario, serial: Sequence[int], rules: Sequence[str], log: bool
-) -> Run:
+def _serial(machine: Machine, subject: Subject, log_first: bool) -> Run:
+    scenario = subject.case.scenario
     lines = machine.order(*orders(scenario))
-    lines += machine.order("alone " + " ".join(map(str, serial)))
-    lines += machine.order(f"probe {'log' if log else 'write'}", "drop")
+    lines += machine.order("alone " + " ".join(map(str, subject.serial)))
+    lines += machine.order(f"probe {'log' if log_first else 'write'}", "drop")
     seen = observe(lines)
-    shown = _shown(scenario, seen, rules)
+    shown = _shown(scenario, seen, subject.rules)
     return Run(Answer.CONFIRMED if shown else Answer.REFUTED, shown, seen)
 
 
 def _forced(
-    machine: Machine,
-    driver: StubDriver,
-    scenario: Scenario,
-    plan: Plan,
-    rules: Sequence[str],
-    log: bool,
+    machine: Machine, driver: StubDriver, subject: Subject, rules: Sequence[str], log_first: bool
 ) -> Run:
+    """One forced run; ``rules`` are those that the control did not show."""
+    scenario, plan = subject.case.scenario, subject.plan
     *described, make = orders(scenario)
     machine.order(*described)
     machine.stub.interrupt()
-    driver.learn_resume(lambda: machine.send(make))
+    driver.learn_returns(lambda: machine.send(make))
     lines = machine.answers(make)
     forced = force(plan, driver, lambda: machine.send("together"))
     lines += machine.answers("together")
-    lines += machine.order(f"probe {'log' if log else 'write'}", "drop")
+    lines += machine.order(f"probe {'log' if log_first else 'write'}", "drop")
     seen = observe(lines)
+    if not forced.missed:  # else its faults are those of another schedule
+        seen.expected = subject.expected
     shown = _shown(scenario, seen, rules)
     if shown:
         answer = Answer.CONFIRMED
+    elif forced.missed or plan.lost or not rules:
+        answer = Answer.NOT_REACHED
     else:
-        answer = Answer.NOT_REACHED if forced.missed or plan.lost else Answer.REFUTED
+        answer = Answer.REFUTED
     return Run(answer, shown, seen, forced)
 
 

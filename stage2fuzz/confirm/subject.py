@@ -7,6 +7,7 @@ from stage2fuzz.confirm.orders import check_scenario
 from stage2fuzz.confirm.plan import Plan, ends_of_items, make_plan
 from stage2fuzz.confirm.rules import RULES, TLB_ORACLES
 from stage2fuzz.errors import InputError
+from stage2fuzz.events import FAULT
 from stage2fuzz.run import Outcome, run
 
 
@@ -19,6 +20,8 @@ class Subject:
     serial: tuple[int, ...]
     """The thread of each item, in the order in which the items ended in the run."""
     rules: tuple[str, ...]
+    expected: dict[int, list[tuple[int, int]]]
+    """vCPU -> (kind, status) of its faults in the run."""
     verdicts: tuple[str, ...]
     """What the oracles say of the run, for a person."""
 
@@ -36,12 +39,16 @@ def prepare(case: Case, where: str, oracle: str = "") -> Subject:
     rules = _rules(outcome, where, oracle)
     plan = make_plan(case.scenario, outcome.events)
     serial = tuple(ends_of_items(case.scenario, outcome.events))
+    expected: dict[int, list[tuple[int, int]]] = {}
+    for kind, thread, _where, old, new, _aux in outcome.events:
+        if kind == FAULT:
+            expected.setdefault(thread, []).append((old, new))
     verdicts = tuple(
         f"{each.oracle} {each.rule}: {each.verdict}"
         for each in outcome.violations
         if each.oracle in rules
     )
-    return Subject(outcome.case, plan, serial, rules, verdicts)
+    return Subject(outcome.case, plan, serial, rules, expected, verdicts)
 
 
 def _rules(outcome: Outcome, where: str, oracle: str) -> tuple[str, ...]:

@@ -32,6 +32,8 @@ def tell(
         if stacks and held.stack:
             names = [done.names.get(each, f"{each:#x}") for each in held.stack]
             yield f"      {' < '.join(dict.fromkeys(names))}"
+    if best.forced.missed:
+        yield f"    stopped: {best.forced.missed}"
     yield from (f"    {line}" for line in _evidence(best.seen))
 
 
@@ -58,6 +60,11 @@ def _evidence(seen: Observation) -> Iterator[str]:
             f"fault: vCPU {fault.thread} {ACCESS_NAMES[fault.kind]} of page "
             f"{page_of(fault.ipa):#x}, {name}, level {fault.level}"
         )
+    failed = [item for item in seen.items if item.result < 0]
+    for item in failed:
+        yield f"item {item.index + 1} of thread {item.thread} ended with errno {-item.result}"
+    if seen.items and not failed:
+        yield f"all {len(seen.items)} accesses and operations succeeded"
     if len(seen.faults) > SHOWN_FAULTS:
         yield f"{len(seen.faults) - SHOWN_FAULTS} more faults"
     if not seen.traced:

@@ -8,11 +8,8 @@ one transaction, and two processes that open a new database at once take turns.
 import sqlite3
 from contextlib import closing
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
-from alembic import command
-from alembic.config import Config
-from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine, Table, create_engine, event, inspect, text
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import URL, make_url
@@ -22,6 +19,12 @@ from sqlalchemy.orm import DeclarativeBase
 from stage2fuzz.errors import InputError
 from stage2fuzz.findings.sqlite_file import BUSY_SECONDS, forget_empty, make_file, write_ahead
 
+if TYPE_CHECKING:
+    from alembic.config import Config
+
+SCHEMA: Final = "0005"
+"""The newest migration's revision. A database that has it is opened without Alembic, whose import
+takes longer than all else that opening does."""
 VERSION_TABLE: Final = "stage2fuzz_version"
 """A name of our own, so that another program's Alembic database is never taken for ours."""
 READS: Final = "stage2fuzz_reads"
@@ -47,8 +50,9 @@ def open_database(url: str, create: bool = True) -> Engine:
         raise InputError(where, f"its driver {error.name} is not installed", right) from None
     try:
         with reading(engine) as connection:
-            _check_schema(connection, where)
-        migrate(engine)
+            version = _checked_version(connection, where)
+        if version != SCHEMA:
+            migrate(engine)
     except (DBAPIError, sqlite3.Error, InputError) as error:
         engine.dispose()
         if made is not None:
@@ -61,6 +65,8 @@ def open_database(url: str, create: bool = True) -> Engine:
 
 def migrate(engine: Engine, revision: str = "head") -> None:
     """Bring the schema to ``revision`` (``head``: the newest, ``base``: nothing at all)."""
+    from alembic import command  # noqa: PLC0415  (slow to import, see SCHEMA)
+
     if engine.dialect.name == "sqlite":
         with closing(engine.raw_connection()) as raw:  # outside any transaction
             write_ahead(raw.cursor())
@@ -100,7 +106,9 @@ def reason(error: BaseException) -> str:
     return lines[0][:300]
 
 
-def _alembic() -> Config:
+def _alembic() -> "Config":
+    from alembic.config import Config  # noqa: PLC0415  (slow to import, see SCHEMA)
+
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
     config.set_main_option("path_separator", "os")
@@ -149,17 +157,25 @@ def _engine(url: URL) -> Engine:
     return engine
 
 
-def _check_schema(connection: Connection, where: str) -> None:
-    """Refuse a schema that is not ours or newer than we are."""
+def _checked_version(connection: Connection, where: str) -> str:
+    """The revision of the schema, empty where there is none yet; InputError where it is not ours,
+    or newer than we are."""
     tables = inspect(connection).get_table_names()
     if VERSION_TABLE not in tables:
         if tables:
             right = "a new file, or an empty database"
             raise InputError(where, "belongs to another program", right)
-        return
+        return ""
     version = schema_version(connection)
-    known = [script.revision for script in ScriptDirectory.from_config(_alembic()).walk_revisions()]
-    if version and version not in known:
+    if version not in ("", SCHEMA) and version not in _known_versions():
         raise InputError(
             where, f"written by a newer stage2fuzz (schema {version})", "upgrade stage2fuzz"
         )
+    return version
+
+
+def _known_versions() -> list[str]:
+    """The revisions of all migrations."""
+    from alembic.script import ScriptDirectory  # noqa: PLC0415  (slow to import, see SCHEMA)
+
+    return [script.revision for script in ScriptDirectory.from_config(_alembic()).walk_revisions()]

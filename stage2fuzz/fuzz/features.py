@@ -17,6 +17,7 @@ from stage2fuzz.event_kind import Label
 from stage2fuzz.events import (
     CALL,
     CALL_CODE,
+    CALL_PROT_SHIFT,
     DEADLOCK,
     FAULT,
     FEATURE_COUNTERS,
@@ -87,7 +88,7 @@ def count_features(events: Sequence[Event], counters: bytearray) -> None:
                 doing[thread] = context = old | new << 3 | aux << 5
                 _bump(counters, 0x3A7 + context * 0x61 + min(seen, 8) * 0x1F3)
             elif kind == CALL:
-                doing[thread] = 0x80 + (aux & CALL_CODE) + (aux >> 8 << 6)
+                doing[thread] = 0x80 + (aux & CALL_CODE) + (aux >> CALL_PROT_SHIFT << 6)
             elif kind in (RETURN, RESUME):
                 _bump(counters, 0x5D1 + (new & 0x7F) * 0x95 + doing.get(thread, 0) * 0x2B)
             elif kind in (DEADLOCK, LIMIT):

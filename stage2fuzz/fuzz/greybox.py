@@ -79,7 +79,7 @@ class Greybox:
 
 def flip(data: bytes, draw: Lcg) -> bytes:
     """Change one to four bytes, or append some: what libFuzzer's own mutators mostly do."""
-    changed = bytearray(data.ljust(1 + draw.below(128), b"\0"))
+    changed = bytearray(data.ljust(1 + draw.below(192), b"\0"))
     for _ in range(1 + draw.below(4)):
         changed[draw.below(len(changed))] = draw.below(256)
     if draw.below(4) == 0:

@@ -14,6 +14,7 @@ from zlib import crc32
 
 from stage2fuzz.case.codec import decode
 from stage2fuzz.case.profile import profile_named
+from stage2fuzz.events import CRASH
 from stage2fuzz.fuzz.current_input import Running
 from stage2fuzz.fuzz.feature_map import FeatureMap
 from stage2fuzz.fuzz.features import COUNTERS, feature_set
@@ -85,7 +86,7 @@ class Harness:
         if self.outbox is not None and now - self._written > STATS_EVERY:
             self._written = now
             self.write_stats()
-        if any(outcome.ended == "crash" for outcome in outcomes):
+        if any(outcome.events[-1][0] == CRASH for outcome in outcomes):
             self.after_crash(data)
         return outcomes
 

@@ -11,6 +11,7 @@ from typing import Final
 
 from stage2fuzz.case.case import Case
 from stage2fuzz.case.codec import decode, encode
+from stage2fuzz.case.limits import schedulable
 from stage2fuzz.case.profile import Profile
 from stage2fuzz.case.scenario import MAX_ACCESSES, Access, Options, Scenario
 from stage2fuzz.errors import InputError
@@ -63,7 +64,7 @@ def _encoded(case: Case, instead: bytes) -> bytes:
 
 def _scheduled(case: Case, runs: list[Run]) -> Case:
     """``case`` with these runs, those of threads it does not have folded onto the ones it has."""
-    threads = case.scenario.threads * (2 if case.scenario.options.pending_stores else 1)
+    threads = schedulable(case.scenario)
     merged: list[Run] = []
     for thread, points in runs[:MAX_RUNS]:
         thread %= threads

@@ -197,7 +197,34 @@ def _compile(tree: Path, tools: Toolchain, work: Path) -> dict[str, bool]:
         f"#define {name}(...) ((void)0)\n" for name in sorted(set(TRACE.findall(text)))
     )
     (stubs / "config.h").write_text(traces)
-    compile_kernel = [
+    command = _kernel_command(tree, tools, stubs)
+    probes = probe(Probe(tree, command, text, work))
+    config = "".join(f"#define {name} {int(found)}\n" for name, found in probes.items())
+    (stubs / "config.h").write_text(traces + config)
+    objects = []
+    for source, instrument in (
+        *((tree / file, tools.instrument) for file in KERNEL_FILES),
+        (HERE / "glue/glue.c", ()),
+        (HERE / "runtime/witness.c", tools.instrument),
+    ):
+        out = work / f"{source.stem}.o"
+        asked = [*command, *instrument, "-c", str(source), "-o", str(out)]
+        _check(tree, work, run_command(asked))
+        objects.append(out)
+    objects.append(_compile_runtime(tools, stubs, work))
+    wraps = [f"-Wl,--wrap={name}" for name in WRAPPED]
+    link = [tools.command, "-shared", "-Wl,-z,defs", *wraps]
+    library = work / LIBRARY
+    _check(tree, work, run_command([*link, *map(str, objects), "-o", str(library)]))
+    for path in objects:
+        path.unlink()
+    shutil.rmtree(stubs)
+    return probes
+
+
+def _kernel_command(tree: Path, tools: Toolchain, stubs: Path) -> list[str]:
+    """The compiler as kernel code wants it: the tree's headers, the shim's, and empty ones."""
+    return [
         tools.command,
         *DIALECT,
         *STRICT,
@@ -211,37 +238,18 @@ def _compile(tree: Path, tools: Toolchain, work: Path) -> dict[str, bool]:
         "-include",
         str(HERE / "shim/kernel.h"),
     ]
-    probes = probe(Probe(tree, compile_kernel, text, work))
-    config = "".join(f"#define {name} {int(found)}\n" for name, found in probes.items())
-    (stubs / "config.h").write_text(traces + config)
-    objects = []
-    for file in KERNEL_FILES:
-        out = work / f"{file.stem}.o"
-        command = [*compile_kernel, *tools.instrument, "-c", str(tree / file), "-o", str(out)]
-        _check(tree, work, run_command(command))
-        objects.append(out)
-    for name, instrument in (("glue/glue", ()), ("runtime/witness", tools.instrument)):
-        out = work / f"{Path(name).name}.o"
-        source = str(HERE / f"{name}.c")
-        _check(
-            tree, work, run_command([*compile_kernel, *instrument, "-c", source, "-o", str(out)])
-        )
-        objects.append(out)
-    runtime = work / "runtime.c"
+
+
+def _compile_runtime(tools: Toolchain, stubs: Path, work: Path) -> Path:
+    """The object of all our modules, as one unit."""
+    runtime, out = work / "runtime.c", work / "runtime.o"
     unit = "".join(f'#include "{name}.c"\n' for name in RUNTIME_FILES)
     runtime.write_text(f"#define S2_UNITY\n{unit}")
-    out = work / "runtime.o"
     # Quoted includes only: libc's own headers must not meet the empty ones.
     ours = [tools.command, *RUNTIME_FLAGS, "-iquote", str(stubs), "-iquote", str(HERE / "runtime")]
     _must(work, run_command([*ours, "-c", str(runtime), "-o", str(out)]))
-    wraps = [f"-Wl,--wrap={name}" for name in WRAPPED]
-    library = work / LIBRARY
-    link = [tools.command, "-shared", "-Wl,-z,defs", *wraps]
-    _check(tree, work, run_command([*link, *map(str, [*objects, out]), "-o", str(library)]))
-    for path in [*objects, out, runtime]:
-        path.unlink()
-    shutil.rmtree(stubs)
-    return probes
+    runtime.unlink()
+    return out
 
 
 def write_headers(folder: Path) -> None:

@@ -235,7 +235,8 @@ def encode(scenario: Scenario) -> "array[int]":
     """The numbers that ``read_scenario`` of scenario.c reads, in its order."""
     options = scenario.options
     numbers = [options.ipa_bits, options.tlb, options.hardware_af, options.dic, options.fwb]
-    numbers += [options.cache_pages, options.failing_topup, options.teardown, len(scenario.slots)]
+    numbers += [options.cache_pages, options.failing_topup, options.teardown]
+    numbers += [options.failing_atomic, len(scenario.slots)]
     for slot in scenario.slots:
         numbers += [slot.pages, slot.backing, slot.readonly, slot.logging, slot.skewed]
     numbers.append(len(scenario.vcpus))

@@ -5,6 +5,7 @@ whose constructors run, and executes a smoke program. Each may do whatever it li
 """
 
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
@@ -40,4 +41,4 @@ def proved(tree: Path, cache: Path | None = None) -> Library:
     library = find(tree, cache)
     if library is None:
         raise InputError(str(tree), "the tree, or the cache, changed while it was proved")
-    return library
+    return replace(library, cached=False)

@@ -66,5 +66,6 @@ PROVING_GROUND: Final = (
         ((HostOp(Op.MOVE, 0, 2),), (HostOp(Op.MOVE, 1),)),
         options=Options(fwb=True, teardown=True),
     ),
+    Scenario((Slot(1, logging=True),), _vcpus("rw"), ((HostOp(Op.MOVE),),)),
 )
 """Every operation of the host, every size."""

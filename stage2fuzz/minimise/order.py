@@ -25,6 +25,7 @@ _OPTION_FIELDS = (
     "cache_pages",
     "failing_topup",
     "teardown",
+    "failing_atomic",
 )
 
 

@@ -7,14 +7,7 @@ satisfy ``Pgtable``, and the caller does not ask which it has.
 
 from typing import Final, Protocol
 
-from stage2fuzz import events
 from stage2fuzz.model.machine.vm import Vm
-
-PROT_X: Final = events.PROT_X
-PROT_W: Final = events.PROT_W
-PROT_R: Final = events.PROT_R
-PROT_DEVICE: Final = events.PROT_DEVICE
-"""enum kvm_pgtable_prot."""
 
 LEAF: Final = 1
 TABLE_PRE: Final = 2

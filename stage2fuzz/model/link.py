@@ -14,12 +14,12 @@ from stage2fuzz.model.eras import Era
 from stage2fuzz.model.flags import Flags
 from stage2fuzz.model.kvm_pgtable import Pgtable
 from stage2fuzz.model.machine import planted as _machine_bugs  # noqa: F401  (registers them)
-from stage2fuzz.model.mmu import planted as _mmu_bugs  # noqa: F401
+from stage2fuzz.model.mmu import planted as _mmu_bugs  # noqa: F401  (the same)
 from stage2fuzz.model.mmu.host import host_thread, kvm_free_stage2_pgd
 from stage2fuzz.model.mmu.kvm import Mmu
 from stage2fuzz.model.mmu.vcpu import vcpu_thread
-from stage2fuzz.model.pgtable import planted as _pgtable_bugs  # noqa: F401
-from stage2fuzz.model.pgtable_shared import planted as _pgtable_shared_bugs  # noqa: F401
+from stage2fuzz.model.pgtable import planted as _pgtable_bugs  # noqa: F401  (the same)
+from stage2fuzz.model.pgtable_shared import planted as _pgtable_shared_bugs  # noqa: F401  (too)
 from stage2fuzz.model.planted import FLAG_SPOILS, NAMES, SPOILS, Function, Spoil
 
 MODEL = __name__.rpartition(".")[0]

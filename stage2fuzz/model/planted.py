@@ -56,7 +56,7 @@ MUST_CATCH: Final[dict[str, tuple[str, ...]]] = {
     "executable_device": ("C7",),
     "no_icache_invalidate": ("C8",),
     "page_not_released": ("E4",),
-    "no_topup": ("E5", "G5"),
+    "no_topup": ("E5",),
     "refused_map_exits": ("G5",),
     "fault_without_lock": ("F1",),
     "clear_without_wrprotect": ("D1", "D3", "D5"),

@@ -6,6 +6,17 @@
 from typing import Any, ClassVar, Final, TypeVar
 
 from stage2fuzz.arch import ACCESS_NAMES, FAULT_NAMES, LAST_LEVEL
+from stage2fuzz.events import (
+    E2BIG,
+    EAGAIN,
+    EFAULT,
+    EINVAL,
+    ENOENT,
+    ENOEXEC,
+    ENOMEM,
+    EPERM,
+    ERANGE,
+)
 from stage2fuzz.oracles.facts import Fault
 from stage2fuzz.oracles.handlers import EVENTS, check_handlers
 from stage2fuzz.oracles.violation import Category, Violation
@@ -15,15 +26,15 @@ from stage2fuzz.rules import Rules
 Container = TypeVar("Container", dict[Any, Any], list[Any])
 
 ERRNO_NAMES: Final = {
-    1: "-EPERM",
-    2: "-ENOENT",
-    7: "-E2BIG",
-    8: "-ENOEXEC",
-    11: "-EAGAIN",
-    12: "-ENOMEM",
-    14: "-EFAULT",
-    22: "-EINVAL",
-    34: "-ERANGE",
+    EPERM: "-EPERM",
+    ENOENT: "-ENOENT",
+    E2BIG: "-E2BIG",
+    ENOEXEC: "-ENOEXEC",
+    EAGAIN: "-EAGAIN",
+    ENOMEM: "-ENOMEM",
+    EFAULT: "-EFAULT",
+    EINVAL: "-EINVAL",
+    ERANGE: "-ERANGE",
 }
 
 

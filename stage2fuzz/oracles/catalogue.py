@@ -43,6 +43,7 @@ from stage2fuzz.oracles.e4_page_balance import PageBalance
 from stage2fuzz.oracles.e5_allocation_context import AllocationContext
 from stage2fuzz.oracles.f1_lock_mode import LockMode
 from stage2fuzz.oracles.f2_entry_races import EntryRaces
+from stage2fuzz.oracles.f5_bounded_hold import BoundedHold
 from stage2fuzz.oracles.g1_progress import Progress
 from stage2fuzz.oracles.g2_bounded_faults import BoundedFaults
 from stage2fuzz.oracles.g3_needless_break import NeedlessBreak
@@ -92,6 +93,7 @@ ORACLES: Final[tuple[type[Oracle], ...]] = (
     AllocationContext,
     LockMode,
     EntryRaces,
+    BoundedHold,
     Progress,
     BoundedFaults,
     NeedlessBreak,

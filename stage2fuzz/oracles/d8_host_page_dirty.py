@@ -1,9 +1,9 @@
 """D8: the host learns in time that the guest may write to its page."""
 
 from stage2fuzz.arch import GRANULES, PTE_ADDRESS, PTE_WRITE
-from stage2fuzz.events import CALL_MAP, CALL_RELAX, HOST_DEVICE
+from stage2fuzz.events import CALL_INVALIDATE_START, CALL_MAP, CALL_RELAX, HOST_DEVICE, LOCK_MMU
 from stage2fuzz.oracles.base import Oracle, fault_name, leaf_kind
-from stage2fuzz.oracles.facts import Backing, Call, Fault
+from stage2fuzz.oracles.facts import LOCK_SHARED, Backing, Call, Fault
 
 Grant = tuple[int, int, int, int]
 """(event, first IPA, level, host address): a leaf that a fault made writable."""
@@ -13,8 +13,9 @@ class HostPageDirty(Oracle):
     """A fault that makes a page writable marks the host's page dirty, or writes to it get lost.
 
     Reclaim drops a clean page without writing it back. The mark comes before the host can take the
-    page away, that is before the lock is dropped that keeps the notifier out; it is late where the
-    host did take the page in between. Device memory has no struct page to mark.
+    page away, that is before the lock is dropped that keeps the notifier out. A mark after that is
+    late where the notifier was about to take the page, or took it. Device memory has no struct page
+    to mark.
     """
 
     oracle = "D8"
@@ -28,12 +29,36 @@ class HostPageDirty(Oracle):
         self.granted: dict[int, Grant] = self.per_run({})
         """Thread -> what its fault made writable and has not marked yet."""
 
-    def pfn_dirty(self, thread: int, address: int) -> None:
+    def pfn_dirty(self, index: int, thread: int, address: int) -> None:
         """The thread marks a host page, after the leaf was written or before."""
         self.marked[thread] = address
         grant = self.granted.get(thread)
-        if grant is not None and 0 <= address - grant[3] < GRANULES[grant[2]]:
-            del self.granted[thread]
+        if grant is None or not 0 <= address - grant[3] < GRANULES[grant[2]]:
+            return
+        del self.granted[thread]
+        held = self.world.held.get(thread, ())
+        if LOCK_MMU not in held and LOCK_MMU | LOCK_SHARED not in held:
+            self._too_late(index, thread, grant)
+
+    def _too_late(self, index: int, thread: int, grant: Grant) -> None:
+        """The lock is dropped: whether a notifier is on its way to the page."""
+        granted, first, level, address = grant
+        world = self.world
+        for host in range(world.vcpus, world.threads):
+            call = world.calls.get(host)
+            if call is None or call[1] != CALL_INVALIDATE_START:
+                continue
+            if first < call[2] + call[3] and call[2] < first + GRANULES[level]:
+                self.violation(
+                    f"marked after the lock was dropped, {leaf_kind(level)}",
+                    f"{world.name(thread)} made page {address:#x} of IPA {first:#x} writable and "
+                    f"dropped mmu_lock before it marked the page dirty, while {world.name(host)} "
+                    "was about to take it: the host may find it clean",
+                    granted,
+                    call[0],
+                    index,
+                )
+                return
 
     def leaf_installed(
         self,

@@ -3,8 +3,6 @@
 from stage2fuzz.arch import ACCESS_NAMES, EXECUTE, WRITE
 from stage2fuzz.events import (
     BACKING,
-    CALL_CODE,
-    CALL_MAP,
     EFAULT,
     ENOEXEC,
     ENOMEM,
@@ -12,7 +10,6 @@ from stage2fuzz.events import (
     HOST_DEVICE,
     HOST_POISON,
     HOST_WRITE,
-    RETURN,
     SLOT,
     SLOT_READONLY,
     TOPUP,
@@ -26,8 +23,7 @@ class RightExit(Oracle):
 
     Reasons for another exit: a write to a read-only slot is MMIO; a page that the host does not
     map, or not for writing, is -EFAULT; poison; execution of device memory or outside of memory;
-    -ENOMEM where a top-up failed or the cache ran dry. What changed while the fault was handled
-    may go either way.
+    -ENOMEM where a top-up failed. What changed while the fault was handled may go either way.
     """
 
     oracle = "G5"
@@ -57,7 +53,7 @@ class RightExit(Oracle):
         elif result == -ENOEXEC:
             right = kind == EXECUTE and bool(flags & HOST_DEVICE)
         elif result == -ENOMEM:
-            right = self._ran_dry(index, thread, fault)
+            right = self._topup_failed(index, thread, fault)
         else:
             right = result == 1
         if right:
@@ -80,16 +76,9 @@ class RightExit(Oracle):
         """Whether the host changed slots or pages while the fault was handled."""
         return any(event[0] in (SLOT, BACKING) for event in self.world.events[fault[0] : index])
 
-    def _ran_dry(self, index: int, thread: int, fault: Fault) -> bool:
-        """Whether a top-up failed, or one was made and did not last."""
-        topped = False
-        for kind, other, _where, _old, new, aux in self.world.events[fault[0] : index]:
-            if other != thread:
-                continue
-            if kind == TOPUP:
-                topped = True
-                if new == -ENOMEM:
-                    return True
-            elif kind == RETURN and aux & CALL_CODE == CALL_MAP and new == -ENOMEM:
-                return topped
-        return False
+    def _topup_failed(self, index: int, thread: int, fault: Fault) -> bool:
+        """Whether the fault was refused the pages that it may need."""
+        return any(
+            event[0] == TOPUP and event[1] == thread and event[4] == -ENOMEM
+            for event in self.world.events[fault[0] : index]
+        )

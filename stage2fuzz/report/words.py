@@ -9,15 +9,17 @@ from typing import Final
 from stage2fuzz import events as ev
 from stage2fuzz.arch import (
     ACCESS_NAMES,
+    ENTRIES,
     ENTRY_SIZE,
     FAULT_NAMES,
+    GRANULES,
     LAST_LEVEL,
     PAGE_SIZE,
     PTE_AF,
     PTE_VALID,
+    SHIFTS,
     address_of,
     describe,
-    granule,
     is_leaf,
     is_locked,
     is_table,
@@ -52,6 +54,7 @@ _WARNINGS: Final = {
     ev.WARN_TABLE_OVER_VALID: "a table is put over a valid entry",
     ev.WARN_REFCOUNT: "a reference count is wrong",
     ev.WARN_BUG: "BUG",
+    ev.WARN_MEMORY_CACHE: "kvm_mmu_memory_cache_alloc finds the memory cache empty",
 }
 _ERRNOS: Final = {
     value: name
@@ -159,15 +162,15 @@ class Words:
         if table is None:
             return None
         level, first, whose = table
-        return level, first + (address - page) // ENTRY_SIZE * granule(level), whose
+        return level, first + (address - page) // ENTRY_SIZE * GRANULES[level], whose
 
     def _learn(self, event: Event) -> None:
         """Note which pages an event makes tables of."""
         kind, _, where, old, new, aux = event
         if kind == ev.ROOT:
             whose = "hyp " if new < 0 else ""
-            for number in range(max(1, 1 << (aux & ev.ROOT_BITS) >> 12 + 9 * (4 - old))):
-                first = number * 512 * granule(old)
+            for number in range(max(1, 1 << (aux & ev.ROOT_BITS) >> SHIFTS[old] + 9)):
+                first = number * ENTRIES * GRANULES[old]
                 self._tables[where + number * PAGE_SIZE] = (old, first, whose)
         elif kind in (ev.STORE, ev.DRAIN):
             found = self._where(where)

@@ -15,9 +15,9 @@ from stage2fuzz.arch import (
     ACCESS_NAMES,
     ENTRIES,
     FAULT_NAMES,
+    GRANULES,
     PTE_MEMATTR,
     address_of,
-    granule,
     is_leaf,
     is_table,
     rights,
@@ -139,7 +139,7 @@ def final_leaves(events: Sequence[Event]) -> Iterator[tuple[int, int, int]]:
         elif kind == ev.QUIESCENT:
             break
     table, level, bits = root
-    count = max(ENTRIES, (1 << bits) // granule(level))
+    count = max(ENTRIES, (1 << bits) // GRANULES[level])
     yield from _leaves(entries, table, level, 0, count)
 
 
@@ -148,7 +148,7 @@ def _leaves(
 ) -> Iterator[tuple[int, int, int]]:
     for entry in sorted(each for each in entries if table <= each < table + 8 * count):
         pte = entries[entry]
-        ipa = base + (entry - table) // 8 * granule(level)
+        ipa = base + (entry - table) // 8 * GRANULES[level]
         if is_table(pte, level):
             yield from _leaves(entries, address_of(pte), level + 1, ipa, ENTRIES)
         elif is_leaf(pte, level):

@@ -62,6 +62,7 @@ options = st.builds(
     st.integers(0, MAX_CACHE_PAGES),
     st.integers(0, MAX_FAILING_TOPUP),
     st.booleans(),
+    st.booleans(),
 )
 
 

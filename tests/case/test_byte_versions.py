@@ -30,6 +30,7 @@ MEANT = {
 """What 400 inputs of version 1 meant under each profile before the format had versions."""
 NEW = cast(Op, 13)
 """An operation of tomorrow."""
+TOMORROW = menus.NEWEST + 1
 
 
 @pytest.mark.parametrize("name", MEANT)
@@ -49,10 +50,10 @@ def grown(profile: Profile) -> Profile:
 
 @pytest.fixture
 def tomorrow(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """The menus with one operation more, in version 2 of the format."""
-    operations = Growing({**menus.OPERATIONS.groups, 2: (NEW,)})
+    """The menus with one operation more, in the next version of the format."""
+    operations = Growing({**menus.OPERATIONS.groups, TOMORROW: (NEW,)})
     monkeypatch.setattr(menus, "OPERATIONS", operations)
-    monkeypatch.setattr(menus, "NEWEST", 2)
+    monkeypatch.setattr(menus, "NEWEST", TOMORROW)
     codec._scenario.cache_clear()
     menus_of.cache_clear()
     yield
@@ -77,7 +78,7 @@ def test_one_operation_more_changes_no_byte_of_an_old_input(
         larger = grown(profile)
         after = [decode(data, ENGINE, larger) for data in inputs]
         assert (menus_of(larger, 1).operations, after) == before[profile.name]
-        assert NEW in menus_of(larger, 2).operations
+        assert NEW in menus_of(larger, TOMORROW).operations
 
 
 @pytest.mark.usefixtures("tomorrow")
@@ -86,7 +87,7 @@ def test_an_old_input_is_written_in_the_new_version_and_means_the_same() -> None
     for _ in range(50):
         case = decode(draw.randbytes(150), ENGINE)
         again = encode(case)
-        assert again.startswith(codec.MAGIC + b"\2")
+        assert again.startswith(codec.MAGIC + bytes((TOMORROW,)))
         assert decode(again, ENGINE) == case
 
 
@@ -115,7 +116,7 @@ def test_mutation_keeps_the_version_of_an_input() -> None:
             mutate(data, ENGINE, profile, seed, 400),
             cross(data, flipped, ENGINE, profile, seed, 400),
         ):
-            assert changed.startswith(codec.MAGIC + b"\2")
+            assert changed.startswith(codec.MAGIC + bytes((TOMORROW,)))
 
 
 @pytest.mark.usefixtures("tomorrow")

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from stage2fuzz.arch import READ, WRITE
 from stage2fuzz.case import codec, menus
 from stage2fuzz.case.case import Case
-from stage2fuzz.case.codec import decode, encode
+from stage2fuzz.case.codec import decode, encode, newest
 from stage2fuzz.case.limits import check_case, normal
 from stage2fuzz.case.profile import (
     ANY,
@@ -55,23 +55,25 @@ def test_a_case_keeps_its_bytes_under_every_profile_that_allows_it(
 @given(cases(), st.data())
 def test_bytes_that_are_cut_off_still_are_a_case(case: Case, data: st.DataObject) -> None:
     whole = encode(case)
-    part = whole[: data.draw(st.integers(0, len(whole)))]
+    part = whole[: data.draw(st.integers(codec.HEADER_BYTES, len(whole)))]
     cut = decode(part, case.engine)
     check_case(cut, "cut off")
-    assert cut == decode(part + bytes(max(0, codec.SCHEDULE_AT - len(part))), case.engine)
+    missing = codec.HEADER_BYTES + codec.SCHEDULE_AT - len(part)
+    assert cut == decode(part + bytes(max(0, missing)), case.engine)
 
 
 def test_no_bytes_are_a_write_and_a_read_of_one_page() -> None:
     scenario = decode(b"", ENGINE).scenario
     assert scenario == Scenario(vcpus=((Access(WRITE, 0),), (Access(READ, 0),)))
     assert decode(bytes(codec.SCHEDULE_AT), ENGINE).scenario == scenario
+    assert decode(newest(b""), ENGINE).scenario == scenario
 
 
 @given(st.binary(min_size=codec.SCHEDULE_AT, max_size=200), st.integers(0, 255), st.data())
 def test_a_changed_byte_changes_one_stream(data: bytes, value: int, draw: st.DataObject) -> None:
     at = draw.draw(st.integers(0, len(data) - 1))
     changed = data[:at] + bytes([value]) + data[at + 1 :]
-    before, after = decode(data, ENGINE), decode(changed, ENGINE)
+    before, after = decode(newest(data), ENGINE), decode(newest(changed), ENGINE)
     if at >= codec.CHOICES_AT:
         assert after.scenario == before.scenario
     if codec.CHOICES_AT <= at < codec.SCHEDULE_AT:
@@ -82,7 +84,7 @@ def test_a_changed_byte_changes_one_stream(data: bytes, value: int, draw: st.Dat
 
 def test_runs_of_one_thread_are_one_run() -> None:
     data = bytes(codec.SCHEDULE_AT) + bytes([0, 9, 0, 9, 1, 255, 1, 3, 0xF0, 7, 1, 0])
-    schedule = decode(data, ENGINE).schedule
+    schedule = decode(newest(data), ENGINE).schedule
     assert schedule.runs == ((0, 20), (1, FOREVER))
     assert schedule.choices[codec.CHOICES :] == (7,)
 

@@ -40,15 +40,24 @@ def refused(done: subprocess.CompletedProcess[str], words: str) -> None:
     assert len(done.stderr.splitlines()) == 1, done.stderr
 
 
-COMMANDS = [("engines",), ("oracles", "--json"), ("run", RACE), ("findings", "show", "1")]
+COMMANDS = [
+    ("--help",),
+    ("engines",),
+    ("oracles", "--json"),
+    ("run", RACE),
+    ("findings", "show", "1"),
+]
 
 
+@pytest.mark.parametrize("unbuffered", ["", "1"], ids=["buffered", "unbuffered"])
 @pytest.mark.parametrize("arguments", COMMANDS, ids=lambda value: value[0])
 def test_a_full_disk_behind_standard_output_is_one_line(
-    folder: Path, arguments: tuple[object, ...]
+    folder: Path, arguments: tuple[object, ...], unbuffered: str
 ) -> None:
+    environment = {"PYTHONUNBUFFERED": unbuffered}
     with Path("/dev/full").open("w") as full:
-        refused(typed(*arguments, stdout=full), "standard output: No space left on device")
+        done = typed(*arguments, environment=environment, stdout=full)
+    refused(done, "standard output: No space left on device")
 
 
 @pytest.mark.parametrize("arguments", COMMANDS, ids=lambda value: value[0])

@@ -12,6 +12,9 @@ from pathlib import Path
 
 import pytest
 
+from stage2fuzz.confirm.machine import Machine
+from stage2fuzz.confirm.reproducers import LOST_DIRTY_PAGE
+
 IMAGE = os.environ.get("STAGE2FUZZ_REAL_IMAGE", "")
 TREE = os.environ.get("STAGE2FUZZ_KERNEL_TREE", "")
 LOST = """stage2fuzz case 1
@@ -32,6 +35,13 @@ pytestmark = [
         reason="needs QEMU, STAGE2FUZZ_REAL_IMAGE and STAGE2FUZZ_KERNEL_TREE",
     ),
 ]
+
+
+def test_the_reproducer_loses_pages_by_itself() -> None:
+    with Machine(Path(IMAGE), 4, programs={"reproducer": LOST_DIRTY_PAGE}) as machine:
+        told = machine.order("run /reproducer", patience=300)
+    assert "exit 1" in told
+    assert any("are in no dirty log" in line for line in told)
 
 
 def test_the_lost_dirty_page_is_confirmed_and_nothing_is_left_running(tmp_path: Path) -> None:

@@ -27,9 +27,9 @@ def test_the_lost_dirty_page_is_eight_steps_at_functions_that_every_kernel_has()
     assert steps(plan) == [
         (0, Anchor.FAULT, 1),
         (2, Anchor.ITEM, 1),
-        (0, Anchor.LOOK_UP, 1),
+        (0, Anchor.LOOKED_UP, 1),
         (2, Anchor.PUBLISHED, 1),
-        (1, Anchor.LOOK_UP, 0),
+        (1, Anchor.LOOKED_UP, 0),
         (0, Anchor.ITEM, 2),
         (2, Anchor.ITEM, 2),
         (1, Anchor.ITEM, 2),

@@ -1,18 +1,32 @@
 """What cannot be confirmed is refused by one line that says why, with exit code 2."""
 
+import shutil
+import subprocess
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from stage2fuzz.case.case import Case
-from stage2fuzz.case.scenario import Backing, HostOp, Op, Options, Scenario, Slot, Tlb
+from stage2fuzz.case.scenario import (
+    Backing,
+    Host,
+    HostOp,
+    HostPage,
+    Op,
+    Options,
+    Scenario,
+    Slot,
+    Tlb,
+)
 from stage2fuzz.case.text import read_case
 from stage2fuzz.confirm.anchors import FUNCTIONS, Anchor, resolve, wanted_symbols
-from stage2fuzz.confirm.initrd import archive, cross_compiler
+from stage2fuzz.confirm.initrd import SOURCES, archive, cross_compiler
 from stage2fuzz.confirm.machine import Machine, check_image
 from stage2fuzz.confirm.orders import check_scenario, orders
+from stage2fuzz.confirm.reproducers import reproducer_of
 from stage2fuzz.confirm.subject import prepare
+from stage2fuzz.confirm.tree import build_kernel
 from stage2fuzz.errors import InputError
 
 LOST = (
@@ -35,6 +49,7 @@ def test_a_case_of_a_model_is_refused_with_what_to_do() -> None:
         (Scenario(options=Options(pending_stores=True)), "weak memory"),
         (Scenario(options=Options(failing_topup=1)), "allocation to fail"),
         (Scenario(slots=(Slot(backing=Backing.DEVICE),)), "device memory"),
+        (Scenario(host_pages=(HostPage(0, Host.LAZY),)), "file system"),
         (Scenario(hosts=((HostOp(Op.AGE),),)), "page_idle"),
         (Scenario(hosts=((HostOp(Op.CHANGE_PTE),),)), "KSM"),
         (Scenario(hosts=((HostOp(Op.LOG_GET), HostOp(Op.LOG_CLEAR)),)), "one of the two ways"),
@@ -98,6 +113,31 @@ def test_the_first_name_that_a_kernel_has_is_the_anchor() -> None:
     del symbols["__kvm_faultin_pfn"]
     assert resolve(symbols, "Image")[Anchor.LOOK_UP] == symbols["__gfn_to_pfn_memslot"]
     assert set(newest) == set(FUNCTIONS)
+
+
+def test_a_tree_that_is_not_whole_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="no Makefile; a whole Linux tree"):
+        build_kernel(tmp_path)
+
+
+def test_a_reproducer_is_written_for_what_starving_can_force_and_compiles(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="cannot be forced"):
+        reproducer_of(("C6",), "a.case")
+    source = reproducer_of(("C9", "D1", "D3"), "a.case")
+    compiler = shutil.which("aarch64-linux-gnu-gcc")
+    if compiler is None:
+        pytest.skip("needs gcc-aarch64-linux-gnu")
+    command = [compiler, "-O2", "-Wall", "-Wextra", "-Werror", "-pthread", "-o", "r", str(source)]
+    subprocess.run(command, check=True, cwd=tmp_path)
+
+
+def test_our_guest_program_compiles_without_a_warning(tmp_path: Path) -> None:
+    compiler = shutil.which("aarch64-linux-gnu-gcc")
+    if compiler is None:
+        pytest.skip("needs gcc-aarch64-linux-gnu")
+    files = sorted(SOURCES.glob("*.c"))
+    command = [compiler, "-static", "-O2", "-Wall", "-Wextra", "-Werror", "-pthread", "-o", "i"]
+    subprocess.run([*command, *map(str, files)], check=True, cwd=tmp_path)
 
 
 def test_the_archive_is_what_the_kernel_unpacks() -> None:

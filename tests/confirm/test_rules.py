@@ -2,7 +2,7 @@
 
 import pytest
 
-from stage2fuzz.arch import READ, WRITE
+from stage2fuzz.arch import PERMISSION, READ, TRANSLATION, WRITE
 from stage2fuzz.case.scenario import Access, HostOp, Op, Scenario, ipa_of
 from stage2fuzz.confirm.observe import Observation, observe
 from stage2fuzz.confirm.rules import RULES
@@ -48,6 +48,22 @@ def test_a_fault_for_what_was_granted_is_needless(rule: str) -> None:
     again = f"fault race 1 32 {BASE:x} {PERMISSION_FAULT:x}"
     assert RULES[rule](LOGGED, seen(*items, granted, again))
     assert not RULES[rule](LOGGED, seen(*items, granted))
+
+
+def test_an_access_that_tries_again_counts_only_where_the_engines_run_did_so() -> None:
+    lines = (
+        "item 0 0 10 40 0 7",
+        f"fault race 1 12 {BASE:x} {TRANSLATION_FAULT:x}",
+        f"fault race 1 32 {BASE:x} {PERMISSION_FAULT:x}",
+    )
+    by_design = seen(*lines)
+    assert not RULES["C6"](LOGGED, by_design)
+    as_found = seen(*lines)
+    as_found.expected = {0: [(WRITE, TRANSLATION), (WRITE, PERMISSION)]}
+    assert RULES["C6"](LOGGED, as_found)
+    another = seen(*lines)
+    another.expected = {0: [(WRITE, TRANSLATION)]}
+    assert not RULES["C6"](LOGGED, another)
 
 
 def test_a_fault_after_a_harvest_took_the_permission_back_is_due() -> None:

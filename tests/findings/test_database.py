@@ -4,6 +4,7 @@ import multiprocessing
 import os
 import sqlite3
 import subprocess
+import sys
 from collections.abc import Callable
 from contextlib import closing, suppress
 from pathlib import Path
@@ -17,7 +18,13 @@ from sqlalchemy import inspect, text
 
 from stage2fuzz.errors import InputError
 from stage2fuzz.findings import campaigns
-from stage2fuzz.findings.database import VERSION_TABLE, migrate, open_database, schema_version
+from stage2fuzz.findings.database import (
+    SCHEMA,
+    VERSION_TABLE,
+    migrate,
+    open_database,
+    schema_version,
+)
 from stage2fuzz.findings.models import Base
 from stage2fuzz.findings.store import Store
 
@@ -40,6 +47,23 @@ def test_the_migrations_make_the_tables_that_the_models_describe(url: str) -> No
         context = MigrationContext.configure(connection, opts=options)
         assert compare_metadata(context, Base.metadata) == []
     engine.dispose()
+
+
+def test_a_current_schema_is_the_newest_migration_s(url: str) -> None:
+    engine = open_database(url)
+    with engine.connect() as connection:
+        assert schema_version(connection) == SCHEMA
+    engine.dispose()
+
+
+def test_a_current_database_is_opened_without_alembic(tmp_path: Path) -> None:
+    open_database(str(tmp_path / "findings.db")).dispose()
+    text = (
+        "import sys; from stage2fuzz.findings.store import Store; "
+        "Store.open(sys.argv[1]).close(); sys.exit('alembic' in sys.modules)"
+    )
+    command = [sys.executable, "-c", text, str(tmp_path / "findings.db")]
+    assert subprocess.run(command, check=False).returncode == 0
 
 
 def test_migrations_go_down_and_up_again(url: str) -> None:

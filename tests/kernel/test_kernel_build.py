@@ -12,6 +12,7 @@ from stage2fuzz.kernel.build import KERNEL_FILES, build
 from stage2fuzz.kernel.diagnostics import complaint
 from stage2fuzz.kernel.mutants import copy_tree
 from stage2fuzz.kernel.numbers import header
+from stage2fuzz.kernel.proof import proved
 
 needs_compiler = pytest.mark.skipif(
     not any(map(shutil.which, ("clang", "gcc", "cc"))), reason="needs clang or gcc"
@@ -58,6 +59,12 @@ def test_an_unchanged_tree_comes_from_the_cache(kernel: KernelEngine, cache: Pat
     assert again.cached
     assert again.path == kernel.library.path
     assert again.probes == kernel.library.probes
+
+
+@pytest.mark.kernel
+def test_a_first_build_is_not_said_to_come_from_the_cache(tree: Path, tmp_path: Path) -> None:
+    assert not proved(tree, tmp_path).cached
+    assert proved(tree, tmp_path).cached
 
 
 @pytest.mark.kernel

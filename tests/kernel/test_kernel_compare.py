@@ -8,7 +8,7 @@ import pytest
 
 from stage2fuzz import events as ev
 from stage2fuzz.arch import PTE_VALID
-from stage2fuzz.case.codec import CHOICES_AT, decode
+from stage2fuzz.case.codec import decode
 from stage2fuzz.case.profile import PROFILES, profile_named
 from stage2fuzz.case.scenario import Op, Scenario, Tlb
 from stage2fuzz.engine import engine_of
@@ -75,7 +75,7 @@ def test_the_model_works_as_the_tree_works(profile: str, names: tuple[str, str])
 
 def scenario_of(seed: int, profile: str) -> Scenario:
     """A random scenario of a profile, on fresh walks of memory that is sequentially consistent."""
-    data = Random(seed).randbytes(CHOICES_AT)
+    data = Random(seed).randbytes(97)
     scenario = decode(data, "model:v5.10", profile_named(profile)).scenario
     return replace(scenario, options=replace(scenario.options, pending_stores=False, tlb=Tlb.FRESH))
 

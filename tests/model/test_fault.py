@@ -5,6 +5,7 @@ import pytest
 from stage2fuzz.arch import PTE_PERMISSIONS, PTE_VALID, READ, WRITE, describe, is_table
 from stage2fuzz.case.scenario import Access, Backing, HostOp, Op, Options, Scenario, Slot
 from stage2fuzz.events import (
+    ALLOC,
     CALL,
     CALL_CODE,
     CALL_MAP,
@@ -19,6 +20,7 @@ from stage2fuzz.events import (
     MARK_DIRTY,
     ORDER_RELEASE,
     PIN,
+    QUIESCENT,
     RESUME,
     RETURN,
     SEQ_READ,
@@ -28,7 +30,11 @@ from stage2fuzz.events import (
     TLBI_VMALLS12E1,
     TOPUP,
     UNLOCK,
+    WARN,
+    WARN_BUG,
+    WARN_MEMORY_CACHE,
 )
+from stage2fuzz.model.machine.memcache import GFP_ATOMIC
 from stage2fuzz.schedule.base import FOREVER, Run
 from tests.model.scenarios import MAP_RACE, events_of, trace
 
@@ -98,14 +104,46 @@ def test_series_v1_takes_write_away_for_execute_and_v4_keeps_it() -> None:
         assert rights in describe(in_place[0], 3)
 
 
-def test_a_dry_cache_fails_the_map_with_enomem_after_v5_10_marked_the_page() -> None:
+@pytest.mark.parametrize("revision", ["v5.10!no-topup", "v6.12!no-topup"])
+def test_an_empty_cache_warns_and_the_reserve_serves(revision: str) -> None:
+    events = trace(revision, Scenario(slots=(Slot(1),), vcpus=((Access(WRITE, 0),),))).events
+    assert [event[5] for event in events_of(WARN, events)] == [WARN_MEMORY_CACHE] * 2
+    assert [event[5] for event in events_of(ALLOC, events)] == [GFP_ATOMIC] * 2
+    assert events_of(RESUME, events)[-1][4] == 1
+    assert events[-1][0] == QUIESCENT
+
+
+@pytest.mark.parametrize("revision", ["v5.10!no-topup", "v6.12!no-topup"])
+def test_where_the_reserve_is_empty_too_the_kernel_stops(revision: str) -> None:
     dry = Scenario(
-        slots=(Slot(logging=True),), vcpus=((Access(WRITE, 0),),), options=Options(cache_pages=1)
+        slots=(Slot(1),),
+        vcpus=((Access(WRITE, 0),), (Access(READ, 0),)),
+        options=Options(failing_atomic=True),
     )
-    for revision, marks in (("v5.10", 1), ("v5.10+p3", 0)):
-        events = trace(revision, dry).events
+    for _ in range(2):  # the engine goes on after it
+        ended = trace(revision, dry)
+        assert [event[5] for event in events_of(WARN, ended.events)] == [
+            WARN_MEMORY_CACHE,
+            WARN_BUG,
+        ]
+        assert ended.ended == "crash"
+        assert ended.events[-1][0] == WARN
+
+
+def test_a_failed_topup_ends_the_fault_before_the_page_is_marked() -> None:
+    options = Options(failing_topup=1)
+    failing = Scenario(slots=(Slot(logging=True),), vcpus=((Access(WRITE, 0),),), options=options)
+    for revision in ("v5.10", "v5.10+p3", "v6.12"):
+        events = trace(revision, failing).events
         assert events_of(RESUME, events)[-1][4] == -ENOMEM
-        assert len(events_of(MARK_DIRTY, events)) == marks
+        assert not events_of(MARK_DIRTY, events)
+
+
+@pytest.mark.parametrize("cache_pages", [0, 1, 2, 3])
+def test_a_topup_that_succeeds_is_enough_for_its_fault(cache_pages: int) -> None:
+    options = Options(ipa_bits=48, cache_pages=cache_pages)
+    scenario = Scenario(slots=(Slot(1),), vcpus=((Access(WRITE, 0),),), options=options)
+    assert not events_of(WARN, trace("v5.10", scenario).events)
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ import pytest
 from stage2fuzz.arch import PERMISSION, PTE_LOCKED, WRITE
 from stage2fuzz.events import (
     BACKING,
+    CALL_INVALIDATE_START,
     CALL_IS_YOUNG,
     CALL_LOG_CLEAR,
     CALL_LOG_ENABLE,
@@ -163,6 +164,30 @@ def test_the_host_learns_it_before_it_takes_the_page() -> None:
         found = story.judge()
         assert ("D8" in found) is late
     assert found["D8"].events == (granted, taken)
+
+
+@pytest.mark.parametrize("late", [False, True])
+def test_the_host_learns_it_before_the_lock_is_dropped_that_keeps_it_out(late: bool) -> None:
+    story = Story()
+    story.fault(0, WRITE, level=1)
+    story.prepare(0, write=True)
+    story.call(0)
+    story.tables(0)
+    granted = story.store(0, L3, leaf("rw"))
+    story.returned(0)
+    waiting = story.call(HOST_THREAD, CALL_INVALIDATE_START)
+    if late:
+        story.unlock(0)
+    marked = story.host_dirty(0)
+    found = story.judge()
+    assert ("D8" in found) is late
+    if late:
+        assert found["D8"].events == (granted, waiting, marked)
+        assert found["D8"].verdict == (
+            "vCPU 0 made page 0x1000000000 of IPA 0x40000000 writable and dropped mmu_lock before "
+            "it marked the page dirty, while host thread 3 was about to take it: the host may find "
+            "it clean"
+        )
 
 
 def test_a_mark_before_the_leaf_is_in_time_and_a_device_needs_none() -> None:

@@ -1,21 +1,28 @@
-"""E1 to E5, F1, F2: what is counted, freed and locked."""
+"""E1 to E5, F1, F2, F5: what is counted, freed and locked."""
+
+import pytest
 
 from stage2fuzz.events import (
     ALLOC,
+    CALL,
     CALL_DESTROY,
+    CALL_INVALIDATE_START,
     CALL_MAP,
     CALL_UNMAP,
-    ENOMEM,
+    CALL_WRPROTECT,
     FREE,
     FREE_DEFERRED,
+    INVALIDATE_NONBLOCK,
     LOCK,
     LOCK_MMU,
     ORDER_CAS,
     ORDER_PLAIN,
     PIN,
+    WARN,
+    WARN_MEMORY_CACHE,
 )
 from stage2fuzz.oracles import Rules
-from tests.oracles.story import HOST, IPA, L2, L3, Story, leaf
+from tests.oracles.story import HOST, HOST_THREAD, IPA, L2, L3, Story, leaf
 
 
 def test_a_reference_kept_too_long_is_a_leak_to_come() -> None:
@@ -112,16 +119,28 @@ def test_a_fault_tops_its_cache_up_before_it_runs_dry() -> None:
         else:
             story.lock(0)
         story.call(0)
-        story.returned(0, result=-ENOMEM)
-        assert ("E5" in story.judge()) is not topup
+        story.add(WARN, 0, aux=WARN_MEMORY_CACHE)
+        signature = story.judge()["E5"].signature
+        assert signature.endswith(
+            ("no top-up, read translation fault", "topped up too little, read translation fault")[
+                topup
+            ]
+        )
+        assert "WARN" not in story.judge()
+
+
+def test_whoever_takes_from_an_empty_cache_outside_a_fault_is_told_of() -> None:
+    story = Story()
+    story.add(WARN, 3, aux=WARN_MEMORY_CACHE)
+    assert story.judge()["E5"].signature.endswith("memory cache empty, no fault")
 
 
 def test_nobody_asks_the_system_for_pages_under_the_lock() -> None:
-    for aux in (0, 1):
+    for aux in (0, 1, 2):
         story = Story()
         story.lock(0)
         story.add(ALLOC, 0, L2, aux=aux)
-        assert ("E5" in story.judge()) is bool(aux)
+        assert ("E5" in story.judge()) is (aux == 1)
 
 
 def test_unmap_needs_the_lock_for_writing() -> None:
@@ -145,3 +164,38 @@ def test_a_shared_walk_writes_by_cmpxchg() -> None:
         story.store(1, L3, leaf("r"), order)
         found = story.judge(Rules(shared_faults=True))
         assert ("F2" in found) is (order == ORDER_PLAIN)
+
+
+def test_one_call_under_the_lock_covers_the_largest_block_at_most() -> None:
+    for size in (1 << 30, 2 << 30):
+        for lock in (False, True):
+            story = Story()
+            if lock:
+                story.lock(HOST_THREAD)
+            story.add(CALL, HOST_THREAD, IPA, size, 0, CALL_WRPROTECT)
+            assert ("F5" in story.judge()) is (lock and size > 1 << 30)
+    assert story.judge()["F5"].verdict == (
+        "host thread 3 called kvm_pgtable_stage2_wrprotect(0x40000000, 0x80000000) with mmu_lock "
+        "held: nobody else gets it before all 2048 MiB are done"
+    )
+
+
+@pytest.mark.parametrize("argument", [0, INVALIDATE_NONBLOCK])
+def test_a_notifier_that_may_not_block_keeps_the_lock(argument: int) -> None:
+    story = Story()
+    for _ in range(2):
+        story.add(CALL, HOST_THREAD, IPA, 4096, argument, CALL_INVALIDATE_START)
+        story.lock(HOST_THREAD)
+        story.unlock(HOST_THREAD)
+        story.returned(HOST_THREAD, CALL_INVALIDATE_START)
+    assert "F5" not in story.judge(), "each call may take it once"
+    begun = story.add(CALL, HOST_THREAD, IPA, 4096, argument, CALL_INVALIDATE_START)
+    story.lock(HOST_THREAD)
+    dropped = story.unlock(HOST_THREAD)
+    taken = story.lock(HOST_THREAD)
+    story.unlock(HOST_THREAD)
+    story.returned(HOST_THREAD, CALL_INVALIDATE_START)
+    found = story.judge()
+    assert ("F5" in found) is bool(argument)
+    if argument:
+        assert found["F5"].events == (begun, dropped, taken)

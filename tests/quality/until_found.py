@@ -23,15 +23,8 @@ SEEDS: Final = (1, 2, 3)
 FAULTS: Final[dict[str, tuple[str, Callable[[str], bool]]]] = {
     "permission taken away": ("map_race", lambda said: said.startswith("C6 ")),
     "stuck: loop B": ("block_split", lambda said: said.startswith("G1 ") and "block" in said),
-    "spurious dirty page": (
-        "dirty_logging",
-        lambda said: said.startswith("D2 ") and not said.endswith("ended with 0"),
-    ),
 }
-"""Fault -> its target, and whether a signature names it.
-
-A spurious page of a fault that succeeded is relax finding no leaf, which v6.1 still does.
-"""
+"""Fault -> its target, and whether a signature names it."""
 
 
 class FoundError(Exception):

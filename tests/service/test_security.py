@@ -101,7 +101,7 @@ def test_messages_of_a_stranger_run_nothing_and_stop_nothing(stranger: Rig, tmp_
 def test_a_message_that_is_not_two_numbers_is_dropped(
     values: tuple[object, object], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("worker.tasks.claimed", lambda *_: pytest.fail("claimed"))
+    monkeypatch.setattr("stage2fuzz.worker.tasks.claimed", lambda *_: pytest.fail("claimed"))
     carry_out(*values)
 
 

@@ -13,14 +13,14 @@ SHOWN = [
     ("v5.10", WINDOW),
     ("v5.10", LOOP_A),
     ("v5.10", LOOP_B),
-    ("v5.10", DIRTY),
     ("v5.10+p2", DIRTY),
     ("v5.10+p3", PERMISSION),
     ("v5.10+p3", LOOP_B),
     ("series-v1", PERMISSION),
-    ("series-v4", DIRTY),
 ]
 GONE = [
+    ("v5.10", DIRTY),
+    ("series-v4", DIRTY),
     ("v5.10+p2", PERMISSION),
     ("v5.10+p2", BREAK),
     ("v5.10+p2", WINDOW),

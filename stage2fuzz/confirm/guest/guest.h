@@ -99,6 +99,7 @@ long host_operation(struct item *item);
 
 /* probe.c */
 void probe(int log_first);
+void tell_logs(void);
 
 /* watch.c */
 void watch_start(void);

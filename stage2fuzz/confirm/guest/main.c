@@ -10,6 +10,7 @@
 #include <sys/reboot.h>
 #include <sys/stat.h>
 #include <sys/utsname.h>
+#include <sys/wait.h>
 #include <termios.h>
 #include <unistd.h>
 
@@ -87,6 +88,36 @@ static void finish(const char *phase)
 	tell_kernel_log(phase);
 }
 
+/* Run a program of the archive; its lines are ours, its exit code is told. */
+static void run_program(const char *path)
+{
+	int ends[2], status = 0;
+	char line[512];
+	if (pipe(ends))
+		die("pipe");
+	pid_t child = fork();
+	if (child < 0)
+		die("fork");
+	if (!child) {
+		dup2(ends[1], 1);
+		dup2(ends[1], 2);
+		close(ends[0]);
+		close(ends[1]);
+		execl(path, path, (char *)0);
+		_exit(127);
+	}
+	close(ends[1]);
+	FILE *said = fdopen(ends[0], "r");
+	while (said && fgets(line, sizeof line, said)) {
+		line[strcspn(line, "\n")] = 0;
+		say("said %s", line);
+	}
+	if (said)
+		fclose(said);
+	waitpid(child, &status, 0);
+	say("exit %d", WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status));
+}
+
 static void obey(char *line)
 {
 	char word[16] = "";
@@ -117,6 +148,8 @@ static void obey(char *line)
 	} else if (!strcmp(word, "probe")) {
 		probe(!strcmp(rest, "log"));
 		tell_kernel_log("probe");
+	} else if (!strcmp(word, "dirty")) {
+		tell_logs();
 	} else if (!strcmp(word, "drop")) {
 		stop_threads();
 		drop_machine();
@@ -127,6 +160,9 @@ static void obey(char *line)
 	} else if (!strcmp(word, "name")) {
 		for (char *at = strtok(rest, " "); at; at = strtok(0, " "))
 			tell_name(strtoul(at, 0, 16));
+	} else if (!strcmp(word, "run")) {
+		run_program(rest);
+		tell_kernel_log("run");
 	} else if (!strcmp(word, "off")) {
 		reboot(RB_POWER_OFF);
 	} else {

@@ -5,8 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #define RET 0xd65f03c0u
 #define MADV_POISON 100
@@ -48,6 +46,12 @@ void make_slot(struct slot *slot)
 		if (madvise(slot->memory, bytes, huge) && slot->backing == BACKED_BY_PMD)
 			die("madvise(MADV_HUGEPAGE)");
 	}
+	/* Where a VMA that holds a whole block is split, the kernel unmaps the block, huge or not: let
+	 * none hold one, so that an operation on a page is one on this page. */
+	for (uint64_t page = 256; slot->backing == BACKED_BY_PAGES && page < slot->pages && page < 4096;
+	     page += 512)
+		if (madvise(slot->memory + page * PAGE, PAGE, MADV_DONTDUMP))
+			die("madvise(MADV_DONTDUMP)");
 	slot->bits = calloc((slot->pages + 63) / 64, 8);
 }
 
@@ -69,27 +73,6 @@ void populate(void)
 				settle(slot, page);
 		}
 		__builtin___clear_cache(slot->memory, slot->memory + 513 * PAGE);
-	}
-}
-
-/* A lazy page is in a writable VMA but not writable yet, and becomes so without a notifier:
- * what a fork leaves behind whose child is gone. */
-static void make_lazy(struct slot *lazy_slot, uint64_t lazy_page)
-{
-	pid_t child = fork();
-	if (child < 0)
-		die("fork");
-	if (!child)
-		_exit(0);
-	waitpid(child, 0, 0);
-	for (int i = 0; i < machine.slots; i++) {
-		struct slot *slot = &machine.slot[i];
-		for (unsigned k = 0; k < sizeof places / sizeof *places; k++) {
-			uint64_t first = places[k] & ~511ul;
-			for (uint64_t page = first; page < first + 512 && page < slot->pages; page++)
-				if (slot != lazy_slot || page != lazy_page)
-					settle(slot, page);
-		}
 	}
 }
 
@@ -119,19 +102,19 @@ void tell_backing(void)
 		say("huge %d %lu", i, huge_kib(&machine.slot[i]));
 }
 
+/* A grant is one of a whole host mapping, as the model's is. */
 void give(const struct grant *grant)
 {
 	struct slot *slot = &machine.slot[grant->slot];
-	char *at = slot->memory + grant->page * PAGE;
+	uint64_t pages = slot->backing == BACKED_BY_PMD ? 512 : 1;
+	char *at = slot->memory + (grant->page & -pages) * PAGE;
 	int failed = 0;
 	if (!strcmp(grant->what, "r"))
-		failed = mprotect(at, PAGE, PROT_READ);
+		failed = mprotect(at, pages * PAGE, PROT_READ);
 	else if (!strcmp(grant->what, "absent"))
-		failed = munmap(at, PAGE);
+		failed = munmap(at, pages * PAGE);
 	else if (!strcmp(grant->what, "poison"))
 		failed = madvise(at, PAGE, MADV_POISON);
-	else if (!strcmp(grant->what, "lazy"))
-		make_lazy(slot, grant->page);
 	if (failed)
 		die(grant->what);
 }

@@ -56,6 +56,14 @@ static void rewrite(const char *phase, int number, int vcpus)
 	free(before);
 }
 
+/* The log of each slot that has one, as a VMM would read it. */
+void tell_logs(void)
+{
+	for (int number = 0; number < machine.slots; number++)
+		if (machine.slot[number].logging && !harvest(number))
+			tell_dirty("end", number);
+}
+
 /*
  * Write first: who may write without a fault, although a log is on, is found before a harvest takes
  * the permission back. Read the log first: what is in it that nobody wrote is found before more is

@@ -54,6 +54,8 @@ static void set_register(int fd, uint64_t which, uint64_t value)
 int set_slot(int number, int logging, int present)
 {
 	struct slot *slot = &machine.slot[number];
+	if (slot->deleted)
+		return 0; /* what was deleted is not made again by a change of its flags */
 	uint32_t flags = (logging ? KVM_MEM_LOG_DIRTY_PAGES : 0) |
 			 (slot->flags & SLOT_READONLY ? KVM_MEM_READONLY : 0);
 	struct kvm_userspace_memory_region region = {

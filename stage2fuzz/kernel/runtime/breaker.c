@@ -20,7 +20,8 @@ S2_OWN void begin_breaker(void)
 /* An intruder while there is one left, else hand over or stay. */
 S2_OWN void choose_breaker(void)
 {
-	uint32_t me = s2_sched.current >= 0 ? 1u << s2_sched.current : 0, others = s2_sched.enabled & ~me;
+	uint32_t me = s2_sched.current >= 0 ? 1u << s2_sched.current : 0;
+	uint32_t others = s2_sched.enabled & ~me;
 	uint32_t woken = others & ~s2_plan.enabled_before, draw = next_random() & 0xFFFF;
 	int kind = s2_sched.current >= 0 ? s2_sched.thread[s2_sched.current].pending_kind : 0;
 

@@ -1,4 +1,4 @@
-/* Interleaving features of a run, the same as stage2fuzz/fuzz/features.py counts, number for number.
+/* Interleaving features of a run: what stage2fuzz/fuzz/features.py counts, number for number.
  *
  * The events stay where they are, so a run costs a tenth of what the Python side would take.
  */
@@ -70,7 +70,7 @@ static void count_progress(const struct s2_event *event, struct feature_thread *
 		bump(counters, 0x3A7 + me->doing * 0x61 + (me->faults < 8 ? me->faults : 8) * 0x1F3ULL);
 		break;
 	case S2_CALL:
-		me->doing = 0x80 + (aux & S2_CALL_CODE) + (aux >> 8 << 6);
+		me->doing = 0x80 + (aux & S2_CALL_CODE) + (aux >> S2_CALL_PROT_SHIFT << 6);
 		break;
 	case S2_RETURN: case S2_RESUME:
 		bump(counters, 0x5D1 + ((uint64_t)event->new_ & 0x7F) * 0x95 + me->doing * 0x2B);

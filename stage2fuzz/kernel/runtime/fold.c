@@ -9,6 +9,7 @@
  * first.
  */
 #include <string.h>
+#include "assertion.h"
 #include "fold.h"
 #include "pages.h"
 #include "places.h"
@@ -73,8 +74,8 @@ static inline int is_heard(const struct s2_event *event)
 #define AT_READERS OF_READERS
 
 /* Its conditions. A call's return is asked about what it promised: in the tree, and in what TLBs
- * may hold. Where faults share the lock nobody can tell what another walker does meanwhile, so
- * nobody looks. */
+ * may hold. Where faults share the lock, map and relax are asked what they did at any moment of the
+ * call, whatever another walker did meanwhile, so in which order the return came does not count. */
 #define WHEN_ALWAYS 1
 #define WHEN_VALID (event->new_ & S2_PTE_VALID)
 #define WHEN_LINKED fold_page[page_number(where)].linked
@@ -100,8 +101,7 @@ static struct meeting *meet(const struct s2_event *event, const struct fold_thre
 	switch (event->kind) {
 	S2_MEETINGS(MEET)
 	default:
-		/* No kind of the table: some C file made it up. */
-		__builtin_trap();
+		S2_ASSERT(!"a kind of the table of events", event->kind);
 	}
 	return to;
 }

@@ -1,8 +1,8 @@
 /* Memslots, host pages and the dirty bitmap, as a fault handler asks virt/kvm for them.
  *
  * With memslots.c, notifier.c and hostthread.c this is our model of virt/kvm and of the VMM: what
- * memslots.py, notifier.py, host.py and parts of the abort handlers are in stage2fuzz/model/mmu. Every report
- * lists it as "modelled, not yours".
+ * memslots.py, notifier.py, host.py and parts of the abort handlers are in stage2fuzz/model/mmu.
+ * Every report lists it as "modelled, not yours".
  */
 #include "hostpages.h"
 #include "record.h"

@@ -57,7 +57,7 @@ static int is_progress(const struct s2_event *event)
 	case S2_RESUME:
 		return event->new_ != 1 && event->new_ != -S2_EAGAIN;
 	case S2_RETURN:
-		return event->aux >= S2_CALL_LOG_ENABLE;
+		return event->aux >= S2_FIRST_HOST_CALL;
 	}
 	return 0;
 }

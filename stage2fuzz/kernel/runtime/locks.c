@@ -62,10 +62,14 @@ void s2_unlock(int name, int shared)
 
 int s2_lock_contended(int name)
 {
-	for (int i = 0; i < s2_sched.threads; i++)
-		if (!s2_sched.thread[i].ended && i != s2_sched.current && s2_sched.thread[i].wait_name == name &&
-		    (s2_sched.thread[i].wait == S2_FOR_LOCK || s2_sched.thread[i].wait == S2_FOR_LOCK_SHARED))
+	for (int i = 0; i < s2_sched.threads; i++) {
+		const struct s2_thread *thread = &s2_sched.thread[i];
+
+		if (thread->ended || i == s2_sched.current || thread->wait_name != name)
+			continue;
+		if (thread->wait == S2_FOR_LOCK || thread->wait == S2_FOR_LOCK_SHARED)
 			return 1;
+	}
 	return 0;
 }
 

@@ -116,16 +116,23 @@ int s2_topup(int *cached, int wanted, int capacity)
 	s2_record(S2_TOPUP, 0, wanted, failed ? -S2_ENOMEM : 0, 0);
 	if (failed)
 		return -S2_ENOMEM;
-	*cached = held && held < capacity ? held : capacity;
+	if (!held || held > capacity)
+		held = capacity;
+	*cached = held < wanted ? wanted : held;
 	return 0;
 }
 
+/* Whoever finds its cache empty is warned and served from the reserve, and sees no failure. */
 void *s2_cache_alloc(int *cached)
 {
-	if (!*cached)
-		return NULL;
-	--*cached;
-	return s2_page_alloc(1, 0);
+	if (*cached) {
+		--*cached;
+		return s2_page_alloc(1, 0);
+	}
+	s2_warn(S2_WARN_MEMORY_CACHE);
+	if (s2_scenario.failing_atomic)
+		s2_bug();
+	return s2_page_alloc(1, 2);
 }
 
 void *s2_scratch(unsigned long size)

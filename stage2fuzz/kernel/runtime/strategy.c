@@ -77,7 +77,8 @@ static void choose_replay(void)
 			int thread = s2_plan.replay_runs[2 * s2_plan.replay_at];
 			int points = s2_plan.replay_runs[2 * s2_plan.replay_at++ + 1];
 
-			if (thread >= 0 && thread < s2_sched.threads && (s2_sched.enabled >> thread & 1) && points > 0) {
+			if (thread >= 0 && thread < s2_sched.threads &&
+			    (s2_sched.enabled >> thread & 1) && points > 0) {
 				s2_sched.answer_thread = thread;
 				s2_sched.answer_points = points;
 				return;
@@ -122,7 +123,8 @@ static void choose_priority(void)
 	if (s2_sched.yielded)
 		s2_plan.priority[s2_sched.current] = --s2_plan.lowest;
 	for (int i = 0; i < s2_sched.threads; i++)
-		if ((s2_sched.enabled >> i & 1) && (best < 0 || s2_plan.priority[i] > s2_plan.priority[best]))
+		if ((s2_sched.enabled >> i & 1) &&
+		    (best < 0 || s2_plan.priority[i] > s2_plan.priority[best]))
 			best = i;
 	s2_sched.answer_thread = best;
 	s2_sched.answer_points = S2_FOREVER;

@@ -63,7 +63,7 @@ static int trip(const struct s2_event *event, struct trip_thread *me)
 	case S2_STORE:
 		return trip_store(event, me);
 	case S2_CALL:
-		me->call = event->aux & 0xFF;
+		me->call = event->aux & S2_CALL_CODE;
 		me->cleared = 0;
 		return 0;
 	case S2_TLBI:

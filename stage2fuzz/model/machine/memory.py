@@ -144,13 +144,13 @@ class Memory(Threads):
         """Resynchronise the fetch context; no scheduling point, since nobody else can see it."""
         self.record((ISB, self.current, 0, 0, 0, 0))
 
-    def alloc_page(self, zero: bool = True) -> int:
-        """Take a table page out of the memory cache; it holds junk until it is zeroed."""
+    def alloc_page(self, zero: bool = True, source: int = 0) -> int:
+        """Take a table page, junk until it is zeroed; ``source`` is where from, as in the event."""
         page = self._free_pages.pop() if self._free_pages else self._next_page
         if page == self._next_page:
             self._next_page += PAGE_SIZE
         self.point(ALLOC, page)
-        self.record((ALLOC, self.current, page, 0, 0, 0))
+        self.record((ALLOC, self.current, page, 0, 0, source))
         self.counts[page] = 1
         self.unzeroed.add(page)
         if zero:

@@ -7,15 +7,28 @@ thread may pass). The switch point stands *before* the shared access it announce
 """
 
 from collections.abc import Callable, Sequence
+from typing import Final
 
 from greenlet import getcurrent, greenlet
 
 from stage2fuzz.case.scenario import MAX_STEPS
 from stage2fuzz.errors import ModelError
-from stage2fuzz.events import DEADLOCK, LIMIT, LIMIT_STEPS, LOCK, THREAD_END, UNLOCK, Event
+from stage2fuzz.events import (
+    DEADLOCK,
+    LIMIT,
+    LIMIT_STEPS,
+    LOCK,
+    THREAD_END,
+    UNLOCK,
+    WARN,
+    WARN_BUG,
+    Event,
+)
 from stage2fuzz.schedule.base import FOREVER, Run, Scheduler, View
 
 Body = Callable[[], None]
+ENDS: Final = {LIMIT: "limit", WARN: "crash"}
+"""How a run ended that its last event ended before its threads did."""
 
 
 class Abandon(BaseException):
@@ -156,8 +169,8 @@ class Threads:
         """Run ``bodies`` as threads 0.. to their end.
 
         ``first`` are the first steps of the first threads, where they are known. ``drains`` more
-        pseudo-threads make pending stores visible. Returns ``finished``, ``deadlock`` or
-        ``limit``; an exception of a thread is raised here.
+        pseudo-threads make pending stores visible. Returns ``finished``, ``deadlock``,
+        ``limit`` or ``crash``; an exception of a thread is raised here.
         """
         count = len(bodies)
         while len(self._workers) < count:
@@ -179,7 +192,7 @@ class Threads:
         self._abandon()
         if self._error is not None:
             raise self._error
-        return "limit" if self.events[-1][0] == LIMIT else "deadlock"
+        return ENDS.get(self.events[-1][0], "deadlock")
 
     def alone(self, body: Body) -> None:
         """After ``execute``: run ``body`` as thread 0 with nobody else and no choice to make."""
@@ -304,6 +317,12 @@ class Threads:
     def give_up(self, limit: int) -> None:
         """End the whole run as inconclusive, from inside a thread."""
         self.record((LIMIT, self.current, 0, 0, 0, limit))
+        self._close_run(self.current)
+        self._hub.switch()
+
+    def bug(self) -> None:
+        """BUG(): the kernel stops here, and with it the run."""
+        self.record((WARN, self.current, 0, 0, 0, WARN_BUG))
         self._close_run(self.current)
         self._hub.switch()
 

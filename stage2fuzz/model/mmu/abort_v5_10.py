@@ -6,8 +6,13 @@ The order is the point: what is read before the lock is stale inside it unless i
 
 from stage2fuzz.arch import EXECUTE, GRANULES, PAGE_SIZE, PERMISSION, WRITE
 from stage2fuzz.case.scenario import Backing, Host
-from stage2fuzz.events import EAGAIN, EFAULT, ENOMEM, LOCK_MMAP
-from stage2fuzz.model.kvm_pgtable import PROT_W
+from stage2fuzz.events import (
+    EAGAIN,
+    EFAULT,
+    ENOMEM,
+    LOCK_MMAP,
+    PROT_W,
+)
 from stage2fuzz.model.machine.maintenance import (
     clean_dcache_guest_page,
     invalidate_icache_guest_page,

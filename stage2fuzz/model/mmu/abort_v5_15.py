@@ -8,8 +8,14 @@ the page is marked when the lock is gone already.
 
 from stage2fuzz.arch import EXECUTE, GRANULES, LAST_LEVEL, PAGE_SIZE, PERMISSION, WRITE
 from stage2fuzz.case.scenario import Host
-from stage2fuzz.events import EAGAIN, EFAULT, ENOMEM, LOCK_MMAP
-from stage2fuzz.model.kvm_pgtable import HANDLE_FAULT, PROT_W, SHARED
+from stage2fuzz.events import (
+    EAGAIN,
+    EFAULT,
+    ENOMEM,
+    LOCK_MMAP,
+    PROT_W,
+)
+from stage2fuzz.model.kvm_pgtable import HANDLE_FAULT, SHARED
 from stage2fuzz.model.machine.slots import MemorySlot
 from stage2fuzz.model.mmu.fault import (
     kvm_fault_lock,

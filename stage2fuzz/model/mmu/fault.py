@@ -17,12 +17,15 @@ from stage2fuzz.events import (
     MARK_DIRTY,
     PFN_DIRTY,
     PIN,
+    PROT_DEVICE,
+    PROT_R,
+    PROT_W,
+    PROT_X,
     RETRY,
     SEQ_READ,
     SLOT_READONLY,
     UNPIN,
 )
-from stage2fuzz.model.kvm_pgtable import PROT_DEVICE, PROT_R, PROT_W, PROT_X
 from stage2fuzz.model.machine.memcache import kvm_mmu_topup_memory_cache
 from stage2fuzz.model.machine.slots import MemorySlot
 from stage2fuzz.model.mmu.fault_desc import EXIT_TO_USER, RESUME_GUEST, Fault, VmaInfo

@@ -20,10 +20,11 @@ from stage2fuzz.events import (
     CALL_TEARDOWN,
     CALL_TEST_YOUNG,
     LOCK_HYP,
+    PROT_R,
+    PROT_W,
     RETURN,
     THREAD_END,
 )
-from stage2fuzz.model.kvm_pgtable import PROT_R, PROT_W
 from stage2fuzz.model.machine.slots import MemorySlot
 from stage2fuzz.model.mmu.kvm import Kvm, kvm_mmu_lock, kvm_mmu_unlock
 from stage2fuzz.model.mmu.memslots import log_clear, log_disable, log_enable, log_get, slot_delete

@@ -15,9 +15,9 @@ from stage2fuzz.events import (
     INVALIDATE_END,
     LOCK,
     LOCK_MMAP,
+    PROT_R,
     RETURN,
 )
-from stage2fuzz.model.kvm_pgtable import PROT_R
 from stage2fuzz.model.machine.maintenance import clean_dcache_guest_page
 from stage2fuzz.model.machine.slots import HostPageState, MemorySlot
 from stage2fuzz.model.mmu.apply_range import stage2_apply_range

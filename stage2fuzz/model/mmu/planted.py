@@ -2,8 +2,10 @@
 
 from stage2fuzz.arch import EXECUTE, GRANULES, PERMISSION, READ
 from stage2fuzz.case.scenario import Backing
-from stage2fuzz.events import HOST_WRITE
-from stage2fuzz.model.kvm_pgtable import PROT_X
+from stage2fuzz.events import (
+    HOST_WRITE,
+    PROT_X,
+)
 from stage2fuzz.model.machine.slots import MemorySlot
 from stage2fuzz.model.mmu import abort_v5_10, abort_v5_15
 from stage2fuzz.model.mmu.fault import (

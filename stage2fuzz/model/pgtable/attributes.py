@@ -15,12 +15,16 @@ from stage2fuzz.events import (
     CALL_IS_YOUNG,
     CALL_MKOLD,
     CALL_MKYOUNG,
+    CALL_PROT_SHIFT,
     CALL_RELAX,
     CALL_WRPROTECT,
     DSB_ISHST,
+    PROT_R,
+    PROT_W,
+    PROT_X,
     RETURN,
 )
-from stage2fuzz.model.kvm_pgtable import LEAF, PROT_R, PROT_W, PROT_X
+from stage2fuzz.model.kvm_pgtable import LEAF
 from stage2fuzz.model.machine.maintenance import invalidate_icache_guest_page
 from stage2fuzz.model.machine.tlb import kvm_tlb_flush_vmid_ipa
 from stage2fuzz.model.machine.vm import Vm
@@ -67,7 +71,7 @@ def kvm_pgtable_stage2_relax_perms(vm: Vm, addr: int, size: int, prot: int) -> i
     An entry that is invalid by now is skipped, flushed all the same, and 0 returned, as v5.10
     does (the level hint is then 0).
     """
-    vm.record((CALL, vm.current, addr & -size, size, 0, CALL_RELAX | prot << 8))
+    vm.record((CALL, vm.current, addr & -size, size, 0, CALL_RELAX | prot << CALL_PROT_SHIFT))
     set_ = (PTE_READ if prot & PROT_R else 0) | (PTE_WRITE if prot & PROT_W else 0)
     clear = PTE_XN if prot & PROT_X else 0
     walk = stage2_update_leaf_attrs(vm, addr, 1, set_, clear)

@@ -18,6 +18,7 @@ from stage2fuzz.arch import (
 from stage2fuzz.events import (
     CALL,
     CALL_HYP_MAP,
+    CALL_PROT_SHIFT,
     DSB_ISHST,
     EINVAL,
     ORDER_RELEASE,
@@ -39,7 +40,7 @@ LEVELS: Final = (1, 2)
 
 def kvm_pgtable_hyp_map(vm: Vm, addr: int, phys: int, prot: int) -> int:
     """Map one page of hyp stage 1: 0, or for a remap in later kernels -EINVAL."""
-    vm.record((CALL, vm.current, addr, PAGE_SIZE, phys, CALL_HYP_MAP | prot << 8))
+    vm.record((CALL, vm.current, addr, PAGE_SIZE, phys, CALL_HYP_MAP | prot << CALL_PROT_SHIFT))
     table = HYP_ROOT
     for level in LEVELS:
         ptep = table + ((addr >> SHIFTS[level]) & (ENTRIES - 1)) * ENTRY_SIZE

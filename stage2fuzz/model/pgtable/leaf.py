@@ -16,8 +16,15 @@ from stage2fuzz.arch import (
     PTE_WRITE,
     PTE_XN,
 )
-from stage2fuzz.events import ORDER_RELEASE, WARN, WARN_TABLE_OVER_VALID
-from stage2fuzz.model.kvm_pgtable import PROT_DEVICE, PROT_R, PROT_W, PROT_X
+from stage2fuzz.events import (
+    ORDER_RELEASE,
+    PROT_DEVICE,
+    PROT_R,
+    PROT_W,
+    PROT_X,
+    WARN,
+    WARN_TABLE_OVER_VALID,
+)
 from stage2fuzz.model.machine.tlb import kvm_tlb_flush_vmid_ipa
 from stage2fuzz.model.machine.vm import Vm
 

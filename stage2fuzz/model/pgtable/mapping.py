@@ -9,6 +9,7 @@ from stage2fuzz.errors import ModelError
 from stage2fuzz.events import (
     CALL,
     CALL_MAP,
+    CALL_PROT_SHIFT,
     DSB_ISHST,
     E2BIG,
     EAGAIN,
@@ -59,7 +60,7 @@ def kvm_pgtable_stage2_map(
     vm: Vm, addr: int, size: int, phys: int, prot: int, memcache: int = NO_CACHE, _flags: int = 0
 ) -> int:
     """Map [addr, addr + size) to ``phys`` with PROT_*; 0, -EAGAIN, -ENOMEM, -EINVAL or -ERANGE."""
-    vm.record((CALL, vm.current, addr, size, phys, CALL_MAP | prot << 8))
+    vm.record((CALL, vm.current, addr, size, phys, CALL_MAP | prot << CALL_PROT_SHIFT))
     attr = stage2_set_prot_attr(prot, vm.options.fwb)
     ret = kvm_pgtable_walk(vm, MapWalk(stage2_map_walker, addr, size, phys, attr, memcache))
     vm.dsb(DSB_ISHST)

@@ -122,9 +122,9 @@ def plain_table_link(_target: Function, vm: Vm, ptep: int, child: int) -> None:
 @spoil("link_before_zeroing", kvm_mmu_memory_cache_alloc, (stage2_map_walk_leaf,))
 def alloc_without_zeroing(_target: Function, vm: Vm, cache: int) -> int:
     """The new table holds junk still."""
-    if cache == NO_CACHE or not vm.caches[cache]:
+    if cache == NO_CACHE:
         return 0
-    vm.caches[cache] -= 1
+    vm.caches[cache] = max(0, vm.caches[cache] - 1)
     return vm.alloc_page(zero=False)
 
 

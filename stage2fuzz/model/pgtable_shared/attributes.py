@@ -15,13 +15,17 @@ from stage2fuzz.events import (
     CALL_IS_YOUNG,
     CALL_MKOLD,
     CALL_MKYOUNG,
+    CALL_PROT_SHIFT,
     CALL_RELAX,
     CALL_WRPROTECT,
     DSB_ISHST,
     EAGAIN,
+    PROT_R,
+    PROT_W,
+    PROT_X,
     RETURN,
 )
-from stage2fuzz.model.kvm_pgtable import HANDLE_FAULT, LEAF, PROT_R, PROT_W, PROT_X, SHARED
+from stage2fuzz.model.kvm_pgtable import HANDLE_FAULT, LEAF, SHARED
 from stage2fuzz.model.machine.maintenance import invalidate_icache_guest_page
 from stage2fuzz.model.machine.tlb import NO_HINT, kvm_tlb_flush_vmid_ipa_nsh
 from stage2fuzz.model.machine.vm import Vm
@@ -72,7 +76,7 @@ def kvm_pgtable_stage2_relax_perms(vm: Vm, addr: int, size: int, prot: int) -> i
     The flush is local. In v6.12 it follows in either case: whoever lost to another vCPU's grant may
     hold the narrower entry still, and nobody else will flush it for him.
     """
-    vm.record((CALL, vm.current, addr & -size, size, 0, CALL_RELAX | prot << 8))
+    vm.record((CALL, vm.current, addr & -size, size, 0, CALL_RELAX | prot << CALL_PROT_SHIFT))
     set_ = (PTE_READ if prot & PROT_R else 0) | (PTE_WRITE if prot & PROT_W else 0)
     clear = PTE_XN if prot & PROT_X else 0
     ret, walk = stage2_update_leaf_attrs(vm, addr, 1, set_, clear, HANDLE_FAULT | SHARED)

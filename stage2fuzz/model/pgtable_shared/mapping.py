@@ -18,6 +18,7 @@ from stage2fuzz.arch import (
 from stage2fuzz.events import (
     CALL,
     CALL_MAP,
+    CALL_PROT_SHIFT,
     DSB_ISHST,
     E2BIG,
     EAGAIN,
@@ -70,7 +71,7 @@ def kvm_pgtable_stage2_map(
 ) -> int:
     """Map [addr, addr + size) to ``phys`` with PROT_*: 0, or where a fault is handled -EAGAIN
     (somebody else was there first, or only permissions differ), -ENOMEM, -EINVAL or -ERANGE."""
-    vm.record((CALL, vm.current, addr, size, phys, CALL_MAP | prot << 8))
+    vm.record((CALL, vm.current, addr, size, phys, CALL_MAP | prot << CALL_PROT_SHIFT))
     attr = stage2_set_prot_attr(prot, vm.options.fwb)
     walk = SharedMapWalk(stage2_map_walker, addr, size, phys, attr, memcache, flags)
     ret = kvm_pgtable_walk(vm, walk)

@@ -17,8 +17,19 @@ from stage2fuzz.arch import (
     PTE_WRITE,
     PTE_XN,
 )
-from stage2fuzz.events import CALL, CALL_SPLIT, DSB_ISHST, EAGAIN, ENOMEM, ORDER_RELEASE, RETURN
-from stage2fuzz.model.kvm_pgtable import LEAF, PROT_R, PROT_W, PROT_X
+from stage2fuzz.events import (
+    CALL,
+    CALL_SPLIT,
+    DSB_ISHST,
+    EAGAIN,
+    ENOMEM,
+    ORDER_RELEASE,
+    PROT_R,
+    PROT_W,
+    PROT_X,
+    RETURN,
+)
+from stage2fuzz.model.kvm_pgtable import LEAF
 from stage2fuzz.model.machine.memcache import kvm_mmu_memory_cache_alloc
 from stage2fuzz.model.machine.vm import SPLIT_CACHE, Vm
 from stage2fuzz.model.pgtable.leaf import kvm_init_valid_leaf_pte, stage2_set_prot_attr
@@ -39,9 +50,9 @@ def stage2_split_walker(vm: Vm, _walk: SharedWalk, visit: Visit, _flag: int) -> 
     """Link a table of smaller leaves in place of a valid block."""
     if visit.level == LAST_LEVEL or not visit.old & PTE_VALID:
         return 0
-    child = kvm_pgtable_stage2_create_unlinked(vm, visit.old, visit.level)
-    if not child:
+    if not vm.caches[SPLIT_CACHE]:
         return -ENOMEM
+    child = kvm_pgtable_stage2_create_unlinked(vm, visit.old, visit.level)
     if not stage2_try_break_pte(vm, visit):
         return -EAGAIN
     stage2_make_pte(vm, visit, child | PTE_TABLE | PTE_VALID)
@@ -51,13 +62,10 @@ def stage2_split_walker(vm: Vm, _walk: SharedWalk, visit: Visit, _flag: int) -> 
 def kvm_pgtable_stage2_create_unlinked(vm: Vm, block: int, level: int) -> int:
     """A table of leaves, one level down, that map what ``block`` maps, with its permissions.
 
-    0 where the cache of splits is empty. The real one maps in the private table as a fault would,
-    so each entry is taken first.
+    The real one maps in the private table as a fault would, so each entry is taken first.
     """
     attr = stage2_set_prot_attr(kvm_pgtable_stage2_pte_prot(block), vm.options.fwb)
     table = kvm_mmu_memory_cache_alloc(vm, SPLIT_CACHE)
-    if not table:
-        return 0
     for index in range(ENTRIES):
         ptep = table + ENTRY_SIZE * index
         phys = (block & PTE_ADDRESS) + index * GRANULES[level + 1]

@@ -1,0 +1,219 @@
+"""Is our model of the host true? Random sequential cases on compiled code and on a real kernel.
+
+One machine boots once and runs many cases. What must agree is what user space sees: how each access
+ended, the faults it took (kind, reason, level), what each operation returned, each dirty log, and
+whether the kernel warned. The first difference of a case is kept.
+"""
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from stage2fuzz import events as ev
+from stage2fuzz.arch import ACCESS_NAMES, FAULT_NAMES
+from stage2fuzz.case.case import Case
+from stage2fuzz.case.scenario import SLOT_STRIDE, Backing, Op, Scenario, page_of
+from stage2fuzz.confirm.draw import draw
+from stage2fuzz.confirm.machine import Machine, MachineError
+from stage2fuzz.confirm.observe import Observation, observe
+from stage2fuzz.confirm.orders import orders
+from stage2fuzz.confirm.plan import items_of
+from stage2fuzz.errors import InputError
+from stage2fuzz.events import Event
+from stage2fuzz.run import run
+
+THREADS: Final = 4
+RETURNING: Final = frozenset(
+    (Op.LOG_ENABLE, Op.LOG_DISABLE, Op.LOG_GET, Op.LOG_CLEAR, Op.SLOT_DELETE)
+)
+DONE, MMIO, ABORTED = "done", "an exit for MMIO", "an exception of the guest"
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """The first thing in which engine and kernel differ in one case."""
+
+    seed: int
+    case: Case
+    topic: str
+    engine: str
+    kernel: str
+
+
+@dataclass(slots=True)
+class Comparison:
+    """All cases of one image."""
+
+    release: str = ""
+    cases: int = 0
+    skipped: int = 0
+    """Cases for which the machine had no huge page."""
+
+
+def against(
+    engine: str,
+    image: Path,
+    seconds: float,
+    seed: int,
+    found: Callable[[Difference], None],
+    progress: Callable[[Comparison], None] = lambda _: None,
+) -> Comparison:
+    """Run cases from ``seed`` on for so long; ``found`` gets each difference."""
+    done = Comparison()
+    with Machine(image, THREADS + 1) as machine:
+        done.release = machine.release
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            scenario, schedule = draw(seed, THREADS)
+            try:
+                lines = _on(machine, scenario, [thread for thread, _points in schedule.runs])
+            except MachineError as error:
+                raise InputError(str(image), f"seed {seed}: {error}") from None
+            seen = observe(lines)
+            if all(
+                seen.huge.get(number, 0) >= slot.pages * 4 - 2048 * slot.skewed
+                for number, slot in enumerate(scenario.slots)
+                if slot.backing is Backing.PMD
+            ):
+                done.cases += 1
+                outcome = run(Case(engine, scenario, schedule))
+                said = of_engine(scenario, outcome.events)
+                difference = _first(seed, outcome.case, said, of_kernel(scenario, seen))
+                if difference is not None:
+                    found(difference)
+            else:
+                done.skipped += 1
+            seed += 1
+            progress(done)
+    return done
+
+
+def _on(machine: Machine, scenario: Scenario, order: list[int]) -> list[str]:
+    """All items of each thread in turn, and the log at the end."""
+    alone = " ".join(str(thread) for thread in order for _ in range(items_of(scenario, thread)))
+    return machine.order(*orders(scenario), f"alone {alone}", "dirty", "drop")
+
+
+def _first(
+    seed: int, case: Case, engine: dict[str, str], kernel: dict[str, str]
+) -> Difference | None:
+    for topic, words in engine.items():
+        if kernel.get(topic, "nothing") != words:
+            return Difference(seed, case, topic, words, kernel.get(topic, "nothing"))
+    return None
+
+
+def of_engine(scenario: Scenario, events: list[Event]) -> dict[str, str]:
+    """What user space would see of a sequential run of the engine, by topic."""
+    told: dict[str, str] = {}
+    item = dict.fromkeys(range(scenario.threads), 0)
+    faults: dict[int, list[str]] = {}
+    dirty: dict[int, bool] = {}
+    reported: list[int] = []
+    warned = False
+    for event in events:
+        kind, thread, where, old, new, aux = event
+        if kind == ev.MARK_DIRTY:
+            dirty[page_of(where)] = True
+        elif kind == ev.CLEAR_DIRTY:
+            dirty.pop(page_of(where), None)
+        elif kind == ev.REPORT:
+            reported.append(page_of(where))
+        elif kind == ev.WARN:
+            warned = True
+        elif kind == ev.SLOT and thread >= 0 and not (old and new & ev.SLOT_LOGGING):
+            first = page_of(where)
+            dirty = {page: True for page in dirty if not 0 <= page - first < SLOT_STRIDE}
+        elif kind == ev.FAULT:
+            faults.setdefault(thread, []).append(
+                f"{ACCESS_NAMES[old]} of page {page_of(where):#x}: {FAULT_NAMES[new]} at {aux}"
+            )
+        if thread not in item or item[thread] == items_of(scenario, thread):
+            continue
+        ended = _end_of_access(event) if thread < len(scenario.vcpus) else ""
+        if ended:
+            topic = f"access {item[thread] + 1} of vCPU {thread}"
+            told[topic] = "; ".join([*faults.pop(thread, []), ended])
+            item[thread] += 1
+        elif kind == ev.RETURN and thread >= len(scenario.vcpus):
+            told |= _end_of_operation(scenario, thread, item, event, reported)
+    for number, slot in enumerate(scenario.slots):
+        first = number * SLOT_STRIDE
+        pages = sorted(page - first for page in dirty if 0 <= page - first < slot.pages)
+        told[f"dirty log of slot {number}"] = " ".join(map(str, pages))
+    told["warning"] = "yes" if warned else "no"
+    return told
+
+
+def _end_of_access(event: Event) -> str:
+    """How the access ended with this event; empty where it goes on."""
+    kind, _thread, _where, _old, new, _aux = event
+    if kind == ev.ACCESS:
+        return DONE
+    if kind != ev.RESUME or new in (1, -ev.EAGAIN):
+        return ""
+    if new == 0:
+        return MMIO
+    return ABORTED if new == -ev.ENOEXEC else f"errno {-new}"
+
+
+def _end_of_operation(
+    scenario: Scenario, thread: int, item: dict[int, int], event: Event, reported: list[int]
+) -> dict[str, str]:
+    """What an operation that returns something returned."""
+    code = event[5] & ev.CALL_CODE
+    ops = scenario.hosts[thread - len(scenario.vcpus)]
+    while item[thread] < len(ops) and ops[item[thread]].op not in RETURNING:
+        item[thread] += 1
+    if item[thread] == len(ops) or code < ev.CALL_LOG_ENABLE or code in _NOTIFIERS:
+        return {}
+    op = ops[item[thread]]
+    topic = f"{op.op.name.lower()} ({item[thread] + 1}) of host {thread - len(scenario.vcpus)}"
+    item[thread] += 1
+    words = f"returned {event[4]}"
+    if op.op in (Op.LOG_GET, Op.LOG_CLEAR):
+        first = op.page // SLOT_STRIDE * SLOT_STRIDE
+        words += "".join(f" {page - first}" for page in sorted(reported))
+        reported.clear()
+    return {topic: words}
+
+
+_NOTIFIERS: Final = (ev.CALL_INVALIDATE_START, ev.CALL_INVALIDATE_FINISH)
+
+
+def of_kernel(scenario: Scenario, seen: Observation) -> dict[str, str]:
+    """What user space saw of the same on the machine."""
+    told: dict[str, str] = {}
+    vcpus = len(scenario.vcpus)
+    for each in seen.items:
+        if each.thread < vcpus:
+            words = [
+                f"{ACCESS_NAMES[fault.kind]} of page {page_of(fault.ipa):#x}: "
+                f"{FAULT_NAMES.get(fault.status, 'another')} at {fault.level}"
+                for fault in seen.faults
+                if fault.thread == each.thread and each.begin <= fault.at + 1000 <= each.end + 2000
+            ]
+            ends = {0: DONE, -5: MMIO, -ev.ENOEXEC: ABORTED}
+            words.append(ends.get(each.result, f"errno {-each.result}"))
+            told[f"access {each.index + 1} of vCPU {each.thread}"] = "; ".join(words)
+            continue
+        op = scenario.hosts[each.thread - vcpus][each.index]
+        if op.op not in RETURNING:
+            continue
+        bits = seen.bits.get((each.thread, each.index), [])
+        words_of = f"returned {each.result}" + "".join(f" {page}" for page in bits)
+        topic = f"{op.op.name.lower()} ({each.index + 1}) of host {each.thread - vcpus}"
+        told[topic] = words_of
+    for number in range(len(scenario.slots)):
+        told[f"dirty log of slot {number}"] = " ".join(map(str, seen.dirty.get(number, [])))
+    told["warning"] = "yes" if seen.warnings else "no"
+    return told
+
+
+def differences_in_words(difference: Difference, engine: str, release: str) -> Iterator[str]:
+    """The lines that show one difference to a person."""
+    yield f"seed {difference.seed}, {difference.topic}:"
+    yield f"  {engine}: {difference.engine}"
+    yield f"  Linux {release}: {difference.kernel}"
