@@ -26,7 +26,7 @@ REAL = (
     r"C6 a fault never downgrades: .*, break-before-make of an aged leaf",
     r"C8 cache maintenance before visibility: executable without invalidation, block",
     r"C9 mapping size: relax at another level",
-    r"D2 no spurious dirty page: write permission fault ended with 0",
+    r"D2 no spurious dirty page: (write|execute) permission fault ended with 0",
     r"E5 allocation fits the context: no top-up, execute permission fault",
     r"F5 bounded hold: kvm_pgtable_stage2_(?:unmap|wrprotect) of more than the largest block",
 )
