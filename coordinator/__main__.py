@@ -19,6 +19,7 @@ from stage2fuzz.findings.figures import figures_of, to_record
 from stage2fuzz.findings.outage import patiently
 from stage2fuzz.findings.states import ENDED, Part
 from stage2fuzz.findings.store import Store
+from stage2fuzz.process.cage import hide
 from stage2fuzz.service.logs import configure
 from stage2fuzz.service.orders import QUEUE, TASKS
 from stage2fuzz.service.settings import Settings, from_environment, show_alive
@@ -94,6 +95,7 @@ def opened(settings: Settings) -> Store:
 
 def main() -> int:
     """Run until SIGTERM or SIGINT; 2 where the settings can't be used."""
+    hide()  # no other process reads the passwords in our environment
     configure("coordinator")
     stop: list[int] = []
     for number in (signal.SIGTERM, signal.SIGINT):

@@ -68,7 +68,7 @@ def tick(store: Store, number: int, lease: float = LEASE_SECONDS) -> bool:
             return False
         book.sweep(lease)
         slots = book.slots()
-        elapsed = book.clock(slots > 0 or book.campaign.service != "")
+        elapsed = book.clock(slots > 0)
         tally = _Tally(book.campaign.schedules, book.campaign.fuzz_seconds, book.campaign.failures)
         suspects = _merge_reports(store, book, tally)
         _merge_corpus(book.corpus)

@@ -2,7 +2,14 @@
 
 from typing import Final
 
-TARGETS: Final = ("map_race", "permission_mix", "dirty_logging", "notifier", "block_split")
+TARGETS: Final = (
+    "map_race",
+    "permission_mix",
+    "dirty_logging",
+    "notifier",
+    "block_split",
+    "lifecycle",
+)
 """The names that a session fuzzes in turn; each is a file of this folder."""
 CANARY: Final = "canary"
 """The one with a planted bug: it shows that a set-up finds what there is."""

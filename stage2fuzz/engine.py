@@ -52,6 +52,8 @@ class Fresh(NamedTuple):
     """0 is the input's own schedule, n the n-th seed after it."""
     lasso: bool
     """Whether a state may have returned in it; where none did, no vCPU is stuck."""
+    judged: int
+    """What a judge in C said of it, if there was one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,9 +63,11 @@ class Burst:
     runs: int
     features: int
     """Interleaving features that no burst before showed."""
+    classes: int
+    """Runs of a class that was not seen before."""
     fresh: tuple[Fresh, ...]
-    """The runs that are worth judging, the most suspicious first; if one crashed, that one alone,
-    since what runs after it may run in damaged memory."""
+    """Those of them that a judge in C, if there is one, is not content with, the most suspicious
+    first; if one crashed, that one alone, since what runs after it may run in damaged memory."""
 
 
 @runtime_checkable
@@ -82,7 +86,13 @@ class BurstEngine(Protocol):
         """Run one scenario under a scheduler, a schedule or a seed of its own strategies."""
 
     def burst(
-        self, scenario: Scenario, schedule: Schedule, seed: int, count: int, counters: bytearray
+        self,
+        scenario: Scenario,
+        schedule: Schedule,
+        seed: int,
+        count: int,
+        counters: bytearray,
+        judge: int | None = None,
     ) -> Burst:
         """Run ``schedule`` and ``count`` seeds from ``seed`` on; their features go to ``counters``
         (one byte a feature, as ``fuzz.features`` has them)."""

@@ -148,6 +148,7 @@ CALL_AGE: Final = 27
 CALL_TEST_YOUNG: Final = 28
 CALL_SLOT_DELETE: Final = 29
 CALL_TEARDOWN: Final = 30
+CALL_SLOT_CREATE: Final = 31
 FIRST_HOST_CALL: Final = CALL_LOG_ENABLE
 """Calls from here on are the host's; those before it are the page-table code's."""
 INVALIDATE_NONBLOCK: Final = 1
@@ -176,6 +177,7 @@ CALL_NAMES: Final = {
     CALL_TEST_YOUNG: "test_young",
     CALL_SLOT_DELETE: "memslot delete",
     CALL_TEARDOWN: "VM teardown",
+    CALL_SLOT_CREATE: "memslot create",
 }
 
 WARN_LEAF_AT_LAST_LEVEL: Final = 1

@@ -20,6 +20,7 @@ from stage2fuzz.errors import InputError
 from stage2fuzz.findings import announcements, workers
 from stage2fuzz.findings.outage import Trouble, one_line
 from stage2fuzz.findings.states import Part
+from stage2fuzz.process.cage import hide
 from stage2fuzz.service.logs import configure
 from stage2fuzz.service.orders import QUEUE, TASKS
 from stage2fuzz.service.settings import from_environment, show_alive
@@ -34,6 +35,7 @@ IDLE_SIGNS: Final = 6
 is dead though it looks alive, and only a new process helps."""
 
 transport.install()
+hide()  # what runs confined below us must not read the passwords in our environment
 app = Celery("stage2fuzz")
 app.conf.update(
     broker_url=from_environment().broker,

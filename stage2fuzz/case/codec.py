@@ -23,7 +23,7 @@ from typing import Final, TypeVar
 from stage2fuzz.case import menus
 from stage2fuzz.case.case import Case
 from stage2fuzz.case.limits import IPA_BITS, MAX_CHOICES, MAX_RUNS, check_case, schedulable
-from stage2fuzz.case.menus import Growing, Menus, menus_of, page_half, pages_of
+from stage2fuzz.case.menus import Growing, Menus, menus_of, page_group, page_half, pages_of
 from stage2fuzz.case.profile import ANY, Profile
 from stage2fuzz.case.scenario import (
     MAX_ACCESSES,
@@ -59,6 +59,10 @@ HOST_BYTES: Final = 1 + 2 * MAX_HOST_OPS
 RARE_AT: Final = HOSTS_AT + HOST_BYTES * MAX_HOST_THREADS
 FIRST_SCENARIO: Final = RARE_AT
 """Bytes of the scenario in version 1."""
+FIRSTS_AT: Final = RARE_AT + 1
+RANGES_AT: Final = FIRSTS_AT + MAX_SLOTS
+FAR_AT: Final = RANGES_AT + MAX_HOST_OPS * MAX_HOST_THREADS
+FAR_PAGES_AT: Final = FAR_AT + MAX_ACCESSES * MAX_VCPUS
 CHOICES_AT: Final = 128
 CHOICES: Final = 24
 SCHEDULE_AT: Final = CHOICES_AT + CHOICES
@@ -140,52 +144,71 @@ def _opened(data: bytes) -> tuple[int, bytes]:
 def _scenario(data: bytes, profile: Profile, version: int) -> Scenario:
     """The scenario of its bytes; cached, as most mutations touch the schedule alone."""
     data = data.ljust(CHOICES_AT, b"\0")
+    if version < menus.GEOMETRY:
+        data = data[:FIRSTS_AT].ljust(CHOICES_AT, b"\0")
     menu = menus_of(profile, version)
-    slots = tuple(
-        Slot(menu.sizes[data[at]], menu.backings[data[at + 1]], *menu.slot_flags[data[at + 1]])
-        for at in range(SLOTS_AT, SLOTS_AT + SLOT_BYTES * menu.slots[data[SLOT_COUNT_AT]], 2)
-    )
-    sizes = tuple(slot.pages for slot in slots)
-    backed = pages_of(sizes, profile, False)
-    pages = pages_of(sizes, profile, True) if profile.outside else backed
+    slots = tuple(_slot(data, number, menu) for number in range(menu.slots[data[SLOT_COUNT_AT]]))
+    backed = pages_of(slots, profile, False, version)
+    pages = pages_of(slots, profile, True, version) if profile.outside else backed
     return Scenario(
         slots,
         tuple(
-            _vcpu(data, VCPUS_AT + VCPU_BYTES * number, menu.kinds[number & 1], pages)
+            _vcpu(data, number, menu.kinds[number & 1], pages)
             for number in range(menu.vcpus[data[VCPU_COUNT_AT]])
         ),
         tuple(
-            _host(data, HOSTS_AT + HOST_BYTES * number, menu, backed)
-            for number in range(menu.hosts[data[HOST_COUNT_AT]])
+            _host(data, number, menu, backed) for number in range(menu.hosts[data[HOST_COUNT_AT]])
         ),
         _host_pages(data, menu, backed),
         _options(data, menu),
     )
 
 
+def _slot(data: bytes, number: int, menu: Menus) -> Slot:
+    """One memslot."""
+    size, flags = data[SLOTS_AT + SLOT_BYTES * number : SLOTS_AT + SLOT_BYTES * (number + 1)]
+    first = menu.firsts[data[FIRSTS_AT + number]]
+    readonly, logging, skewed = menu.slot_flags[flags]
+    return Slot(menu.sizes[size], menu.backings[flags], readonly, logging, skewed, first)
+
+
 def _vcpu(
-    data: bytes, at: int, kinds: tuple[int, ...], pages: tuple[int, ...]
+    data: bytes, number: int, kinds: tuple[int, ...], pages: tuple[int, ...]
 ) -> tuple[Access, ...]:
     """One vCPU's program: how many accesses, then each."""
-    end = at + 2 + data[at] % MAX_ACCESSES
-    return tuple(_access(kinds[byte], pages[byte & 15]) for byte in data[at + 1 : end])
-
-
-def _host(data: bytes, at: int, menu: Menus, pages: tuple[int, ...]) -> tuple[HostOp, ...]:
-    """One host thread's program: how many operations, then for each its name and its range."""
-    end = at + 3 + 2 * (data[at] % MAX_HOST_OPS)
+    at = VCPUS_AT + VCPU_BYTES * number
+    near = data[at + 1 : at + 2 + data[at] % MAX_ACCESSES]
+    far = FAR_AT + MAX_ACCESSES * number
     return tuple(
-        _host_op(menu.operations[operation], pages[where & 15], RANGE_PAGES[where >> 4 & 3])
-        for operation, where in zip(data[at + 1 : end : 2], data[at + 2 : end : 2], strict=True)
+        _access(kinds[byte], pages[_far_half(byte, data[far + i])]) for i, byte in enumerate(near)
     )
+
+
+def _host(data: bytes, number: int, menu: Menus, pages: tuple[int, ...]) -> tuple[HostOp, ...]:
+    """One host thread's program: how many operations, then for each its name and its range."""
+    at = HOSTS_AT + HOST_BYTES * number
+    operations = []
+    for i in range(1 + data[at] % MAX_HOST_OPS):
+        where = data[at + 2 + 2 * i]
+        more = data[RANGES_AT + MAX_HOST_OPS * number + i]
+        group, longer = (more & 7, more >> 3 & 3) if more >= menus.RANGED else (0, 0)
+        page = pages[where & 15 | group << 4]
+        length = RANGE_PAGES[where >> 4 & 3 | longer << 2]
+        operations.append(_host_op(menu.operations[data[at + 1 + 2 * i]], page, length))
+    return tuple(operations)
+
+
+def _far_half(byte: int, far: int) -> int:
+    """The index of a page: the half of its byte, and the group that a byte of places names."""
+    return byte & 15 | (far & 7) << 4 if far >= menus.FAR else byte & 15
 
 
 def _host_pages(data: bytes, menu: Menus, pages: tuple[int, ...]) -> tuple[HostPage, ...]:
     """What the host grants on single pages; a page named again keeps its first meaning."""
     count = menu.host_pages[data[HOST_PAGE_COUNT_AT]]
     first: dict[int, HostPage] = {}
-    for byte in data[HOST_PAGES_AT : HOST_PAGES_AT + count]:
-        page = pages[byte & 15]
+    for i, byte in enumerate(data[HOST_PAGES_AT : HOST_PAGES_AT + count]):
+        page = pages[_far_half(byte, data[FAR_PAGES_AT + i])]
         first.setdefault(page, HostPage(page, menu.host_kinds[byte]))
     return tuple(first.values())
 
@@ -232,7 +255,10 @@ def _encode_machine(data: bytearray, scenario: Scenario) -> None:
         slot_flags = (slot.readonly, slot.logging, slot.skewed)
         data[at] = _byte(menus.SIZES, slot.pages)
         data[at + 1] = _byte(menus.BACKINGS, slot.backing) | menus.flag_bits(slot_flags, 2)
+    for number, slot in enumerate(scenario.slots):
+        data[FIRSTS_AT + number] = menus.FIRSTS.index(slot.first)
     for at, exception in enumerate(scenario.host_pages, HOST_PAGES_AT):
+        data[at - HOST_PAGES_AT + FAR_PAGES_AT] = _far_byte(exception.page)
         data[at] = page_half(exception.page) | _byte(menus.HOST_KINDS, exception.host) << 4
 
 
@@ -243,13 +269,22 @@ def _encode_programs(data: bytearray, scenario: Scenario) -> None:
         data[at] = len(program) - 1
         for i, access in enumerate(program, at + 1):
             data[i] = page_half(access.page) | _byte(menus.KINDS[number & 1], access.kind) << 4
+            data[FAR_AT + MAX_ACCESSES * number + i - at - 1] = _far_byte(access.page)
     for number, operations in enumerate(scenario.hosts):
         at = HOSTS_AT + HOST_BYTES * number
         data[at] = len(operations) - 1
         for i, operation in enumerate(operations):
             pages = RANGE_PAGES.index(operation.pages)
+            more = page_group(operation.page) | pages >> 2 << 3
+            data[RANGES_AT + MAX_HOST_OPS * number + i] = menus.RANGED | more if more else 0
             data[at + 1 + 2 * i] = _byte(menus.OPERATIONS, operation.op)
-            data[at + 2 + 2 * i] = page_half(operation.page) | pages << 4
+            data[at + 2 + 2 * i] = page_half(operation.page) | (pages & 3) << 4
+
+
+def _far_byte(page: int) -> int:
+    """The byte of places that names the group of a page."""
+    group = page_group(page)
+    return menus.FAR | group if group else 0
 
 
 def _byte(menu: Growing[T], value: T) -> int:

@@ -20,6 +20,7 @@ from stage2fuzz.case.scenario import (
     MAX_VCPUS,
     PLACES,
     RANGE_PAGES,
+    SLOT_FIRSTS,
     SLOT_PAGES,
     SLOT_STRIDE,
     Access,
@@ -81,8 +82,9 @@ def check_engine(engine: str, where: str) -> None:
 
 
 def check_slot(slot: Slot, where: str) -> None:
-    """Check the size of a memslot."""
+    """Check the size of a memslot, and where it begins."""
     _one_of(slot.pages, SLOT_PAGES, "a slot of {} pages", where)
+    _one_of(slot.first, SLOT_FIRSTS, "a slot that begins at page {}", where)
 
 
 def check_options(options: Options, where: str) -> None:
@@ -111,8 +113,10 @@ def check_backed(page: int, slots: tuple[Slot, ...], where: str) -> None:
     """Check that a page lies inside one of the slots."""
     check_page(page, len(slots), where)
     slot, place = divmod(page, SLOT_STRIDE)
-    if place >= slots[slot].pages:
-        raise InputError(where, f"page {place} of slot {slot}", f"it has {slots[slot].pages} pages")
+    first, pages = slots[slot].first, slots[slot].pages
+    if not first <= place < first + pages:
+        right = f"it has {pages} pages" + (f" from page {first} on" if first else "")
+        raise InputError(where, f"page {place} of slot {slot}", right)
 
 
 def check_host_op(operation: HostOp, slots: tuple[Slot, ...], where: str) -> None:

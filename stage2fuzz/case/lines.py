@@ -75,7 +75,8 @@ def _option_lines(options: Options) -> list[str]:
 def _slot_text(slot: Slot) -> str:
     flags = [flag for flag in SLOT_FLAGS if getattr(slot, flag)]
     backing = [] if slot.backing is Backing.PAGE else [f"backing {spell(slot.backing.name)}"]
-    return ", ".join([f"pages {slot.pages}", *backing, *flags])
+    first = [f"first {slot.first}"] if slot.first else []
+    return ", ".join([f"pages {slot.pages}", *first, *backing, *flags])
 
 
 def _run_text(run: Run) -> str:

@@ -19,12 +19,15 @@ from stage2fuzz.arch import EXECUTE, READ, WRITE
 from stage2fuzz.case.limits import MAX_CACHE_PAGES, MAX_FAILING_TOPUP
 from stage2fuzz.case.profile import Profile
 from stage2fuzz.case.scenario import (
+    GIB,
     MAX_SLOTS,
     PLACES,
+    SLOT_FIRSTS,
     SLOT_STRIDE,
     Backing,
     Host,
     Op,
+    Slot,
     Tlb,
 )
 
@@ -44,7 +47,7 @@ class Growing(Generic[T]):
         )
 
 
-NEWEST: Final[int] = 2
+NEWEST: Final[int] = 3
 """The version of the byte format that ``encode`` writes."""
 
 # What the bytes 0, 1, 2 ... stand for where a profile allows it, by the version that added it.
@@ -52,7 +55,12 @@ VCPUS: Final = Growing({1: (2, 1, 3, 4, 5, 6, 7, 8)})
 HOSTS: Final = Growing({1: (0, 1, 2)})
 SLOTS: Final = Growing({1: (1, 2)})
 HOST_PAGES: Final = Growing({1: (0, 1, 2, 3, 4)})
-SIZES: Final = Growing({1: (4, 1, 2, 512, 1024, 1 << 18, (1 << 18) + 512, 1 << 19)})
+SIZES: Final = Growing(
+    {
+        1: (4, 1, 2, 512, 1024, GIB, GIB + 512, 1 << 19),
+        3: (3, 5, 100, 511, 513, 700, 1023, GIB - 1, GIB + 1),
+    }
+)
 BACKINGS: Final = Growing({1: (Backing.PAGE, Backing.PMD, Backing.PUD, Backing.DEVICE)})
 HOST_KINDS: Final = Growing({1: (Host.R, Host.ABSENT, Host.POISON, Host.LAZY)})
 OPERATIONS: Final = Growing(
@@ -71,7 +79,8 @@ OPERATIONS: Final = Growing(
             Op.SLOT_DELETE,
             Op.TEARDOWN,
             Op.HYP_MAP,
-        )
+        ),
+        3: (Op.INVALIDATE, Op.INVALIDATE_NONBLOCK, Op.SLOT_CREATE),
     }
 )
 KINDS: Final = (Growing({1: (WRITE, READ, EXECUTE)}), Growing({1: (READ, WRITE, EXECUTE)}))
@@ -80,6 +89,16 @@ TLBS: Final = Growing({1: (Tlb.FRESH, Tlb.STICKY, Tlb.SAMPLED)})
 CACHE: Final = (*[0] * 128, *(1 + i % MAX_CACHE_PAGES for i in range(128)))
 TOPUP: Final = (*[0] * (256 - MAX_FAILING_TOPUP), *range(1, MAX_FAILING_TOPUP + 1))
 """Rare values from the end of the range: most inputs must not fail for want of memory."""
+
+FIRSTS: Final = (*[0] * 192, *(SLOT_FIRSTS[1 + i % (len(SLOT_FIRSTS) - 1)] for i in range(64)))
+"""Most slots begin at a multiple of 4 GiB."""
+GEOMETRY: Final = 3
+"""The version that brought odd geometry: 64 places for 8, 16 ranges for 4, first pages of slots."""
+PLACE_GROUPS: Final = len(PLACES) // 8
+FAR: Final = 192
+"""A byte of places up to here names the first eight, as most accesses must meet."""
+RANGED: Final = 128
+"""A byte of an operation's range up to here names the first places and ranges."""
 
 SLOT_FLAGS: Final = ("readonly", "logging", "skewed")
 """Bits 2 to 4 of a slot's second byte; bits 0 and 1 are its backing."""
@@ -98,6 +117,7 @@ class Menus:
     slots: tuple[int, ...]
     host_pages: tuple[int, ...]
     sizes: tuple[int, ...]
+    firsts: tuple[int, ...]
     backings: tuple[Backing, ...]
     slot_flags: tuple[tuple[bool, ...], ...]
     host_kinds: tuple[Host, ...]
@@ -126,6 +146,7 @@ def menus_of(profile: Profile, version: int) -> Menus:
         slots=menu(SLOTS, profile.slots),
         host_pages=menu(HOST_PAGES, profile.host_pages),
         sizes=menu(SIZES, profile.slot_pages),
+        firsts=tuple(first if first in profile.slot_firsts else 0 for first in FIRSTS),
         backings=menu(BACKINGS, profile.backings),
         slot_flags=_flags(SLOT_FLAGS, profile.slot_flags, 2, forced),
         host_kinds=menu(HOST_KINDS, profile.host_kinds, 4),
@@ -140,27 +161,44 @@ def menus_of(profile: Profile, version: int) -> Menus:
 
 
 @lru_cache(maxsize=1024)
-def pages_of(sizes: tuple[int, ...], profile: Profile, outside: bool) -> tuple[int, ...]:
-    """The 16 pages that the low half of a byte stands for, by the sizes of the slots.
+def pages_of(
+    slots: tuple[Slot, ...], profile: Profile, outside: bool, version: int
+) -> tuple[int, ...]:
+    """The pages that the low half of a byte and a place group (times 16) stand for.
 
     ``outside`` says whether pages of no slot are among them.
     """
+    groups = PLACE_GROUPS if version >= GEOMETRY else 1
+    known = PLACES[: 8 * groups]
     allowed = [
         slot * SLOT_STRIDE + place
-        for slot in range(MAX_SLOTS if outside else len(sizes))
+        for slot in range(MAX_SLOTS if outside else len(slots))
         for place in profile.places
-        if outside or place < sizes[slot]
-    ] or [0]
-    every = (SLOT_STRIDE * (i >> 3) + PLACES[i & 7] for i in range(16))
+        if place in known and (outside or _holds(slots[slot], place))
+    ] or [slots[0].first]
+    every = [
+        SLOT_STRIDE * (half >> 3) + PLACES[8 * group + (half & 7)]
+        for group in range(groups)
+        for half in range(16)
+    ]
     return tuple(
         page if page in allowed else allowed[i % len(allowed)] for i, page in enumerate(every)
     )
 
 
+def _holds(slot: Slot, place: int) -> bool:
+    return slot.first <= place < slot.first + slot.pages
+
+
 def page_half(page: int) -> int:
     """The low half of a byte that stands for a page."""
     slot, place = divmod(page, SLOT_STRIDE)
-    return slot << 3 | PLACES.index(place)
+    return slot << 3 | PLACES.index(place) & 7
+
+
+def page_group(page: int) -> int:
+    """Which eight of the places a page is among."""
+    return PLACES.index(page % SLOT_STRIDE) >> 3
 
 
 def flag_bits(flags: Sequence[bool], shift: int) -> int:

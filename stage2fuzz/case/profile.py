@@ -10,11 +10,13 @@ from typing import Final
 
 from stage2fuzz.case.scenario import (
     ACCESS_KINDS,
+    GIB,
     MAX_HOST_PAGES,
     MAX_HOST_THREADS,
     MAX_SLOTS,
     MAX_VCPUS,
     PLACES,
+    SLOT_FIRSTS,
     SLOT_PAGES,
     Backing,
     Host,
@@ -53,6 +55,7 @@ class Profile:
     """Access kinds: READ, WRITE, EXECUTE."""
     places: tuple[int, ...] = PLACES
     slot_pages: tuple[int, ...] = SLOT_PAGES
+    slot_firsts: tuple[int, ...] = SLOT_FIRSTS
     backings: tuple[Backing, ...] = tuple(Backing)
     slot_flags: tuple[str, ...] = ("readonly", "logging", "skewed")
     """The slot flags that may be set."""
@@ -66,6 +69,9 @@ class Profile:
     """The options that may leave their default."""
 
 
+_ODD_PLACES = (3, 63, 64, 65, 256, 300, 510, 514, 767, 768, 1000, 1022, 1023, 1024)
+"""Inside blocks and words of the dirty bitmap, and at their edges."""
+_ODD_SIZES = (3, 511, 513, 700, 1023)
 _LOG = (Op.LOG_GET, Op.LOG_CLEAR, Op.LOG_ENABLE, Op.LOG_DISABLE)
 _MACHINE = ("pending_stores", "dic", "ipa_bits", "tlb")
 
@@ -78,6 +84,7 @@ MAP_RACE: Final = Profile(
     host_pages=(0, 1),
     places=(0, 1),
     slot_pages=(4, 2, 1),
+    slot_firsts=(0,),
     backings=(Backing.PAGE,),
     slot_flags=(),
     outside=False,
@@ -91,6 +98,7 @@ PERMISSION_MIX: Final = Profile(
     slots=(1,),
     places=(0, 1, 2, 511, 512),
     slot_pages=(4, 1, 2, 512, 1024),
+    slot_firsts=(0,),
     backings=(Backing.PAGE, Backing.PMD, Backing.DEVICE),
     slot_flags=("readonly",),
     outside=False,
@@ -103,8 +111,9 @@ DIRTY_LOGGING: Final = Profile(
     hosts=(1, 0),
     slots=(1,),
     host_pages=(0, 1, 2),
-    places=(0, 1, 2, 511, 512),
-    slot_pages=(4, 1, 2, 512, 1024),
+    places=(0, 1, 2, 511, 512, *_ODD_PLACES),
+    slot_pages=(4, 1, 2, 512, 1024, *_ODD_SIZES),
+    slot_firsts=(0,),
     backings=(Backing.PAGE, Backing.PMD),
     slot_flags=("logging", "readonly"),
     logging_on=True,
@@ -118,8 +127,8 @@ NOTIFIER: Final = Profile(
     hosts=(1, 2),
     slots=(1,),
     host_pages=(0, 1),
-    places=(0, 1, 2, 511, 512),
-    slot_pages=(4, 512, 1024),
+    places=(0, 1, 2, 511, 512, *_ODD_PLACES),
+    slot_pages=(4, 512, 1024, *_ODD_SIZES),
     backings=(Backing.PAGE, Backing.PMD),
     slot_flags=("logging",),
     outside=False,
@@ -131,6 +140,8 @@ NOTIFIER: Final = Profile(
         Op.AGE,
         Op.TEST_YOUNG,
         Op.SLOT_DELETE,
+        Op.INVALIDATE,
+        Op.INVALIDATE_NONBLOCK,
     ),
     options=(*_MACHINE, "hardware_af", "teardown"),
 )
@@ -140,17 +151,49 @@ BLOCK_SPLIT: Final = Profile(
     hosts=(1, 0),
     slots=(1,),
     host_pages=(0, 1),
-    slot_pages=(1024, 512, 1 << 18, (1 << 18) + 512),
+    slot_pages=(1024, 512, GIB, GIB + 512, *_ODD_SIZES, GIB - 1, GIB + 1),
     backings=(Backing.PMD, Backing.PUD),
     slot_flags=("logging", "skewed"),
     outside=False,
-    operations=(*_LOG, Op.MOVE),
+    operations=(*_LOG, Op.MOVE, Op.INVALIDATE),
     options=(*_MACHINE, "cache_pages", "failing_topup", "failing_atomic", "teardown"),
+)
+LIFECYCLE: Final = Profile(
+    "lifecycle",
+    vcpus=(2, 1, 3),
+    hosts=(1, 2),
+    places=(0, 1, 2, 511, 512, *_ODD_PLACES),
+    slot_pages=(4, 512, 1024, *_ODD_SIZES),
+    backings=(Backing.PAGE, Backing.PMD),
+    slot_flags=("logging", "readonly"),
+    host_pages=(0, 1),
+    operations=(
+        Op.SLOT_DELETE,
+        Op.SLOT_CREATE,
+        Op.MOVE,
+        Op.INVALIDATE,
+        Op.INVALIDATE_NONBLOCK,
+        Op.CHANGE_PTE,
+        Op.LOG_ENABLE,
+        Op.LOG_DISABLE,
+        Op.LOG_GET,
+        Op.TEARDOWN,
+        Op.HYP_MAP,
+    ),
+    options=(*_MACHINE, "hardware_af", "teardown"),
 )
 
 PROFILES: Final = {
     profile.name: profile
-    for profile in (MAP_RACE, PERMISSION_MIX, DIRTY_LOGGING, NOTIFIER, BLOCK_SPLIT, ANY)
+    for profile in (
+        MAP_RACE,
+        PERMISSION_MIX,
+        DIRTY_LOGGING,
+        NOTIFIER,
+        BLOCK_SPLIT,
+        LIFECYCLE,
+        ANY,
+    )
 }
 
 

@@ -169,12 +169,14 @@ class Reader:
             match item:
                 case ["pages", number] if "pages" not in found:
                     found["pages"] = _number(number, where)
+                case ["first", number] if "first" not in found:
+                    found["first"] = _number(number, where)
                 case ["backing", name] if "backing" not in found:
                     found["backing"] = _named(name, _BACKINGS, "backing", where)
                 case [flag] if flag in SLOT_FLAGS and flag not in found:
                     found[flag] = True
                 case _:
-                    right = "pages N, backing NAME, readonly, logging, skewed, each at most once"
+                    right = "pages N, first N, backing NAME, readonly, logging, skewed, each once"
                     raise InputError(where, f"slot {' '.join(item)[:60]!r}", right)
         slot = Slot(**found)  # type: ignore[arg-type]
         check_slot(slot, where)

@@ -32,11 +32,31 @@ SLOT_STRIDE: Final = 4 << 18
 """Pages between the first pages of two slots: 4 GiB, so that no table level ties them together."""
 GENERATION_STRIDE: Final = 1 << 34
 """Bytes by which the host moves a page each time it changes the backing."""
-SLOT_PAGES: Final = (1, 2, 4, 512, 1024, 1 << 18, (1 << 18) + 512, 1 << 19)
-PLACES: Final = (0, 1, 2, 511, 512, 513, 1 << 18, (1 << 18) + 1)
-"""Page offsets in a slot that accesses and host operations may name: each edge of each level."""
-RANGE_PAGES: Final = (1, 2, 512, 1 << 18)
-"""Pages that one host operation may cover."""
+GIB: Final = 1 << 18
+"""Pages of a block of level 1."""
+# fmt: off
+SLOT_PAGES: Final = (
+    1, 2, 3, 4, 5, 100, 511, 512, 513, 700, 1023, 1024, GIB - 1, GIB, GIB + 1, GIB + 512, 1 << 19,
+)
+SLOT_FIRSTS: Final = (0, 1, 2, 256, 511, 512, 513, GIB - 1)
+"""Page offsets from a multiple of 4 GiB at which a slot may begin."""
+PLACES: Final = (
+    0, 1, 2, 511, 512, 513, GIB, GIB + 1,
+    3, 4, 5, 6, 7, 8, 15, 16,
+    31, 32, 62, 63, 64, 65, 127, 128,
+    254, 255, 256, 257, 258, 300, 383, 384,
+    508, 509, 510, 514, 515, 516, 575, 576,
+    640, 766, 767, 768, 895, 1000, 1021, 1022,
+    1023, 1024, 1025, 1535, 1536, GIB - 513, GIB - 512, GIB - 2,
+    GIB - 1, GIB + 2, GIB + 255, GIB + 256, GIB + 510, GIB + 511, GIB + 512, (1 << 19) - 1,
+)
+"""Page offsets from a slot's multiple of 4 GiB that accesses and host operations may name: each
+edge of each level, and places in between. In the order of their bytes, eight a row."""
+RANGE_PAGES: Final = (
+    1, 2, 512, GIB, 3, 4, 5, 7, 63, 64, 65, 511, 513, 514, 1023, 1024,
+)
+# fmt: on
+"""Pages that one host operation may cover, in the order of their bytes."""
 ACCESS_KINDS: Final = (READ, WRITE, EXECUTE)
 
 
@@ -92,6 +112,13 @@ class Op(IntEnum):
     TEARDOWN = 11
     HYP_MAP = 12
     """Map a hyp stage-1 page, twice, the second time with other permissions."""
+    INVALIDATE = 13
+    """invalidate start and end over exactly the range, wherever it begins and ends; the pages stay:
+    NUMA hinting, a change of protection that changes none, the end of a soft-dirty round."""
+    INVALIDATE_NONBLOCK = 14
+    """The same, and the notifier may not sleep: the OOM reaper's way."""
+    SLOT_CREATE = 15
+    """Add the memslot again, where it was deleted; its dirty log is off."""
 
 
 class Tlb(IntEnum):
@@ -106,7 +133,7 @@ class Tlb(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Slot:
-    """One memslot; slot ``i`` starts at page ``i * SLOT_STRIDE``."""
+    """One memslot; slot ``i`` starts at page ``i * SLOT_STRIDE + first``."""
 
     pages: int = 4
     backing: Backing = Backing.PAGE
@@ -114,6 +141,9 @@ class Slot:
     logging: bool = False
     skewed: bool = False
     """Guest and host addresses not congruent to a block: blocks must not be used."""
+    first: int = 0
+    """Pages between the multiple of 4 GiB and the slot's first page. The host's mappings stay
+    aligned, so the first of them may begin before the slot."""
 
 
 @dataclass(frozen=True, slots=True)

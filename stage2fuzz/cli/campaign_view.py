@@ -44,6 +44,8 @@ def line(figures: Figures) -> str:
         words.append(_draining(figures))
     elif campaign.state is not CampaignState.RUNNING:
         words.append(str(campaign.state))
+    elif not campaign.elapsed:
+        words.append("no worker yet: its time begins with the first")
     return "  ".join(words)
 
 

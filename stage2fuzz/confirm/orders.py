@@ -31,6 +31,9 @@ MISSING: Final = {
     Op.CHANGE_PTE: "change_pte is KSM's, whose moment cannot be chosen",
     Op.TEARDOWN: "a VM's end cannot be asked for while it runs",
     Op.HYP_MAP: "hyp mappings cannot be asked for from user space",
+    Op.INVALIDATE: "a notifier that changes nothing cannot be asked for",
+    Op.INVALIDATE_NONBLOCK: "the OOM reaper cannot be asked for",
+    Op.SLOT_CREATE: "the program in the machine does not add a slot again",
 }
 """Operations that user space cannot ask for, and why."""
 GRANTS: Final = {
@@ -49,11 +52,12 @@ def check_scenario(scenario: Scenario, where: str) -> None:
         _refuse(where, "needs weak memory, which QEMU's TCG does not show")
     if options.hardware_af or options.fwb:
         _refuse(where, "needs a processor whose features differ from QEMU's", "without the option")
-    if options.cache_pages or options.failing_topup:
+    if options.cache_pages or options.failing_topup or options.failing_atomic:
         _refuse(where, "needs an allocation to fail, which cannot be forced", "without the option")
-    for slot in scenario.slots:
-        if slot.backing is Backing.DEVICE:
-            _refuse(where, "needs device memory, which the machine has none of")
+    if any(slot.backing is Backing.DEVICE for slot in scenario.slots):
+        _refuse(where, "needs device memory, which the machine has none of")
+    if any(slot.first for slot in scenario.slots):
+        _refuse(where, "needs a slot that begins inside a block", "without 'first'")
     if any(page.host is Host.LAZY for page in scenario.host_pages):
         what = "needs a page that becomes writable without a notifier, which a file system gives"
         _refuse(where, what, "the same with a slot that is logged shows most of it")

@@ -44,8 +44,6 @@ from stage2fuzz.service.orders import (
 LONGEST_TICK: Final = 5.0
 """Seconds that one tick may add to a campaign's time: a jump of the clock or an hour without a
 coordinator does not use up its budget."""
-LONGEST_START: Final = 60.0
-"""The same for a campaign with a service of its own, which may take long to start."""
 SAMPLE_SECONDS: Final = 5.0
 RESULTS_PER_TICK: Final = 500
 
@@ -180,16 +178,15 @@ class Books:
         return self.connection.execute(changed).rowcount
 
     def clock(self, working: bool) -> float:
-        """Let time pass for the campaign where somebody works for it; its seconds so far.
+        """Let time pass for the campaign where a worker lives; its seconds so far.
 
-        Of a command that runs its own service the time counts from its beginning: a person who
-        asks for a minute does not mean a minute and the start of the workers.
+        The start of a service comes on top of the time that was asked for: on a busy machine it
+        may take as long as a short campaign, which would then end before anything ran.
         """
         passed = self.connection.execute(
             select(now() - campaign.c.ticked).where(campaign.c.id == self.campaign.id)
         ).scalar_one()
-        longest = LONGEST_START if self.campaign.service else LONGEST_TICK
-        elapsed = self.campaign.elapsed + (min(max(passed, 0.0), longest) if working else 0)
+        elapsed = self.campaign.elapsed + (min(max(passed, 0.0), LONGEST_TICK) if working else 0)
         self.write(elapsed=elapsed, ticked=now())
         return elapsed
 

@@ -10,9 +10,10 @@ from functools import partial
 from typing import Final, Protocol
 
 from stage2fuzz.case.case import Case
-from stage2fuzz.engine import BurstEngine, engine_of
+from stage2fuzz.engine import BurstEngine, Fresh, engine_of
 from stage2fuzz.fuzz.features import COUNTERS, count_features, feature_set
 from stage2fuzz.fuzz.verdicts import Verdicts
+from stage2fuzz.oracles.native.binding import native_judge
 from stage2fuzz.run import Outcome, judge_run, outcome_of, run, run_scheduled
 from stage2fuzz.schedule import strategy
 
@@ -76,10 +77,15 @@ class PairPortfolio:
 
 
 class BurstPortfolio:
-    """A burst of the engine's own; what it calls fresh is run again and judged."""
+    """A burst of the engine's own, judged where it runs if the oracles could be compiled.
+
+    What is new is run again, since Python finds the words. What a run is like that was seen before
+    is not told again.
+    """
 
     def __init__(self, name: str, engine: BurstEngine) -> None:
         self._name, self._engine = name, engine
+        self._compiled = native_judge()
         self._new = self._judged = 0
 
     @property
@@ -90,17 +96,25 @@ class BurstPortfolio:
     def run(self, case: Case, check: int, counters: bytearray) -> tuple[int, list[Outcome]]:
         """The case, and ``BURST`` runs of the engine's own strategies from the seed ``check``."""
         assert len(counters) == COUNTERS
-        burst = self._engine.burst(case.scenario, case.schedule, check, BURST, counters)
+        scenario, compiled, asked = case.scenario, self._compiled, None
+        if compiled is not None:
+            compiled.belong(self)
+            compiled.scenario(self._engine.rules, len(scenario.vcpus), scenario.threads)
+            asked = compiled.address
+        burst = self._engine.burst(scenario, case.schedule, check, BURST, counters, asked)
         self._new = burst.features
-        self._judged += len(burst.fresh)
-        return burst.runs, [
-            self._outcome(case, check, number, lasso) for number, lasso in burst.fresh
-        ]
+        self._judged += burst.classes
+        return burst.runs, [self._outcome(case, check, fresh) for fresh in burst.fresh]
 
-    def _outcome(self, case: Case, seed: int, number: int, lasso: bool) -> Outcome:
+    def _outcome(self, case: Case, seed: int, fresh: Fresh) -> Outcome:
+        number = fresh.number
         trace = self._engine.run(case.scenario, seed + number - 1 if number else case.schedule)
-        asked = partial(judge_run, lasso=lasso)
-        return outcome_of(self._name, self._engine, case.scenario, trace, asked)
+        asked = partial(judge_run, lasso=fresh.lasso)
+        outcome = outcome_of(self._name, self._engine, case.scenario, trace, asked)
+        if self._compiled is not None:
+            self._compiled.judge(trace.events, fresh.lasso)
+            self._compiled.check(outcome.violations)
+        return outcome
 
     def new_features(self, counters: bytearray) -> int:
         """The engine has counted them."""

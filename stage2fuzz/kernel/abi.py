@@ -108,11 +108,16 @@ class Told(ctypes.Structure):
     """What ``s2_explore`` did so far, and of the last run its tripwires and how it ended."""
 
     _fields_ = (
-        *((name, ctypes.c_int64) for name in ("runs", "steps", "inconclusive", "restarts")),
-        *((name, ctypes.c_int64) for name in ("forgotten", "trips", "lasso", "ended")),
+        *(
+            (name, ctypes.c_int64)
+            for name in ("runs", "classes", "steps", "inconclusive", "restarts")
+        ),
+        *((name, ctypes.c_int64) for name in ("forgotten", "trips", "lasso", "judged", "ended")),
         ("limits", ctypes.c_int64 * LIMITS),
     )
     runs: int
+    classes: int
+    """Runs of a class that was new."""
     steps: int
     inconclusive: int
     """Runs that a limit ended."""
@@ -123,6 +128,8 @@ class Told(ctypes.Structure):
     trips: int
     lasso: int
     """Whether a state may have returned in it; where none did, no vCPU is stuck."""
+    judged: int
+    """What a judge in C said of it, if there was one."""
     ended: int
     limits: Any
     """Runs that each limit ended, by the number of the limit."""
@@ -135,19 +142,23 @@ class Told(ctypes.Structure):
 class Kept(ctypes.Structure):
     """A run of ``s2_fuzz`` that is worth judging."""
 
-    _fields_ = tuple((name, ctypes.c_int64) for name in ("number", "tripped", "lasso"))
+    _fields_ = tuple((name, ctypes.c_int64) for name in ("number", "tripped", "lasso", "judged"))
     number: int
     tripped: int
     lasso: int
     """Whether a state may have returned in it, as in ``Told``."""
+    judged: int
+    """What a judge in C said of it, if there was one."""
 
 
 class BurstCounts(ctypes.Structure):
     """What ``s2_fuzz`` did: runs, those worth judging, features that are new."""
 
-    _fields_ = tuple((name, ctypes.c_int64) for name in ("runs", "kept", "features"))
+    _fields_ = tuple((name, ctypes.c_int64) for name in ("runs", "kept", "classes", "features"))
     runs: int
     kept: int
+    classes: int
+    """Runs of a class that was new."""
     features: int
 
 
@@ -200,6 +211,8 @@ MEMORY_I64: Final = Type("const int64_t *", ctypes.c_void_p)
 FEATURES: Final = Type("uint8_t *", ctypes.POINTER(ctypes.c_uint8))
 COUNT: Final = Type("int32_t *", ctypes.POINTER(ctypes.c_int32))
 PLACE: Final = Type("volatile uint64_t *", ctypes.POINTER(ctypes.c_uint64))
+JUDGE: Final = Type("s2_judge", ctypes.c_void_p)
+"""A judge in C, or none: see ``_declarations``."""
 SCHEDULE: Final = (MEMORY_I32, I32, MEMORY_I32, I32)
 """(thread, points) pairs and how many, choices and how many."""
 
@@ -225,8 +238,11 @@ FUNCTIONS: Final[dict[str, tuple[Type, ...]]] = {
     "s2_class": (U64,),
     "s2_count_features": (VOID, FEATURES),
     "s2_watch": (VOID, PLACE),
-    "s2_explore": (I32, U64, I64, U64, _pointer("s2_told")),
-    "s2_fuzz": (I32, *SCHEDULE, U64, I32, FEATURES, _pointer("s2_kept"), _pointer("s2_burst")),
+    "s2_explore": (I32, U64, I64, U64, I64, JUDGE, _pointer("s2_told")),
+    "s2_fuzz": (
+        *(I32, *SCHEDULE, U64, I32, FEATURES, JUDGE),
+        *(_pointer("s2_kept"), _pointer("s2_burst")),
+    ),
     "s2_bare": (I64, U64, I64, I32),
     "s2_self_test": (I32,),
     "s2_coverage": (VOID, _pointer("s2_ranges")),
@@ -263,7 +279,11 @@ def _declarations() -> str:
         f"S2_PUBLIC {result.c} {name}({', '.join(each.c for each in arguments) or 'void'});\n"
         for name, (result, *arguments) in FUNCTIONS.items()
     )
-    return f"enum s2_ended {{\n{enum}}};\n{structs}{functions}"
+    judge = (
+        "/* Judge a run that may hold a lasso or not: 0 where nobody else need look at it. */\n"
+        "typedef int32_t (*s2_judge)(const struct s2_event *, int32_t count, int32_t lasso);\n"
+    )
+    return f"enum s2_ended {{\n{enum}}};\n{structs}{judge}{functions}"
 
 
 def fingerprint() -> int:

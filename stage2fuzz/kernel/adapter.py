@@ -83,11 +83,17 @@ class KernelEngine:
         return native.trace(ended)
 
     def burst(
-        self, scenario: Scenario, schedule: Schedule, seed: int, count: int, counters: bytearray
+        self,
+        scenario: Scenario,
+        schedule: Schedule,
+        seed: int,
+        count: int,
+        counters: bytearray,
+        judge: int | None = None,
     ) -> Burst:
-        """Run ``schedule`` and ``count`` seeds from ``seed`` on, all in C."""
+        """Run ``schedule`` and ``count`` seeds from ``seed`` on, all in C, ``judge`` included."""
         self.native.load(scenario)
-        return self.native.fuzz(schedule, seed, count, counters)
+        return self.native.fuzz(schedule, seed, count, counters, judge)
 
     def coverage(self) -> tuple[int, int, int, int] | None:
         """Where the compiled code's edge counters lie; None where the compiler counts none."""

@@ -12,7 +12,7 @@ from typing import Final
 from stage2fuzz.case.scenario import Scenario
 from stage2fuzz.engine import Trace
 from stage2fuzz.kernel.abi import Ended, Told
-from stage2fuzz.kernel.native import Native
+from stage2fuzz.kernel.native import MOST_CLASSES, Native
 
 TRIPS: Final = ("break", "downgrade", "warning", "end", "leak", "flush", "stuck")
 
@@ -37,17 +37,21 @@ def explore(
     count: int,
     number: int = 0,
     told: Told | None = None,
+    classes: int = MOST_CLASSES,
+    judge: int | None = None,
 ) -> Iterator[Kept]:
     """Run seeds ``seed`` to ``seed + count - 1``; the first run of each class that this process has
     not seen in the scenario of this ``number``.
 
     Each run is a pure function of scenario and seed. A crash is the last run, since memory may be
-    damaged. ``told`` is filled as the runs go.
+    damaged. ``told`` is filled as the runs go, until there are so many new ``classes``.
+    With ``judge``, the address of a judge in C, what it is content with is passed over.
     """
     told = told or Told()
     native.load(scenario)
-    while told.runs < count:
-        if not native.explore(seed + told.runs, count - told.runs, number, told):
+    while told.runs < count and told.classes < classes:
+        left = count - told.runs
+        if not native.explore(seed + told.runs, left, number, told, classes, judge):
             return
         trips = tuple(name for bit, name in enumerate(TRIPS) if told.trips >> bit & 1)
         trace = native.trace(Ended(told.ended))

@@ -22,6 +22,8 @@ from stage2fuzz.schedule.replay import mismatch
 
 EVENT: Final = struct.Struct("<hhiqqq")
 """``abi.Event`` as Python reads thousands of them."""
+MOST_CLASSES: Final = 1 << 62
+"""No limit."""
 assert EVENT.size == ctypes.sizeof(abi.Event)
 
 
@@ -80,17 +82,36 @@ class Native:
         """Run the C side's own random strategy of ``seed``; how it ended."""
         return self._ended(self._library.s2_run_seed(seed))
 
-    def explore(self, seed: int, count: int, number: int, told: abi.Told) -> bool:
+    def explore(
+        self,
+        seed: int,
+        count: int,
+        number: int,
+        told: abi.Told,
+        classes: int = MOST_CLASSES,
+        judge: int | None = None,
+    ) -> bool:
         """Run seeds from ``seed`` on, ``count`` at most, until one is worth judging: whether one
-        is. ``number`` tells the classes of scenarios apart; ``told`` is added to."""
-        worth: int = self._library.s2_explore(seed, count, number, ctypes.byref(told))
+        is. ``number`` tells the classes of scenarios apart; ``told`` is added to, until
+        it has so many ``classes``. ``judge`` is the address of a judge in C (``s2_judge``), which
+        passes over what it is content with."""
+        worth: int = self._library.s2_explore(
+            seed, count, number, classes, judge, ctypes.byref(told)
+        )
         if worth < 0:
             self._ended(Ended.BUG)
         return bool(worth)
 
-    def fuzz(self, schedule: Schedule, seed: int, burst: int, counters: bytearray) -> Burst:
+    def fuzz(
+        self,
+        schedule: Schedule,
+        seed: int,
+        burst: int,
+        counters: bytearray,
+        judge: int | None = None,
+    ) -> Burst:
         """Run ``schedule`` and ``burst`` seeds from ``seed`` on, add their features to ``counters``
-        (``features.COUNTERS`` bytes)."""
+        (``features.COUNTERS`` bytes). ``judge`` as in ``explore``."""
         runs, choices = _flat(schedule)
         kept, told = (abi.Kept * (burst + 1))(), abi.BurstCounts()
         ended = self._ended(
@@ -102,15 +123,16 @@ class Native:
                 seed,
                 burst,
                 (ctypes.c_uint8 * len(counters)).from_buffer(counters),
+                judge,
                 kept,
                 ctypes.byref(told),
             )
         )
         if ended is Ended.CRASH and self.figures().crashed:
-            return Burst(told.runs, told.features, (Fresh(told.runs - 1, True),))
+            return Burst(told.runs, told.features, told.classes, (Fresh(told.runs - 1, True, 0),))
         rows = sorted(kept[: told.kept], key=lambda each: (not each.tripped, each.number))
-        fresh = tuple(Fresh(each.number, bool(each.lasso)) for each in rows)
-        return Burst(told.runs, told.features, fresh)
+        fresh = tuple(Fresh(each.number, bool(each.lasso), each.judged) for each in rows)
+        return Burst(told.runs, told.features, told.classes, fresh)
 
     def run_scheduler(self, scheduler: Scheduler, threads: int) -> Ended:
         """Ask ``scheduler`` at every decision; how the run ended."""
@@ -216,7 +238,7 @@ def encode(scenario: Scenario) -> "array[int]":
     numbers += [options.cache_pages, options.failing_topup, options.teardown]
     numbers += [options.failing_atomic, len(scenario.slots)]
     for slot in scenario.slots:
-        numbers += [slot.pages, slot.backing, slot.readonly, slot.logging, slot.skewed]
+        numbers += [slot.pages, slot.first, slot.backing, slot.readonly, slot.logging, slot.skewed]
     numbers.append(len(scenario.vcpus))
     for program in scenario.vcpus:
         numbers.append(len(program))

@@ -20,6 +20,7 @@ DIALECT: Final = (
     "-fwrapv",
     "-fno-delete-null-pointer-checks",
     "-fno-stack-protector",
+    "-ftrivial-auto-var-init=pattern",  # what nobody set must not happen to be the good value
     "-fno-builtin-memset",
     "-Wno-int-conversion",  # an error by default from GCC 14 on
     "-Wno-incompatible-pointer-types",

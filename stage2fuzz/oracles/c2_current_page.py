@@ -1,7 +1,7 @@
 """C2: what a fault maps is the page that the host has there, checked in the right order."""
 
 from stage2fuzz.arch import PTE_ADDRESS, describe
-from stage2fuzz.events import CALL_MAP, LOCK_MMAP
+from stage2fuzz.events import CALL_MAP, LOCK_MMAP, UNLOCK
 from stage2fuzz.oracles.base import Oracle, leaf_kind
 from stage2fuzz.oracles.facts import Backing, Call, Fault
 
@@ -25,19 +25,12 @@ class CurrentPage(Oracle):
         self.sampled: dict[int, int] = self.per_run({})
         self.pinned: dict[int, int] = self.per_run({})
         self.checked: dict[int, tuple[int, int]] = self.per_run({})
-        self.looked_up: dict[int, int] = self.per_run({})
-        """Thread -> when its fault dropped the mmap lock, under which it saw the host's mapping."""
         self.begun: dict[int, tuple[int, int, int]] = self.per_run({})
         """Thread of the host -> (event, first IPA, end) of its invalidation under way."""
         self.ended: list[tuple[int, int, int]] = self.per_run([])
         """(event of the begin, first IPA, end) of invalidations that are over."""
         self.outdated: dict[int, int] = self.per_run({})
         """Thread -> begin of an invalidation that its fault's sample does not cover."""
-
-    def unlock(self, index: int, thread: int, lock: int) -> None:
-        """A fault has seen the host's mapping."""
-        if lock == LOCK_MMAP and thread in self.world.faults:
-            self.looked_up[thread] = index
 
     def invalidate_begin(self, index: int, thread: int, ipa: int, size: int) -> None:
         """The host is about to change its mapping."""
@@ -49,12 +42,18 @@ class CurrentPage(Oracle):
         fault = self.world.faults.get(thread)
         if fault is None or not self.ended:
             return
-        looked_up = self.looked_up.get(thread, -1)
-        if looked_up < fault[0]:
-            return
+        looked_up = self._looked_up(index, thread, fault[0])
         for begun, start, end in self.ended:
-            if begun > looked_up and start <= fault[1] < end:
+            if -1 < looked_up < begun and start <= fault[1] < end:
                 self.outdated[thread] = begun
+
+    def _looked_up(self, index: int, thread: int, fault: int) -> int:
+        """When the fault dropped the mmap lock, under which it saw the host's mapping; or -1."""
+        for at in range(index, fault, -1):
+            kind, who, lock, _old, _new, _shared = self.world.events[at]
+            if kind == UNLOCK and who == thread and lock == LOCK_MMAP:
+                return at
+        return -1
 
     def pin(self, index: int, thread: int) -> None:
         """The thread looked the host page up."""

@@ -11,9 +11,12 @@ from stage2fuzz.events import (
     CALL_UNMAP,
     CALL_WRPROTECT,
     INVALIDATE_NONBLOCK,
+    LOCK,
     LOCK_MMU,
+    UNLOCK,
 )
 from stage2fuzz.oracles.base import Oracle
+from stage2fuzz.oracles.facts import Call
 from stage2fuzz.oracles.violation import Category
 
 BY_RANGE: Final = (CALL_UNMAP, CALL_WRPROTECT, CALL_SPLIT)
@@ -32,14 +35,10 @@ class BoundedHold(Oracle):
     oracle = "F5"
     rule = "bounded hold"
     category = Category.PROGRESS
+    returns = (CALL_INVALIDATE_START,)
     why = (
         "One call under mmu_lock covers one largest block at most; who may not block never yields."
     )
-
-    def setup(self) -> None:
-        """Make the containers that hold what one run shows."""
-        self.dropped: dict[int, int] = self.per_run({})
-        """Thread -> when it dropped mmu_lock in a call that may not block."""
 
     def call(self, index: int, thread: int, ipa: int, size: int, request: int) -> None:
         """A call by range begins."""
@@ -50,34 +49,29 @@ class BoundedHold(Oracle):
             self.violation(
                 f"{CALL_NAMES[code]} of more than the largest block",
                 f"{self.world.name(thread)} called {CALL_NAMES[code]}({ipa:#x}, {size:#x}) with "
-                f"mmu_lock held: nobody else gets it before all {size >> 30} GiB are done",
+                f"mmu_lock held: nobody else gets it before all {size >> 20} MiB are done",
                 index,
             )
 
-    def unlock(self, index: int, thread: int, lock: int) -> None:
-        """A notifier drops the lock: for good, or to take it again."""
-        if lock == LOCK_MMU and self._may_not_block(thread):
-            self.dropped[thread] = index
-
-    def lock(self, index: int, thread: int, lock: int) -> None:
-        """It takes the lock again in the same call."""
-        dropped = self.dropped.pop(thread, None) if self.dropped else None
-        call = self.world.calls.get(thread)
-        if dropped is None or call is None or lock != LOCK_MMU or not self._may_not_block(thread):
+    def returned(self, index: int, thread: int, call: Call | None) -> None:
+        """A notifier is through; one that may not block has taken the lock once."""
+        if call is None or call[4] != INVALIDATE_NONBLOCK:
             return
-        if dropped > call[0]:
-            self.violation(
-                "yielded where the notifier may not block",
-                f"{self.world.name(thread)} dropped mmu_lock in the middle of "
-                f"{CALL_NAMES[call[1]]}({call[2]:#x}, {call[3]:#x}), which may not block, and took "
-                "it again",
-                call[0],
-                dropped,
-                index,
-            )
-
-    def _may_not_block(self, thread: int) -> bool:
-        call = self.world.calls.get(thread)
-        return call is not None and (
-            call[1] == CALL_INVALIDATE_START and call[4] == INVALIDATE_NONBLOCK
-        )
+        dropped = -1
+        for at in range(call[0], index):
+            kind, who, lock, _old, _new, _shared = self.world.events[at]
+            if who != thread or lock != LOCK_MMU:
+                continue
+            if kind == UNLOCK:
+                dropped = at
+            elif kind == LOCK and dropped >= 0:
+                self.violation(
+                    "yielded where the notifier may not block",
+                    f"{self.world.name(thread)} dropped mmu_lock in the middle of "
+                    f"{CALL_NAMES[call[1]]}({call[2]:#x}, {call[3]:#x}), which may not block, and "
+                    "took it again",
+                    call[0],
+                    dropped,
+                    at,
+                )
+                return

@@ -21,6 +21,7 @@ from stage2fuzz.case.scenario import (
     MAX_VCPUS,
     PLACES,
     RANGE_PAGES,
+    SLOT_FIRSTS,
     SLOT_PAGES,
     SLOT_STRIDE,
     Access,
@@ -45,6 +46,7 @@ slots = st.builds(
     st.booleans(),
     st.booleans(),
     st.booleans(),
+    st.sampled_from(SLOT_FIRSTS),
 )
 accesses = st.builds(
     Access,
@@ -74,7 +76,7 @@ def scenarios(draw: st.DrawFn) -> Scenario:
         number * SLOT_STRIDE + place
         for number, slot in enumerate(some)
         for place in PLACES
-        if place < slot.pages
+        if slot.first <= place < slot.first + slot.pages
     ]
     operation = st.builds(
         HostOp, st.sampled_from(Op), st.sampled_from(pages), st.sampled_from(RANGE_PAGES)

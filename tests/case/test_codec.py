@@ -20,7 +20,18 @@ from stage2fuzz.case.profile import (
     Profile,
     profile_named,
 )
-from stage2fuzz.case.scenario import SLOT_PAGES, Access, Backing, Host, Op, Scenario, Tlb
+from stage2fuzz.case.scenario import (
+    PLACES,
+    RANGE_PAGES,
+    SLOT_FIRSTS,
+    SLOT_PAGES,
+    Access,
+    Backing,
+    Host,
+    Op,
+    Scenario,
+    Tlb,
+)
 from stage2fuzz.case.text import format_case, parse
 from stage2fuzz.errors import InputError
 from stage2fuzz.schedule.base import FOREVER, Schedule
@@ -108,8 +119,8 @@ def test_a_schedule_that_is_not_in_normal_form_is_written_in_it() -> None:
 
 
 def test_a_case_beyond_the_limits_is_refused() -> None:
-    case = Case(scenario=Scenario(vcpus=((Access(READ, 3),),)))
-    with pytest.raises(InputError, match=r"page 3 of a slot; one of 0, 1, 2, 511"):
+    case = Case(scenario=Scenario(vcpus=((Access(READ, 9),),)))
+    with pytest.raises(InputError, match=r"page 9 of a slot; one of 0, 1, 2, 511"):
         encode(case)
 
 
@@ -133,6 +144,9 @@ def test_the_menus_leave_no_value_out() -> None:
     newest = menus.NEWEST
     assert sorted(menus.SIZES.values(newest)) == sorted(SLOT_PAGES)
     assert sorted(menus.OPERATIONS.values(newest)) == sorted(Op)
+    assert set(menus.FIRSTS) == set(SLOT_FIRSTS)
+    assert len(set(PLACES)) == len(PLACES) == 64
+    assert len(set(RANGE_PAGES)) == len(RANGE_PAGES) == 16
     assert sorted(menus.BACKINGS.values(newest)) == sorted(Backing)
     assert sorted(menus.HOST_KINDS.values(newest)) == sorted(set(Host) - {Host.RW})
     assert sorted(menus.TLBS.values(newest)) == sorted(Tlb)

@@ -105,7 +105,7 @@ def test_a_text_that_is_cut_off_is_never_another_case(case: Case, data: st.DataO
         ("tlb sticky", "tlb stuck", "x.case:6: unknown TLB 'stuck'; one of fresh, sticky, sampled"),
         ("ipa-bits 48", "ipa-bits 41", "x.case:5: 41 IPA bits; one of 40, 48"),
         ("slot 1", "slot 2", "x.case:9: slot 2; slot 1 comes next"),
-        ("pages 4,", "pages 5,", "x.case:9: a slot of 5 pages; one of 1, 2, 4, 512"),
+        ("pages 4,", "pages 6,", "x.case:9: a slot of 6 pages; one of 1, 2, 3, 4"),
         ("host-page 1:", "host-page 1/2000:", "x.case:10: page 2000 of a slot; one of 0, 1"),
         ("host-page 1:", "host-page 512:", "x.case:10: page 512 of slot 0; it has 512 pages"),
         (": lazy", ": rw", "x.case:10: host page rw; rw is what every other page has"),

@@ -6,12 +6,14 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from random import Random
 
 import pytest
 
 from stage2fuzz import places
-from stage2fuzz.case.codec import encode
-from stage2fuzz.case.profile import profile_named
+from stage2fuzz.case.codec import CHOICES_AT, decode, encode, newest
+from stage2fuzz.case.profile import PROFILES, profile_named
+from stage2fuzz.case.scenario import RANGE_PAGES, SLOT_FIRSTS, SLOT_STRIDE, Backing, Op
 from stage2fuzz.case.text import parse
 from stage2fuzz.fuzz.greybox import Greybox
 from stage2fuzz.fuzz.harness import Harness, features
@@ -62,6 +64,7 @@ CANARIES = {
     "dirty_logging": "no-dirty-mark",
     "notifier": "no-retry",
     "block_split": "block-while-logging",
+    "lifecycle": "no-retry",
 }
 """For each target a planted bug that it must find within 600 inputs of one seed, or it is blind."""
 
@@ -136,3 +139,22 @@ def test_features_do_not_depend_on_what_was_run_before() -> None:
     features(bytes(range(120)), "model:v5.10", "map_race")
     assert features(b"", "model:v5.10", "map_race") == one
     assert features(bytes(range(120)), "model:v5.10", "map_race") != one
+
+
+def test_every_operation_backing_and_place_is_drawn_by_some_target() -> None:
+    draw = Random(1)
+    operations, backings, places, ranges, firsts = (set[int]() for _ in range(5))
+    for number in range(6000):
+        profile = PROFILES[TARGETS[number % len(TARGETS)]]
+        scenario = decode(newest(draw.randbytes(CHOICES_AT)), "", profile).scenario
+        backings |= {slot.backing for slot in scenario.slots}
+        firsts |= {slot.first for slot in scenario.slots}
+        for operation in (each for host in scenario.hosts for each in host):
+            operations.add(operation.op)
+            ranges.add(operation.pages)
+            places.add(operation.page % SLOT_STRIDE)
+    assert operations == set(Op)
+    assert backings == set(Backing)
+    assert ranges == set(RANGE_PAGES)
+    assert firsts == set(SLOT_FIRSTS)
+    assert len(places) > 50

@@ -41,7 +41,7 @@ def test_a_burst_says_which_runs_are_of_a_new_class(kernel: KernelEngine) -> Non
         burst = native.fuzz(case.schedule, number, 16, bytearray(COUNTERS))
         assert burst.runs == 17
         classes = []
-        for run, _lasso in burst.fresh:
+        for run, _lasso, _judged in burst.fresh:
             kernel.run(case.scenario, number + run - 1 if run else case.schedule)
             classes.append(native.library.s2_class())
         assert len(set(classes)) == len(classes)

@@ -7,6 +7,7 @@ from stage2fuzz.case.limits import check_scenario
 from stage2fuzz.case.scenario import (
     PLACES,
     RANGE_PAGES,
+    SLOT_FIRSTS,
     SLOT_PAGES,
     SLOT_STRIDE,
     Access,
@@ -68,6 +69,7 @@ def _drawn(draw: Random) -> Scenario:
             draw.random() < 0.15,
             draw.random() < 0.5,
             draw.random() < 0.1,
+            draw.choice((0, 0, 0, *SLOT_FIRSTS)),
         )
         for _ in range(draw.choice((1, 1, 2)))
     )
@@ -90,7 +92,7 @@ def _drawn(draw: Random) -> Scenario:
     host_pages = tuple(
         HostPage(each, draw.choice(list(Host)))
         for each in sorted(pages)
-        if each % SLOT_STRIDE < slots[each // SLOT_STRIDE].pages
+        if _holds(slots[each // SLOT_STRIDE], each % SLOT_STRIDE)
     )
     options = Options(
         draw.choice((40, 48)),
@@ -105,6 +107,10 @@ def _drawn(draw: Random) -> Scenario:
         draw.random() < 0.1,
     )
     return Scenario(slots, vcpus, hosts, host_pages, options)
+
+
+def _holds(slot: Slot, place: int) -> bool:
+    return slot.first <= place < slot.first + slot.pages
 
 
 def any_schedule(draw: Random, threads: int) -> Schedule:

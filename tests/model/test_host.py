@@ -4,7 +4,7 @@ import pytest
 
 from stage2fuzz import events as ev
 from stage2fuzz.arch import PAGE_SIZE, READ, WRITE
-from stage2fuzz.case.scenario import Access, Backing, HostOp, Op, Options, Scenario, Slot
+from stage2fuzz.case.scenario import Access, Backing, HostOp, Op, Options, Scenario, Slot, ipa_of
 from stage2fuzz.model.engine import ModelEngine
 from stage2fuzz.model.revision import parse_revision
 from stage2fuzz.schedule.base import FOREVER
@@ -71,3 +71,61 @@ def test_an_unmap_beyond_a_gib_lets_whoever_waits_in(
             elif kind == ev.RETURN and aux == ev.CALL_INVALIDATE_START:
                 let_in += holders[-3:] == [1, 0, 1]
     assert bool(let_in) == broken
+
+
+@pytest.mark.parametrize("revision", ["v5.10", "v6.12"])
+def test_a_notifier_unmaps_nothing_before_a_slot_that_begins_in_a_block(revision: str) -> None:
+    scenario = Scenario(
+        slots=(Slot(pages=512, backing=Backing.PMD, first=511),),
+        vcpus=((Access(READ, 511),),),
+        hosts=((HostOp(Op.MOVE, 511, 2),),),
+    )
+    events = trace(revision, scenario).events
+    unmapped = [(e[2], e[3]) for e in events_of(ev.CALL, events) if e[5] == ev.CALL_UNMAP]
+    assert unmapped == [(ipa_of(511), 512 * PAGE_SIZE)]
+
+
+@pytest.mark.parametrize("revision", ["v5.10", "v6.12"])
+def test_a_notifier_may_cover_any_range(revision: str) -> None:
+    scenario = Scenario(
+        slots=(Slot(pages=1024, backing=Backing.PMD),),
+        vcpus=((Access(READ, 0), Access(READ, 512)),),
+        hosts=((HostOp(Op.INVALIDATE, 300, 514),),),
+    )
+    events = trace(revision, scenario, (0, FOREVER), (1, FOREVER)).events
+    unmapped = [(e[2], e[3]) for e in events_of(ev.CALL, events) if e[5] == ev.CALL_UNMAP]
+    assert unmapped == [(ipa_of(300), 514 * PAGE_SIZE)]
+    assert not events_of(ev.BACKING, events)[1:]
+
+
+def test_who_may_not_sleep_keeps_the_lock() -> None:
+    slots = (Slot(pages=1 << 19, backing=Backing.PUD),)
+    contended = {}
+    for op in (Op.INVALIDATE, Op.INVALIDATE_NONBLOCK):
+        scenario = Scenario(
+            slots=slots,
+            vcpus=((Access(READ, 0),),),
+            hosts=((HostOp(op, 0, 1 << 18), HostOp(op, 511, 1 << 18)),),
+        )
+        held = 0
+        for seed in range(200):
+            events = ModelEngine(parse_revision("v6.1")).run(scenario, RandomWalk(seed)).events
+            held = max(
+                held, len([e for e in events_of(ev.LOCK, events) if e[1:3] == (1, ev.LOCK_MMU)])
+            )
+        contended[op] = held
+    assert contended == {Op.INVALIDATE: 5, Op.INVALIDATE_NONBLOCK: 4}
+
+
+@pytest.mark.parametrize("revision", ["v5.10", "v6.1", "v6.12"])
+def test_a_slot_that_was_deleted_comes_back_without_its_log(revision: str) -> None:
+    scenario = Scenario(
+        slots=(Slot(logging=True),),
+        vcpus=((Access(WRITE, 0),),),
+        hosts=((HostOp(Op.SLOT_CREATE), HostOp(Op.SLOT_DELETE), HostOp(Op.SLOT_CREATE)),),
+    )
+    events = trace(revision, scenario, (1, FOREVER), (0, FOREVER)).events
+    published = [(bool(e[3]), e[4]) for e in events_of(ev.SLOT, events)]
+    assert published == [(True, ev.SLOT_LOGGING), (False, ev.SLOT_LOGGING), (True, 0)]
+    assert not events_of(ev.MARK_DIRTY, events)
+    assert events_of(ev.ACCESS, events)

@@ -7,24 +7,29 @@ static struct kvm_memory_slot *slot_numbered(int number)
 	return last_memslot[number];
 }
 
-static void commit(int number)
+static void commit(int number, enum kvm_mr_change change)
 {
 	struct kvm_memory_slot *slot = slot_numbered(number);
 	struct kvm_memory_slot old = *slot;
 
 #if S2_HAS_COMMIT_REGION_POINTER
-	kvm_arch_commit_memory_region(&kvm, &old, slot, KVM_MR_FLAGS_ONLY);
+	kvm_arch_commit_memory_region(&kvm, &old, slot, change);
 #else
 	struct kvm_userspace_memory_region region = { .slot = number, .flags = slot->flags };
 
-	kvm_arch_commit_memory_region(&kvm, &region, &old, slot, KVM_MR_FLAGS_ONLY);
+	kvm_arch_commit_memory_region(&kvm, &region, &old, slot, change);
 #endif
 }
 
 /* The log was switched on or off; the slot's flags say which. */
 void s2_glue_commit_logging(int number)
 {
-	commit(number);
+	commit(number, KVM_MR_FLAGS_ONLY);
+}
+
+void s2_glue_commit_creation(int number)
+{
+	commit(number, KVM_MR_CREATE);
 }
 
 void s2_glue_protect_masked(int number, s2_u64 first_page, unsigned long mask)
@@ -83,18 +88,21 @@ static unsigned long hva_of(int number, u64 first)
 }
 #endif
 
-void s2_glue_invalidate(int number, s2_u64 first, s2_u64 size)
+void s2_glue_invalidate(int number, s2_u64 first, s2_u64 size, int may_block)
 {
 #if S2_HAS_GFN_RANGE
 	struct kvm_gfn_range range = range_of(number, first, size);
 	u64 end = range.slot->base_gfn + range.slot->npages;
 
+	/* virt/kvm hands over what lies in the slot. */
+	range.start = max(range.start, range.slot->base_gfn);
 	range.end = min(range.end, end);
+	range.may_block = may_block;
 	if (kvm_unmap_gfn_range(&kvm, &range))
 		s2_glue_flush_all(number);
 #else
 	if (kvm_unmap_hva_range(&kvm, hva_of(number, first), hva_of(number, first + size),
-				MMU_NOTIFIER_RANGE_BLOCKABLE))
+				may_block ? MMU_NOTIFIER_RANGE_BLOCKABLE : 0))
 		s2_glue_flush_all(number);
 #endif
 }

@@ -44,20 +44,32 @@ S2_OWN void run_seed(uint64_t seed)
 	guard_progress();
 }
 
-static int explore(uint64_t seed, int64_t count, uint64_t scenario, struct s2_told *told)
+/* What the judge says of the last run; where there is none, somebody else has to look at it. */
+S2_OWN int asked(s2_judge judge, int lasso)
 {
-	int trips = 0, lasso = 0, fresh = 0;
+	int said = judge ? judge(s2_log.events, s2_log.events_count, lasso) : 1;
+
+	return said ? said : s2_guard.crashed;
+}
+
+static int explore(uint64_t seed, int64_t count, uint64_t scenario, int64_t classes, s2_judge judge,
+		   struct s2_told *told)
+{
+	int trips = 0, lasso = 0, said = 0;
 
 	begin_guard();
 	estimate_length();
-	for (; count > 0 && !fresh; count--, seed++) {
+	for (; count > 0 && !said && told->classes < classes; count--, seed++) {
 		uint64_t class;
 
 		run_seed(seed);
 		trips = tripped_wires();
 		lasso = may_be_lasso();
 		class = mix(mix(fold(lasso), scenario), (uint64_t)trips);
-		fresh = remember(class ? class : 1) || s2_guard.crashed;
+		if (remember(class ? class : 1) || s2_guard.crashed) {
+			told->classes++;
+			said = asked(judge, lasso);
+		}
 		told->runs++;
 		told->steps += s2_sched.steps;
 		if (s2_sched.ended == S2_END_LIMIT) {
@@ -70,17 +82,20 @@ static int explore(uint64_t seed, int64_t count, uint64_t scenario, struct s2_to
 	told->restarts += take_restarts();
 	told->trips = trips;
 	told->lasso = lasso;
+	told->judged = said;
 	told->ended = s2_sched.ended;
-	return fresh;
+	return said != 0;
 }
 
 /* Run seeds `seed` .. `seed + count - 1` until one is worth judging: of a class that none had
  * before, or of a known class with other tripwires. Whether there was one, which is the last run
- * then; -1 is our own bug. `scenario` tells the classes of scenarios apart. */
-S2_PUBLIC int32_t s2_explore(uint64_t seed, int64_t count, uint64_t scenario, struct s2_told *told)
+ * then; -1 is our own bug. `scenario` tells the classes of scenarios apart; with a judge, those
+ * that it is content with are passed over. There are no more than `classes` new ones in `told`. */
+S2_PUBLIC int32_t s2_explore(uint64_t seed, int64_t count, uint64_t scenario, int64_t classes,
+			     s2_judge judge, struct s2_told *told)
 {
 	S2_DOOR(-1);
-	return explore(seed, count, scenario, told);
+	return explore(seed, count, scenario, classes, judge, told);
 }
 
 static int64_t run_bare(uint64_t seed, int64_t count)

@@ -38,7 +38,7 @@ S2_OWN s2_u64 unit_of(const struct s2_slot *slot, s2_u64 ipa)
 {
 	s2_u64 size = backing_size(slot->backing);
 
-	return slot->first + (ipa - slot->first) / size * size;
+	return slot->base + (ipa - slot->base) / size * size;
 }
 
 S2_OWN int number_of(const struct s2_slot *slot)

@@ -14,7 +14,8 @@
 #define S2_HOST_PAGES 64
 
 struct s2_slot {
-	s2_u64 first, end;
+	/* `base` is a multiple of every block, to which the host's mappings are aligned. */
+	s2_u64 base, first, end;
 	int pages, backing, flags, skewed, exists;
 	/* The dirty bitmap, sparse: the set bits in the order in which they were set. */
 	int dirty_count;

@@ -45,6 +45,9 @@ static int operate(int op, struct s2_slot *slot, s2_u64 first, s2_u64 size)
 	case S2_OP_SLOT_DELETE: return slot_delete(slot);
 	case S2_OP_TEARDOWN: return teardown();
 	case S2_OP_HYP_MAP: return hyp_map(first);
+	case S2_OP_INVALIDATE: return invalidate(slot, first, size, 1);
+	case S2_OP_INVALIDATE_NONBLOCK: return invalidate(slot, first, size, 0);
+	case S2_OP_SLOT_CREATE: return slot_create(slot);
 	}
 	return 0;
 }
@@ -56,7 +59,8 @@ S2_OWN void host_body(void)
 		[S2_OP_LOG_GET] = S2_CALL_LOG_GET, [S2_OP_LOG_CLEAR] = S2_CALL_LOG_CLEAR,
 		[S2_OP_AGE] = S2_CALL_AGE, [S2_OP_TEST_YOUNG] = S2_CALL_TEST_YOUNG,
 		[S2_OP_SLOT_DELETE] = S2_CALL_SLOT_DELETE, [S2_OP_TEARDOWN] = S2_CALL_TEARDOWN,
-		[S2_OP_HYP_MAP] = 0,
+		[S2_OP_HYP_MAP] = 0, [S2_OP_INVALIDATE] = 0, [S2_OP_INVALIDATE_NONBLOCK] = 0,
+		[S2_OP_SLOT_CREATE] = S2_CALL_SLOT_CREATE,
 	};
 	int index = s2_sched.current - s2_scenario.vcpus;
 
@@ -68,7 +72,9 @@ S2_OWN void host_body(void)
 		s2_u64 first = ipa_of(op->page), size = (s2_u64)op->pages * PAGE;
 		int call = calls[op->op];
 
-		if (!s2_vm.mapped || !slot->exists || first >= slot->end)
+		if (!s2_vm.mapped || first >= slot->end)
+			continue;
+		if (!slot->exists && op->op != S2_OP_SLOT_CREATE)
 			continue;
 		if (first + size > slot->end)
 			size = slot->end - first;

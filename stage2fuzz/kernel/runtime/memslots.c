@@ -118,3 +118,16 @@ S2_OWN int slot_delete(struct s2_slot *slot)
 	s2_unlock(S2_LOCK_SLOTS, 0);
 	return 0;
 }
+
+/* A memslot that was deleted is added again, its log off. */
+S2_OWN int slot_create(struct s2_slot *slot)
+{
+	s2_lock(S2_LOCK_SLOTS, 0);
+	if (!slot->exists) {
+		slot->dirty_count = 0;
+		publish(slot, slot->flags & ~S2_SLOT_LOGGING, 1);
+		s2_glue_commit_creation(number_of(slot));
+	}
+	s2_unlock(S2_LOCK_SLOTS, 0);
+	return 0;
+}

@@ -10,14 +10,14 @@ S2_OWN void publish_sequence(void)
 	s2_glue_sequence(s2_host.sequence, s2_host.invalidations);
 }
 
-static void invalidate_start(struct s2_slot *slot, s2_u64 first, s2_u64 size)
+static void invalidate_start(struct s2_slot *slot, s2_u64 first, s2_u64 size, int may_block)
 {
 	s2_record(S2_CALL, (int64_t)first, (int64_t)size, 0, S2_CALL_INVALIDATE_START);
 	s2_lock(S2_LOCK_MMU, 0);
 	s2_host.invalidations++;
 	publish_sequence();
 	s2_record(S2_INVALIDATE_BEGIN, (int64_t)first, (int64_t)size, s2_host.invalidations, 0);
-	s2_glue_invalidate(number_of(slot), first, size);
+	s2_glue_invalidate(number_of(slot), first, size, may_block);
 	s2_unlock(S2_LOCK_MMU, 0);
 	s2_record(S2_RETURN, (int64_t)first, (int64_t)size, 0, S2_CALL_INVALIDATE_START);
 }
@@ -32,6 +32,14 @@ static void invalidate_end(s2_u64 first, s2_u64 size)
 	s2_record(S2_INVALIDATE_END, (int64_t)first, (int64_t)size, s2_host.sequence, 0);
 	s2_unlock(S2_LOCK_MMU, 0);
 	s2_record(S2_RETURN, (int64_t)first, (int64_t)size, 0, S2_CALL_INVALIDATE_FINISH);
+}
+
+/* A notifier for exactly this range, after which the pages are what they were. */
+S2_OWN int invalidate(struct s2_slot *slot, s2_u64 first, s2_u64 size, int may_block)
+{
+	invalidate_start(slot, first, size, may_block);
+	invalidate_end(first, size);
+	return 0;
 }
 
 static void relocate(struct s2_slot *slot, s2_u64 unit, int host)
@@ -83,7 +91,7 @@ S2_OWN int move(struct s2_slot *slot, s2_u64 first, s2_u64 size)
 	s2_u64 step, length, start = host_range(slot, first, size, &step, &length);
 
 	lock_pages(slot, start, step, length);
-	invalidate_start(slot, start, length);
+	invalidate_start(slot, start, length, 1);
 	for (s2_u64 i = 0; i < MAX_CHANGED && i * step < length; i++) {
 		s2_point(S2_BACKING, (int64_t)(start + i * step));
 		relocate(slot, start + i * step, -1);
@@ -107,7 +115,7 @@ S2_OWN int protect(struct s2_slot *slot, s2_u64 first, s2_u64 size)
 	s2_u64 step, length, start = host_range(slot, first, size, &step, &length);
 
 	s2_lock(S2_LOCK_MMAP, 0);
-	invalidate_start(slot, start, length);
+	invalidate_start(slot, start, length, 1);
 	for (s2_u64 i = 0; i < MAX_CHANGED && i * step < length; i++) {
 		int host = host_page(slot, start + i * step)->host;
 
@@ -138,7 +146,7 @@ S2_OWN int change_pte(struct s2_slot *slot, s2_u64 first)
 	if (slot->backing != S2_BACKING_PAGE)
 		return 0;
 	lock_pages(slot, unit, PAGE, PAGE);
-	invalidate_start(slot, unit, PAGE);
+	invalidate_start(slot, unit, PAGE, 1);
 	s2_point(S2_BACKING, (int64_t)unit);
 	relocate(slot, unit, S2_GRANT_LAZY);
 	address = host_page(slot, unit)->address;

@@ -8,6 +8,7 @@
 S2_OWN void publish_sequence(void);
 /* Host operations on a range of a slot: their result. */
 S2_OWN int move(struct s2_slot *slot, s2_u64 first, s2_u64 size);
+S2_OWN int invalidate(struct s2_slot *slot, s2_u64 first, s2_u64 size, int may_block);
 S2_OWN int protect(struct s2_slot *slot, s2_u64 first, s2_u64 size);
 S2_OWN int unprotect(struct s2_slot *slot, s2_u64 first, s2_u64 size);
 S2_OWN int change_pte(struct s2_slot *slot, s2_u64 first);

@@ -38,6 +38,7 @@ static void read_slots(struct reader *from, struct s2_scenario *to)
 	to->slots = next_count(from, S2_MAX_SLOTS);
 	for (int i = 0; i < to->slots; i++) {
 		to->slot[i].pages = next_int(from);
+		to->slot[i].first = next_int(from);
 		to->slot[i].backing = next_int(from);
 		to->slot[i].readonly = next_int(from);
 		to->slot[i].logging = next_int(from);

@@ -49,7 +49,8 @@ static void set_up_slots(void)
 		int logged = s2_scenario.slot[i].logging &&
 			     s2_scenario.slot[i].backing != S2_BACKING_DEVICE;
 
-		slot->first = ipa_of((int64_t)i * S2_SLOT_STRIDE);
+		slot->base = ipa_of((int64_t)i * S2_SLOT_STRIDE);
+		slot->first = slot->base + (s2_u64)s2_scenario.slot[i].first * PAGE;
 		slot->pages = s2_scenario.slot[i].pages;
 		slot->end = slot->first + (s2_u64)slot->pages * PAGE;
 		slot->backing = s2_scenario.slot[i].backing;

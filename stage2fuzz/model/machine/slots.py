@@ -25,11 +25,14 @@ HOST_FLAGS: Final[dict[Host, int]] = {
 class MemorySlot:
     """struct kvm_memory_slot: what a fault handler reads of a slot."""
 
-    __slots__ = ("backing", "dirty", "end", "flags", "number", "skewed", "start")
+    __slots__ = ("backing", "base", "dirty", "end", "flags", "number", "skewed", "start")
 
     def __init__(self, number: int, slot: Slot) -> None:
         self.number = number
-        self.start = ipa_of(number * SLOT_STRIDE)
+        self.base = ipa_of(number * SLOT_STRIDE)
+        """A multiple of every block, below the slot or its start: the host's mappings are aligned
+        to it."""
+        self.start = self.base + slot.first * PAGE_SIZE
         self.end = self.start + slot.pages * PAGE_SIZE
         self.flags = SLOT_READONLY if slot.readonly else 0
         if slot.logging and slot.backing is not Backing.DEVICE:
@@ -47,7 +50,7 @@ class MemorySlot:
     def unit(self, ipa: int) -> int:
         """First IPA of the host mapping that holds ``ipa``."""
         size = self.backing.pages * PAGE_SIZE
-        return self.start + (ipa - self.start) // size * size
+        return self.base + (ipa - self.base) // size * size
 
 
 class HostPageState:

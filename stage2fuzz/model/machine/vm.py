@@ -214,8 +214,7 @@ class Vm(Memory):
             flags = HOST_READ | HOST_WRITE | device
             events.append((BACKING, SETUP, slot.start, size, self._home(slot, slot.start), flags))
         for unit, state in self.host.items():
-            owner = self.slot_of(unit)
-            assert owner is not None
+            owner = self.slots[page_of(unit) // SLOT_STRIDE]
             size = owner.backing.pages * PAGE_SIZE
             flags = self.host_flags(owner, state)
             events.append((BACKING, SETUP, unit, size, state.address, flags))

@@ -5,6 +5,7 @@ Each operation is a plain function of the running host thread: what changes mems
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Final
 
 from stage2fuzz.arch import PAGE_SIZE
@@ -16,6 +17,7 @@ from stage2fuzz.events import (
     CALL_LOG_DISABLE,
     CALL_LOG_ENABLE,
     CALL_LOG_GET,
+    CALL_SLOT_CREATE,
     CALL_SLOT_DELETE,
     CALL_TEARDOWN,
     CALL_TEST_YOUNG,
@@ -27,8 +29,24 @@ from stage2fuzz.events import (
 )
 from stage2fuzz.model.machine.slots import MemorySlot
 from stage2fuzz.model.mmu.kvm import Kvm, kvm_mmu_lock, kvm_mmu_unlock
-from stage2fuzz.model.mmu.memslots import log_clear, log_disable, log_enable, log_get, slot_delete
-from stage2fuzz.model.mmu.notifier import age, change_pte, move, protect, test_young, unprotect
+from stage2fuzz.model.mmu.memslots import (
+    log_clear,
+    log_disable,
+    log_enable,
+    log_get,
+    slot_create,
+    slot_delete,
+)
+from stage2fuzz.model.mmu.notifier import (
+    age,
+    change_pte,
+    invalidate,
+    invalidate_nonblock,
+    move,
+    protect,
+    test_young,
+    unprotect,
+)
 from stage2fuzz.model.pgtable.hyp import kvm_pgtable_hyp_map
 
 Operation = Callable[[Kvm, MemorySlot, int, int], int]
@@ -42,6 +60,8 @@ def host_thread(vm: Kvm, operations: tuple[HostOp, ...]) -> None:
             return  # the VM is gone, and every file descriptor of it
         number = operation.page // SLOT_STRIDE
         slot = next((s for s in vm.slots if s.number == number), None)
+        if slot is None and operation.op is Op.SLOT_CREATE:
+            slot = MemorySlot(number, replace(vm.scenario.slots[number], logging=False))
         if slot is None:
             continue
         start = ipa_of(operation.page)
@@ -97,4 +117,7 @@ OPERATIONS: Final[dict[Op, tuple[int, Operation]]] = {
     Op.SLOT_DELETE: (CALL_SLOT_DELETE, slot_delete),
     Op.TEARDOWN: (CALL_TEARDOWN, teardown),
     Op.HYP_MAP: (0, hyp_map),
+    Op.INVALIDATE: (0, invalidate),
+    Op.INVALIDATE_NONBLOCK: (0, invalidate_nonblock),
+    Op.SLOT_CREATE: (CALL_SLOT_CREATE, slot_create),
 }

@@ -158,3 +158,13 @@ def slot_delete(vm: Kvm, slot: MemorySlot, _start: int, _size: int) -> int:
         kvm_mmu_unlock(vm)
     vm.unlock(LOCK_SLOTS)
     return 0
+
+
+def slot_create(vm: Kvm, slot: MemorySlot, _start: int, _size: int) -> int:
+    """Add a memslot that was deleted again; without a dirty log nothing else is to be done."""
+    vm.lock(LOCK_SLOTS)
+    if _current(vm, slot) is None:
+        publish(vm, slot)
+        vm.caches[SPLIT_CACHE] = 0
+    vm.unlock(LOCK_SLOTS)
+    return 0

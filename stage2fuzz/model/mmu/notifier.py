@@ -29,17 +29,18 @@ as a notifier for a large range often does."""
 
 
 def kvm_mmu_notifier_invalidate_range_start(
-    vm: Kvm, slot: MemorySlot, start: int, size: int
+    vm: Kvm, slot: MemorySlot, start: int, size: int, may_block: bool = True
 ) -> None:
     """From here on no fault installs what the host is about to change.
 
-    A host mapping may be larger than the slot; only what lies in the slot is unmapped.
+    A host mapping may reach beyond both ends of the slot; only what lies in the slot is unmapped.
     """
     vm.record((CALL, vm.current, start, size, 0, CALL_INVALIDATE_START))
     kvm_mmu_lock(vm)
     vm.notifier_count += 1
     vm.record((INVALIDATE_BEGIN, vm.current, start, size, vm.notifier_count, 0))
-    kvm_unmap_gfn_range(vm, start, min(size, slot.end - start))
+    first, end = max(start, slot.start), min(start + size, slot.end)
+    kvm_unmap_gfn_range(vm, first, end - first, may_block)
     kvm_mmu_unlock(vm)
     vm.record((RETURN, vm.current, start, size, 0, CALL_INVALIDATE_START))
 
@@ -55,9 +56,9 @@ def kvm_mmu_notifier_invalidate_range_end(vm: Kvm, start: int, size: int) -> Non
     vm.record((RETURN, vm.current, start, size, 0, CALL_INVALIDATE_FINISH))
 
 
-def kvm_unmap_gfn_range(vm: Kvm, start: int, size: int) -> None:
+def kvm_unmap_gfn_range(vm: Kvm, start: int, size: int, may_block: bool) -> None:
     """Unmap and flush a range in parts."""
-    stage2_apply_range(vm, start, size, vm.pgtable.kvm_pgtable_stage2_unmap)
+    stage2_apply_range(vm, start, size, vm.pgtable.kvm_pgtable_stage2_unmap, may_block)
 
 
 def _host_range(slot: MemorySlot, start: int, size: int) -> tuple[list[int], int, int]:
@@ -78,6 +79,20 @@ def move(vm: Kvm, slot: MemorySlot, start: int, size: int) -> int:
         _relocate(vm, slot, unit)
     kvm_mmu_notifier_invalidate_range_end(vm, first, length)
     _unlock_pages(vm, slot, units)
+    return 0
+
+
+def invalidate(vm: Kvm, slot: MemorySlot, start: int, size: int) -> int:
+    """A notifier for exactly this range, after which the pages are what they were."""
+    kvm_mmu_notifier_invalidate_range_start(vm, slot, start, size)
+    kvm_mmu_notifier_invalidate_range_end(vm, start, size)
+    return 0
+
+
+def invalidate_nonblock(vm: Kvm, slot: MemorySlot, start: int, size: int) -> int:
+    """The same from where nobody may sleep, so that mmu_lock is held throughout."""
+    kvm_mmu_notifier_invalidate_range_start(vm, slot, start, size, may_block=False)
+    kvm_mmu_notifier_invalidate_range_end(vm, start, size)
     return 0
 
 

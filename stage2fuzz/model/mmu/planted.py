@@ -142,10 +142,10 @@ def relax_at_the_wrong_level(
 
 
 @spoil("unlock_before_tlbi", kvm_unmap_gfn_range, (kvm_mmu_notifier_invalidate_range_start,))
-def unmap_without_lock(target: Function, vm: Kvm, start: int, size: int) -> None:
+def unmap_without_lock(target: Function, vm: Kvm, start: int, size: int, may_block: bool) -> None:
     """mmu_lock is dropped before the range is unmapped and flushed."""
     kvm_mmu_unlock(vm)
-    target(vm, start, size)
+    target(vm, start, size, may_block)
 
 
 spoil("unlock_before_tlbi", kvm_mmu_unlock, (kvm_mmu_notifier_invalidate_range_start,))(nothing)

@@ -26,8 +26,8 @@ FIRST: Final = 500
 """Schedules of a scenario's first turn; each later pass over the scenarios has twice as many."""
 SCHEDULES: Final = 20_000
 """Of one turn at most."""
-CLASSES: Final = 200
-"""Judged in one turn; they cost fifty times what the others do."""
+CLASSES: Final = 20_000
+"""Judged in one turn at most."""
 SEED_STRIDE: Final = 1 << 32
 """Between the first schedules of two campaigns."""
 

@@ -17,6 +17,7 @@ from stage2fuzz.kernel.abi import Told
 from stage2fuzz.kernel.explore import explore
 from stage2fuzz.kernel.native import Native
 from stage2fuzz.oracles.judge import judge
+from stage2fuzz.oracles.native.binding import NativeJudge
 from stage2fuzz.oracles.violation import Violation
 from stage2fuzz.process.checked import count
 from stage2fuzz.process.frames import Frame
@@ -76,25 +77,50 @@ class Done:
     found: dict[str, Found] = field(default_factory=dict)
 
 
-def take(native: Native, turn: Turn) -> Done:
-    """Run a turn to its end: in the child."""
+def take(native: Native, turn: Turn, compiled: NativeJudge | None = None) -> Done:
+    """Run a turn to its end: in the child.
+
+    With the ``compiled`` oracles only runs to which they object in a new way come here, and some
+    to which nobody does; Python finds the words, and differs from them never: ModelError.
+    """
     told, done = Told(), Done()
+    sets: dict[int, list[str]] = {}
     scenario = turn.scenario
     vcpus, threads = len(scenario.vcpus), scenario.threads
-    for kept in explore(native, scenario, turn.seed, turn.schedules, turn.number, told):
-        done.classes += 1
-        for violation in judge(kept.trace.events, turn.rules, vcpus, threads, lasso=kept.lasso):
-            signature = violation.signature
-            done.seen[signature] = done.seen.get(signature, 0) + 1
-            if signature not in done.found:
-                done.found[signature] = Found(violation, kept.trace.schedule, told.runs)
-        done.judged += 1
+    if compiled is not None:
+        compiled.begin()
+        compiled.scenario(turn.rules, vcpus, threads)
+    asked = compiled.address if compiled is not None else None
+    for kept in explore(
+        native, scenario, turn.seed, turn.schedules, turn.number, told, turn.classes, asked
+    ):
+        said = judge(kept.trace.events, turn.rules, vcpus, threads, lasso=kept.lasso)
+        if compiled is not None:
+            compiled.check(said)
+        for violation in said:
+            if violation.signature not in done.found:
+                found = Found(violation, kept.trace.schedule, told.runs)
+                done.found[violation.signature] = found
+        signatures = [violation.signature for violation in said]
+        if compiled is not None and compiled.number >= 0:
+            sets[compiled.number] = signatures
+        else:
+            _count_runs(done.seen, signatures, 1)
         done.crashed = kept.trace.events[-1][0] == CRASH
-        if done.classes == turn.classes or time.monotonic() > turn.until:
+        if time.monotonic() > turn.until:
             break
+    for number, signatures in sets.items():
+        assert compiled is not None
+        _count_runs(done.seen, signatures, compiled.runs(number))
+    done.classes = done.judged = told.classes
     done.runs, done.inconclusive, done.restarts = told.runs, told.inconclusive, told.restarts
     done.forgotten, done.limits = told.forgotten, told.by_limit()
     return done
+
+
+def _count_runs(seen: dict[str, int], signatures: list[str], runs: int) -> None:
+    for signature in signatures:
+        seen[signature] = seen.get(signature, 0) + runs
 
 
 def to_question(turn: Turn) -> Frame:

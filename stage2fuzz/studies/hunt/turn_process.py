@@ -10,6 +10,7 @@ from typing import Final
 from stage2fuzz.errors import InputError
 from stage2fuzz.events import CRASH, Event
 from stage2fuzz.oracles.judge import judge
+from stage2fuzz.oracles.native.build import library as compiled_judge
 from stage2fuzz.oracles.violation import Category, Violation
 from stage2fuzz.process.child import Child
 from stage2fuzz.process.end import DiedError, End
@@ -30,7 +31,7 @@ class TurnProcess:
             file.truncate(mmap.PAGESIZE)
             self._place = os.dup(file.fileno())
         self._running = mmap.mmap(self._place, mmap.PAGESIZE)
-        arguments = (str(library), str(self._place))
+        arguments = (str(library), str(self._place), str(compiled_judge() or ""))
         self._child = Child(SERVER, arguments, inherited=(self._place,))
         self.turn: Turn | None = None
         """The one that is being taken."""

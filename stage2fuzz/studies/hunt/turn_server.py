@@ -1,7 +1,7 @@
-"""Takes turns until there are no more: ``python -m ... LIBRARY FD``.
+"""Takes turns until there are no more: ``python -m ... LIBRARY FD JUDGE``.
 
 The seed that runs is written to the file descriptor's page, where the asker can read it when
-kernel code has taken this process down.
+kernel code has taken this process down. JUDGE is the library of the compiled oracles, or empty.
 """
 
 import ctypes
@@ -10,20 +10,22 @@ import sys
 from pathlib import Path
 
 from stage2fuzz.kernel.native import Native
+from stage2fuzz.oracles.native.binding import NativeJudge
 from stage2fuzz.process.frames import Frame
 from stage2fuzz.process.serve import serve
 from stage2fuzz.studies.hunt.turn import parse_turn, take, to_answer
 
 
-def main(library: str, place: str) -> None:
+def main(library: str, place: str, judge: str) -> None:
     """Take turns until there are no more."""
     native = Native(Path(library))
+    compiled = NativeJudge(Path(judge)) if judge else None
     running = mmap.mmap(int(place), mmap.PAGESIZE)
     native.watch(ctypes.c_uint64.from_buffer(running))
 
     def answers(question: Frame) -> list[Frame]:
         turn = parse_turn(question)
-        return [to_answer(take(native, turn), turn.scenario)]
+        return [to_answer(take(native, turn, compiled), turn.scenario)]
 
     serve(answers)
 
