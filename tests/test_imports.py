@@ -67,7 +67,7 @@ PARTS = (
     ),
     part(
         "confirm",
-        "arch case errors events process run schedule",
+        "arch case engine errors events process run schedule",
         "a schedule forced onto a real kernel",
     ),
     part("fuzz_targets", "case engine errors fuzz places", "scripts; all of Atheris"),

@@ -6,6 +6,7 @@ from stage2fuzz.case.case import Case
 from stage2fuzz.confirm.orders import check_scenario
 from stage2fuzz.confirm.plan import Plan, ends_of_items, make_plan
 from stage2fuzz.confirm.rules import RULES, TLB_ORACLES
+from stage2fuzz.engine import ENGINES, kind_of
 from stage2fuzz.errors import InputError
 from stage2fuzz.events import FAULT
 from stage2fuzz.run import Outcome, run
@@ -31,7 +32,7 @@ def prepare(case: Case, where: str, oracle: str = "") -> Subject:
 
     ``oracle`` is the one that the finding is about; all that speak where it is empty.
     """
-    if not case.engine.startswith("kernel:"):
+    if kind_of(case.engine) is not ENGINES["kernel"]:
         right = "a kernel's: --engine kernel:TREE runs it on one first"
         raise InputError(where, f"is a case of {case.engine}, not of a kernel", right)
     check_scenario(case.scenario, where)
