@@ -18,7 +18,7 @@ def checked(folder: Path, compiler: str, *flags: str, emulator: tuple[str, ...] 
     program = folder / "check"
     command = [compiler, "-O2", "-g", "-Wall", "-fno-omit-frame-pointer", *flags]
     done = subprocess.run(
-        [*command, f"-I{RUNTIME}", str(CHECK), "-o", str(program)],
+        [*command, "-iquote", str(RUNTIME), str(CHECK), "-o", str(program)],
         capture_output=True,
         text=True,
         check=False,

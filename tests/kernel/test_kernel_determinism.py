@@ -9,7 +9,7 @@ from random import Random
 
 import pytest
 
-from stage2fuzz.case.codec import decode
+from stage2fuzz.case.codec import CHOICES_AT, decode, newest
 from stage2fuzz.case.profile import PROFILES, profile_named
 from stage2fuzz.case.scenario import Op
 from stage2fuzz.kernel.adapter import KernelEngine
@@ -24,7 +24,7 @@ PROGRAM = f"""
 import sys
 from pathlib import Path
 from random import Random
-from stage2fuzz.case.codec import decode
+from stage2fuzz.case.codec import CHOICES_AT, decode, newest
 from stage2fuzz.kernel.adapter import KernelEngine
 from stage2fuzz.kernel.build import build
 from stage2fuzz.case.profile import PROFILES, profile_named
@@ -36,7 +36,7 @@ print(engine.build)
 for name in PROFILES:
     for seed in range({SCENARIOS}):
         draw = Random(f"{{name}} {{seed}}")
-        scenario = decode(draw.randbytes(97), "", profile_named(name)).scenario
+        scenario = decode(newest(draw.randbytes(CHOICES_AT)), "", profile_named(name)).scenario
         made = engine.run(scenario, strategy(draw.choice(("breaker", "random", "pct")), seed))
         print(name, seed, made.schedule, event_log(made.events))
         engine.native.run_seed(seed)
@@ -65,7 +65,7 @@ def test_the_scenarios_have_host_operations_of_every_kind() -> None:
     for name in PROFILES:
         for seed in range(SCENARIOS):
             draw = Random(f"{name} {seed}")
-            scenario = decode(draw.randbytes(97), "", profile_named(name)).scenario
+            scenario = decode(newest(draw.randbytes(CHOICES_AT)), "", profile_named(name)).scenario
             seen |= {each.op for host in scenario.hosts for each in host}
     assert seen == set(Op)
 
