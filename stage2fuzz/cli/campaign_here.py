@@ -7,7 +7,7 @@ from typing import Final, NoReturn
 
 from stage2fuzz.cli.campaign_view import done, line
 from stage2fuzz.cli.interrupt import on_signals
-from stage2fuzz.cli.progress import Progress
+from stage2fuzz.cli.progress import ProgressLine
 from stage2fuzz.findings import campaigns
 from stage2fuzz.findings.figures import Figures, figures_of
 from stage2fuzz.findings.states import ENDED, CampaignState
@@ -43,7 +43,7 @@ def run_here(store: Store, number: int, service: str, workers: int, quiet: bool)
 
 def watch(store: Store, number: int, check: Callable[[], None], quiet: bool) -> Figures:
     """Show the figures until the campaign has ended or paused itself; the last ones."""
-    with Progress(quiet) as progress:
+    with ProgressLine(quiet) as progress:
         while True:
             figures = figures_of(store.engine, number)
             state, note = figures.campaign.state, figures.campaign.note

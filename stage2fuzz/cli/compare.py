@@ -18,7 +18,7 @@ from stage2fuzz.cli.exits import FOUND, INCONCLUSIVE
 from stage2fuzz.cli.guarded import run_guarded
 from stage2fuzz.cli.options import Json, check_range
 from stage2fuzz.cli.output import emit, say
-from stage2fuzz.cli.progress import Progress
+from stage2fuzz.cli.progress import ProgressLine
 from stage2fuzz.engine import engine_of
 from stage2fuzz.errors import InputError
 from stage2fuzz.fuzz.outbox import write_whole
@@ -61,7 +61,7 @@ def compare_engines(
     found: dict[str, list[Difference]] = {}
     total = 0
     begun = time.monotonic()
-    with Progress(as_json) as progress:
+    with ProgressLine(as_json) as progress:
         work = _of_cases(cases, seed) if cases else _random(pair[0], seconds, seed)
         for scenario, number in work:
             difference = compare(*pair, scenario, number)

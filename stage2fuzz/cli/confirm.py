@@ -11,7 +11,7 @@ from stage2fuzz.cli.builds import warn_of_build
 from stage2fuzz.cli.named import load, stored
 from stage2fuzz.cli.options import DEFAULT_DATABASE, CaseName, Database, Json
 from stage2fuzz.cli.output import emit, write
-from stage2fuzz.cli.progress import Progress
+from stage2fuzz.cli.progress import ProgressLine
 from stage2fuzz.cli.terminal import console
 from stage2fuzz.confirm.reproducers import COMMAND, reproducer_of
 from stage2fuzz.confirm.session import Answer, confirm
@@ -72,7 +72,7 @@ def confirm_case(
     chosen = kernel or tree
     if chosen is None:
         return
-    with Progress(as_json) as progress:
+    with ProgressLine(as_json) as progress:
         images = [_image(each, progress) for each in (chosen, fixed) if each is not None]
         done, *controls = (confirm(each, subject, times, progress.update) for each in images)
         control = controls[0] if controls else None
@@ -85,6 +85,6 @@ def confirm_case(
     raise typer.Exit(EXITS[done.answer])
 
 
-def _image(path: Path, progress: Progress) -> Path:
+def _image(path: Path, progress: ProgressLine) -> Path:
     """The image itself, or one that is built of a tree."""
     return build_kernel(path, progress=progress.update) if path.is_dir() else path

@@ -18,7 +18,7 @@ from stage2fuzz.cli.interrupt import on_signals
 from stage2fuzz.cli.named import load, stored
 from stage2fuzz.cli.options import DEFAULT_DATABASE, CaseName, Database, Json, check_range
 from stage2fuzz.cli.output import emit, say, write
-from stage2fuzz.cli.progress import Progress
+from stage2fuzz.cli.progress import ProgressLine
 from stage2fuzz.engine import kind_of
 from stage2fuzz.oracles.violation import Violation
 from stage2fuzz.process.guard import Pulse
@@ -143,7 +143,7 @@ def _search(exploration: Exploration, scenario: Scenario, most: int, quiet: bool
         """End the search between two executions; what was seen is told."""
         exploration.interrupted = True
 
-    with on_signals(signal.SIGINT, act=stop), Progress(quiet) as progress:
+    with on_signals(signal.SIGINT, act=stop), ProgressLine(quiet) as progress:
         while not exploration.interrupted and search.advance():
             outcome = run_scheduled(exploration.engine, scenario, search)
             pulse.beat()

@@ -8,7 +8,7 @@ import typer
 from stage2fuzz.cli.exits import FOUND
 from stage2fuzz.cli.options import Jobs, Json, check_range, cores
 from stage2fuzz.cli.output import emit, say
-from stage2fuzz.cli.progress import Progress
+from stage2fuzz.cli.progress import ProgressLine
 from stage2fuzz.cli.trees import Cache, Tree
 from stage2fuzz.kernel.faults import FAULTS
 from stage2fuzz.studies.hunt.mutants import ROUNDS, Result, budget, run_mutants
@@ -28,7 +28,7 @@ def mutants(
     """Plant faults in a copy of TREE and say which oracle found each, after how many schedules."""
     check_range("--rounds", rounds, 1, MAX_ROUNDS)
     results: list[Result] = []
-    with Progress(as_json) as progress:
+    with ProgressLine(as_json) as progress:
         for result in run_mutants(tree, cache, only or (), cores(jobs), rounds):
             results.append(result)
             done = len(results) / len(only or FAULTS)

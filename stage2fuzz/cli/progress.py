@@ -9,7 +9,7 @@ from typing import Self
 from stage2fuzz.cli.terminal import LINE_SECONDS, console
 
 
-class Progress:
+class ProgressLine:
     """What a long command says while it works: always on a terminal, else now and then."""
 
     def __init__(self, quiet: bool = False) -> None:

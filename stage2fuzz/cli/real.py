@@ -7,8 +7,8 @@ import typer
 
 from stage2fuzz.case.text import format_case
 from stage2fuzz.cli.output import emit, say, write
-from stage2fuzz.cli.progress import Progress
-from stage2fuzz.confirm.against import Comparison, Difference, against, differences_in_words
+from stage2fuzz.cli.progress import ProgressLine
+from stage2fuzz.confirm.against import Comparison, HostDifference, against, differences_in_words
 
 SHOWN = 20
 
@@ -17,9 +17,9 @@ def compare_real(
     engine: str, image: Path, seconds: int, seed: int, output: Path | None, as_json: bool
 ) -> None:
     """Random sequential cases on both; print and keep the differences; exit 1 if there are any."""
-    found: list[Difference] = []
+    found: list[HostDifference] = []
     begun = time.monotonic()
-    with Progress(as_json) as progress:
+    with ProgressLine(as_json) as progress:
 
         def told(done: Comparison) -> None:
             line = f"{done.cases} cases, {len(found)} differ"
@@ -46,7 +46,7 @@ def compare_real(
     raise typer.Exit(1 if found else 0 if done.cases else 3)
 
 
-def _record(engine: str, done: Comparison, found: list[Difference]) -> dict[str, object]:
+def _record(engine: str, done: Comparison, found: list[HostDifference]) -> dict[str, object]:
     return {
         "engine": engine,
         "release": done.release,

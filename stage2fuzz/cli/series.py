@@ -7,7 +7,7 @@ import typer
 from stage2fuzz.case.text import format_case
 from stage2fuzz.cli.options import Json, check_range
 from stage2fuzz.cli.output import emit, say
-from stage2fuzz.cli.progress import Progress
+from stage2fuzz.cli.progress import ProgressLine
 from stage2fuzz.cli.tables import Table
 from stage2fuzz.studies.series import FAULTS, REVISIONS, Cell, SeriesFault, cells, first_difference
 
@@ -26,7 +26,7 @@ def series(
         check_range(name, value, 1, MAX_SCHEDULES)
     begun: list[SeriesFault] = []
     whole = schedules * len(REVISIONS) * len(FAULTS) + 2 * compare
-    with Progress(as_json) as progress:
+    with ProgressLine(as_json) as progress:
 
         def seen(revision: str, fault: SeriesFault) -> None:
             progress.update(f"{revision}: {fault.name}", schedules * len(begun) / whole)

@@ -16,7 +16,7 @@ from stage2fuzz.arch import ACCESS_NAMES, FAULT_NAMES
 from stage2fuzz.case.case import Case
 from stage2fuzz.case.scenario import SLOT_STRIDE, Backing, Op, Scenario, page_of
 from stage2fuzz.confirm.draw import draw
-from stage2fuzz.confirm.machine import Machine, MachineError
+from stage2fuzz.confirm.machine import MachineError, VirtualMachine
 from stage2fuzz.confirm.observe import Observation, observe
 from stage2fuzz.confirm.orders import orders
 from stage2fuzz.confirm.plan import items_of
@@ -32,7 +32,7 @@ DONE, MMIO, ABORTED = "done", "an exit for MMIO", "an exception of the guest"
 
 
 @dataclass(frozen=True, slots=True)
-class Difference:
+class HostDifference:
     """The first thing in which engine and kernel differ in one case."""
 
     seed: int
@@ -57,12 +57,12 @@ def against(
     image: Path,
     seconds: float,
     seed: int,
-    found: Callable[[Difference], None],
+    found: Callable[[HostDifference], None],
     progress: Callable[[Comparison], None] = lambda _: None,
 ) -> Comparison:
     """Run cases from ``seed`` on for so long; ``found`` gets each difference."""
     done = Comparison()
-    with Machine(image, THREADS + 1) as machine:
+    with VirtualMachine(image, THREADS + 1) as machine:
         done.release = machine.release
         end = time.monotonic() + seconds
         while time.monotonic() < end:
@@ -90,7 +90,7 @@ def against(
     return done
 
 
-def _on(machine: Machine, scenario: Scenario, order: list[int]) -> list[str]:
+def _on(machine: VirtualMachine, scenario: Scenario, order: list[int]) -> list[str]:
     """All items of each thread in turn, and the log at the end."""
     alone = " ".join(str(thread) for thread in order for _ in range(items_of(scenario, thread)))
     return machine.order(*orders(scenario), f"alone {alone}", "dirty", "drop")
@@ -98,10 +98,10 @@ def _on(machine: Machine, scenario: Scenario, order: list[int]) -> list[str]:
 
 def _first(
     seed: int, case: Case, engine: dict[str, str], kernel: dict[str, str]
-) -> Difference | None:
+) -> HostDifference | None:
     for topic, words in engine.items():
         if kernel.get(topic, "nothing") != words:
-            return Difference(seed, case, topic, words, kernel.get(topic, "nothing"))
+            return HostDifference(seed, case, topic, words, kernel.get(topic, "nothing"))
     return None
 
 
@@ -212,7 +212,7 @@ def of_kernel(scenario: Scenario, seen: Observation) -> dict[str, str]:
     return told
 
 
-def differences_in_words(difference: Difference, engine: str, release: str) -> Iterator[str]:
+def differences_in_words(difference: HostDifference, engine: str, release: str) -> Iterator[str]:
     """The lines that show one difference to a person."""
     yield f"seed {difference.seed}, {difference.topic}:"
     yield f"  {engine}: {difference.engine}"

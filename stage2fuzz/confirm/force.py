@@ -9,7 +9,7 @@ from stage2fuzz.confirm.plan import Plan, Stop
 
 
 @dataclass(slots=True)
-class Held:
+class HeldThread:
     """A thread that stood where the plan wants it."""
 
     thread: int
@@ -21,7 +21,7 @@ class Held:
 class Forced:
     """How far the plan could be followed."""
 
-    held: list[Held] = field(default_factory=list)
+    held: list[HeldThread] = field(default_factory=list)
     missed: str = ""
     """Where it could not be followed any more; empty where it could be to its end."""
 
@@ -47,7 +47,7 @@ def force(plan: Plan, driver: Driver, start: Callable[[], None]) -> Forced:
             place = places.setdefault(step.thread, _Place())
             _go(driver, step.thread, place, step.stop, watched[step.thread])
             stack = driver.stack(step.thread) if step.stop.anchor is not Anchor.ITEM else []
-            forced.held.append(Held(step.thread, step.stop, tuple(stack)))
+            forced.held.append(HeldThread(step.thread, step.stop, tuple(stack)))
             if step.stop.anchor is Anchor.PUBLISHED:
                 # A fault that begins before the grace period does would be waited for as well.
                 driver.settle(step.thread, Anchor.COMMIT)

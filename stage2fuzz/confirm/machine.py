@@ -40,7 +40,7 @@ class MachineError(Exception):
     """The machine does not boot, died, or did not answer in time; its text says which."""
 
 
-class Machine:
+class VirtualMachine:
     """A booted machine that obeys orders; use it in a ``with``."""
 
     def __init__(
@@ -95,7 +95,7 @@ class Machine:
             self.close()
             raise
 
-    def __enter__(self) -> "Machine":
+    def __enter__(self) -> "VirtualMachine":
         return self
 
     def __exit__(

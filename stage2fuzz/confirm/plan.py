@@ -39,7 +39,7 @@ class Stop:
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class PlannedStep:
     """Let ``thread`` run until ``stop`` and hold it there."""
 
     thread: int
@@ -50,7 +50,7 @@ class Step:
 class Plan:
     """The steps in order; each thread begins held before its first item and is free at the end."""
 
-    steps: tuple[Step, ...]
+    steps: tuple[PlannedStep, ...]
     lost: int
     """Orders of the run that these anchors cannot keep; 0 where all are kept."""
 
@@ -79,7 +79,7 @@ def make_plan(scenario: Scenario, events: Sequence[Event]) -> Plan:
     _order(blocks, events)
     sequence, lost = _sort(blocks)
     _leave_locks(sequence, blocks)
-    steps: list[Step] = []
+    steps: list[PlannedStep] = []
     following = _followers(blocks)
     for place, number in enumerate(sequence):
         after = sequence[place + 1] if place + 1 < len(sequence) else -1
@@ -88,7 +88,7 @@ def make_plan(scenario: Scenario, events: Sequence[Event]) -> Plan:
             continue
         thread = blocks[number].thread
         stop = blocks[next_of_thread].start if next_of_thread is not None else None
-        steps.append(Step(thread, stop or Stop(items_of(scenario, thread), Anchor.ITEM, 1)))
+        steps.append(PlannedStep(thread, stop or Stop(items_of(scenario, thread), Anchor.ITEM, 1)))
     return Plan(tuple(steps), lost)
 
 

@@ -10,7 +10,7 @@ from stage2fuzz.confirm.anchors import RETURNS, resolve
 from stage2fuzz.confirm.driver import StubDriver
 from stage2fuzz.confirm.force import Forced, force
 from stage2fuzz.confirm.gdbstub import StubError
-from stage2fuzz.confirm.machine import Machine, MachineError
+from stage2fuzz.confirm.machine import MachineError, VirtualMachine
 from stage2fuzz.confirm.observe import Observation, observe
 from stage2fuzz.confirm.orders import orders
 from stage2fuzz.confirm.rules import LOG_FIRST, RULES
@@ -36,7 +36,7 @@ class Answer(StrEnum):
 
 
 @dataclass(slots=True)
-class Run:
+class ForcedRun:
     """One run on a machine."""
 
     answer: Answer
@@ -52,8 +52,8 @@ class Confirmation:
 
     image: Path
     release: str
-    runs: list[Run] = field(default_factory=list)
-    serial: Run | None = None
+    runs: list[ForcedRun] = field(default_factory=list)
+    serial: ForcedRun | None = None
     """The same accesses and operations one after another: what needs no race."""
     names: dict[int, str] = field(default_factory=dict)
     """The functions of the addresses on the stacks."""
@@ -72,11 +72,11 @@ class Confirmation:
         return sum(run.answer is answer for run in self.runs)
 
 
-Progress = Callable[[str], None]
+ProgressLine = Callable[[str], None]
 
 
 def confirm(
-    image: Path, subject: Subject, times: int, progress: Progress = lambda _: None
+    image: Path, subject: Subject, times: int, progress: ProgressLine = lambda _: None
 ) -> Confirmation:
     """Boot ``image`` once; the control, then the forced schedule ``times`` times.
 
@@ -87,7 +87,7 @@ def confirm(
     options = "hugepagesz=1G hugepages=2" if huge else ""
     memory = HUGE_MEMORY if huge else MEMORY
     progress(f"booting {image.name}")
-    with Machine(image, scenario.threads + 1, memory, options) as machine:
+    with VirtualMachine(image, scenario.threads + 1, memory, options) as machine:
         try:
             return confirm_on(machine, image, subject, times, progress)
         except (MachineError, StubError) as error:
@@ -95,7 +95,7 @@ def confirm(
 
 
 def confirm_on(
-    machine: Machine, image: Path, subject: Subject, times: int, progress: Progress
+    machine: VirtualMachine, image: Path, subject: Subject, times: int, progress: ProgressLine
 ) -> Confirmation:
     """The same on a machine that runs already."""
     done = Confirmation(image, machine.release)
@@ -120,19 +120,23 @@ def confirm_on(
     return done
 
 
-def _serial(machine: Machine, subject: Subject, log_first: bool) -> Run:
+def _serial(machine: VirtualMachine, subject: Subject, log_first: bool) -> ForcedRun:
     scenario = subject.case.scenario
     lines = machine.order(*orders(scenario))
     lines += machine.order("alone " + " ".join(map(str, subject.serial)))
     lines += machine.order(f"probe {'log' if log_first else 'write'}", "drop")
     seen = observe(lines)
     shown = _shown(scenario, seen, subject.rules)
-    return Run(Answer.CONFIRMED if shown else Answer.REFUTED, shown, seen)
+    return ForcedRun(Answer.CONFIRMED if shown else Answer.REFUTED, shown, seen)
 
 
 def _forced(
-    machine: Machine, driver: StubDriver, subject: Subject, rules: Sequence[str], log_first: bool
-) -> Run:
+    machine: VirtualMachine,
+    driver: StubDriver,
+    subject: Subject,
+    rules: Sequence[str],
+    log_first: bool,
+) -> ForcedRun:
     """One forced run; ``rules`` are those that the control did not show."""
     scenario, plan = subject.case.scenario, subject.plan
     *described, make = orders(scenario)
@@ -153,7 +157,7 @@ def _forced(
         answer = Answer.NOT_REACHED
     else:
         answer = Answer.REFUTED
-    return Run(answer, shown, seen, forced)
+    return ForcedRun(answer, shown, seen, forced)
 
 
 def _shown(scenario: Scenario, seen: Observation, rules: Sequence[str]) -> dict[str, str]:

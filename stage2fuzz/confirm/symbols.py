@@ -12,7 +12,7 @@ from typing import Final
 
 from stage2fuzz.confirm.anchors import wanted_symbols
 from stage2fuzz.confirm.initrd import default_cache
-from stage2fuzz.confirm.machine import Machine
+from stage2fuzz.confirm.machine import VirtualMachine
 
 VERSION: Final = 1
 
@@ -20,7 +20,7 @@ VERSION: Final = 1
 class Symbols:
     """Those of one image; what the cache lacks is asked of the running machine."""
 
-    def __init__(self, image: Path, machine: Machine, cache: Path | None = None) -> None:
+    def __init__(self, image: Path, machine: VirtualMachine, cache: Path | None = None) -> None:
         with image.open("rb") as file:
             digest = hashlib.file_digest(file, "sha256").hexdigest()[:24]
         self._path = (cache or default_cache()) / f"symbols-{VERSION}-{digest}.json"

@@ -6,7 +6,7 @@ from stage2fuzz.arch import ACCESS_NAMES, FAULT_NAMES
 from stage2fuzz.case.scenario import page_of
 from stage2fuzz.case.text import format_case
 from stage2fuzz.confirm.observe import Observation
-from stage2fuzz.confirm.session import Answer, Confirmation, Run
+from stage2fuzz.confirm.session import Answer, Confirmation, ForcedRun
 from stage2fuzz.confirm.subject import Subject
 
 SHOWN_FAULTS = 12
@@ -42,7 +42,7 @@ def _counts(done: Confirmation) -> str:
     return f"{len(done.runs)} run{'s' * (len(done.runs) != 1)}: {', '.join(parts)}"
 
 
-def _short(run: Run) -> str:
+def _short(run: ForcedRun) -> str:
     if run.shown:
         return "; ".join(f"{rule} {words}" for rule, words in run.shown.items())
     return run.forced.missed or "nothing of it"
@@ -106,7 +106,7 @@ def _kernel(done: Confirmation) -> dict[str, object]:
     }
 
 
-def _run(done: Confirmation, run: Run) -> dict[str, object]:
+def _run(done: Confirmation, run: ForcedRun) -> dict[str, object]:
     return {
         "answer": str(run.answer),
         "shown": run.shown,

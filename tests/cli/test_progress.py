@@ -19,7 +19,7 @@ def test_a_long_command_says_how_much_is_left(
     monkeypatch.setattr(progress, "LINE_SECONDS", 0.0)
     clock = iter((0.0, 0.5, 30.0))
     monkeypatch.setattr(time, "monotonic", lambda: next(clock))
-    with progress.Progress() as shown:
+    with progress.ProgressLine() as shown:
         shown.update("begun")
         shown.update("a quarter", 0.25)
     said = capsys.readouterr()

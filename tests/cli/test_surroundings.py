@@ -34,7 +34,7 @@ def typed(
     )
 
 
-def refused(done: subprocess.CompletedProcess[str], words: str) -> None:
+def expect_refused(done: subprocess.CompletedProcess[str], words: str) -> None:
     assert done.returncode == 2, done
     assert words in done.stderr
     assert len(done.stderr.splitlines()) == 1, done.stderr
@@ -57,7 +57,7 @@ def test_a_full_disk_behind_standard_output_is_one_line(
     environment = {"PYTHONUNBUFFERED": unbuffered}
     with Path("/dev/full").open("w") as full:
         done = typed(*arguments, environment=environment, stdout=full)
-    refused(done, "standard output: No space left on device")
+    expect_refused(done, "standard output: No space left on device")
 
 
 @pytest.mark.parametrize("arguments", COMMANDS, ids=lambda value: value[0])
@@ -75,7 +75,7 @@ def test_a_reader_that_leaves_ends_a_command_as_a_unix_tool(
 
 
 def test_a_closed_standard_output_is_one_line(folder: Path) -> None:
-    refused(typed("engines", stdout=None, preexec_fn=lambda: os.close(1)), "standard output")
+    expect_refused(typed("engines", stdout=None, preexec_fn=lambda: os.close(1)), "standard output")
 
 
 def test_a_closed_standard_error_changes_no_result(folder: Path) -> None:
@@ -164,7 +164,7 @@ def test_a_read_only_folder_is_called_that(folder: Path, tmp_path: Path) -> None
         (("run", RACE, "--svg", place / "x.svg"), "Permission denied"),
         (("findings", "export", place / "cases"), "Permission denied"),
     ):
-        refused(typed(*arguments, preexec_fn=unprivileged), words)
+        expect_refused(typed(*arguments, preexec_fn=unprivileged), words)
     assert [path.name for path in place.iterdir()] == ["kept.db"]
 
 
@@ -176,7 +176,7 @@ def test_a_case_whose_writing_fails_leaves_nothing(folder: Path, tmp_path: Path)
         resource.setrlimit(resource.RLIMIT_FSIZE, (100, 100))
 
     done = typed("run", RACE, "--svg", tmp_path / "x.svg", preexec_fn=small_files)
-    refused(done, "File too large")
+    expect_refused(done, "File too large")
     assert list(tmp_path.iterdir()) == []
 
 

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from stage2fuzz.confirm.anchors import Anchor
 from stage2fuzz.confirm.driver import NotReachedError
 from stage2fuzz.confirm.force import force
-from stage2fuzz.confirm.plan import Plan, Step, Stop
+from stage2fuzz.confirm.plan import Plan, PlannedStep, Stop
 
 
 class Script:
@@ -46,7 +46,7 @@ ITEM, FAULT, LOOK_UP = Anchor.ITEM, Anchor.FAULT, Anchor.LOOK_UP
 
 def test_the_second_arrival_in_the_second_item_is_not_the_first() -> None:
     script = Script({0: [FAULT, ITEM, FAULT, LOOK_UP, FAULT, LOOK_UP, ITEM]})
-    plan = Plan((Step(0, Stop(1, FAULT, 2)),), 0)
+    plan = Plan((PlannedStep(0, Stop(1, FAULT, 2)),), 0)
     forced = force(plan, script, lambda: None)
     assert forced.missed == ""
     assert script.left[0] == [LOOK_UP, ITEM]
@@ -55,13 +55,15 @@ def test_the_second_arrival_in_the_second_item_is_not_the_first() -> None:
 
 def test_an_item_that_ends_without_the_anchor_is_named() -> None:
     script = Script({0: [FAULT, ITEM, FAULT]})
-    forced = force(Plan((Step(0, Stop(0, LOOK_UP, 1)),), 0), script, lambda: None)
+    forced = force(Plan((PlannedStep(0, Stop(0, LOOK_UP, 1)),), 0), script, lambda: None)
     assert forced.missed == "thread 0 ended item 1 without look-up in item 1"
     assert script.log[-1] == "released"
 
 
 def test_a_publication_is_left_only_when_its_wait_has_begun() -> None:
     script = Script({0: [Anchor.PUBLISHED], 1: [FAULT]})
-    plan = Plan((Step(0, Stop(0, Anchor.PUBLISHED, 1)), Step(1, Stop(0, FAULT, 1))), 0)
+    plan = Plan(
+        (PlannedStep(0, Stop(0, Anchor.PUBLISHED, 1)), PlannedStep(1, Stop(0, FAULT, 1))), 0
+    )
     assert force(plan, script, lambda: None).missed == ""
     assert script.log == ["0 published", "0 settles before commit", "1 fault", "released"]

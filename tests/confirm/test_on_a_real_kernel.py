@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from stage2fuzz.confirm.machine import Machine
+from stage2fuzz.confirm.machine import VirtualMachine
 from stage2fuzz.confirm.reproducers import LOST_DIRTY_PAGE
 
 IMAGE = os.environ.get("STAGE2FUZZ_REAL_IMAGE", "")
@@ -38,7 +38,7 @@ pytestmark = [
 
 
 def test_the_reproducer_loses_pages_by_itself() -> None:
-    with Machine(Path(IMAGE), 4, programs={"reproducer": LOST_DIRTY_PAGE}) as machine:
+    with VirtualMachine(Path(IMAGE), 4, programs={"reproducer": LOST_DIRTY_PAGE}) as machine:
         told = machine.order("run /reproducer", patience=300)
     assert "exit 1" in told
     assert any("are in no dirty log" in line for line in told)

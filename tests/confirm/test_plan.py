@@ -4,7 +4,7 @@ from pathlib import Path
 
 from stage2fuzz.case.text import parse, read_case
 from stage2fuzz.confirm.anchors import Anchor
-from stage2fuzz.confirm.plan import Plan, Step, Stop, ends_of_items, make_plan
+from stage2fuzz.confirm.plan import Plan, PlannedStep, Stop, ends_of_items, make_plan
 from stage2fuzz.run import run
 
 CASES = Path(__file__).resolve().parent.parent / "cases"
@@ -58,7 +58,7 @@ def test_every_plan_ends_with_each_thread_done() -> None:
         case = read_case(path)
         outcome = run(case)
         plan = make_plan(case.scenario, outcome.events)
-        last: dict[int, Step] = {step.thread: step for step in plan.steps}
+        last: dict[int, PlannedStep] = {step.thread: step for step in plan.steps}
         for thread, step in last.items():
             threads = (*case.scenario.vcpus, *case.scenario.hosts)
             assert step.stop == Stop(len(threads[thread]), Anchor.ITEM, 1), path.name

@@ -22,7 +22,7 @@ from stage2fuzz.case.scenario import (
 from stage2fuzz.case.text import read_case
 from stage2fuzz.confirm.anchors import FUNCTIONS, Anchor, resolve, wanted_symbols
 from stage2fuzz.confirm.initrd import SOURCES, archive, cross_compiler
-from stage2fuzz.confirm.machine import Machine, check_image
+from stage2fuzz.confirm.machine import VirtualMachine, check_image
 from stage2fuzz.confirm.orders import check_scenario, orders
 from stage2fuzz.confirm.reproducers import reproducer_of
 from stage2fuzz.confirm.subject import prepare
@@ -90,7 +90,7 @@ def test_a_file_that_is_no_arm64_image_is_refused(tmp_path: Path) -> None:
 def test_without_qemu_the_package_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(InputError, match="qemu-system-arm"):
-        Machine(tmp_path / "Image", 2)
+        VirtualMachine(tmp_path / "Image", 2)
 
 
 def test_without_a_cross_compiler_the_packages_are_named(

@@ -161,8 +161,9 @@ def test_a_fixed_tree_that_shows_the_fault_again_says_with_which_build(store: St
 
 
 def test_a_case_that_is_no_case_is_never_recorded(store: Store) -> None:
-    with pytest.raises(InputError, match="page 3 of a slot"):
-        store.record(replace(CASE, scenario=Scenario(vcpus=((Access(READ, 3),),))), violation(), "")
+    with pytest.raises(InputError, match="page 9999 of slot 0"):
+        beyond = Scenario(vcpus=((Access(READ, 9999),),))
+        store.record(replace(CASE, scenario=beyond, schedule=Schedule()), violation(), "")
     with pytest.raises(InputError, match="signature"):
         store.record(CASE, violation("x" * 1001), "")
     assert store.list() == []

@@ -10,7 +10,7 @@ from stage2fuzz.run import Outcome, run, run_scheduled
 from stage2fuzz.schedule import strategy
 from tests.model.scenarios import any_scenario, any_schedule
 
-BUDGET = 4000
+BUDGET = 12_000
 """Random scenarios, one schedule each."""
 ONLY_IN_V5_10 = ("no_break_on_remap", "count_kept_on_rewrite", "count_dropped_twice")
 ONLY_IN_V6_12 = (

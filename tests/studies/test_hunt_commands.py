@@ -26,7 +26,7 @@ def kernel(*arguments: object) -> subprocess.CompletedProcess[str]:
         (("explore", "/nowhere", "--seconds", "0"), "--seconds"),
         (("explore", "/nowhere", "--schedules", "-1"), "--schedules"),
         (("explore", "/nowhere", "--jobs", "-1"), "--jobs"),
-        (("explore", "/no where"), "TREE"),
+        (("explore", "/no where"), "/no where"),
         (("mutants", "/nowhere"), "/nowhere"),
         (("mutants", "/nowhere", "--jobs", "9999"), "--jobs"),
         (("mutants", "/nowhere", "--rounds", "0"), "--rounds"),
