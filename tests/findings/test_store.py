@@ -161,7 +161,7 @@ def test_a_fixed_tree_that_shows_the_fault_again_says_with_which_build(store: St
 
 
 def test_a_case_that_is_no_case_is_never_recorded(store: Store) -> None:
-    with pytest.raises(InputError, match="page 9999 of slot 0"):
+    with pytest.raises(InputError, match="page 9999 of a slot"):
         beyond = Scenario(vcpus=((Access(READ, 9999),),))
         store.record(replace(CASE, scenario=beyond, schedule=Schedule()), violation(), "")
     with pytest.raises(InputError, match="signature"):

@@ -29,6 +29,8 @@ from stage2fuzz.model.revision import parse_revision
 from stage2fuzz.schedule.base import Run, Schedule
 from stage2fuzz.schedule.replay import Replay
 
+EDGES = 8
+"""The first places, at the edges of blocks: threads that draw from few pages meet on one."""
 MAP_RACE = Scenario(slots=(Slot(logging=True),), vcpus=((Access(WRITE, 0),), (Access(READ, 0),)))
 REFERENCE = Scenario(
     slots=(Slot(logging=True),),
@@ -75,7 +77,8 @@ def _drawn(draw: Random) -> Scenario:
     )
 
     def page() -> int:
-        return draw.randrange(len(slots)) * SLOT_STRIDE + draw.choice(PLACES)
+        near = PLACES[:EDGES] if draw.random() < 0.75 else PLACES
+        return draw.randrange(len(slots)) * SLOT_STRIDE + draw.choice(near)
 
     vcpus = tuple(
         tuple(Access(draw.choice(list(ACCESS_NAMES)), page()) for _ in range(draw.randrange(1, 4)))
