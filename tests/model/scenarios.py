@@ -30,7 +30,7 @@ from stage2fuzz.schedule.base import Run, Schedule
 from stage2fuzz.schedule.replay import Replay
 
 EDGES = 8
-"""The first places, at the edges of blocks: threads that draw from few pages meet on one."""
+"""The first places lie at the edges of blocks; a scenario mostly names few, so threads meet."""
 MAP_RACE = Scenario(slots=(Slot(logging=True),), vcpus=((Access(WRITE, 0),), (Access(READ, 0),)))
 REFERENCE = Scenario(
     slots=(Slot(logging=True),),
@@ -76,9 +76,11 @@ def _drawn(draw: Random) -> Scenario:
         for _ in range(draw.choice((1, 1, 2)))
     )
 
+    near = draw.sample(PLACES[:EDGES], draw.choice((1, 2, EDGES)))
+
     def page() -> int:
-        near = PLACES[:EDGES] if draw.random() < 0.75 else PLACES
-        return draw.randrange(len(slots)) * SLOT_STRIDE + draw.choice(near)
+        places = near if draw.random() < 0.8 else PLACES
+        return draw.randrange(len(slots)) * SLOT_STRIDE + draw.choice(places)
 
     vcpus = tuple(
         tuple(Access(draw.choice(list(ACCESS_NAMES)), page()) for _ in range(draw.randrange(1, 4)))
