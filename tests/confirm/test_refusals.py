@@ -138,6 +138,7 @@ def test_our_guest_program_compiles_without_a_warning(tmp_path: Path) -> None:
     files = sorted(SOURCES.glob("*.c"))
     command = [compiler, "-static", "-O2", "-Wall", "-Wextra", "-Werror", "-pthread", "-o", "i"]
     subprocess.run([*command, *map(str, files)], check=True, cwd=tmp_path)
+    assert (tmp_path / "i").is_file()
 
 
 def test_the_archive_is_what_the_kernel_unpacks() -> None:

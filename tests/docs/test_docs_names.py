@@ -18,13 +18,10 @@ ALWAYS = {"--help", "-h", "--version", "--install-completion", "--show-completio
 PLACEHOLDER = re.compile(r"[A-Z<>*{}]|\.\.\.")
 
 
-def test_functions() -> set[str]:
+def names_of_tests() -> set[str]:
     """The name of every test of the suite."""
     sources = (path.read_text() for path in (ROOT / "tests").rglob("*.py"))
     return {name for source in sources for name in re.findall(r"def (test_\w+)", source)}
-
-
-test_functions.__test__ = False  # type: ignore[attr-defined]
 
 
 @EACH
@@ -32,7 +29,7 @@ def test_every_test_that_a_document_cites_exists(document: Path) -> None:
     cited = set(re.findall(r"\btest_\w+\b(?!\.py)", document.read_text()))
     files = {path.stem for path in (ROOT / "tests").rglob("*.py")}
     folders = {path.name for path in (ROOT / "tests").iterdir()}
-    known = test_functions() | files | folders
+    known = names_of_tests() | files | folders
     begun = {each for each in cited if each.endswith("_")}  # one whose end is left out
     assert {each for each in begun if not any(name.startswith(each) for name in known)} == set()
     assert cited - begun - known == set()

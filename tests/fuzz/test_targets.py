@@ -77,7 +77,7 @@ def test_each_target_finds_its_own_planted_bug(name: str, tmp_path: Path) -> Non
         found = {each["oracle"] for each in findings(tmp_path)}
         if found & set(MUST_CATCH[bug.replace("-", "_")]):
             return
-    raise AssertionError(f"{name} is blind to {bug}")
+    pytest.fail(f"{name} is blind to {bug}")
 
 
 @needs_atheris

@@ -37,7 +37,7 @@ class Verdict(IntEnum):
     """Nobody objects; Python looks as well, to be sure of us."""
 
 
-class Judgement(ctypes.Structure):
+class Opinion(ctypes.Structure):
     """What is known of the last run."""
 
     _fields_ = (
@@ -62,7 +62,7 @@ class NativeJudge:
         self._library.judge_run.argtypes = (ctypes.c_void_p, *counted)
         self._library.judge_runs.argtypes = (ctypes.c_int64,)
         self._library.judge_runs.restype = ctypes.c_int64
-        self._told = Judgement()
+        self._told = Opinion()
         self._scenario: tuple[int, int, Rules] | None = None
         self._owner: object = None
         self.begin()
