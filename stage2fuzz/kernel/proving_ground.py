@@ -26,6 +26,7 @@ def _vcpus(*programs: str, page: int = 0) -> tuple[tuple[Access, ...], ...]:
 
 _STICKY = Options(tlb=Tlb.STICKY)
 _TEARDOWN = Options(teardown=True)
+_VHE = Options(tlb=Tlb.STICKY, vhe=True)
 
 PROVING_GROUND: Final = (
     Scenario((Slot(4),), _vcpus("ww", "rr", "xr"), options=_TEARDOWN),
@@ -67,5 +68,20 @@ PROVING_GROUND: Final = (
         options=Options(fwb=True, teardown=True),
     ),
     Scenario((Slot(1, logging=True),), _vcpus("rw"), ((HostOp(Op.MOVE),),)),
+    Scenario(
+        (Slot(4),),
+        (*_vcpus("wr", page=3), *_vcpus("rw", page=2)),
+        ((HostOp(Op.INVALIDATE, 0, 4),),),
+        options=Options(tlb=Tlb.STICKY, fwb=True),
+    ),
+    Scenario(
+        (Slot(4),), _vcpus("ww", "r"), ((HostOp(Op.MOVE), HostOp(Op.LOG_ENABLE)),), options=_VHE
+    ),
+    Scenario(
+        (Slot(512, Backing.PMD),),
+        _vcpus("w", "r", page=1),
+        ((HostOp(Op.INVALIDATE, 0, 512), HostOp(Op.LOG_ENABLE)),),
+        options=Options(tlb=Tlb.STICKY, fwb=True, vhe=True, teardown=True),
+    ),
 )
 """Every operation of the host, every size."""

@@ -9,7 +9,8 @@ from typing import Final
 from stage2fuzz.kernel.faults.edit import Edit, Fault
 from stage2fuzz.kernel.faults.mmu import IN_MMU
 from stage2fuzz.kernel.faults.pgtable import IN_PGTABLE
+from stage2fuzz.kernel.faults.tlb import IN_TLB
 
 __all__ = ["FAULTS", "Edit", "Fault"]
 
-FAULTS: Final = (*IN_PGTABLE, *IN_MMU)
+FAULTS: Final = (*IN_PGTABLE, *IN_MMU, *IN_TLB)
