@@ -8,7 +8,7 @@
 S2_OWN int begin_run(void);
 /* Run to the end with a strategy of our own. */
 S2_OWN void execute(void);
-/* Begin a run that is driven from outside, and go on with an answer: how it stands (s2_ended). */
+/* Begin a run that is driven from outside, and go on with an answer: how it stands (s2_call_end). */
 S2_OWN int start_external(void);
 S2_OWN int resume_external(int answer_thread, int answer_points);
 

@@ -19,7 +19,7 @@ from stage2fuzz.kernel.adapter import rules_of
 from stage2fuzz.kernel.build import Library
 from stage2fuzz.session.intake import Intake
 from stage2fuzz.studies.hunt.ground import drawn, returning
-from stage2fuzz.studies.hunt.turn import Done, Found, Turn
+from stage2fuzz.studies.hunt.turn import FirstShowing, Turn, TurnResult
 from stage2fuzz.studies.hunt.turn_process import TurnProcess
 
 FIRST: Final = 500
@@ -33,7 +33,7 @@ SEED_STRIDE: Final = 1 << 32
 
 
 @dataclass(slots=True)
-class Shown:
+class SignatureTally:
     """A signature: who objects, how many judged runs showed it, the number of its finding."""
 
     oracle: str
@@ -43,7 +43,7 @@ class Shown:
 
 
 @dataclass(slots=True)
-class Totals:
+class HuntTotals:
     """What the hunt did so far."""
 
     runs: int = 0
@@ -61,7 +61,7 @@ class Totals:
     limits: dict[str, int] = field(default_factory=dict)
     """What there was too much of -> runs that this limit ended."""
 
-    def add(self, done: Done) -> None:
+    def add(self, done: TurnResult) -> None:
         """Count a turn."""
         self.runs += done.runs
         self.classes += done.classes
@@ -102,8 +102,8 @@ class Hunt:
         """``engine`` is the name that findings get; ``schedules`` and ``seconds`` are limits."""
         self.intake, self.engine, self._rules = intake, engine, rules_of(library.has)
         self._build = library.key
-        self.totals = Totals()
-        self.signatures: dict[str, Shown] = {}
+        self.totals = HuntTotals()
+        self.signatures: dict[str, SignatureTally] = {}
         self._seed, self._first_seed = seed, seed * SEED_STRIDE
         self._until = time.monotonic() + seconds
         self._scenarios = returning()
@@ -179,11 +179,11 @@ class Hunt:
         for signature, found in done.found.items():
             self._note(turn.scenario, signature, found, done.seen[signature])
 
-    def _note(self, scenario: Scenario, signature: str, found: Found, times: int) -> None:
+    def _note(self, scenario: Scenario, signature: str, found: FirstShowing, times: int) -> None:
         shown = self.signatures.get(signature)
         if shown is None:
             violation = found.violation
-            shown = self.signatures[signature] = Shown(violation.oracle, violation.verdict)
+            shown = self.signatures[signature] = SignatureTally(violation.oracle, violation.verdict)
             if found.schedule is None:
                 shown.number = self.intake.keep(Case(self.engine, scenario), violation)
             else:

@@ -13,7 +13,7 @@ from stage2fuzz.case.scenario import Scenario
 from stage2fuzz.case.text import format_case, parse
 from stage2fuzz.events import CRASH
 from stage2fuzz.fuzz.outbox import parse_violation, violation_record
-from stage2fuzz.kernel.abi import Told
+from stage2fuzz.kernel.abi import S2ExploreCounts
 from stage2fuzz.kernel.explore import explore
 from stage2fuzz.kernel.native import Native
 from stage2fuzz.oracles.judge import judge
@@ -46,7 +46,7 @@ class Turn:
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class FirstShowing:
     """The first run of a turn that showed a signature."""
 
     violation: Violation
@@ -57,7 +57,7 @@ class Found:
 
 
 @dataclass(slots=True)
-class Done:
+class TurnResult:
     """What a turn did."""
 
     runs: int = 0
@@ -74,16 +74,16 @@ class Done:
     """Signature -> judged runs that showed it."""
     limits: dict[str, int] = field(default_factory=dict)
     """What there was too much of -> runs that this limit ended."""
-    found: dict[str, Found] = field(default_factory=dict)
+    found: dict[str, FirstShowing] = field(default_factory=dict)
 
 
-def take(native: Native, turn: Turn, compiled: NativeJudge | None = None) -> Done:
+def take(native: Native, turn: Turn, compiled: NativeJudge | None = None) -> TurnResult:
     """Run a turn to its end: in the child.
 
     With the ``compiled`` oracles only runs to which they object in a new way come here, and some
     to which nobody does; Python finds the words, and differs from them never: ModelError.
     """
-    told, done = Told(), Done()
+    told, done = S2ExploreCounts(), TurnResult()
     sets: dict[int, list[str]] = {}
     scenario = turn.scenario
     vcpus, threads = len(scenario.vcpus), scenario.threads
@@ -99,7 +99,7 @@ def take(native: Native, turn: Turn, compiled: NativeJudge | None = None) -> Don
             compiled.check(said)
         for violation in said:
             if violation.signature not in done.found:
-                found = Found(violation, kept.trace.schedule, told.runs)
+                found = FirstShowing(violation, kept.trace.schedule, told.runs)
                 done.found[violation.signature] = found
         signatures = [violation.signature for violation in said]
         if compiled is not None and compiled.number >= 0:
@@ -143,7 +143,7 @@ def parse_turn(question: Frame) -> Turn:
     return Turn(**question | {"scenario": scenario, "rules": rules})
 
 
-def to_answer(done: Done, scenario: Scenario) -> Frame:
+def to_answer(done: TurnResult, scenario: Scenario) -> Frame:
     """The outcome of a turn of ``scenario`` as it is sent; ``read_answer`` reads it."""
     found = [
         {
@@ -157,9 +157,9 @@ def to_answer(done: Done, scenario: Scenario) -> Frame:
     return told | {"found": found}
 
 
-def read_answer(answer: Frame) -> Done:
+def read_answer(answer: Frame) -> TurnResult:
     """A turn's outcome, distrusted. Raises ValueError, KeyError, TypeError or InputError."""
-    done = Done(crashed=answer["crashed"] is True)
+    done = TurnResult(crashed=answer["crashed"] is True)
     for name in COUNTED:
         setattr(done, name, count(answer[name]))
     done.limits = {str(name): count(times) for name, times in answer["limits"].items()}
@@ -167,6 +167,6 @@ def read_answer(answer: Frame) -> Done:
     for each in answer["found"]:
         violation = parse_violation(each["violation"], "turn")
         schedule = parse(each["case"], "turn").schedule
-        done.found[violation.signature] = Found(violation, schedule, count(each["runs"]))
+        done.found[violation.signature] = FirstShowing(violation, schedule, count(each["runs"]))
         done.seen.setdefault(violation.signature, 1)
     return done
