@@ -114,7 +114,7 @@ def test_the_name_of_a_type_stands_for_one_thing() -> None:
     assert {name: where for name, where in homes().items() if len(where) > 1} == {}
 
 
-NOUNS = {"Backing", "Finding", "Hearing", "Meeting", "Seed"}
+NOUNS = {"Backing", "Finding", "Hearing", "Meeting", "Seed", "Wording"}
 PARTICIPLES = re.compile(
     r"[A-Z][a-z]+(ed|ing)|Born|Broken|Built|Done|Drawn|Found|Frozen|Given|Gone|Held|Kept|Known|Left"
     r"|Lost|Made|Met|Proven|Said|Seen|Sent|Shown|Taken|Told|Written"

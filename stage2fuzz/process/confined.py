@@ -49,6 +49,9 @@ class ConfinedProcess:
             pass_fds=tuple(inherited),
             start_new_session=True,
         )
+        if limits.niceness:
+            with contextlib.suppress(ProcessLookupError):
+                os.setpriority(os.PRIO_PROCESS, self.process.pid, limits.niceness)
 
     def signal(self, number: int) -> None:
         """Send the program SIGUSR1 or SIGINT."""

@@ -35,7 +35,7 @@ QUIET_CALLS: Final = frozenset((ev.CALL_IS_YOUNG, ev.CALL_MKYOUNG, ev.CALL_DESTR
 
 
 @dataclass(frozen=True, slots=True)
-class Difference:
+class EngineDifference:
     """The first thing in which two runs of one scenario differ."""
 
     seed: int
@@ -58,7 +58,7 @@ class Difference:
         return first, second
 
 
-def compare(one: str, other: str, scenario: Scenario, seed: int) -> Difference | None:
+def compare(one: str, other: str, scenario: Scenario, seed: int) -> EngineDifference | None:
     """Run ``scenario`` on both engines under anchored schedule ``seed``; their first difference."""
     options = replace(scenario.options, pending_stores=False, tlb=Tlb.FRESH)
     plain = replace(scenario, options=options)
@@ -73,7 +73,7 @@ def compare(one: str, other: str, scenario: Scenario, seed: int) -> Difference |
             (i for i, (a, b) in enumerate(zip(first, second, strict=False)) if a != b),
             min(len(first), len(second)),
         )
-        return Difference(
+        return EngineDifference(
             seed,
             plain,
             topic,

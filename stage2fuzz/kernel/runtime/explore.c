@@ -36,11 +36,18 @@ S2_PUBLIC void s2_watch(volatile uint64_t *place)
 	running = place;
 }
 
-S2_OWN void run_seed(uint64_t seed)
+static void run_threads_of_seed(uint64_t seed)
 {
 	*running = seed;
 	plan_seed(seed);
-	execute();
+	execute_threads();
+	guard_progress();
+}
+
+S2_OWN void run_seed(uint64_t seed)
+{
+	run_threads_of_seed(seed);
+	finish_run();
 	guard_progress();
 }
 
@@ -62,11 +69,16 @@ static int explore(uint64_t seed, int64_t count, uint64_t scenario, int64_t clas
 	for (; count > 0 && !said && told->classes < classes; count--, seed++) {
 		uint64_t class;
 
-		run_seed(seed);
+		run_threads_of_seed(seed);
 		trips = tripped_wires();
 		lasso = may_be_lasso();
 		class = mix(mix(fold(lasso), scenario), (uint64_t)trips);
 		if (remember(class ? class : 1) || s2_guard.crashed) {
+			/* The tables are what the class says, so one teardown stands for all; it
+			 * takes ten times as long as the run, since it walks every entry. */
+			finish_run();
+			guard_progress();
+			trips = tripped_wires();
 			told->classes++;
 			said = asked(judge, lasso);
 		}

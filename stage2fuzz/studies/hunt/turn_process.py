@@ -35,6 +35,8 @@ class TurnProcess:
         self._child = Child(SERVER, arguments, inherited=(self._place,))
         self.turn: Turn | None = None
         """The one that is being taken."""
+        self._told: set[str] = set()
+        """Signatures whose first run the child has told; it tells each once."""
 
     def ask(self, turn: Turn) -> None:
         """Give out a turn; ``answer`` waits for it."""
@@ -50,7 +52,7 @@ class TurnProcess:
         if isinstance(done, End):
             done = self._last_words(turn)
         if done.crashed:
-            self._child.renew()
+            self._renew()
         return done
 
     def fileno(self) -> int:
@@ -83,11 +85,21 @@ class TurnProcess:
     def _answer(self, turn: Turn, seconds: float) -> TurnResult | End:
         """The child's answer, or how it ended instead."""
         try:
-            return read_answer(self._child.receive(to_question(turn), seconds))
+            done = read_answer(self._child.receive(to_question(turn), seconds))
+            if not done.seen.keys() <= self._told | done.found.keys():
+                raise ValueError("signatures that were never told")
         except DiedError as died:
+            self._told.clear()
             return died.end
         except (ValueError, KeyError, TypeError, InputError):
-            return self._child.renew()  # an answer that makes no sense is none
+            return self._renew()  # an answer that makes no sense is none
+        self._told |= done.found.keys()
+        return done
+
+    def _renew(self) -> End:
+        """Another child, which has told nothing yet."""
+        self._told.clear()
+        return self._child.renew()
 
 
 def _death(end: End, turn: Turn) -> Violation:
