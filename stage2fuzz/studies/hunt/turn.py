@@ -126,7 +126,7 @@ def take(native: Native, turn: Turn, wording: Wording | None = None) -> TurnResu
     """Run a turn to its end: in the child.
 
     With the compiled oracles' ``wording`` only runs to which they object in a way that is new to
-    this process come here, and some to which nobody does; ``TurnResult.found`` has only what is new.
+    this process come here, and some to which nobody does; ``TurnResult.found`` has what is new.
     """
     told, done = S2ExploreCounts(), TurnResult()
     scenario = turn.scenario
