@@ -23,7 +23,7 @@ from typing import Final, TypeVar
 from stage2fuzz.case import menus
 from stage2fuzz.case.case import Case
 from stage2fuzz.case.limits import IPA_BITS, MAX_CHOICES, MAX_RUNS, check_case, schedulable
-from stage2fuzz.case.menus import Growing, Menus, menus_of, page_group, page_half, pages_of
+from stage2fuzz.case.menus import Menus, VersionedMenu, menus_of, page_group, page_half, pages_of
 from stage2fuzz.case.profile import ANY, Profile
 from stage2fuzz.case.scenario import (
     MAX_ACCESSES,
@@ -217,7 +217,7 @@ def _options(data: bytes, menu: Menus) -> Options:
     """The machine around the engine."""
     byte = data[OPTIONS_AT]
     pending_stores, hardware_af, dic, fwb, teardown, deep = menu.option_flags[byte]
-    rare = menu.rare_flags[data[RARE_AT]]
+    failing_atomic, vhe = (*menu.rare_flags[data[RARE_AT]], False)[:2]
     return Options(
         ipa_bits=IPA_BITS[deep],
         tlb=menu.tlbs[byte],
@@ -228,7 +228,8 @@ def _options(data: bytes, menu: Menus) -> Options:
         cache_pages=menu.cache[data[CACHE_AT]],
         failing_topup=menu.topup[data[TOPUP_AT]],
         teardown=teardown,
-        failing_atomic=rare[:1] == (True,),
+        failing_atomic=failing_atomic,
+        vhe=vhe,
     )
 
 
@@ -248,7 +249,7 @@ def _encode_machine(data: bytearray, scenario: Scenario) -> None:
     data[SLOT_COUNT_AT] = _byte(menus.SLOTS, len(scenario.slots))
     data[HOST_PAGE_COUNT_AT] = _byte(menus.HOST_PAGES, len(scenario.host_pages))
     data[OPTIONS_AT] = menus.flag_bits(flags, 0) | _byte(menus.TLBS, options.tlb) << 6
-    data[RARE_AT] = menus.rare_bits((options.failing_atomic,))
+    data[RARE_AT] = menus.rare_bits((options.failing_atomic, options.vhe))
     data[CACHE_AT] = menus.CACHE.index(options.cache_pages)
     data[TOPUP_AT] = menus.TOPUP.index(options.failing_topup)
     for at, slot in zip(range(SLOTS_AT, HOST_PAGES_AT, SLOT_BYTES), scenario.slots, strict=False):
@@ -287,13 +288,13 @@ def _far_byte(page: int) -> int:
     return menus.FAR | group if group else 0
 
 
-def _byte(menu: Growing[T], value: T) -> int:
+def _byte(menu: VersionedMenu[T], value: T) -> int:
     """The byte that stands for a value of a menu in the newest version."""
     return _bytes_of(menu, menus.NEWEST)[value]
 
 
 @lru_cache(maxsize=64)
-def _bytes_of(menu: Growing[T], version: int) -> dict[T, int]:
+def _bytes_of(menu: VersionedMenu[T], version: int) -> dict[T, int]:
     """The byte of each value of a menu."""
     return {value: byte for byte, value in enumerate(menu.values(version))}
 

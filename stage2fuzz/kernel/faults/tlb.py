@@ -2,14 +2,14 @@
 
 from typing import Final
 
-from stage2fuzz.kernel.faults.edit import EVERYWHERE, NVHE_TLB, TLBFLUSH, VHE_TLB, Edit, Fault, one
+from stage2fuzz.kernel.faults.edit import EVERYWHERE, NVHE_TLB, TLBFLUSH, VHE_TLB, Edit, PlantedFault, one
 
 _ENTER: Final = "(?:enter_vmid_context|__tlb_switch_to_guest)"
 _BY_IPA: Final = "__kvm_tlb_flush_vmid_ipa"
 _BY_VMID: Final = "__kvm_tlb_flush_vmid"
 
 
-def _in_both(name: str, what: str, function: str, pattern: str, replacement: str) -> list[Fault]:
+def _in_both(name: str, what: str, function: str, pattern: str, replacement: str) -> list[PlantedFault]:
     """One fault for each copy of the code: as a hypercall, and called directly with VHE."""
     return [
         one(f"{host}-{name}", f"{what} ({host})", Edit(file, function, pattern, replacement))
@@ -17,7 +17,7 @@ def _in_both(name: str, what: str, function: str, pattern: str, replacement: str
     ]
 
 
-IN_TLB: Final[tuple[Fault, ...]] = (
+IN_TLB: Final[tuple[PlantedFault, ...]] = (
     *_in_both(
         "flush-without-isb",
         "no ISB between VTTBR_EL2 and the TLBI",
