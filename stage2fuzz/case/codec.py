@@ -217,7 +217,7 @@ def _options(data: bytes, menu: Menus) -> Options:
     """The machine around the engine."""
     byte = data[OPTIONS_AT]
     pending_stores, hardware_af, dic, fwb, teardown, deep = menu.option_flags[byte]
-    failing_atomic, vhe = (*menu.rare_flags[data[RARE_AT]], False)[:2]
+    failing_atomic, vhe = (*menu.rare_flags[data[RARE_AT]], False, False)[:2]
     return Options(
         ipa_bits=IPA_BITS[deep],
         tlb=menu.tlbs[byte],

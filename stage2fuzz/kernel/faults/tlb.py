@@ -2,14 +2,24 @@
 
 from typing import Final
 
-from stage2fuzz.kernel.faults.edit import EVERYWHERE, NVHE_TLB, TLBFLUSH, VHE_TLB, Edit, PlantedFault, one
+from stage2fuzz.kernel.faults.edit import (
+    EVERYWHERE,
+    NVHE_TLB,
+    TLBFLUSH,
+    VHE_TLB,
+    Edit,
+    PlantedFault,
+    one,
+)
 
 _ENTER: Final = "(?:enter_vmid_context|__tlb_switch_to_guest)"
 _BY_IPA: Final = "__kvm_tlb_flush_vmid_ipa"
 _BY_VMID: Final = "__kvm_tlb_flush_vmid"
 
 
-def _in_both(name: str, what: str, function: str, pattern: str, replacement: str) -> list[PlantedFault]:
+def _in_both(
+    name: str, what: str, function: str, pattern: str, replacement: str
+) -> list[PlantedFault]:
     """One fault for each copy of the code: as a hypercall, and called directly with VHE."""
     return [
         one(f"{host}-{name}", f"{what} ({host})", Edit(file, function, pattern, replacement))

@@ -19,7 +19,7 @@ S2_OWN void reset_regime(void)
 {
 	for (int i = 0; i < S2_THREADS; i++) {
 		s2_regime.vttbr[i] = (struct s2_register){ 0, 0 };
-		s2_regime.hcr[i] = s2_options.vhe ? (struct s2_register){ HCR_TGE, HCR_TGE } :
+		s2_regime.hcr[i] = s2_scenario.vhe ? (struct s2_register){ HCR_TGE, HCR_TGE } :
 						    (struct s2_register){ 0, 0 };
 	}
 }
