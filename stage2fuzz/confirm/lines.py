@@ -22,6 +22,7 @@ LOCK: Final = re.compile(r"\b(?:kvm_fault_lock\(\w+\)|(?:read|write|spin)_lock\(
 FAULT_LOCK: Final = re.compile(r"_lock\(&vcpu->kvm->mmu_lock\)\s*;")
 NEAR: Final = 3
 """Lines within which two lock statements are the branches of one."""
+EVERYWHERE: Final = 1 << 64
 CALL_MASK, CALL = 0xFC000000, 0x94000000  # BL
 
 
@@ -34,6 +35,17 @@ class _Row:
     line: int
 
 
+@dataclass(frozen=True, slots=True)
+class _Inlined:
+    """Code of ``function`` that lies in its caller, which calls it in that line."""
+
+    spans: tuple[tuple[int, int], ...]
+    file: str
+    line: int
+    function: str
+    depth: int
+
+
 class SourceLines:
     """The lines of KVM's own files in one ``vmlinux``."""
 
@@ -43,7 +55,7 @@ class SourceLines:
         self.entries: dict[str, int] = {}
         """Where the units' functions begin, as linked."""
         self._rows: list[_Row] = []
-        self._inlined: list[tuple[str, int, int]] = []
+        self._inlined: list[_Inlined] = []
         self._functions: list[tuple[int, int, str]] = []
         self._code = b""
         self._base = 0
@@ -85,16 +97,32 @@ class SourceLines:
             if row.line == line and row.file == name
         ]
         calls = [at for first, end in spans for at in range(first, end, 4) if self._is_call(at)]
-        inlined = [at for file, number, at in self._inlined if (file, number) == (name, line)]
+        inlined = [
+            min(low for low, _high in each.spans)
+            for each in self._inlined
+            if (each.file, each.line) == (name, line)
+        ]
         return sorted(calls or inlined or [first for first, _end in spans][:1])
 
     def place(self, address: int) -> str:
-        """``mmu.c:1661 user_mem_abort`` for an address as linked; empty where it is not known."""
-        number = bisect_right(self._functions, (address, 1 << 64, "")) - 1
+        """``mmu.c:1661 user_mem_abort`` for an address as linked; empty where it is not known.
+
+        Of what is inlined there the innermost that is no header's.
+        """
+        number = bisect_right(self._functions, (address, EVERYWHERE, "")) - 1
         if number < 0 or address >= self._functions[number][1]:
             return ""
         row = self._rows[bisect_right(self._starts, address) - 1]
-        return f"{row.file}:{row.line} {self._functions[number][2]}"
+        function = self._functions[number][2]
+        chain = [
+            each for each in self._inlined if any(low <= address < high for low, high in each.spans)
+        ]
+        here = ""
+        for each in sorted(chain, key=lambda each: each.depth):
+            if each.file.endswith(".c"):
+                here = f"{each.file}:{each.line} {function}"
+            function = each.function
+        return f"{row.file}:{row.line} {function}" if row.file.endswith(".c") or not here else here
 
     def _is_call(self, address: int) -> bool:
         at = address - self._base
@@ -135,17 +163,18 @@ class SourceLines:
         name = _text(die, "DW_AT_name") or _origin(die)
         self._functions += [(low, high, name) for low, high in spans]
         self.entries.setdefault(name, spans[0][0])
-        work = list(die.iter_children())
+        work = [(each, 1) for each in die.iter_children()]
         while work:
-            each = work.pop()
+            each, depth = work.pop()
             if each.tag == "DW_TAG_inlined_subroutine":
                 line = each.attributes.get("DW_AT_call_line")
                 file = each.attributes.get("DW_AT_call_file")
-                starts = [low for low, _high in _spans(dwarf, each)]
-                if line and file and starts and file.value < len(files):
-                    self._inlined.append((files[file.value], line.value, min(starts)))
+                inside = tuple(_spans(dwarf, each))
+                if line and file and inside and file.value < len(files):
+                    made = _Inlined(inside, files[file.value], line.value, _origin(each), depth)
+                    self._inlined.append(made)
             if each.has_children:
-                work += each.iter_children()
+                work += [(child, depth + 1) for child in each.iter_children()]
 
 
 def statements(source: str) -> dict[Anchor, list[int]]:

@@ -25,6 +25,9 @@ def tell(
         yield f"  control   Linux {control.release}: {control.answer}, {_counts(control)}"
     if done.plan.lost:
         yield f"  schedule  {done.plan.lost} of its orders cannot be told by anchors"
+    for number, run in enumerate(done.runs, 1):
+        if run.answer is Answer.NOT_REACHED and run.forced.missed:
+            yield f"  run {number}     {run.answer}: {run.forced.missed}"
     best = max(done.runs, key=lambda run: (run.answer is Answer.CONFIRMED, not run.forced.missed))
     yield f"  run {done.runs.index(best) + 1}     {_short(best)}"
     for held in best.forced.held:

@@ -43,8 +43,9 @@ def test_with_source_lines_a_thread_is_held_at_its_lock_which_need_not_be_learnt
     lines = make_plan(case.scenario, outcome.events, STATEMENTS)
     assert Anchor.LOOKED_UP in functions.anchors
     assert not functions.anchors & STATEMENTS
-    assert [(0, Anchor.LOCK, 1), (1, Anchor.LOCK, 0)] == [
-        each for each in steps(lines) if each[1] in STATEMENTS
+    assert [each for each in steps(lines) if each[1] in STATEMENTS] == [
+        (0, Anchor.LOCK, 1),
+        (1, Anchor.LOCK, 0),
     ]
     assert Anchor.LOOKED_UP not in lines.anchors
     assert lines.lost == functions.lost == 0
