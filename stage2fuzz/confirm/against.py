@@ -55,7 +55,7 @@ MACHINE: Final = "the machine"
 
 
 @dataclass(slots=True)
-class Comparison:
+class RealComparison:
     """All cases of one image."""
 
     release: str = ""
@@ -70,10 +70,10 @@ def against(
     seconds: float,
     seed: int,
     found: Callable[[HostDifference], None],
-    progress: Callable[[Comparison], None] = lambda _: None,
-) -> Comparison:
+    progress: Callable[[RealComparison], None] = lambda _: None,
+) -> RealComparison:
     """Run cases from ``seed`` on for so long; ``found`` gets each difference."""
-    done = Comparison()
+    done = RealComparison()
     end = time.monotonic() + seconds
     died = 0
     while time.monotonic() < end:
