@@ -78,7 +78,7 @@ def _atheris(harness: Harness, seeds: list[bytes], rest: list[str]) -> None:
 
     def one_input(data: bytes) -> None:
         harness.one_input(data)
-        harness.note_features()
+        harness.note_features(data)
 
     def mutator(data: bytes, limit: int, seed: int) -> bytes:
         nonlocal fuzzing
