@@ -28,7 +28,7 @@ from sqlalchemy import select  # noqa: E402
 from stage2fuzz.errors import InputError  # noqa: E402
 from stage2fuzz.findings import campaigns  # noqa: E402
 from stage2fuzz.findings.campaign_tables import lease  # noqa: E402
-from stage2fuzz.findings.outage import Trouble  # noqa: E402
+from stage2fuzz.findings.outage import OutageError  # noqa: E402
 from stage2fuzz.findings.states import CampaignState  # noqa: E402
 from tests.service.conftest import PostgresServer  # noqa: E402
 from tests.service.rig import Rig  # noqa: E402
@@ -65,7 +65,7 @@ class Results(threading.Thread):
     def run(self) -> None:
         """Look until it is over."""
         while not self.over.wait(0.25):
-            with suppress(Trouble, InputError):
+            with suppress(OutageError, InputError):
                 self._look()
 
     def felt(self, name: str) -> None:
@@ -149,7 +149,7 @@ class Soak:
             self.failed.append(error)
 
     def _do(self, name: str, do: Callable[[], None]) -> None:
-        with suppress(Trouble):  # the database is locked or gone, by another fault
+        with suppress(OutageError):  # the database is locked or gone, by another fault
             do()
         self.injected[name] += 1
         self.results.felt(name)
