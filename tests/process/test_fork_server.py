@@ -48,6 +48,7 @@ def test_a_fork_keeps_the_promise(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """The test of a started program, with a forked one in its place."""
+    asked: list[Path] = []
 
     def run(
         program: Sequence[str],
@@ -58,11 +59,13 @@ def test_a_fork_keeps_the_promise(
         more: Mapping[str, str] | None = None,
     ) -> End:
         path = Path(program[1])
+        asked.append(path)
         return server.run(path, program[2:], folder, limits, seconds, beat, more)
 
     monkeypatch.setattr(started, "run_confined", run)
     known = {"tmp_path": tmp_path, "monkeypatch": monkeypatch}
     promise(**{name: known[name] for name in inspect.signature(promise).parameters})
+    assert asked
 
 
 def script(folder: Path, text: str) -> Path:
