@@ -41,11 +41,11 @@ ORDER_SECONDS = 0.3
 SLOTS = 4
 PAUSE = 0.1
 """Seconds between two quick faults of a thread."""
-QUICK = 4
+QUICK = 8
 """Threads that do quick faults."""
 GRAVE_PAUSE = 4.0
 """Seconds between two grave ones: each costs the start of a process or two."""
-UNFELT = 5.0
+UNFELT = 10.0
 """Seconds without a result after which no further quick fault is done for the moment."""
 PATIENCE = 180.0
 """Seconds for the next result after a fault."""
