@@ -122,6 +122,10 @@ TLBI_BROADCAST: Final = 1 << 4
 TLBI_LAST_LEVEL: Final = 1 << 5
 TLBI_OPERATION: Final = 0xF
 
+FAULT_LEVEL: Final = 0xFF
+FAULT_HOW_SHIFT: Final = 5
+"""How far the bits of ``arch.INSTRUCTIONS`` above the rights are moved to name a fault's access."""
+
 LOCK_MMU: Final = 1
 LOCK_MMAP: Final = 2
 LOCK_HYP: Final = 3
@@ -225,6 +229,11 @@ ENOMEM: Final = 12
 EFAULT: Final = 14
 EINVAL: Final = 22
 ERANGE: Final = 34
+ENOSYS: Final = 38
+INJECTED_DABT: Final = 1001
+"""Results of a fault, negated: what the guest got in place of its access."""
+INJECTED_SIZE_FAULT: Final = 1002
+INJECTED_SERROR: Final = 1003
 
 
 def tlbi_aux(
@@ -280,7 +289,7 @@ _ROWS: Final = (
     EventKind(HIT, "hit", "ipa - pte level", Depends.GUEST, _NOWHERE, Heard.NEVER),
     EventKind(ACCESS, "access", "ipa kind address number", Depends.GUEST, _HOST_READ,
          feature=Feature(18, Label.TLB)),
-    EventKind(FAULT, "fault", "ipa kind status level", Depends.GUEST,
+    EventKind(FAULT, "fault", "ipa kind status walk", Depends.GUEST,
          (Meeting(Place.WALKED, Side.READS), *_HOST_READ)),
     EventKind(RESUME, "resume", "ipa kind result outside", Depends.EVERYTHING, _HOST_READ),
     EventKind(HARDWARE_AF, "hardware-af", "location old new level", Depends.WRITE, _WRITTEN,
