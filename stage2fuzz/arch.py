@@ -84,20 +84,20 @@ INSTRUCTIONS: Final = {
     "ls64": WRITE | NO_SYNDROME | UNSUPPORTED_ATOMIC,
     "sea": READ | NO_SYNDROME | CONSUMED_ERROR,
 }
-"""What a guest does: the rights that stage 2 must grant, and what the syndrome of its fault says."""
+"""What a guest does: the rights that it needs, and what the syndrome of its fault says of it."""
 INSTRUCTION_NAMES: Final = {kind: name for name, kind in INSTRUCTIONS.items()}
 
 TRANSLATION: Final = 1
 ACCESS_FLAG: Final = 2
 PERMISSION: Final = 3
-UNSUPPORTED: Final = 4
-EXTERNAL: Final = 5
+UNSUPPORTED_ACCESS: Final = 4
+EXTERNAL_ABORT: Final = 5
 FAULT_NAMES: Final = {
     TRANSLATION: "translation",
     ACCESS_FLAG: "access flag",
     PERMISSION: "permission",
-    UNSUPPORTED: "unsupported atomic",
-    EXTERNAL: "external abort",
+    UNSUPPORTED_ACCESS: "unsupported atomic",
+    EXTERNAL_ABORT: "external abort",
 }
 
 

@@ -47,7 +47,7 @@ FIELDS: Final = {
     "signal": "its number",
     "size": "bytes; of a slot 0: deleted; of a TLBI 0: one entry",
     "slot": "the slot's number",
-    "status": "TRANSLATION, ACCESS_FLAG, PERMISSION, UNSUPPORTED or EXTERNAL",
+    "status": "TRANSLATION, ACCESS_FLAG, PERMISSION, UNSUPPORTED_ACCESS or EXTERNAL_ABORT",
     "system": "0: from the memory cache, 1: from the system, 2: from the system, atomically",
     "vmid": "of the VM; of a context that now in VTTBR_EL2; below 0 for a hyp root",
     "walk": "the level (FAULT_LEVEL), or'ed with what the instruction was << FAULT_HOW_SHIFT",
@@ -60,7 +60,7 @@ UNUSED: Final = "-"
 """Stands in a layout for a payload field that is always zero."""
 
 
-class Depends(Enum):
+class Dependence(Enum):
     """What a step is to other threads; ``schedule/dependence.py`` says which of these depend."""
 
     EVERYTHING = auto()
@@ -85,7 +85,7 @@ class Depends(Enum):
     """It takes pages from the system's allocator."""
 
 
-class Heard(Enum):
+class Hearing(Enum):
     """When an oracle, or the world that they share, hears of an event; a test compares."""
 
     ALWAYS = auto()
@@ -190,10 +190,10 @@ class EventKind:
     layout: str
     """The names of ``where``, ``old``, ``new`` and ``aux``, ``UNUSED`` where always zero; the words
     are explained in ``FIELDS``."""
-    depends: Depends
+    depends: Dependence
     meets: tuple[Meeting, ...]
     """In the order in which the class of a run takes them in."""
-    heard: Heard = Heard.ALWAYS
+    heard: Hearing = Hearing.ALWAYS
     feature: Feature | None = None
     """None for an event that tells of one thread's progress only, or of nothing that repeats."""
 

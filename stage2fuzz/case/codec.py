@@ -7,8 +7,8 @@ not in the bytes: the same input can be run by every engine.
 
 Layout: 192 bytes of scenario (counts and options, slots, host pages, vCPU programs, host programs,
 and what came later; version 1 has the first 73, versions 2 and 3 the first 128), 24 choices, then
-pairs (thread, points) until the end. A pair whose first byte is 0xF0 or more appends its second byte to the choices instead, so that
-a run with more choices still has bytes.
+pairs (thread, points) until the end. A pair whose first byte is 0xF0 or more appends its second
+byte to the choices instead, so that a run with more choices still has bytes.
 
 An input of a later version than 1 begins with ``MAGIC`` and its version, four bytes that are no
 part of the layout; each version keeps its menus, so old inputs mean for ever what they meant. A
@@ -24,7 +24,7 @@ from stage2fuzz.arch import ACCESS_NAMES
 from stage2fuzz.case import menus
 from stage2fuzz.case.case import Case
 from stage2fuzz.case.limits import IPA_BITS, MAX_CHOICES, MAX_RUNS, check_case, schedulable
-from stage2fuzz.case.menus import Growing, Menus, menus_of, page_group, page_half, pages_of
+from stage2fuzz.case.menus import Menus, VersionedMenu, menus_of, page_group, page_half, pages_of
 from stage2fuzz.case.profile import ANY, Profile
 from stage2fuzz.case.scenario import (
     MAX_ACCESSES,
@@ -156,8 +156,7 @@ def _scenario(data: bytes, profile: Profile, version: int) -> Scenario:
     return Scenario(
         slots,
         tuple(
-            _vcpu(data, number, menu, pages)
-            for number in range(menu.vcpus[data[VCPU_COUNT_AT]])
+            _vcpu(data, number, menu, pages) for number in range(menu.vcpus[data[VCPU_COUNT_AT]])
         ),
         tuple(
             _host(data, number, menu, backed) for number in range(menu.hosts[data[HOST_COUNT_AT]])
@@ -299,13 +298,13 @@ def _far_byte(page: int) -> int:
     return menus.FAR | group if group else 0
 
 
-def _byte(menu: Growing[T], value: T) -> int:
+def _byte(menu: VersionedMenu[T], value: T) -> int:
     """The byte that stands for a value of a menu in the newest version."""
     return _bytes_of(menu, menus.NEWEST)[value]
 
 
 @lru_cache(maxsize=64)
-def _bytes_of(menu: Growing[T], version: int) -> dict[T, int]:
+def _bytes_of(menu: VersionedMenu[T], version: int) -> dict[T, int]:
     """The byte of each value of a menu."""
     return {value: byte for byte, value in enumerate(menu.values(version))}
 

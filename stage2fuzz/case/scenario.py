@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Final
 
-from stage2fuzz.arch import BEYOND, INSTRUCTIONS, PAGE_SIZE
+from stage2fuzz.arch import BEYOND, INSTRUCTIONS, PAGE_SIZE, READ
 
 MAX_VCPUS: Final = 8
 MAX_HOST_THREADS: Final = 2

@@ -1,8 +1,8 @@
 """Compile the user's unmodified pgtable.c and mmu.c with our shim and runtime, into a cache.
 
-Nothing is extracted or patched: whole files are compiled as they lie in the tree, against shim
-headers that serve what the tree's few stage-2 headers do not. Features are probed, never guessed
-from a version number, because users have backports.
+Nothing is patched: whole files are compiled as they lie in the tree, against shim headers that
+serve what the tree's few stage-2 headers do not (``emulate`` tells of the one exception). Features
+are probed, never guessed from a version number, because users have backports.
 """
 
 import hashlib
@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Final
 
 from stage2fuzz.errors import InputError
-from stage2fuzz.kernel import abi, registers
+from stage2fuzz.kernel import abi, emulate, registers
 from stage2fuzz.kernel.cache import LIBRARY, check_room, default_cache, load, store, workshop
 from stage2fuzz.kernel.diagnostics import complaint
 from stage2fuzz.kernel.numbers import header
@@ -73,7 +73,7 @@ MODELLED: Final = (
     "MMU notifier begin and end, and their order against unmap",
     "memory caches, page reference counts, RCU callbacks",
     "TLB maintenance sequences (hyp/nvhe/tlb.c) and the hardware walker",
-    "syndrome decoding, abort injection, MMIO, caches, CPU features",
+    "abort injection, MMIO, caches, CPU features",
     "VM creation and the VMM's own page tables",
 )
 PROVED: Final = "proved"
@@ -157,7 +157,7 @@ def _resolved(tree: Path) -> Path:
 def _sources(tree: Path) -> dict[str, str]:
     """Each file of the tree that goes in, with its SHA-256; InputError if one can't be read."""
     names = [*KERNEL_FILES, *(ARCH / "include" / name for name in REAL_HEADERS)]
-    names += [ARCH / "kvm/trace.h", *registers.sources(tree)]
+    names += [ARCH / "kvm/trace.h", emulate.SOURCE, *registers.sources(tree)]
     return {str(name): _digest(tree / name) for name in names if (tree / name).is_file()}
 
 
@@ -179,7 +179,12 @@ def _key(sources: dict[str, str], tools: Toolchain) -> str:
         ("interface", abi.header()),
     ]
     parts += [("flags", " ".join((*DIALECT, *RUNTIME_FLAGS, *tools.instrument)))]
-    ours = [*sorted(HERE.glob("*/*.[ch]")), HERE / "build.py", HERE / "probes.py"]
+    ours = [
+        *sorted(HERE.glob("*/*.[ch]")),
+        HERE / "build.py",
+        HERE / "probes.py",
+        HERE / "emulate.py",
+    ]
     parts += [(path.name, path.read_text()) for path in ours]
     for part in parts:
         digest.update("\0".join(part).encode() + b"\0\0")
@@ -192,6 +197,7 @@ def _compile(tree: Path, tools: Toolchain, work: Path) -> dict[str, bool]:
     _write_stubs(tree, stubs)
     write_headers(stubs)
     (stubs / registers.HEADER).write_text(registers.generate(tree))
+    (stubs / emulate.HEADER).write_text(emulate.generate(tree))
     text = "".join((tree / name).read_text(errors="replace") for name in KERNEL_FILES)
     traces = "".join(
         f"#define {name}(...) ((void)0)\n" for name in sorted(set(TRACE.findall(text)))

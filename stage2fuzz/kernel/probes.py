@@ -51,6 +51,7 @@ WRITTEN: Final[dict[str, str]] = {
     "S2_HAS_ARCH_FLUSH_REMOTE": r"int kvm_arch_flush_remote_tlbs\(",
     "S2_HAS_FLUSH_SHADOW_ALL": r"void kvm_arch_flush_shadow_all\(",
     "S2_HAS_GUEST_SEA": r"int kvm_handle_guest_sea\(struct kvm_vcpu",
+    "S2_HAS_IPA_LIMIT": r"kvm_inject_size_fault\(",
     "S2_HAS_LOCAL_FLUSH": r"__kvm_tlb_flush_vmid_ipa_nsh",
     "S2_HAS_TTL_UNKNOWN": r"TLBI_TTL_UNKNOWN",
     "S2_HAS_RWLOCK": r"write_lock\(&(?:vcpu->)?kvm->mmu_lock\)",

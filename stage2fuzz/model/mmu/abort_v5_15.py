@@ -6,7 +6,7 @@ the fault shares mmu_lock: two faults of one page run side by side and only meet
 the page is marked when the lock is gone already.
 """
 
-from stage2fuzz.arch import EXECUTE, GRANULES, LAST_LEVEL, PAGE_SIZE, PERMISSION, WRITE
+from stage2fuzz.arch import GRANULES, LAST_LEVEL, PAGE_SIZE, PERMISSION
 from stage2fuzz.case.scenario import Host
 from stage2fuzz.events import (
     EAGAIN,
@@ -20,6 +20,7 @@ from stage2fuzz.model.machine.slots import MemorySlot
 from stage2fuzz.model.mmu.fault import (
     kvm_fault_lock,
     kvm_fault_unlock,
+    kvm_release_page_unused,
     kvm_release_pfn_clean,
     kvm_s2_fault_compute_prot,
     kvm_s2_fault_pin_pfn,
@@ -31,14 +32,14 @@ from stage2fuzz.model.mmu.fault import (
     topup_mmu_memcache,
     transparent_hugepage_adjust,
 )
-from stage2fuzz.model.mmu.fault_desc import RESUME_GUEST, Fault, VmaInfo
+from stage2fuzz.model.mmu.fault_desc import RESUME_GUEST, FaultDesc, VmaInfo
 from stage2fuzz.model.mmu.kvm import Kvm
 
 
-def user_mem_abort(vm: Kvm, slot: MemorySlot, fault: Fault) -> int:
+def user_mem_abort(vm: Kvm, slot: MemorySlot, fault: FaultDesc) -> int:
     """Map or relax one page or block for a fault; see ``kvm_handle_guest_abort`` for the result."""
-    permission, write = fault.status == PERMISSION, fault.kind == WRITE
-    if permission and fault.kind not in (WRITE, EXECUTE):
+    permission, write = fault.status == PERMISSION, fault.write
+    if permission and not write and not fault.execute:
         return -EFAULT
     may_link = not permission or (slot.logging and (write or vm.flags.logging_tops_up))
     if may_link and topup_mmu_memcache(vm):
@@ -51,13 +52,14 @@ def user_mem_abort(vm: Kvm, slot: MemorySlot, fault: Fault) -> int:
         return ret
     prot = kvm_s2_fault_compute_prot(vm, slot, fault, info)
     if prot < 0:
+        kvm_release_page_unused(vm, slot, info)
         return prot
     ret = kvm_s2_fault_map(vm, slot, fault, info, prot)
     kvm_release_pfn_clean(vm, slot, info)
     return RESUME_GUEST if ret in (0, -EAGAIN) else ret
 
 
-def kvm_s2_fault_get_vma_info(vm: Kvm, slot: MemorySlot, fault: Fault, info: VmaInfo) -> int:
+def kvm_s2_fault_get_vma_info(vm: Kvm, slot: MemorySlot, fault: FaultDesc, info: VmaInfo) -> int:
     """Size and sequence under the mmap lock: 0, or -EFAULT where the host has no mapping."""
     vm.lock(LOCK_MMAP, 1)
     if vm.host_page(slot, fault.ipa).host is Host.ABSENT:
@@ -69,7 +71,7 @@ def kvm_s2_fault_get_vma_info(vm: Kvm, slot: MemorySlot, fault: Fault, info: Vma
     return 0
 
 
-def kvm_s2_fault_map(vm: Kvm, slot: MemorySlot, fault: Fault, info: VmaInfo, prot: int) -> int:
+def kvm_s2_fault_map(vm: Kvm, slot: MemorySlot, fault: FaultDesc, info: VmaInfo, prot: int) -> int:
     """What happens under mmu_lock, and the dirty mark: 0, or what relax or map returned."""
     ipa, address, size = info.ipa, info.address, info.size
     granule = GRANULES[fault.level] if fault.status == PERMISSION else 0
@@ -101,12 +103,12 @@ def kvm_s2_fault_map(vm: Kvm, slot: MemorySlot, fault: Fault, info: VmaInfo, pro
     return ret
 
 
-def lock_mode(vm: Kvm, slot: MemorySlot, fault: Fault) -> int:
+def lock_mode(vm: Kvm, slot: MemorySlot, fault: FaultDesc) -> int:
     """1 where the fault shares mmu_lock: each does, or in v6.1 one that only gives a page back."""
     if vm.flags.shared_faults:
         return 1
     of_a_page = fault.status == PERMISSION and fault.level == LAST_LEVEL
-    logged_write = slot.logging and fault.kind == WRITE
+    logged_write = slot.logging and fault.write
     return int(vm.flags.relaxes_under_read_lock and logged_write and of_a_page)
 
 
