@@ -36,6 +36,7 @@ from stage2fuzz.events import (
 from stage2fuzz.oracles.base import Oracle, result_name
 from stage2fuzz.oracles.facts import Fault
 
+
 def _verb(result: int) -> str:
     """What an access did that ended with this result."""
     return "got" if result <= -INJECTED_DABT else "exited with"
