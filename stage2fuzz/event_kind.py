@@ -39,7 +39,7 @@ FIELDS: Final = {
     "pages": "how many the cache is to hold",
     "pte": "the descriptor that was read or used",
     "request": "CALL_*, or'ed with the PROT_* that the call asks for << 8",
-    "result": "what was returned, negative where it failed; of a resume 1: guest, 0: MMIO",
+    "result": "what was returned, negative where it failed; of a resume 1 and 2: guest",
     "retry": "1: an invalidation came in between",
     "sampled": "the sequence that the fault read",
     "sequence": "mmu_notifier_seq",

@@ -234,6 +234,8 @@ EFAULT: Final = 14
 EINVAL: Final = 22
 ERANGE: Final = 34
 ENOSYS: Final = 38
+PAST_THE_INSTRUCTION: Final = 2
+"""Result of a fault after which the guest goes on behind the instruction, which did nothing."""
 INJECTED_DABT: Final = 1001
 """Results of a fault, negated: what the guest got in place of its access."""
 INJECTED_SIZE_FAULT: Final = 1002

@@ -29,6 +29,7 @@ from stage2fuzz.events import (
     INJECTED_DABT,
     INJECTED_SERROR,
     INJECTED_SIZE_FAULT,
+    PAST_THE_INSTRUCTION,
     SLOT,
     SLOT_READONLY,
     TOPUP,
@@ -105,15 +106,15 @@ class RightExit(Oracle):
         how = world.events[fault[0]][5] >> FAULT_HOW_SHIFT & ~ACCESS_RIGHTS
         slot = world.slot_of(ipa)
         if fault[3] == EXTERNAL_ABORT:
-            return result in (1, -INJECTED_SERROR)
+            return result in (PAST_THE_INSTRUCTION, -INJECTED_SERROR)
         if how & BEYOND and world.rules.refuses_beyond:
             return result in REFUSALS
+        if fault[3] == UNSUPPORTED_ACCESS and result in (-INJECTED_DABT, -EFAULT):
+            return True
         if slot is None:
             return self._of_no_memory(kind, how, result)
         if slot[2] & SLOT_READONLY and kind == WRITE:
             return result == _refusal(how)
-        if fault[3] == UNSUPPORTED_ACCESS and result in (-INJECTED_DABT, -EFAULT):
-            return True
         if result == -ENOMEM:
             return self._topup_failed(index, thread, fault)
         return result == 1 or self._host_refuses(ipa, kind, result)
@@ -131,7 +132,7 @@ class RightExit(Oracle):
     def _of_no_memory(self, kind: int, how: int, result: int) -> bool:
         """Whether this is the right end for an access to what is no memory of the guest."""
         if how & CACHE_MAINTENANCE:
-            return result == 1  # skipped: what is not memory is not cached
+            return result == PAST_THE_INSTRUCTION  # skipped: what is not memory is not cached
         if kind == EXECUTE or how & FETCH_WALK:
             return result in (1, -ENOEXEC)
         return result == _refusal(how)

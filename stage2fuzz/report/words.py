@@ -198,6 +198,8 @@ class Words:
 def _resume_text(result: int) -> str:
     if result == 1:
         return "back to the guest"
+    if result == ev.PAST_THE_INSTRUCTION:
+        return "back to the guest, behind the instruction"
     if result in _INJECTED:
         return f"back to the guest with {result_text(result)}"
     return "exit to user space: " + ("MMIO" if result == 0 else result_text(result))

@@ -79,9 +79,11 @@ S2_OWN void vcpu_body(void)
 			/* Anywhere in its page: the syndrome has the page, FAR_EL2 the rest. */
 			me->fault_address = ipa | (S2_OFFSET_IN_PAGE & (PAGE - 1));
 			ret = outcome(me, s2_glue_fault(id, ipa, kind, status, level, how));
+			if (ret == 1 && (me->skipped || status == S2_EXTERNAL_ABORT))
+				ret = S2_PAST_THE_INSTRUCTION;
 			settle_pins(me);
 			s2_record(S2_RESUME, (int64_t)ipa, kind, ret, !slot_of_ipa(ipa));
-			if ((ret != 1 && ret != -S2_EAGAIN) || me->skipped || status == S2_EXTERNAL_ABORT)
+			if (ret != 1 && ret != -S2_EAGAIN)
 				break;
 			me->pending_kind = S2_WALK;
 			me->pending_where = (int64_t)root_entry(ipa);

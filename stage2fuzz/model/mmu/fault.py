@@ -34,6 +34,7 @@ from stage2fuzz.events import (
     INJECTED_SIZE_FAULT,
     LOCK_MMU,
     MARK_DIRTY,
+    PAST_THE_INSTRUCTION,
     PFN_DIRTY,
     PIN,
     PROT_DEVICE,
@@ -60,7 +61,7 @@ def kvm_handle_guest_abort(vm: Kvm, fault: FaultDesc) -> int:
     if fault.how & BEYOND and vm.flags.refuses_beyond:
         return refuse_beyond(vm, fault)
     if fault.status == EXTERNAL_ABORT:
-        return -INJECTED_SERROR if vm.flags.injects_external_aborts else RESUME_GUEST
+        return -INJECTED_SERROR if vm.flags.injects_external_aborts else PAST_THE_INSTRUCTION
     if fault.status == UNSUPPORTED_ACCESS and not vm.flags.injects_unsupported_atomics:
         return -EFAULT
     vm.readers[me] = vm.slots_epoch
@@ -99,8 +100,7 @@ def abort_without_memory(slot: MemorySlot | None, fault: FaultDesc) -> int:
     if fault.how & TABLE_WALK:
         return -INJECTED_DABT
     if slot is None and fault.how & CACHE_MAINTENANCE:
-        fault.skipped = True
-        return RESUME_GUEST
+        return PAST_THE_INSTRUCTION
     return -ENOSYS if fault.how & NO_SYNDROME else EXIT_TO_USER
 
 

@@ -11,7 +11,7 @@ EXIT_TO_USER: Final = 0
 class FaultDesc:
     """kvm_s2_fault_desc: what the syndrome says about one guest abort."""
 
-    __slots__ = ("execute", "how", "ipa", "kind", "level", "skipped", "status", "write")
+    __slots__ = ("execute", "how", "ipa", "kind", "level", "status", "write")
 
     def __init__(self, ipa: int, kind: int, status: int, level: int, how: int = 0) -> None:
         """``kind`` is READ, WRITE or EXECUTE, as the syndrome tells it; ``status`` TRANSLATION,
@@ -21,8 +21,6 @@ class FaultDesc:
         self.write = False
         """What ``kvm_is_write_fault`` makes of it."""
         self.execute = kind == EXECUTE
-        self.skipped = False
-        """The guest goes on behind the instruction."""
 
 
 class VmaInfo:

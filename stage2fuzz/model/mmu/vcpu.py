@@ -45,7 +45,7 @@ def vcpu_thread(vm: Kvm, accesses: tuple[Access, ...]) -> None:
             ret = kvm_handle_guest_abort(vm, fault)
             outside = int(vm.slot_of(ipa) is None)
             vm.record((RESUME, me, ipa, kind, ret, outside))
-            if ret not in (RESUME_GUEST, -EAGAIN) or fault.skipped or status == EXTERNAL_ABORT:
+            if ret not in (RESUME_GUEST, -EAGAIN):
                 break
             vm.yield_(*first_step(vm, (access,)))
         else:
