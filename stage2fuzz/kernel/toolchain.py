@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from stage2fuzz.errors import InputError
+from stage2fuzz.process.life import alive
 
 DIALECT: Final = (
     "-std=gnu11",
@@ -83,6 +84,7 @@ def _announces(command: str, flags: Iterable[str], symbol: str) -> bool:
 
 def run_command(command: list[str], text: str = "") -> subprocess.CompletedProcess[str]:
     """Run a compiler in the C locale, since its complaints are read; its caller checks its code."""
+    alive()
     environment = {**os.environ, "LC_ALL": "C"}
     return subprocess.run(
         command,

@@ -131,8 +131,10 @@ class Hunt:
 
     def step(self) -> bool:
         """Give out turns and read what came back; False when the last one has."""
-        for worker in self._ready(0):
-            self._read(worker)
+        ready = self._ready(0)
+        for worker in self._workers:
+            if worker in ready or worker.process.stalls():
+                self._read(worker)
         for worker in self._workers:
             if worker.process.turn is None and worker.left > 0 and not self._over():
                 self._give(worker)
