@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Final
 
 from stage2fuzz.errors import InputError, ModelError
-from stage2fuzz.process.confined import Confined
+from stage2fuzz.process.confined import ConfinedProcess
 from stage2fuzz.process.end import DiedError, End, How
 from stage2fuzz.process.frames import ALIVE, Frame, Frames, to_bytes
 from stage2fuzz.process.life import stall_seconds
@@ -40,7 +40,7 @@ class Child:
         self._limits, self._more, self._inherited = limits or Limits(), more, tuple(inherited)
         self._own = None if folder else tempfile.TemporaryDirectory(prefix="stage2fuzz-child-")
         self._folder = folder or Path(self._own.name if self._own else "")
-        self._confined: Confined | None = None
+        self._confined: ConfinedProcess | None = None
         self._frames: Frames | None = None
 
     def ask(
@@ -100,10 +100,10 @@ class Child:
     def _watch(self, seconds: float, beat: Callable[[], None] = nothing) -> Watch:
         return Watch(self._folder, self._limits, seconds, beat, stall_seconds())
 
-    def _alive(self) -> Confined:
+    def _alive(self) -> ConfinedProcess:
         if self._confined is None:
             with (self._folder / "log").open("wb") as log:
-                self._confined = Confined(
+                self._confined = ConfinedProcess(
                     self._program,
                     self._folder,
                     self._limits,

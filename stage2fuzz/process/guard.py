@@ -21,7 +21,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Final
 
-from stage2fuzz.process.confined import Confined
+from stage2fuzz.process.confined import ConfinedProcess
 from stage2fuzz.process.end import DiedError, End, How
 from stage2fuzz.process.frames import ALIVE, Frame, parse_frame, to_bytes
 from stage2fuzz.process.life import listen, stall_seconds
@@ -54,7 +54,7 @@ def guard(
     with tempfile.TemporaryDirectory(prefix="stage2fuzz-guard-") as folder:
         says, out, err = os.pipe(), os.pipe(), os.pipe()
         shown = {name: os.environ[name] for name in SHOWN if name in os.environ}
-        confined = Confined(
+        confined = ConfinedProcess(
             (sys.executable, "-m", "stage2fuzz", *arguments),
             Path(folder),
             Limits(),
@@ -80,7 +80,7 @@ def guard(
 
 
 @contextmanager
-def _forwarding(confined: Confined) -> Iterator[None]:
+def _forwarding(confined: ConfinedProcess) -> Iterator[None]:
     def forward(_number: int, _frame: FrameType | None) -> None:
         confined.signal(signal.SIGINT)
 
@@ -95,7 +95,7 @@ class _Watched:
     """A guarded command as its guard sees it: three pipes, all distrusted."""
 
     def __init__(
-        self, confined: Confined, says: int, out: int, err: int, progress: Progress
+        self, confined: ConfinedProcess, says: int, out: int, err: int, progress: Progress
     ) -> None:
         self.code: int | None = None
         """What the command says that it ends with."""
