@@ -44,9 +44,14 @@ Progress = Callable[[str, float], None]
 
 
 def guard(
-    what: str, arguments: Sequence[str], progress: Progress, more: Mapping[str, str] | None = None
+    what: str,
+    arguments: Sequence[str],
+    progress: Progress,
+    more: Mapping[str, str] | None = None,
+    module: str = "stage2fuzz",
 ) -> int:
-    """Run the command line ``arguments`` confined; its exit code. ``more`` joins its environment.
+    """Run the command line ``arguments`` of ``module`` confined; its exit code. ``more`` joins its
+    environment.
 
     Raises DiedError, which names ``what``, where it did not come to its end. An interrupt goes to
     the command, which may still have something to say.
@@ -55,7 +60,7 @@ def guard(
         says, out, err = os.pipe(), os.pipe(), os.pipe()
         shown = {name: os.environ[name] for name in SHOWN if name in os.environ}
         confined = ConfinedProcess(
-            (sys.executable, "-m", "stage2fuzz", *arguments),
+            (sys.executable, "-m", module, *arguments),
             Path(folder),
             Limits(),
             {GUARDED: str(says[1])} | shown | dict(more or {}),
