@@ -8,7 +8,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -58,8 +58,9 @@ EACH = [pytest.param(wild, marks=() if wild in FEW else pytest.mark.slow, id=wil
 LONG = [pytest.param(wild, marks=pytest.mark.slow, id=wild) for wild in WILD]
 UNMAP = ("bool kvm_unmap_gfn_range(", "int kvm_unmap_hva_range(")
 ABORT = ("int kvm_handle_guest_abort(",)
-SILENCE = "10"
-"""Seconds that a process may be silent here; a busy machine needs half of them to start one."""
+HANGING = ("sleep", "blocked loop")
+SILENCE = "20"
+"""Seconds that a process of those may be silent; a busy machine needs half of them to start one."""
 CASE = """stage2fuzz case 1
 engine kernel:{tree}
 slot 0: pages 4
@@ -81,12 +82,17 @@ def plant(tree: Path, to: Path, code: str, functions: tuple[str, ...]) -> Path:
     return to
 
 
-def command(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
-    environment = os.environ | {
-        "XDG_CACHE_HOME": str(folder / "cache"),
-        "STAGE2FUZZ_DATABASE": f"sqlite:///{folder}/found.db",
-        life.VARIABLE: SILENCE,
-    }
+def command(
+    folder: Path, *words: str, more: Mapping[str, str] | None = None
+) -> subprocess.CompletedProcess[str]:
+    environment = (
+        os.environ
+        | (more or {})
+        | {
+            "XDG_CACHE_HOME": str(folder / "cache"),
+            "STAGE2FUZZ_DATABASE": f"sqlite:///{folder}/found.db",
+        }
+    )
     done = subprocess.run(
         [sys.executable, "-m", "stage2fuzz", *words],
         capture_output=True,
@@ -99,6 +105,11 @@ def command(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
     assert done.returncode in (0, 1, 2, 3), done
     assert "\33" not in done.stdout + done.stderr, done
     return done
+
+
+def wild_command(folder: Path, wild: str, *words: str) -> subprocess.CompletedProcess[str]:
+    """``command`` without much patience for what hangs."""
+    return command(folder, *words, more={life.VARIABLE: SILENCE} if wild in HANGING else None)
 
 
 @pytest.fixture(scope="module")
@@ -121,7 +132,7 @@ def test_a_tree_that_is_wild_from_the_first_fault_is_refused(
     tree: Path, tmp_path: Path, wild: str
 ) -> None:
     copy = plant(tree, tmp_path / "tree", WILD[wild], ABORT)
-    done = command(tmp_path, "kernel", "build", str(copy))
+    done = wild_command(tmp_path, wild, "kernel", "build", str(copy))
     assert done.returncode == 2, done
     assert len(done.stderr.splitlines()) == 1
     assert "no progress" in done.stderr or "build and proof: the process" in done.stderr, done
@@ -134,7 +145,7 @@ def test_a_command_whose_run_has_no_result_says_what_ended_it(
 ) -> None:
     folder = wild_tree(wild)
     pair = (f"--engine=kernel:{folder / 'tree'}", "--engine=model:v5.12")
-    done = command(folder, verb, "my.case", *(pair if verb == "compare" else ()))
+    done = wild_command(folder, wild, verb, "my.case", *(pair if verb == "compare" else ()))
     if wild in CAUGHT:
         assert done.returncode == (0 if verb == "minimise" else 1), done
         return
@@ -150,7 +161,7 @@ def test_a_session_names_the_input_or_says_what_is_missing(
 ) -> None:
     folder = wild_tree(wild)
     words = ("--target", "notifier", "--seconds", "20", "--jobs", "1", "--json")
-    done = command(folder, "fuzz", f"--engine=kernel:{folder / 'tree'}", *words)
+    done = wild_command(folder, wild, "fuzz", f"--engine=kernel:{folder / 'tree'}", *words)
     told: dict[str, Any] = json.loads(done.stdout)
     expect_honest(told, done.returncode)
 
@@ -160,7 +171,9 @@ def test_an_exploration_of_a_tree_names_what_its_processes_died_of(
     wild_tree: Callable[[str], Path], wild: str
 ) -> None:
     folder = wild_tree(wild)
-    done = command(folder, "kernel", "explore", str(folder / "tree"), "--seconds", "5", "--json")
+    done = wild_command(
+        folder, wild, "kernel", "explore", str(folder / "tree"), "--seconds", "5", "--json"
+    )
     told: dict[str, Any] = json.loads(done.stdout)
     assert done.returncode in (1, 3), done
     ends = {each["oracle"] for each in told["signatures"]}
@@ -174,7 +187,7 @@ def test_a_campaign_names_the_input_or_says_what_is_missing(
     folder = wild_tree(wild)
     words = ("--engine", f"kernel:{folder / 'tree'}", "--target", "notifier", "--seconds", "30")
     more = ("--workers", "1", "--regress", "model:v5.12", "--json")
-    done = command(folder, "campaign", "start", "wild", "--local", *words, *more)
+    done = wild_command(folder, wild, "campaign", "start", "wild", "--local", *words, *more)
     told: dict[str, Any] = json.loads(done.stdout)
     expect_honest(told, done.returncode)
     status = json.loads(command(folder, "campaign", "status", "wild", "--json").stdout)
