@@ -70,7 +70,7 @@ PARTS = (
         "arch case engine errors events process run schedule",
         "a schedule forced onto a real kernel",
     ),
-    part("fuzz_targets", "case engine errors fuzz places", "scripts; all of Atheris"),
+    part("fuzz_targets", "case engine errors fuzz places process", "scripts; all of Atheris"),
     part(
         "worker",
         "case engine errors findings fuzz minimise oracles places process report run schedule "
