@@ -70,7 +70,13 @@ def with_sources(outcome: Outcome) -> Outcome:
     stacks = engine.stacks(outcome.case.scenario, outcome.schedule)
     if len(stacks) != len(outcome.events):  # a crash may come elsewhere in damaged memory
         return outcome
-    return replace(outcome, stacks=stacks)
+    violations = tuple(replace(each, source=_source(each, stacks)) for each in outcome.violations)
+    return replace(outcome, stacks=stacks, violations=violations)
+
+
+def _source(violation: Violation, stacks: Sequence[Stack]) -> Stack:
+    """Of the steps that prove a violation, the place of the last that the user's code made."""
+    return next((stacks[each] for each in reversed(violation.events) if stacks[each]), ())
 
 
 def run_scheduled(

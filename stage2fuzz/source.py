@@ -4,8 +4,11 @@ Only compiled engines know such places; the model's events have none. They are w
 nothing is judged by them, and no signature holds one, since a line moves with every patch.
 """
 
-from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, Final, NamedTuple
+
+MOST_CALLS: Final = 256
+MOST_LETTERS: Final = 512
+"""Of a function and its file."""
 
 
 class SourceLine(NamedTuple):
@@ -32,12 +35,27 @@ Stack = tuple[SourceLine, ...]
 event came from no code of the user's tree, such as the guest's accesses."""
 
 
-def innermost(stacks: Sequence[Stack], event: int) -> SourceLine | None:
-    """Where an event came from; None where that is not the user's code, or is not known."""
-    return stacks[event][0] if event < len(stacks) and stacks[event] else None
+def spot(stack: Stack) -> str:
+    """The innermost place as text; empty where there is none."""
+    return str(stack[0]) if stack else ""
 
 
-def entry(stack: Stack) -> SourceLine | None:
-    """The place in ``mmu.c`` that a step of ``pgtable.c`` was called from, if there is one."""
-    inside = stack[0].file if stack else ""
-    return next((each for each in stack if each.file != inside), None)
+def route(stack: Stack) -> str:
+    """The innermost place and, where the code of another file led there, the call in it."""
+    outer = [each for each in stack if each.file != stack[0].file]
+    return f"{stack[0]}, from {outer[-2] if len(outer) > 1 else outer[0]}" if outer else spot(stack)
+
+
+def read_stack(value: Any) -> Stack:
+    """A stack from another process, distrusted: ValueError or TypeError where it is none."""
+    if not isinstance(value, list) or len(value) > MOST_CALLS:
+        raise TypeError
+    stack = []
+    for each in value:
+        function, file, line = each
+        if not (isinstance(function, str) and isinstance(file, str) and type(line) is int):
+            raise TypeError
+        if not (function + file).isprintable() or len(function + file) > MOST_LETTERS or line < 0:
+            raise ValueError
+        stack.append(SourceLine(function, file, line))
+    return tuple(stack)
