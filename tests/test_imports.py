@@ -74,11 +74,11 @@ PARTS = (
         "arch case engine errors events process run schedule",
         "a schedule forced onto a real kernel",
     ),
-    part("fuzz_targets", "case engine errors fuzz places", "scripts; all of Atheris"),
+    part("fuzz_targets", "case engine errors fuzz places process", "scripts; all of Atheris"),
     part(
         "worker",
         "case engine errors findings fuzz minimise oracles places process report run schedule "
-        "service session",
+        "service session source",
     ),
     part("coordinator", "case errors findings process service"),
     part(

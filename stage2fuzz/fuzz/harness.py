@@ -15,11 +15,12 @@ from zlib import crc32
 from stage2fuzz.case.codec import decode
 from stage2fuzz.case.profile import profile_named
 from stage2fuzz.events import CRASH
-from stage2fuzz.fuzz.current_input import Running
+from stage2fuzz.fuzz.current_input import CurrentInput
 from stage2fuzz.fuzz.feature_map import FeatureMap
 from stage2fuzz.fuzz.features import COUNTERS, feature_set
 from stage2fuzz.fuzz.outbox import (
     Statistics,
+    claim,
     read_statistics,
     reported_signatures,
     write_finding,
@@ -54,11 +55,11 @@ class Harness:
         self._judged = 0
         """By the processes that this one goes on for."""
         self._started = self._written = time.monotonic()
-        self._running: Running | None = None
+        self._running: CurrentInput | None = None
         self._seen: FeatureMap | None = None
         if outbox is not None:
             outbox.mkdir(parents=True, exist_ok=True)
-            self._running = Running(outbox)
+            self._running = CurrentInput(outbox)
             self._seen = FeatureMap(outbox)
 
     def one_input(self, data: bytes) -> list[Outcome]:
@@ -90,13 +91,16 @@ class Harness:
             self.after_crash(data)
         return outcomes
 
-    def note_features(self) -> None:
-        """Count the last input if it showed features that none showed before."""
+    def note_features(self, data: bytes) -> None:
+        """Count ``data``, the last input, if it showed features that none showed before."""
         new = self.portfolio.new_features(self.counters)
         self.kept += new > 0
         self.features += new
-        if new and self._seen is not None:
-            self._seen.add(feature_set(self.counters))
+        if new and self.outbox is not None and self._seen is not None:
+            shown = feature_set(self.counters)
+            fresh = self._seen.add(shown)
+            if fresh:
+                claim(self.outbox, data, fresh)
 
     def continue_from(self, outbox: Path) -> None:
         """Go on for another process: what it counted and found is ours."""

@@ -3,10 +3,7 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
-from stage2fuzz.rules import Rules
 from stage2fuzz.source import Stack
-
-__all__ = ["Category", "Rules", "Violation"]
 
 
 class Category(StrEnum):

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
-from stage2fuzz.process.confined import Confined
+from stage2fuzz.process.confined import ConfinedProcess
 from stage2fuzz.process.end import End, How
 from stage2fuzz.process.limits import Limits
 
@@ -62,7 +62,7 @@ def run_confined(
 ) -> End:
     """Run ``program`` in ``folder`` for at most ``seconds``; its output goes to ``log`` there."""
     with (folder / "log").open("wb") as log:
-        confined = Confined(program, folder, limits, more, stdout=log)
+        confined = ConfinedProcess(program, folder, limits, more, stdout=log)
     watch = Watch(folder, limits, seconds, beat)
     try:
         while True:
@@ -88,9 +88,13 @@ def last_words(log: Path) -> str:
 def folder_bytes(folder: Path) -> int:
     """Bytes of all regular files below ``folder``; files that vanish meanwhile count nothing."""
     total = 0
-    for path in folder.rglob("*"):
-        with contextlib.suppress(OSError):
-            total += path.lstat().st_size
+    with contextlib.suppress(OSError), os.scandir(folder) as entries:
+        for entry in entries:
+            with contextlib.suppress(OSError):
+                if entry.is_dir(follow_symlinks=False):
+                    total += folder_bytes(Path(entry.path))
+                else:
+                    total += entry.stat(follow_symlinks=False).st_size
     return total
 
 

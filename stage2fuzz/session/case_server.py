@@ -15,6 +15,7 @@ from stage2fuzz.fuzz.harness import features
 from stage2fuzz.fuzz.outbox import violation_record
 from stage2fuzz.minimise import BUDGET
 from stage2fuzz.process.frames import Frame
+from stage2fuzz.process.phase import show_phase
 from stage2fuzz.process.serve import serve
 from stage2fuzz.report import event_log
 from stage2fuzz.run import run, with_sources
@@ -87,5 +88,11 @@ ANSWERS: Final[dict[str, Callable[[Frame], Iterator[Frame]]]] = {
 }
 
 
+def answers(question: Frame) -> Iterator[Frame]:
+    """What was asked, with the question as the name of the process that is at it."""
+    show_phase(question["do"])
+    return ANSWERS[question["do"]](question)
+
+
 if __name__ == "__main__":
-    serve(lambda question: ANSWERS[question["do"]](question))
+    serve(answers)
