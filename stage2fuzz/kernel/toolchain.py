@@ -15,7 +15,9 @@ SIGN_SECONDS: Final = 1.0
 DIALECT: Final = (
     "-std=gnu11",
     "-O2",
-    "-g",
+    "-gdwarf-4",  # what every addr2line reads, inlined functions included
+    "-fno-optimize-sibling-calls",  # or a caller is missing from a stack
+    "-fasynchronous-unwind-tables",  # or the stack ends
     "-fPIC",
     "-ffreestanding",
     "-nostdinc",
