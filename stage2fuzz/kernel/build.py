@@ -17,6 +17,7 @@ from stage2fuzz.errors import InputError
 from stage2fuzz.kernel import abi, emulate, registers
 from stage2fuzz.kernel.cache import LIBRARY, check_room, default_cache, load, store, workshop
 from stage2fuzz.kernel.diagnostics import complaint
+from stage2fuzz.kernel.lines import TREE, write_lines
 from stage2fuzz.kernel.numbers import header
 from stage2fuzz.kernel.probes import Probe, probe
 from stage2fuzz.kernel.toolchain import (
@@ -41,7 +42,17 @@ REAL_HEADERS: Final = (
 )
 """Headers that the tree itself serves, so that entry bits and syndrome codes are its own."""
 RUNTIME_FILES: Final = (
-    *("assertion", "record", "coroutine", "breaker", "strategy", "scheduler", "locks", "execute"),
+    *(
+        "assertion",
+        "sites",
+        "record",
+        "coroutine",
+        "breaker",
+        "strategy",
+        "scheduler",
+        "locks",
+        "execute",
+    ),
     *("guard", "window", "entries", "pages", "rcu", "tlb", "walk"),
     *("hostpages", "calls", "memslots", "notifier", "hostthread", "guest", "scenario", "setup"),
     *("places", "tripwires", "lasso", "fold", "classes", "explore", "features", "fuzz"),
@@ -102,11 +113,13 @@ class Library:
         return frozenset(name for name, found in self.probes.items() if found)
 
 
-def find(tree: Path, cache: Path | None = None) -> Library | None:
-    """The engine of ``tree`` where it lies in ``cache``, proved; none of the tree's code runs."""
+def find(tree: Path, cache: Path | None = None, proof: bool = True) -> Library | None:
+    """The engine of ``tree`` where it lies in ``cache``, and is proved if there must be a
+    ``proof``; none of the tree's code runs.
+    """
     library = _planned(tree, find_toolchain(), cache)[0]
     folder = library.path.parent
-    probes = load(folder) if (folder / PROVED).is_file() else None
+    probes = load(folder) if not proof or (folder / PROVED).is_file() else None
     return None if probes is None else replace(library, probes=probes, cached=True)
 
 
@@ -182,8 +195,9 @@ def _key(sources: dict[str, str], tools: Toolchain) -> str:
     ours = [
         *sorted(HERE.glob("*/*.[ch]")),
         HERE / "build.py",
-        HERE / "probes.py",
         HERE / "emulate.py",
+        HERE / "lines.py",
+        HERE / "probes.py",
     ]
     parts += [(path.name, path.read_text()) for path in ours]
     for part in parts:
@@ -222,6 +236,7 @@ def _compile(tree: Path, tools: Toolchain, work: Path) -> dict[str, bool]:
     link = [tools.command, "-shared", "-Wl,-z,defs", *wraps]
     library = work / LIBRARY
     _check(tree, work, run_command([*link, *map(str, objects), "-o", str(library)]))
+    write_lines(library)
     for path in objects:
         path.unlink()
     shutil.rmtree(stubs)
@@ -234,6 +249,7 @@ def _kernel_command(tree: Path, tools: Toolchain, stubs: Path) -> list[str]:
         tools.command,
         *DIALECT,
         *STRICT,
+        f"-fdebug-prefix-map={tree}/={TREE}",
         "-D_TRACE_ARM_ARM64_KVM_H",
         "-D_TRACE_HANDLE_EXIT_ARM64_KVM_H",
         f"-I{stubs}",
