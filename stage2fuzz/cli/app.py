@@ -55,6 +55,17 @@ COMMANDS: Final = {
             "compare --engine kernel:linux-6.12 --real vmlinuz-6.12 --seconds 600",
         ),
     ),
+    "check": Entry(
+        f"{_CLI}.check",
+        "check",
+        "Say what a patch or a series adds: new faults (exit 1), faults that went away.",
+        (
+            "check linux",
+            "check linux v6.12..my-branch --output out",
+            "check linux v6.12 --mbox series.mbx",
+            "check linux-before linux-after",
+        ),
+    ),
     "confirm": Entry(
         f"{_CLI}.confirm",
         "confirm_case",
