@@ -159,7 +159,7 @@ def to_junit(result: CheckResult, shown: Sequence[Exposition]) -> str:
             f"{format_case(each.effect.exhibit.case)}"
             for each in mine
         )
-        skipped = "" if looked else "no compiled file changes"
+        skipped = "" if looked else "the compiled code is the same"
         tests.append(Test("oracles", f"{oracle} {rule}", failure, skipped if not failure else ""))
     return junit("stage2fuzz check", tests, result.seconds)
 
@@ -206,7 +206,7 @@ CELLS = (
 def answer(result: CheckResult) -> str:
     """The whole check in a few words."""
     if not result.changes and not result.shortfalls:
-        return "no compiled file changes"
+        return "the compiled code is the same"
     new, gone = len(grouped(result.new)), len(grouped(result.gone))
     told = f"{new} new" if new else "nothing new"
     told += f", {gone} went away" if gone else ""
