@@ -6,7 +6,7 @@ from stage2fuzz.check.version import Version
 from stage2fuzz.errors import InputError
 from stage2fuzz.process.child import Child
 from stage2fuzz.process.end import DiedError
-from stage2fuzz.studies.hunt.turn import Done, Turn, read_answer, to_question
+from stage2fuzz.studies.hunt.turn import Turn, TurnResult, read_answer, to_question
 from stage2fuzz.studies.hunt.turn_process import TURN_SECONDS, TurnProcess
 
 SERVER = "stage2fuzz.check.model_server"
@@ -20,7 +20,7 @@ class Explorer(Protocol):
     def ask(self, turn: Turn) -> None:
         """Give out a turn; ``answer`` waits for it."""
 
-    def answer(self) -> Done:
+    def answer(self) -> TurnResult:
         """What the turn did."""
 
     def fileno(self) -> int:
@@ -42,7 +42,7 @@ class ModelProcess:
         self.turn = turn
         self._child.send(to_question(turn))
 
-    def answer(self) -> Done:
+    def answer(self) -> TurnResult:
         """What the turn did; a process that died did one run of which nothing is known."""
         turn = self.turn
         assert turn is not None
@@ -50,10 +50,10 @@ class ModelProcess:
         try:
             return read_answer(self._child.receive(to_question(turn), TURN_SECONDS))
         except DiedError:
-            return Done(runs=1, died=True)
+            return TurnResult(runs=1, died=True)
         except (ValueError, KeyError, TypeError, InputError):
             self._child.renew()
-            return Done(runs=1, died=True)
+            return TurnResult(runs=1, died=True)
 
     def fileno(self) -> int:
         """What ``select`` watches."""

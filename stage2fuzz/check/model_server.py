@@ -8,13 +8,13 @@ from stage2fuzz.engine import engine_of
 from stage2fuzz.process.frames import Frame
 from stage2fuzz.process.serve import serve
 from stage2fuzz.run import judge_run
-from stage2fuzz.studies.hunt.turn import Done, Found, Turn, parse_turn, to_answer
+from stage2fuzz.studies.hunt.turn import FirstShowing, Turn, TurnResult, parse_turn, to_answer
 from stage2fuzz.studies.series import scheduler
 
 
-def take(name: str, turn: Turn) -> Done:
+def take(name: str, turn: Turn) -> TurnResult:
     """Run and judge a turn's schedules, the series' strategies in turn."""
-    engine, done = engine_of(name), Done()
+    engine, done = engine_of(name), TurnResult()
     for number in range(turn.schedules):
         trace = engine.run(turn.scenario, scheduler(turn.seed + number))
         done.runs += 1
@@ -22,7 +22,7 @@ def take(name: str, turn: Turn) -> Done:
         for violation in judge_run(engine, turn.scenario, trace):
             done.seen[violation.signature] = done.seen.get(violation.signature, 0) + 1
             if violation.signature not in done.found:
-                done.found[violation.signature] = Found(violation, trace.schedule, done.runs)
+                done.found[violation.signature] = FirstShowing(violation, trace.schedule, done.runs)
         if time.monotonic() > turn.until:
             break
     done.classes = done.judged = done.runs

@@ -5,7 +5,7 @@ import select
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -20,7 +20,7 @@ from stage2fuzz.fuzz.outbox import parse_violation, violation_record, write_whol
 from stage2fuzz.oracles.violation import Violation
 from stage2fuzz.process.checked import count, listed
 from stage2fuzz.schedule.base import Schedule
-from stage2fuzz.studies.hunt.turn import Done, Turn
+from stage2fuzz.studies.hunt.turn import Turn, TurnResult
 
 FORMAT: Final = 1
 """Of what is kept of a survey between two checks."""
@@ -64,20 +64,20 @@ class Survey:
     exhibits: dict[str, Exhibit] = field(default_factory=dict)
     """By signature."""
 
-    def add(self, version: Version, turn: Turn, before: int, done: Done) -> None:
+    def add(self, version: Version, turn: Turn, before: int, done: TurnResult) -> None:
         """Count a turn that followed ``before`` schedules of the same scenario."""
         self.runs += done.runs
         self.judged += done.judged
         self.inconclusive += done.inconclusive
         self.deaths += done.died
-        for signature, found in done.found.items():
-            known, times = self.exhibits.get(signature), done.seen[signature]
-            if known is None:
+        for signature, times in done.seen.items():
+            known, found = self.exhibits.get(signature), done.found.get(signature)
+            if known is not None:
+                self.exhibits[signature] = replace(known, times=known.times + times)
+            elif found is not None:
                 case = case_of(version, turn.scenario, found.schedule)
                 exhibit = Exhibit(found.violation, case, times, before + found.runs)
-            else:
-                exhibit = Exhibit(known.violation, known.case, known.times + times, known.at)
-            self.exhibits[signature] = exhibit
+                self.exhibits[signature] = exhibit
 
     def to_record(self) -> dict[str, object]:
         """As it is kept."""

@@ -24,10 +24,13 @@ from stage2fuzz.cli.streams import complain
 from stage2fuzz.cli.tables import Table
 from stage2fuzz.cli.trees import Cache, Tree, prepared
 from stage2fuzz.findings import Store
+from stage2fuzz.process.limits import Limits
 from stage2fuzz.session.intake import Intake
 from stage2fuzz.studies.hunt.hunt import Hunt
 
 SECONDS: Final = 60
+NICENESS: Final = 10
+"""Of the process that confirms and minimises: those that run schedules come first."""
 MAX_SCHEDULES: Final = 10**15
 MAX_SEED: Final = 10**9
 
@@ -61,7 +64,8 @@ def explore(
         tempfile.TemporaryDirectory() as folder,
         Store.open(database or f"sqlite:///{folder}/findings.db") as store,
     ):
-        with Hunt(Intake(store), f"kernel:{tree}", library, processes, seed, limit, runs) as hunt:
+        intake = Intake(store, Limits(niceness=NICENESS))
+        with Hunt(intake, f"kernel:{tree}", library, processes, seed, limit, runs) as hunt:
             started = time.monotonic()
             drive(hunt, lambda: _lines(hunt, started), quiet=as_json)
         _report(hunt, library.key, database or "", as_json)

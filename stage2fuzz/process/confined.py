@@ -17,7 +17,7 @@ KILL_SECONDS: Final = 5.0
 """Until the program that confines has killed all; it waits for nothing but the kernel."""
 
 
-class Confined:
+class ConfinedProcess:
     """A program started by ``confine``; whoever made it closes it, whatever happens."""
 
     def __init__(
@@ -49,6 +49,9 @@ class Confined:
             pass_fds=tuple(inherited),
             start_new_session=True,
         )
+        if limits.niceness:
+            with contextlib.suppress(ProcessLookupError):
+                os.setpriority(os.PRIO_PROCESS, self.process.pid, limits.niceness)
 
     def signal(self, number: int) -> None:
         """Send the program SIGUSR1 or SIGINT."""

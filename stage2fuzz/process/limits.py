@@ -34,6 +34,8 @@ class Limits:
     """Processes and threads; the kernel bounds root's by nothing but a container's own limit."""
     folder: int = 256 << 20
     """Bytes that all files of its folder may have together."""
+    niceness: int = 0
+    """How far it stands back where cores are short (nice(2))."""
 
 
 def environment(folder: Path, more: Mapping[str, str] | None = None) -> dict[str, str]:

@@ -18,6 +18,7 @@ from stage2fuzz.findings import Store
 from stage2fuzz.findings.models import Finding
 from stage2fuzz.oracles.violation import Violation
 from stage2fuzz.process.end import DiedError
+from stage2fuzz.process.limits import Limits
 from stage2fuzz.session.case_asker import CaseAsker
 
 RUN_SECONDS: Final = 60.0
@@ -28,7 +29,8 @@ MINIMISE_SECONDS: Final = 30.0
 class Intake:
     """The findings of one session, recorded in ``store``, confirmed, and minimised one by one."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, limits: Limits | None = None) -> None:
+        """``limits`` bound the process that confirms and minimises."""
         self.store = store
         self.findings: dict[int, str] = {}
         """Finding number -> verdict, in the order in which they came."""
@@ -37,7 +39,7 @@ class Intake:
         """Processes that ended badly, findings that do not reproduce: our own bugs."""
         self.stopping = False
         """Asked to end: no more is begun, what is there is kept."""
-        self._asker = CaseAsker()
+        self._asker = CaseAsker(limits=limits)
 
     def close(self) -> None:
         """End the confined process."""

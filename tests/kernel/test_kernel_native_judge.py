@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from stage2fuzz.case.scenario import Scenario
-from stage2fuzz.kernel.adapter import KernelEngine
+from stage2fuzz.kernel.adapter import REFERENCE, KernelEngine
 from stage2fuzz.kernel.build import build
 from stage2fuzz.kernel.explore import explore
 from stage2fuzz.kernel.faults import FAULTS
@@ -15,7 +15,7 @@ from stage2fuzz.kernel.proving_ground import PROVING_GROUND
 from stage2fuzz.oracles.judge import judge
 from stage2fuzz.oracles.native.binding import NativeJudge, Verdict, native_judge
 from stage2fuzz.studies.hunt.ground import drawn, returning
-from stage2fuzz.studies.hunt.turn import Turn, take
+from stage2fuzz.studies.hunt.turn import Turn, Wording, take
 
 pytestmark = pytest.mark.kernel
 
@@ -93,7 +93,7 @@ def test_a_turn_finds_and_counts_the_same_with_either_judge(
                 Turn(20_000 + 2 * number + i, scenario, 1, 400, 1 << 20, kernel.rules),
                 each,
             )
-            for i, each in enumerate((None, compiled))
+            for i, each in enumerate((None, Wording(compiled)))
         ]
         (python, native) = turns
         assert native.seen == python.seen
@@ -102,3 +102,16 @@ def test_a_turn_finds_and_counts_the_same_with_either_judge(
         shown += len(native.seen)
     if not kernel.rules.shared_faults:
         assert shown
+
+
+def test_a_process_words_an_objection_once_and_counts_it_in_every_turn(
+    kernel: KernelEngine, compiled: NativeJudge
+) -> None:
+    wording = Wording(compiled)
+    first, again = (
+        take(kernel.native, Turn(number, REFERENCE, 1, 400, 1 << 20, kernel.rules), wording)
+        for number in (30_000, 30_001)
+    )
+    assert again.seen == first.seen
+    assert not again.found
+    assert first.found.keys() == first.seen.keys()

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import time
 from pathlib import Path
 
 import pytest
@@ -124,3 +125,12 @@ def test_wild_code_is_a_finding_and_the_next_turn_gets_a_new_process(
         assert not process.answer().crashed
     finally:
         process.close()
+
+
+def test_processes_go_on_while_a_finding_is_confirmed(kernel: KernelEngine, tmp_path: Path) -> None:
+    store = Store.open(f"sqlite:///{tmp_path}/findings.db")
+    with Hunt(Intake(store), "kernel:nowhere", kernel.library, 1, 1, 300, 6_000) as hunt:
+        until = time.monotonic() + 60
+        while hunt.totals.runs < 6_000 and time.monotonic() < until:
+            time.sleep(0.1)  # whoever confirms does not step meanwhile
+        assert hunt.totals.runs == 6_000

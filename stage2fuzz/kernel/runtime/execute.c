@@ -83,10 +83,8 @@ static void tear_down(void)
 	s2_coroutine_switch(&s2_sched.thread[0].coroutine, &s2_sched.hub);
 }
 
-static void finish(void)
+S2_OWN void finish_run(void)
 {
-	if (s2_log.plain_entry)
-		record_plain();
 	if (s2_sched.ended != S2_END_FINISHED)
 		return;
 	s2_sched.current = 0;
@@ -117,8 +115,7 @@ S2_OWN int begin_run(void)
 	return 1;
 }
 
-/* Run to the end with a strategy of our own. */
-S2_OWN void execute(void)
+S2_OWN void execute_threads(void)
 {
 	int chosen;
 
@@ -131,7 +128,14 @@ S2_OWN void execute(void)
 		s2_sched.current = chosen;
 		run_thread(&s2_sched.thread[chosen]);
 	}
-	finish();
+	if (s2_log.plain_entry)
+		record_plain();
+}
+
+S2_OWN void execute(void)
+{
+	execute_threads();
+	finish_run();
 }
 
 /* Run until whoever drives from outside is asked something, or the run is over. */
@@ -151,8 +155,11 @@ S2_OWN int resume_external(int answer_thread, int answer_points)
 		if (exhausted())
 			record_end();
 	}
-	if (s2_sched.ended != S2_END_ASK && s2_sched.ended != S2_END_ASK_CHOICE)
-		finish();
+	if (s2_sched.ended != S2_END_ASK && s2_sched.ended != S2_END_ASK_CHOICE) {
+		if (s2_log.plain_entry)
+			record_plain();
+		finish_run();
+	}
 	return s2_sched.ended;
 }
 

@@ -36,11 +36,18 @@ S2_PUBLIC void s2_watch(volatile uint64_t *place)
 	running = place;
 }
 
-S2_OWN void run_seed(uint64_t seed)
+static void run_threads_of_seed(uint64_t seed)
 {
 	*running = seed;
 	plan_seed(seed);
-	execute();
+	execute_threads();
+	guard_progress();
+}
+
+S2_OWN void run_seed(uint64_t seed)
+{
+	run_threads_of_seed(seed);
+	finish_run();
 	guard_progress();
 }
 
@@ -53,7 +60,7 @@ S2_OWN int asked(s2_judge judge, int lasso)
 }
 
 static int explore(uint64_t seed, int64_t count, uint64_t scenario, int64_t classes, s2_judge judge,
-		   struct s2_told *told)
+		   struct s2_explore_counts *told)
 {
 	int trips = 0, lasso = 0, said = 0;
 
@@ -62,11 +69,16 @@ static int explore(uint64_t seed, int64_t count, uint64_t scenario, int64_t clas
 	for (; count > 0 && !said && told->classes < classes; count--, seed++) {
 		uint64_t class;
 
-		run_seed(seed);
+		run_threads_of_seed(seed);
 		trips = tripped_wires();
 		lasso = may_be_lasso();
 		class = mix(mix(fold(lasso), scenario), (uint64_t)trips);
 		if (remember(class ? class : 1) || s2_guard.crashed) {
+			/* The tables are what the class says, so one teardown stands for all; it
+			 * takes ten times as long as the run, since it walks every entry. */
+			finish_run();
+			guard_progress();
+			trips = tripped_wires();
 			told->classes++;
 			said = asked(judge, lasso);
 		}
@@ -92,7 +104,7 @@ static int explore(uint64_t seed, int64_t count, uint64_t scenario, int64_t clas
  * then; -1 is our own bug. `scenario` tells the classes of scenarios apart; with a judge, those
  * that it is content with are passed over. There are no more than `classes` new ones in `told`. */
 S2_PUBLIC int32_t s2_explore(uint64_t seed, int64_t count, uint64_t scenario, int64_t classes,
-			     s2_judge judge, struct s2_told *told)
+			     s2_judge judge, struct s2_explore_counts *told)
 {
 	S2_DOOR(-1);
 	return explore(seed, count, scenario, classes, judge, told);

@@ -1,8 +1,9 @@
 """A hunt over all cores: who takes which turn, and what becomes of what is found.
 
-Each scenario belongs to one process, so that no class is counted twice. A process takes turns in an
-order of its own that does not depend on time: the same seed, limit and number of processes give
-the same runs.
+A thread gives out turns and reads what came back, so that no process waits while the main thread
+confirms and minimises a finding. Each scenario belongs to one process, so that no class is counted
+twice. A process takes turns in an order of its own that does not depend on time: the same seed,
+limit and number of processes give the same runs.
 """
 
 import itertools
@@ -10,6 +11,8 @@ import select
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from queue import Empty, SimpleQueue
+from threading import Event, Thread
 from types import TracebackType
 from typing import Final, Self
 
@@ -19,7 +22,7 @@ from stage2fuzz.kernel.adapter import rules_of
 from stage2fuzz.kernel.build import Library
 from stage2fuzz.session.intake import Intake
 from stage2fuzz.studies.hunt.ground import drawn, returning
-from stage2fuzz.studies.hunt.turn import Done, Found, Turn
+from stage2fuzz.studies.hunt.turn import FirstShowing, Turn, TurnResult
 from stage2fuzz.studies.hunt.turn_process import TurnProcess
 
 FIRST: Final = 500
@@ -33,7 +36,7 @@ SEED_STRIDE: Final = 1 << 32
 
 
 @dataclass(slots=True)
-class Shown:
+class SignatureTally:
     """A signature: who objects, how many judged runs showed it, the number of its finding."""
 
     oracle: str
@@ -43,7 +46,7 @@ class Shown:
 
 
 @dataclass(slots=True)
-class Totals:
+class HuntTotals:
     """What the hunt did so far."""
 
     runs: int = 0
@@ -61,7 +64,7 @@ class Totals:
     limits: dict[str, int] = field(default_factory=dict)
     """What there was too much of -> runs that this limit ended."""
 
-    def add(self, done: Done) -> None:
+    def add(self, done: TurnResult) -> None:
         """Count a turn."""
         self.runs += done.runs
         self.classes += done.classes
@@ -102,10 +105,9 @@ class Hunt:
         """``engine`` is the name that findings get; ``schedules`` and ``seconds`` are limits."""
         self.intake, self.engine, self._rules = intake, engine, rules_of(library.has)
         self._build = library.key
-        self.totals = Totals()
-        self.signatures: dict[str, Shown] = {}
+        self.totals = HuntTotals()
+        self.signatures: dict[str, SignatureTally] = {}
         self._seed, self._first_seed = seed, seed * SEED_STRIDE
-        self._until = time.monotonic() + seconds
         self._scenarios = returning()
         self._workers = [
             Worker(
@@ -115,6 +117,11 @@ class Hunt:
             )
             for job in range(jobs)
         ]
+        self._answers: SimpleQueue[tuple[Turn, TurnResult]] = SimpleQueue()
+        self._unwanted, self._failure = Event(), list[BaseException]()
+        self._until = time.monotonic() + seconds
+        self._thread = Thread(target=self._work, name="hunt")
+        self._thread.start()
 
     def __enter__(self) -> Self:
         return self
@@ -125,22 +132,43 @@ class Hunt:
         error: BaseException | None,
         at: TracebackType | None,
     ) -> None:
+        self._unwanted.set()
+        self._thread.join()
         for worker in self._workers:
             worker.process.close()
         self.intake.close()
 
     def step(self) -> bool:
-        """Give out turns and read what came back; False when the last one has."""
-        for worker in self._ready(0):
-            self._read(worker)
+        """Report what one turn found; False when the last one has been."""
+        running = self._thread.is_alive()
+        try:
+            turn, done = self._answers.get_nowait()
+        except Empty:
+            if self._failure:
+                raise self._failure[0] from None
+            return running
+        self._note(turn, done)
+        return True
+
+    def pause(self) -> None:
+        """Wait a moment for an answer."""
+        self._thread.join(0.1 if self._answers.empty() else 0)
+
+    def _work(self) -> None:
+        """Keep every process busy until nobody wants more: in a thread of its own."""
+        try:
+            while not self._unwanted.is_set() and self._keep_busy():
+                for worker in self._ready(0.1):
+                    self._read(worker)
+        except BaseException as error:  # the main thread raises it
+            self._failure.append(error)
+
+    def _keep_busy(self) -> bool:
+        """Give out turns; whether any process has one."""
         for worker in self._workers:
             if worker.process.turn is None and worker.left > 0 and not self._over():
                 self._give(worker)
         return any(worker.process.turn for worker in self._workers)
-
-    def pause(self) -> None:
-        """Wait a moment for an answer."""
-        self._ready(0.1)
 
     def _over(self) -> bool:
         return self.intake.stopping or time.monotonic() > self._until
@@ -168,7 +196,7 @@ class Hunt:
         worker.process.ask(turn)
 
     def _read(self, worker: Worker) -> None:
-        """Count what a worker did, and report what it found."""
+        """Count what a worker did, and hand on what it found."""
         turn, done = worker.process.turn, worker.process.answer()
         assert turn is not None
         worker.left -= done.runs
@@ -176,17 +204,24 @@ class Hunt:
         if turn.number < len(self._scenarios):
             worker.next_seed[turn.number] = turn.seed + done.runs
         self.totals.add(done)
-        for signature, found in done.found.items():
-            self._note(turn.scenario, signature, found, done.seen[signature])
+        if done.seen:
+            self._answers.put((turn, done))
 
-    def _note(self, scenario: Scenario, signature: str, found: Found, times: int) -> None:
-        shown = self.signatures.get(signature)
-        if shown is None:
-            violation = found.violation
-            shown = self.signatures[signature] = Shown(violation.oracle, violation.verdict)
-            if found.schedule is None:
-                shown.number = self.intake.keep(Case(self.engine, scenario), violation)
-            else:
-                case = Case(self.engine, scenario, found.schedule, self._build)
-                shown.number = self.intake.take(case, violation)
-        shown.times += times
+    def _note(self, turn: Turn, done: TurnResult) -> None:
+        """Report what is new in a turn, and count what was seen."""
+        for signature, found in done.found.items():
+            if signature not in self.signatures:
+                violation = found.violation
+                shown = self.signatures[signature] = SignatureTally(
+                    violation.oracle, violation.verdict
+                )
+                shown.number = self._report(turn.scenario, found)
+        for signature, times in done.seen.items():
+            self.signatures[signature].times += times
+
+    def _report(self, scenario: Scenario, found: FirstShowing) -> int | None:
+        """The number of a finding that is recorded and confirmed."""
+        if found.schedule is None:
+            return self.intake.keep(Case(self.engine, scenario), found.violation)
+        case = Case(self.engine, scenario, found.schedule, self._build)
+        return self.intake.take(case, found.violation)

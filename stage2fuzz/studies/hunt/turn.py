@@ -5,6 +5,7 @@ are figures and the first run of each signature, as JSON that its reader distrus
 """
 
 import time
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Final
 
@@ -13,7 +14,7 @@ from stage2fuzz.case.scenario import Scenario
 from stage2fuzz.case.text import format_case, parse
 from stage2fuzz.events import CRASH
 from stage2fuzz.fuzz.outbox import parse_violation, violation_record
-from stage2fuzz.kernel.abi import Told
+from stage2fuzz.kernel.abi import S2ExploreCounts
 from stage2fuzz.kernel.explore import explore
 from stage2fuzz.kernel.native import Native
 from stage2fuzz.oracles.judge import judge
@@ -46,8 +47,8 @@ class Turn:
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
-    """The first run of a turn that showed a signature."""
+class FirstShowing:
+    """The first run that showed a signature to the process that took the turn."""
 
     violation: Violation
     schedule: Schedule | None
@@ -57,7 +58,7 @@ class Found:
 
 
 @dataclass(slots=True)
-class Done:
+class TurnResult:
     """What a turn did."""
 
     runs: int = 0
@@ -74,44 +75,80 @@ class Done:
     """Signature -> judged runs that showed it."""
     limits: dict[str, int] = field(default_factory=dict)
     """What there was too much of -> runs that this limit ended."""
-    found: dict[str, Found] = field(default_factory=dict)
+    found: dict[str, FirstShowing] = field(default_factory=dict)
 
 
-def take(native: Native, turn: Turn, compiled: NativeJudge | None = None) -> Done:
+class Wording:
+    """The compiled oracles of one process, and the words that Python found for what they object to.
+
+    Words are found once a process and not once a turn: an objection's key says the rule and what
+    its words are made of, so the same key means the same signature in every scenario of an era.
+    """
+
+    def __init__(self, compiled: NativeJudge) -> None:
+        self._compiled = compiled
+        self._rules: Rules | None = None
+        self._signatures: dict[int, list[str]] = {}
+        """Number of a set of objections -> their signatures."""
+        self._before: dict[int, int] = {}
+        """Runs that had each set before this turn."""
+
+    @property
+    def address(self) -> int:
+        """The judge for an engine in C."""
+        return self._compiled.address
+
+    def begin(self, turn: Turn) -> None:
+        """The next runs are this turn's."""
+        if self._rules != turn.rules:
+            self._compiled.begin()
+            self._rules = turn.rules
+            self._signatures.clear()
+        self._compiled.scenario(turn.rules, len(turn.scenario.vcpus), turn.scenario.threads)
+        self._before = {number: self._compiled.runs(number) for number in self._signatures}
+
+    def note(self, said: Sequence[Violation]) -> bool:
+        """Python ``said`` so of the last run, which we never differ from: ModelError. Whether it
+        has a number, under which its like is counted."""
+        self._compiled.check(said)
+        number = self._compiled.number
+        if number >= 0:
+            self._signatures[number] = [violation.signature for violation in said]
+        return number >= 0
+
+    def counts(self) -> Iterator[tuple[list[str], int]]:
+        """The signatures of each numbered set, and how many runs of this turn had it."""
+        for number, signatures in self._signatures.items():
+            yield signatures, self._compiled.runs(number) - self._before.get(number, 0)
+
+
+def take(native: Native, turn: Turn, wording: Wording | None = None) -> TurnResult:
     """Run a turn to its end: in the child.
 
-    With the ``compiled`` oracles only runs to which they object in a new way come here, and some
-    to which nobody does; Python finds the words, and differs from them never: ModelError.
+    With the compiled oracles' ``wording`` only runs to which they object in a way that is new to
+    this process come here, and some to which nobody does; ``TurnResult.found`` has what is new.
     """
-    told, done = Told(), Done()
-    sets: dict[int, list[str]] = {}
+    told, done = S2ExploreCounts(), TurnResult()
     scenario = turn.scenario
     vcpus, threads = len(scenario.vcpus), scenario.threads
-    if compiled is not None:
-        compiled.begin()
-        compiled.scenario(turn.rules, vcpus, threads)
-    asked = compiled.address if compiled is not None else None
+    if wording is not None:
+        wording.begin(turn)
+    asked = wording.address if wording is not None else None
     for kept in explore(
         native, scenario, turn.seed, turn.schedules, turn.number, told, turn.classes, asked
     ):
         said = judge(kept.trace.events, turn.rules, vcpus, threads, lasso=kept.lasso)
-        if compiled is not None:
-            compiled.check(said)
         for violation in said:
             if violation.signature not in done.found:
-                found = Found(violation, kept.trace.schedule, told.runs)
+                found = FirstShowing(violation, kept.trace.schedule, told.runs)
                 done.found[violation.signature] = found
-        signatures = [violation.signature for violation in said]
-        if compiled is not None and compiled.number >= 0:
-            sets[compiled.number] = signatures
-        else:
-            _count_runs(done.seen, signatures, 1)
+        if wording is None or not wording.note(said):
+            _count_runs(done.seen, [violation.signature for violation in said], 1)
         done.crashed = kept.trace.events[-1][0] == CRASH
         if time.monotonic() > turn.until:
             break
-    for number, signatures in sets.items():
-        assert compiled is not None
-        _count_runs(done.seen, signatures, compiled.runs(number))
+    for signatures, runs in wording.counts() if wording is not None else ():
+        _count_runs(done.seen, signatures, runs)
     done.classes = done.judged = told.classes
     done.runs, done.inconclusive, done.restarts = told.runs, told.inconclusive, told.restarts
     done.forgotten, done.limits = told.forgotten, told.by_limit()
@@ -119,7 +156,7 @@ def take(native: Native, turn: Turn, compiled: NativeJudge | None = None) -> Don
 
 
 def _count_runs(seen: dict[str, int], signatures: list[str], runs: int) -> None:
-    for signature in signatures:
+    for signature in signatures if runs else ():
         seen[signature] = seen.get(signature, 0) + runs
 
 
@@ -143,7 +180,7 @@ def parse_turn(question: Frame) -> Turn:
     return Turn(**question | {"scenario": scenario, "rules": rules})
 
 
-def to_answer(done: Done, scenario: Scenario) -> Frame:
+def to_answer(done: TurnResult, scenario: Scenario) -> Frame:
     """The outcome of a turn of ``scenario`` as it is sent; ``read_answer`` reads it."""
     found = [
         {
@@ -157,9 +194,9 @@ def to_answer(done: Done, scenario: Scenario) -> Frame:
     return told | {"found": found}
 
 
-def read_answer(answer: Frame) -> Done:
+def read_answer(answer: Frame) -> TurnResult:
     """A turn's outcome, distrusted. Raises ValueError, KeyError, TypeError or InputError."""
-    done = Done(crashed=answer["crashed"] is True)
+    done = TurnResult(crashed=answer["crashed"] is True)
     for name in COUNTED:
         setattr(done, name, count(answer[name]))
     done.limits = {str(name): count(times) for name, times in answer["limits"].items()}
@@ -167,6 +204,6 @@ def read_answer(answer: Frame) -> Done:
     for each in answer["found"]:
         violation = parse_violation(each["violation"], "turn")
         schedule = parse(each["case"], "turn").schedule
-        done.found[violation.signature] = Found(violation, schedule, count(each["runs"]))
+        done.found[violation.signature] = FirstShowing(violation, schedule, count(each["runs"]))
         done.seen.setdefault(violation.signature, 1)
     return done

@@ -13,19 +13,19 @@ from stage2fuzz.kernel.native import Native
 from stage2fuzz.oracles.native.binding import NativeJudge
 from stage2fuzz.process.frames import Frame
 from stage2fuzz.process.serve import serve
-from stage2fuzz.studies.hunt.turn import parse_turn, take, to_answer
+from stage2fuzz.studies.hunt.turn import Wording, parse_turn, take, to_answer
 
 
 def main(library: str, place: str, judge: str) -> None:
     """Take turns until there are no more."""
     native = Native(Path(library))
-    compiled = NativeJudge(Path(judge)) if judge else None
+    wording = Wording(NativeJudge(Path(judge))) if judge else None
     running = mmap.mmap(int(place), mmap.PAGESIZE)
     native.watch(ctypes.c_uint64.from_buffer(running))
 
     def answers(question: Frame) -> list[Frame]:
         turn = parse_turn(question)
-        return [to_answer(take(native, turn, compiled), turn.scenario)]
+        return [to_answer(take(native, turn, wording), turn.scenario)]
 
     serve(answers)
 
