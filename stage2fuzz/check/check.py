@@ -29,7 +29,7 @@ from stage2fuzz.studies.hunt.ground import returning
 SEARCH: Final = 20
 """A search tries so many times the schedules that the fault took to show."""
 LEAST_SEARCH: Final = 4_000
-LEAST_OF_MODEL: Final = 3_000
+LEAST_OF_MODEL: Final = 500
 MOST_SEARCH: Final = 200_000
 PATIENCE: Final = 3.0
 """How many times the base's time a version may take for the same turns."""

@@ -94,7 +94,7 @@ def _patch(repository: Repository, mail: Path) -> Patch | None:
     """The patch in a mail; None where it changes nothing."""
     data = mail.read_bytes()
     body, diff = mail.with_suffix(".body"), mail.with_suffix(".diff")
-    about = repository.git("mailinfo", "-b", str(body.absolute()), str(diff.absolute()), data=data)
+    about = repository.git("mailinfo", "-k", str(body.absolute()), str(diff.absolute()), data=data)
     text = diff.read_text(errors="surrogateescape")
     subject = next((line[9:] for line in about.splitlines() if line.startswith("Subject: ")), "")
     if "\n+++ " not in f"\n{text}":

@@ -24,8 +24,10 @@ from stage2fuzz.studies.hunt.turn import Turn, TurnResult
 
 FORMAT: Final = 1
 """Of what is kept of a survey between two checks."""
-SEARCH_SECONDS: Final = 6.0
+SEARCH_SECONDS: Final = 4.0
 """A search may take in one scenario."""
+GRACE: Final = 60.0
+"""Seconds that a turn may take beyond the end."""
 BATCH: Final = 5_000
 """Schedules of a search between two looks at what it found."""
 
@@ -122,16 +124,20 @@ def survey(
     turns: Sequence[int] | None = None,
     beat: Callable[[Survey], None] = lambda _: None,
 ) -> Survey:
-    """Take turns until ``until`` on the clock of ``time.monotonic``, or those of ``turns``."""
+    """Take turns until ``until`` on the clock of ``time.monotonic``, or those of ``turns``.
+
+    A turn that has begun is taken to its end, so that every other version can take the same.
+    """
     begun, made = time.monotonic(), Survey([0] * course.jobs)
     spent: dict[int, int] = {}
     explorers = [explorer_of(version) for _ in range(course.jobs)]
-    waiting = [course.turns(job, version.rules, until) for job in range(course.jobs)]
+    waiting = [course.turns(job, version.rules, until + GRACE) for job in range(course.jobs)]
     try:
         while True:
             for job, explorer in enumerate(explorers):
                 wanted = turns is None or made.turns[job] < turns[job]
-                if explorer.turn is None and wanted and time.monotonic() < until:
+                early = not made.turns[job] or time.monotonic() < until
+                if explorer.turn is None and wanted and early:
                     explorer.ask(next(waiting[job]))
             busy = [each for each in explorers if each.turn is not None]
             if not busy:

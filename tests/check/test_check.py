@@ -13,6 +13,18 @@ from tests.check.conftest import git
 from tests.cli.terminal import command
 
 
+def test_a_fault_planted_in_a_model_is_new(tmp_path: Path) -> None:
+    arguments = ("--seconds", "2", "--jobs", "1", "--output", tmp_path, "--json")
+    said = command("check", "model:v5.12", "model:v5.12!missing-tlbi", *arguments)
+    assert said.code == 1
+    told = json.loads(said.out)
+    assert told["new"] and told["exit_code"] == 1
+    assert told["rows"][0]["schedules"] == told["rows"][1]["schedules"]
+    for path in tmp_path.glob("new-*.case"):
+        assert run(read_case(path)).violations
+
+
+@pytest.mark.slow
 def test_what_the_series_mended_went_away_and_came_back_the_other_way(tmp_path: Path) -> None:
     arguments = ("--seconds", "2", "--jobs", "1", "--json")
     mended = json.loads(command("check", "model:v5.10", "model:series-v4", *arguments).out)
@@ -36,7 +48,7 @@ def test_a_model_held_against_itself_is_exit_0() -> None:
     ("arguments", "words"),
     [
         (("nowhere",), "nowhere: there is no such folder"),
-        ((".", "HEAD"), "HEAD: no arch/arm64"),
+        ((".", "HEAD"), "no arch/arm64/kvm/hyp/pgtable.c"),
         (("model:v5.10",), "needs a second engine"),
         (("model:v5.10", "model:v9"), "unknown revision 'v9'"),
         (("model:v5.10", "model:v5.12", "--seconds", "0"), "--seconds: 0 is out of range"),
