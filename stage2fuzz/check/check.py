@@ -76,8 +76,8 @@ class Check:
 
     def _build(self) -> list[Version]:
         made = []
-        for number, version in enumerate(self._asked):
-            self._say(f"building {version.name}: {version.title}", 0.1 * number / len(self._asked))
+        for version in self._asked:
+            self._say(f"building {version.name}: {version.title}", 0.0)
             made.append(built(version, self._request.cache))
         return made
 

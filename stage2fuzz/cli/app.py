@@ -66,6 +66,12 @@ COMMANDS: Final = {
             "check linux-before linux-after",
         ),
     ),
+    "bisect": CommandEntry(
+        f"{_CLI}.bisect",
+        "bisect",
+        "Find the commit that brought a fault, or that ended it; a finding keeps both.",
+        ("bisect 3 linux v5.10..v6.1", "bisect my.case linux.git v6.12..HEAD --json"),
+    ),
     "confirm": CommandEntry(
         f"{_CLI}.confirm",
         "confirm_case",

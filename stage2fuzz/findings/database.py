@@ -22,7 +22,7 @@ from stage2fuzz.findings.sqlite_file import BUSY_SECONDS, forget_empty, make_fil
 if TYPE_CHECKING:
     from alembic.config import Config
 
-SCHEMA: Final = "0005"
+SCHEMA: Final = "0006"
 """The newest migration's revision. A database that has it is opened without Alembic, whose import
 takes longer than all else that opening does."""
 VERSION_TABLE: Final = "stage2fuzz_version"
