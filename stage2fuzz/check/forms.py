@@ -8,7 +8,7 @@ from stage2fuzz.case.text import format_case
 from stage2fuzz.check.result import CheckResult, Effect, Row, grouped
 from stage2fuzz.oracles import CATALOGUE
 from stage2fuzz.report.columns import interleaving
-from stage2fuzz.report.junit import Test, junit
+from stage2fuzz.report.junit import SuiteCase, junit
 from stage2fuzz.report.message import WIDTH
 from stage2fuzz.report.sarif import Remark, sarif
 from stage2fuzz.run import Outcome
@@ -150,7 +150,7 @@ def to_junit(result: CheckResult, shown: Sequence[Exposition]) -> str:
     tests = []
     for row in result.rows:
         failure = f"does not build: {row.version.failure}" if row.version.failure else ""
-        tests.append(Test("build", f"{row.version.name} {row.version.title}", failure))
+        tests.append(SuiteCase("build", f"{row.version.name} {row.version.title}", failure))
     looked = result.changes and result.head.survey is not None
     for oracle, rule, *_ in CATALOGUE:
         mine = [each for each in shown if each.effect.exhibit.violation.oracle == oracle]
@@ -160,15 +160,17 @@ def to_junit(result: CheckResult, shown: Sequence[Exposition]) -> str:
             for each in mine
         )
         skipped = "" if looked else "the compiled code is the same"
-        tests.append(Test("oracles", f"{oracle} {rule}", failure, skipped if not failure else ""))
+        tests.append(
+            SuiteCase("oracles", f"{oracle} {rule}", failure, skipped if not failure else "")
+        )
     return junit("stage2fuzz check", tests, result.seconds)
 
 
 def to_markdown(result: CheckResult, shown: Sequence[Exposition]) -> str:
     """For a pull request, an issue, or the summary of a CI job."""
     parts = [f"# stage2fuzz check: {answer(result)}"]
-    oracles = result.oracles()
-    if result.changes:
+    oracles = result.moving()
+    if oracles:
         rows = ["| | patch | " + " | ".join([*oracles, "new"]) + " |"]
         rows.append("|---" * (3 + len(oracles)) + "|")
         for row in result.rows:
@@ -176,6 +178,8 @@ def to_markdown(result: CheckResult, shown: Sequence[Exposition]) -> str:
             cells += [cell(row, each) for each in oracles]
             rows.append("| " + " | ".join([*cells, news(result, row)]) + " |")
         parts += ["\n".join(rows), CELLS]
+    if result.changes and result.steady():
+        parts.append(f"As before: {', '.join(result.steady())}.")
     for each in shown:
         violation, by = each.effect.exhibit.violation, each.effect.by
         where = f" at `{each.place}`" if each.place is not None else ""

@@ -98,6 +98,16 @@ class CheckResult:
             if signature not in went:
                 yield exhibit
 
+    def moving(self) -> list[str]:
+        """The oracles of everything that came or went."""
+        effects = (*self.new, *self.gone, *self.passing)
+        moved = {each.exhibit.violation.oracle for each in effects}
+        return [each for each in self.oracles() if each in moved]
+
+    def steady(self) -> list[str]:
+        """The oracles that object as they did before."""
+        return [each for each in self.oracles() if each not in self.moving()]
+
     def oracles(self) -> list[str]:
         """Every oracle that objects to any row, in the catalogue's order of names."""
         found = {

@@ -82,6 +82,12 @@ COMMANDS: Final = {
             "confirm my.case --reproducer race.c",
         ),
     ),
+    "report": CommandEntry(
+        f"{_CLI}.report",
+        "report",
+        "Write a finding, or a campaign's, as a mail, Markdown, HTML, SVG, JSON, SARIF or JUnit.",
+        ("report 1", "report my.case --format html -o race.html", "report --campaign night"),
+    ),
     "findings": CommandEntry(f"{_CLI}.groups", "findings", "Read and triage what was found."),
     "campaign": CommandEntry(
         f"{_CLI}.groups", "campaign", "Fuzz with many workers for a long time."

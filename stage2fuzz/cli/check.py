@@ -170,17 +170,19 @@ def _print(
 ) -> None:
     """For a person: the table, then what is new, what went, and what to type next."""
     say(f"{answer(result)}: {_span(result)}, {result.seconds:.0f} s")
-    if result.changes:
-        oracles = result.oracles()
+    oracles = result.moving()
+    if oracles or len(result.rows) > 2:
         table = Table("", "patch", *oracles, "new")
-        room = width() - 12 - sum(len(cell(result.base, each)) + 8 for each in oracles)
-        for row in result.rows:
-            title = shorten(row.version.title, max(20, room), placeholder="...")
-            cells = [cell(row, each) for each in oracles]
-            table.add(row.version.name, title, *cells, news(result, row))
+        cells = [[cell(row, each) for each in oracles] for row in result.rows]
+        room = width() - 16 - sum(2 + max(map(len, each)) for each in zip(*cells, strict=True))
+        for row, told in zip(result.rows, cells, strict=True):
+            title = shorten(row.version.title, max(16, room), placeholder="...")
+            table.add(row.version.name, title, *told, news(result, row))
         print()
         table.show()
         say(CELLS)
+    if result.changes and result.steady():
+        say(f"As before: {', '.join(result.steady())}.")
     for row in result.rows:
         if row.version.failure:
             say(f"{row.version.name} does not build: {row.version.failure}", indent="  ")

@@ -11,7 +11,7 @@ _NO_XML: Final = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ff
 
 
 @dataclass(frozen=True, slots=True)
-class Test:
+class SuiteCase:
     """One test: passed, failed, or not run with a reason."""
 
     group: str
@@ -21,7 +21,7 @@ class Test:
     skipped: str = ""
 
 
-def junit(suite: str, tests: Sequence[Test], seconds: float) -> str:
+def junit(suite: str, tests: Sequence[SuiteCase], seconds: float) -> str:
     """The whole document."""
     failures = sum(1 for each in tests if each.failure)
     skipped = sum(1 for each in tests if each.skipped)
@@ -37,7 +37,7 @@ def junit(suite: str, tests: Sequence[Test], seconds: float) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _case(test: Test) -> str:
+def _case(test: SuiteCase) -> str:
     begin = f"<testcase classname={_attribute(test.group)} name={_attribute(test.name)}"
     if test.failure:
         first, _, rest = test.failure.partition("\n")
