@@ -170,19 +170,7 @@ def _print(
 ) -> None:
     """For a person: the table, then what is new, what went, and what to type next."""
     say(f"{answer(result)}: {_span(result)}, {result.seconds:.0f} s")
-    oracles = result.moving()
-    if oracles or len(result.rows) > 2:
-        table = Table("", "patch", *oracles, "new")
-        cells = [[cell(row, each) for each in oracles] for row in result.rows]
-        room = width() - 16 - sum(2 + max(map(len, each)) for each in zip(*cells, strict=True))
-        for row, told in zip(result.rows, cells, strict=True):
-            title = shorten(row.version.title, max(16, room), placeholder="...")
-            table.add(row.version.name, title, *told, news(result, row))
-        print()
-        table.show()
-        say(CELLS)
-    if result.changes and result.steady():
-        say(f"As before: {', '.join(result.steady())}.")
+    _print_table(result)
     for row in result.rows:
         if row.version.failure:
             say(f"{row.version.name} does not build: {row.version.failure}", indent="  ")
@@ -207,6 +195,23 @@ def _print(
             print(f"\n{title}:")
         for line in lines(effects, side):
             say(f"  {line}", indent="    ")
+
+
+def _print_table(result: CheckResult) -> None:
+    """A row a version, a column an oracle with something new or gone."""
+    oracles = result.moving()
+    if oracles or len(result.rows) > 2:
+        table = Table("", "patch", *oracles, "new")
+        cells = [[cell(row, each) for each in oracles] for row in result.rows]
+        room = width() - 16 - sum(2 + max(map(len, each)) for each in zip(*cells, strict=True))
+        for row, told in zip(result.rows, cells, strict=True):
+            title = shorten(row.version.title, max(16, room), placeholder="...")
+            table.add(row.version.name, title, *told, news(result, row))
+        print()
+        table.show()
+        say(CELLS)
+    if result.changes and result.steady():
+        say(f"As before: {', '.join(result.steady())}.")
 
 
 def _titled(version: Version) -> str:
