@@ -25,6 +25,7 @@ from stage2fuzz.fuzz.harness import Harness
 from stage2fuzz.fuzz.mutate import cross, mutate
 from stage2fuzz.fuzz_targets.restart import CONTINUED, Restart
 from stage2fuzz.places import CORPUS
+from stage2fuzz.process.phase import show_phase
 
 
 def main(target: str, engine: str = "model:v5.10") -> None:
@@ -34,6 +35,7 @@ def main(target: str, engine: str = "model:v5.10") -> None:
         harness = Harness(ours.engine, target, ours.outbox)
         Restart(harness, sys.argv[1:], ours.continued)
         harness.one_input(b"")
+        show_phase("seeds")
         seeds = [] if ours.no_seeds else seed_inputs(target)
     except InputError as error:
         sys.exit(_refuse(str(error)))
@@ -72,11 +74,17 @@ def _refuse(line: str) -> int:
 def _atheris(harness: Harness, seeds: list[bytes], rest: list[str]) -> None:
     import atheris  # noqa: PLC0415  (absent on arm64 and macOS)
 
+    fuzzing = False
+
     def one_input(data: bytes) -> None:
         harness.one_input(data)
-        harness.note_features()
+        harness.note_features(data)
 
     def mutator(data: bytes, limit: int, seed: int) -> bytes:
+        nonlocal fuzzing
+        if not fuzzing:  # libFuzzer has run the seeds
+            fuzzing = True
+            show_phase("fuzz")
         if seed & 3 == 0:
             room = limit - HEADER_BYTES
             return change_body(data, lambda body: bytes(atheris.Mutate(body, room)))
@@ -116,6 +124,11 @@ def _register(harness: Harness) -> None:
     spec = importlib.util.find_spec("atheris.core_with_libfuzzer")
     if spec is None or spec.origin is None:
         sys.exit(_refuse("atheris: its extension module is missing; --own-loop fuzzes without it"))
+    # libFuzzer asks for mutators when it is loaded, and Atheris would bring ours only later.
+    for name in ("custom_mutator", "custom_crossover"):
+        hook = importlib.util.find_spec(f"atheris.{name}")
+        if hook is not None and hook.origin is not None:
+            _ALIVE.append(ctypes.CDLL(hook.origin, ctypes.RTLD_GLOBAL))
     library = ctypes.CDLL(spec.origin)
     array = (ctypes.c_uint8 * COUNTERS).from_buffer(harness.counters)
     table = (ctypes.c_size_t * (2 * COUNTERS))(
@@ -147,6 +160,7 @@ def _own_loop(harness: Harness, seeds: list[bytes], rest: list[str]) -> None:
             folder = Path(argument)
             folder.mkdir(parents=True, exist_ok=True)
     kept = [path.read_bytes() for path in sorted(folder.iterdir())] if folder else []
+    show_phase("fuzz")
     loop = Greybox(harness, numbers["-seed"] or os.getpid(), folder)
     loop.fuzz([*seeds, *kept], numbers["-max_total_time"], numbers["-runs"])
     print(

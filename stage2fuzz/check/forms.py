@@ -6,25 +6,14 @@ from dataclasses import dataclass
 from stage2fuzz import __version__
 from stage2fuzz.case.text import format_case
 from stage2fuzz.check.result import CheckResult, Effect, Row, grouped
-from stage2fuzz.oracles import CATALOGUE
+from stage2fuzz.oracles.catalogue import CATALOGUE
+from stage2fuzz.oracles.violation import Violation
 from stage2fuzz.report.columns import interleaving
 from stage2fuzz.report.junit import SuiteCase, junit
 from stage2fuzz.report.message import WIDTH
 from stage2fuzz.report.sarif import Remark, sarif
 from stage2fuzz.run import Outcome
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """A line of the user's tree."""
-
-    file: str
-    line: int
-    function: str
-
-    def __str__(self) -> str:
-        """As kernel people write it: ``mmu.c:1661 user_mem_abort``."""
-        return f"{self.file.rsplit('/', 1)[-1]}:{self.line} {self.function}"
+from stage2fuzz.source import SourceLine, route
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,12 +25,29 @@ class Exposition:
     """More faces of it."""
     outcome: Outcome | None
     """None where its process died."""
-    place: Place | None = None
+
+    @property
+    def violation(self) -> Violation:
+        """As the run that is shown says it, with its place in the tree."""
+        shown = self.outcome.violations if self.outcome is not None else ()
+        same = (each for each in shown if each.signature == self.effect.signature)
+        return next(same, self.effect.exhibit.violation)
+
+    @property
+    def place(self) -> SourceLine | None:
+        """The line of the user's tree that proves it; None where the engine knows none."""
+        source = self.violation.source
+        return source[0] if source else None
+
+    @property
+    def where(self) -> str:
+        """The same in words, with the call that led there; empty where it is not known."""
+        return route(self.violation.source)
 
     @property
     def head(self) -> str:
         """Oracle, rule, category and how many faces."""
-        violation = self.effect.exhibit.violation
+        violation = self.violation
         ways = f", {self.others + 1} ways" if self.others else ""
         return f"{violation.oracle} {violation.rule} ({violation.category}){ways}"
 
@@ -49,10 +55,8 @@ class Exposition:
         """The interleaving; empty where there is none."""
         if self.outcome is None:
             return ""
-        shown = [
-            each for each in self.outcome.violations if each.signature == self.effect.signature
-        ]
-        return interleaving(self.outcome.case, self.outcome.events, shown, width)
+        run, shown = self.outcome, [self.violation]
+        return interleaving(run.case, run.events, shown, width, stacks=run.stacks)
 
 
 def cell(row: Row, oracle: str) -> str:
@@ -182,9 +186,9 @@ def to_markdown(result: CheckResult, shown: Sequence[Exposition]) -> str:
         parts.append(f"As before: {', '.join(result.steady())}.")
     for each in shown:
         violation, by = each.effect.exhibit.violation, each.effect.by
-        where = f" at `{each.place}`" if each.place is not None else ""
+        where = f" At `{each.where}`." if each.where else ""
         parts.append(f"## New with {by.name} ({by.title}): {each.head}")
-        parts.append(f"{violation.verdict}{where}. {absence(each.effect, 'base')}")
+        parts.append(f"{violation.verdict}.{where} {absence(each.effect, 'base')}")
         if each.outcome is not None:
             parts.append("```text\n" + each.steps() + "```")
         parts.append("<details><summary>The case, for `stage2fuzz replay FILE`</summary>\n")

@@ -180,8 +180,8 @@ def _print(
         say(f"new with {effect.by.name}, {_titled(effect.by)}: {each.head}")
         say("  " + effect.exhibit.violation.verdict, indent="  ")
         say(f"  {absence(effect, 'base')}.", indent="  ")
-        if each.place is not None:
-            say(f"  at {each.place}")
+        if each.where:
+            say(f"  at {each.where}")
         if name:
             say(f"  {hint(f'replay {name}', database)}")
     if shown and shown[0].outcome is not None:

@@ -129,6 +129,7 @@ def _mails(shown: Sequence[Display]) -> str:
             each.outcome.case,
             each.outcome.events,
             each.outcome.violations,
+            each.outcome.stacks,
         )
         for each in shown
     ]
@@ -136,20 +137,22 @@ def _mails(shown: Sequence[Display]) -> str:
 
 
 def _markdown(shown: Sequence[Display]) -> str:
+    runs = [each.outcome for each in shown]
     return "\n".join(
-        markdown(each.outcome.case, each.outcome.events, each.outcome.violations) for each in shown
+        markdown(run.case, run.events, run.violations, stacks=run.stacks) for run in runs
     )
 
 
 def _html(shown: Sequence[Display]) -> str:
     (each,) = shown
-    outcome = each.outcome
-    return page(_title(each), each.facts, outcome.case, outcome.events, outcome.violations)
+    run = each.outcome
+    return page(_title(each), each.facts, run.case, run.events, run.violations, run.stacks)
 
 
 def _svg(shown: Sequence[Display]) -> str:
     (each,) = shown
-    return sequence_svg(each.outcome.case, each.outcome.events, each.outcome.violations)
+    run = each.outcome
+    return sequence_svg(run.case, run.events, run.violations, stacks=run.stacks)
 
 
 def _json(shown: Sequence[Display]) -> str:
@@ -167,10 +170,14 @@ def _json(shown: Sequence[Display]) -> str:
                     "verdict": violation.verdict,
                     "signature": violation.signature,
                     "events": list(violation.events),
+                    "source": [line.to_record() for line in violation.source],
                 }
                 for violation in each.outcome.violations
             ],
-            "events": [event_record(event) for event in each.outcome.events],
+            "events": [
+                event_record(event, each.outcome.stacks[number] if each.outcome.stacks else ())
+                for number, event in enumerate(each.outcome.events)
+            ],
         }
         for each in shown
     ]
@@ -185,6 +192,8 @@ def _sarif(shown: Sequence[Display]) -> str:
             str(violation.category),
             violation.verdict,
             violation.signature,
+            file=violation.source[0].file if violation.source else "",
+            line=violation.source[0].line if violation.source else 0,
         )
         for each in shown
         for violation in each.outcome.violations[:1]
@@ -198,7 +207,7 @@ def _junit(shown: Sequence[Display]) -> str:
         outcome = each.outcome
         failure = ""
         if outcome.violations:
-            told = mail(outcome.case, outcome.events, outcome.violations)
+            told = mail(outcome.case, outcome.events, outcome.violations, stacks=outcome.stacks)
             failure = f"{outcome.violations[0].verdict}\n{told}"
         name = outcome.violations[0].signature if outcome.violations else outcome.case.engine
         tests.append(SuiteCase(outcome.case.engine, name, failure))

@@ -17,6 +17,7 @@ from stage2fuzz.errors import InputError
 from stage2fuzz.kernel import abi, registers
 from stage2fuzz.kernel.cache import LIBRARY, check_room, default_cache, load, store, workshop
 from stage2fuzz.kernel.diagnostics import complaint
+from stage2fuzz.kernel.lines import TREE, write_lines
 from stage2fuzz.kernel.numbers import header
 from stage2fuzz.kernel.probes import Probe, probe
 from stage2fuzz.kernel.repository import located
@@ -42,7 +43,17 @@ REAL_HEADERS: Final = (
 )
 """Headers that the tree itself serves, so that entry bits and syndrome codes are its own."""
 RUNTIME_FILES: Final = (
-    *("assertion", "record", "coroutine", "breaker", "strategy", "scheduler", "locks", "execute"),
+    *(
+        "assertion",
+        "sites",
+        "record",
+        "coroutine",
+        "breaker",
+        "strategy",
+        "scheduler",
+        "locks",
+        "execute",
+    ),
     *("guard", "window", "entries", "pages", "rcu", "tlb", "walk"),
     *("hostpages", "calls", "memslots", "notifier", "hostthread", "guest", "scenario", "setup"),
     *("places", "tripwires", "lasso", "fold", "classes", "explore", "features", "fuzz"),
@@ -180,7 +191,12 @@ def _key(sources: dict[str, str], tools: Toolchain) -> str:
         ("interface", abi.header()),
     ]
     parts += [("flags", " ".join((*DIALECT, *RUNTIME_FLAGS, *tools.instrument)))]
-    ours = [*sorted(HERE.glob("*/*.[ch]")), HERE / "build.py", HERE / "probes.py"]
+    ours = [
+        *sorted(HERE.glob("*/*.[ch]")),
+        HERE / "build.py",
+        HERE / "lines.py",
+        HERE / "probes.py",
+    ]
     parts += [(path.name, path.read_text()) for path in ours]
     for part in parts:
         digest.update("\0".join(part).encode() + b"\0\0")
@@ -217,6 +233,7 @@ def _compile(tree: Path, tools: Toolchain, work: Path) -> dict[str, bool]:
     link = [tools.command, "-shared", "-Wl,-z,defs", *wraps]
     library = work / LIBRARY
     _check(tree, work, run_command([*link, *map(str, objects), "-o", str(library)]))
+    write_lines(library)
     for path in objects:
         path.unlink()
     shutil.rmtree(stubs)
@@ -229,6 +246,7 @@ def _kernel_command(tree: Path, tools: Toolchain, stubs: Path) -> list[str]:
         tools.command,
         *DIALECT,
         *STRICT,
+        f"-fdebug-prefix-map={tree}/={TREE}",
         "-D_TRACE_ARM_ARM64_KVM_H",
         "-D_TRACE_HANDLE_EXIT_ARM64_KVM_H",
         f"-I{stubs}",

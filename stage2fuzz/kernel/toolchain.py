@@ -12,7 +12,9 @@ from stage2fuzz.errors import InputError
 DIALECT: Final = (
     "-std=gnu11",
     "-O2",
-    "-g",
+    "-gdwarf-4",  # what every addr2line reads, inlined functions included
+    "-fno-optimize-sibling-calls",  # or a caller is missing from a stack
+    "-fasynchronous-unwind-tables",  # or the stack ends
     "-fPIC",
     "-ffreestanding",
     "-nostdinc",

@@ -88,9 +88,13 @@ def last_words(log: Path) -> str:
 def folder_bytes(folder: Path) -> int:
     """Bytes of all regular files below ``folder``; files that vanish meanwhile count nothing."""
     total = 0
-    for path in folder.rglob("*"):
-        with contextlib.suppress(OSError):
-            total += path.lstat().st_size
+    with contextlib.suppress(OSError), os.scandir(folder) as entries:
+        for entry in entries:
+            with contextlib.suppress(OSError):
+                if entry.is_dir(follow_symlinks=False):
+                    total += folder_bytes(Path(entry.path))
+                else:
+                    total += entry.stat(follow_symlinks=False).st_size
     return total
 
 

@@ -12,6 +12,7 @@ from stage2fuzz.case.case import Case
 from stage2fuzz.events import Event
 from stage2fuzz.oracles.violation import Violation
 from stage2fuzz.report.lanes import Moment, lanes
+from stage2fuzz.source import Stack, spot
 
 STYLE: Final = """\
 .run { border-collapse: collapse; font: 13px/1.45 ui-monospace, monospace; min-width: 40rem }
@@ -33,13 +34,13 @@ def run_table(
     case: Case,
     events: list[Event],
     violations: Sequence[Violation],
-    places: Sequence[str] = (),
+    stacks: Sequence[Stack] = (),
     full: bool = False,
 ) -> str:
-    """The table; ``places`` are the source lines of the events, by index, where they are known."""
+    """The table; ``stacks`` say where in the user's tree each event comes from."""
     run = lanes(case, events, violations, full)
     heads = "".join(f'<th scope="col">{escape(name)}</th>' for _, name in run.names)
-    source = '<th scope="col">source</th>' if places else ""
+    source = '<th scope="col">source</th>' if stacks else ""
     lines = [
         '<table class="run">',
         f'<thead><tr><th scope="col">step</th>{heads}',
@@ -48,7 +49,7 @@ def run_table(
     ]
     before: int | None = None
     for moment in run.moments:
-        lines.append(_row(moment, [thread for thread, _ in run.names], before, places, violations))
+        lines.append(_row(moment, [thread for thread, _ in run.names], before, stacks, violations))
         before = moment.step.thread
     return "\n".join([*lines, "</tbody>", "</table>", ""])
 
@@ -57,7 +58,7 @@ def _row(
     moment: Moment,
     threads: Sequence[int],
     before: int | None,
-    places: Sequence[str],
+    stacks: Sequence[Stack],
     violations: Sequence[Violation],
 ) -> str:
     step = moment.step
@@ -74,7 +75,7 @@ def _row(
         inside = f'<span class="says">{said}</span>' if said else ""
         cells.append(f'<td class="lane{held}">{inside}</td>')
     cells.append(f'<td class="window">{escape(", ".join(moment.broken))}</td>')
-    if places:
-        cells.append(f"<td>{escape(places[step.index])}</td>")
+    if stacks:
+        cells.append(f"<td>{escape(spot(stacks[step.index]))}</td>")
     css = f' class="{" ".join(classes)}"' if classes else ""
     return f'<tr id="step-{step.index}" tabindex="-1"{css}>{"".join(cells)}</tr>'

@@ -9,6 +9,7 @@ from stage2fuzz.events import Event
 from stage2fuzz.oracles.violation import Violation
 from stage2fuzz.report.columns import interleaving, verdict_text
 from stage2fuzz.report.message import MAIL_WIDTH
+from stage2fuzz.source import Stack, route
 
 
 def letter(
@@ -16,12 +17,12 @@ def letter(
     case: Case,
     events: list[Event],
     violations: Sequence[Violation],
-    asked: str = "",
+    stacks: Sequence[Stack] = (),
 ) -> str:
     """Subject, what happens, how it is known, the interleaving, how to reproduce it, the case.
 
-    ``facts`` are lines such as ``Introduced by: ...``; ``asked`` is the question that the mail
-    ends with, if any. A case's own lines are never folded, or they could not be copied.
+    ``facts`` are lines such as ``Introduced by: ...``. A case's own lines are never
+    folded, or they could not be copied.
     """
     first = violations[0] if violations else None
     rule = first.rule if first is not None else "no violation"
@@ -29,10 +30,12 @@ def letter(
     parts = [*wrap(subject, MAIL_WIDTH, subsequent_indent=" "), "", "Hi,", ""]
     if first is not None:
         parts += [*wrap(first.verdict, MAIL_WIDTH), ""]
+        if first.source:
+            parts += [*wrap(f"At {route(first.source)}.", MAIL_WIDTH), ""]
     for name, text in facts.items():
         parts += wrap(f"{name}: {text}", MAIL_WIDTH, subsequent_indent="  ", break_on_hyphens=False)
     parts += ["", "The interleaving, one column a thread, numbered by event:", ""]
-    parts += [interleaving(case, events, violations, MAIL_WIDTH)]
+    parts += [interleaving(case, events, violations, MAIL_WIDTH, stacks=stacks)]
     parts += [verdict_text(violations, MAIL_WIDTH)]
     reproduce = (
         "To reproduce: save the lines below as fault.case, point its engine line at your tree "
@@ -40,6 +43,4 @@ def letter(
         "mmu.c are compiled in user space and follow this schedule."
     )
     parts += [*wrap(reproduce, MAIL_WIDTH), "", format_case(case)]
-    if asked:
-        parts += wrap(asked, MAIL_WIDTH)
     return "\n".join(line.rstrip() for line in "\n".join(parts).splitlines()).rstrip() + "\n"

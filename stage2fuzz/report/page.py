@@ -9,6 +9,7 @@ from stage2fuzz.case.text import format_case
 from stage2fuzz.events import Event
 from stage2fuzz.oracles.violation import Violation
 from stage2fuzz.report.fragment import STYLE, run_table
+from stage2fuzz.source import Stack
 
 COLOURS: Final = """\
 :root { color-scheme: light dark; --paper: #fff; --ink: #1c2330; --faint: #667085; --line: #d6dae3;
@@ -33,7 +34,7 @@ def page(
     case: Case,
     events: list[Event],
     violations: Sequence[Violation],
-    places: Sequence[str] = (),
+    stacks: Sequence[Stack] = (),
 ) -> str:
     """The whole file."""
     told = "".join(
@@ -61,7 +62,7 @@ def page(
 <dl>{told}</dl>
 <h2>Interleaving</h2>
 <div class="wide" tabindex="0" role="region" aria-label="Interleaving">
-{run_table(case, events, violations, places)}</div>
+{run_table(case, events, violations, stacks)}</div>
 <h2>To reproduce</h2>
 <p>Save this as <code>fault.case</code> and type <code>stage2fuzz replay fault.case</code>:</p>
 <pre>{escape(format_case(case))}</pre>
