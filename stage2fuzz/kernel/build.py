@@ -114,11 +114,13 @@ class Library:
         return frozenset(name for name, found in self.probes.items() if found)
 
 
-def find(tree: Path, cache: Path | None = None) -> Library | None:
-    """The engine of ``tree`` where it lies in ``cache``, proved; none of the tree's code runs."""
+def find(tree: Path, cache: Path | None = None, proof: bool = True) -> Library | None:
+    """The engine of ``tree`` where it lies in ``cache``, and is proved if there must be a
+    ``proof``; none of the tree's code runs.
+    """
     library = _planned(tree, find_toolchain(), cache)[0]
     folder = library.path.parent
-    probes = load(folder) if (folder / PROVED).is_file() else None
+    probes = load(folder) if not proof or (folder / PROVED).is_file() else None
     return None if probes is None else replace(library, probes=probes, cached=True)
 
 

@@ -12,6 +12,7 @@ from typing import Final
 
 from stage2fuzz.errors import InputError
 from stage2fuzz.kernel.diagnostics import complaint
+from stage2fuzz.process.life import alive
 
 HEADERS: Final = "#include <asm/kvm_arm.h>\n#include <asm/kvm_pgtable.h>\n"
 
@@ -87,6 +88,7 @@ def _compiles(how: Probe, text: str) -> str | None:
     """None if it compiles, else what the compiler misses."""
     source = how.work / "probe.c"
     source.write_text(HEADERS + text + "\n")
+    alive()
     done = subprocess.run(
         [*how.compile, "-fsyntax-only", str(source)], capture_output=True, text=True, check=False
     )
