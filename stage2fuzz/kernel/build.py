@@ -20,6 +20,7 @@ from stage2fuzz.kernel.diagnostics import complaint
 from stage2fuzz.kernel.lines import TREE, write_lines
 from stage2fuzz.kernel.numbers import header
 from stage2fuzz.kernel.probes import Probe, probe
+from stage2fuzz.kernel.repository import located
 from stage2fuzz.kernel.toolchain import (
     DIALECT,
     RUNTIME_FLAGS,
@@ -154,9 +155,9 @@ def _planned(tree: Path, tools: Toolchain, cache: Path | None) -> tuple[Library,
 
 def _resolved(tree: Path) -> Path:
     """The tree's real path; InputError where there is no tree."""
-    right = "a Linux tree, or its arch/arm64 alone"
+    right = "a Linux tree, its arch/arm64 alone, or REPOSITORY@COMMIT"
     try:
-        resolved = tree.resolve()
+        resolved = located(tree).resolve()
         missing = [name for name in KERNEL_FILES if not (resolved / name).is_file()]
     except (OSError, RuntimeError, ValueError) as error:
         # A loop of links is a RuntimeError up to Python 3.12, a zero byte a ValueError.
