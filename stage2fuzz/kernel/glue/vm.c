@@ -51,7 +51,8 @@ void s2_glue_sequence(s2_s64 sequence, s2_s64 count)
 int s2_glue_fault(int thread, s2_u64 ipa, int kind, int status, int level, int table_walk)
 {
 	struct kvm_vcpu *vcpu = &vcpus[thread];
-	u64 fsc = (status == S2_TRANSLATION ? 0x04 : status == S2_ACCESS_FLAG ? 0x08 : 0x0c) | level;
+	u64 type = status == S2_TRANSLATION ? 0x04 : status == S2_ACCESS_FLAG ? 0x08 : 0x0c;
+	u64 fsc = type | level;
 	u64 class = kind == S2_EXECUTE ? ESR_ELx_EC_IABT_LOW : ESR_ELx_EC_DABT_LOW;
 
 	S2_ASSERT((unsigned)thread < S2_MAX_VCPUS, thread);

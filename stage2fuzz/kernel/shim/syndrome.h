@@ -3,7 +3,8 @@
 #define kvm_vcpu_get_esr(v) ((v)->arch.fault.esr_el2)
 #define kvm_vcpu_get_hsr(v) kvm_vcpu_get_esr(v)
 #define kvm_vcpu_get_hfar(v) ((v)->arch.fault.far_el2)
-#define kvm_vcpu_get_fault_ipa(v) (((phys_addr_t)(v)->arch.fault.hpfar_el2 & GENMASK_ULL(43, 4)) << 8)
+#define kvm_vcpu_get_fault_ipa(v) \
+	(((phys_addr_t)(v)->arch.fault.hpfar_el2 & GENMASK_ULL(43, 4)) << 8)
 #define kvm_vcpu_trap_get_class(v) ((kvm_vcpu_get_esr(v) >> 26) & 0x3f)
 #define kvm_vcpu_trap_is_iabt(v) (kvm_vcpu_trap_get_class(v) == 0x20)
 #define kvm_vcpu_trap_get_fault(v) (kvm_vcpu_get_esr(v) & 0x3f)
