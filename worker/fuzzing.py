@@ -25,6 +25,7 @@ from stage2fuzz.process.limits import Limits
 from stage2fuzz.process.wait import expect_room, last_words
 from stage2fuzz.service.orders import MAX_SEEDS, FuzzOrder, FuzzResult
 from stage2fuzz.session.case_asker import CaseAsker
+from stage2fuzz.session.killers import killers
 from stage2fuzz.worker.job import LOG, Job
 
 GRACE_SECONDS: Final = 20.0
@@ -121,13 +122,16 @@ def report_killers(job: Job, order: FuzzOrder, outbox: Outbox, end: End) -> tupl
 
     Raises DiedError for one that died of no input, NoRoomError where a full disk explains it.
     """
-    fatal = outbox.killers(job.folder / "artifacts", end.code)[:MAX_SEEDS]
+    words = last_words(job.folder / "log")
+    with CaseAsker(job.folder, beat=job.beat) as asker:
+        artifacts = job.folder / "artifacts"
+        fatal = killers(outbox, artifacts, end, asker, order.engine, order.target)[:MAX_SEEDS]
     for how, data in fatal:
         report_killer(job, order.engine, order.target, data, how)
     if end.how is not How.OK and not fatal:
         expect_room(job.folder)
         if end.how is How.CRASH:
-            raise DiedError(f"{order.target}, no input", end, last_words(job.folder / "log"))
+            raise DiedError(f"{order.target}, no input", end, words)
     return tuple(digest_of(data) for _how, data in fatal)
 
 
@@ -178,8 +182,8 @@ def measure(
 ) -> dict[Path, frozenset[int]]:
     """The features of inputs by a confined process; those that kill it are recorded instead."""
     with CaseAsker(job.folder, beat=job.beat) as asker:
-        measured, killers = asker.features(engine, target, list(paths), MEASURE_SECONDS)
-    for path, end in sorted(killers.items()):
+        measured, fatal = asker.features(engine, target, list(paths), MEASURE_SECONDS)
+    for path, end in sorted(fatal.items()):
         data = read_bounded(path, MAX_INPUT_BYTES)
         if data is not None:
             report_killer(job, engine, target, data, str(end.how))

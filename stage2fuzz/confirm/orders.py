@@ -58,6 +58,14 @@ def check_scenario(scenario: Scenario, where: str) -> None:
     if any(page.host is Host.LAZY for page in scenario.host_pages):
         what = "needs a page that becomes writable without a notifier, which a file system gives"
         _refuse(where, what, "the same with a slot that is logged shows most of it")
+    _check_programs(scenario, where)
+
+
+def _check_programs(scenario: Scenario, where: str) -> None:
+    """Refuse what neither the guest nor the VMM there can do."""
+    if any(access.kind not in KINDS for accesses in scenario.vcpus for access in accesses):
+        what = "needs an instruction that the guest there does not have"
+        _refuse(where, what, "read, write and execute alone")
     for ops in scenario.hosts:
         for op in ops:
             if op.op not in OPERATIONS:

@@ -4,17 +4,22 @@ import os
 import shutil
 import subprocess
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Final
 
 from stage2fuzz.errors import InputError
+from stage2fuzz.process.life import alive
 
+SIGN_SECONDS: Final = 1.0
 DIALECT: Final = (
     "-std=gnu11",
     "-O2",
-    "-g",
+    "-gdwarf-4",  # what every addr2line reads, inlined functions included
+    "-fno-optimize-sibling-calls",  # or a caller is missing from a stack
+    "-fasynchronous-unwind-tables",  # or the stack ends
     "-fPIC",
     "-ffreestanding",
     "-nostdinc",
@@ -94,12 +99,17 @@ def _announces(command: str, flags: Iterable[str], symbol: str) -> bool:
 def run_command(command: list[str], text: str = "") -> subprocess.CompletedProcess[str]:
     """Run a compiler in the C locale, since its complaints are read; its caller checks its code."""
     environment = {**os.environ, "LC_ALL": "C"}
-    return subprocess.run(
+    with subprocess.Popen(
         command,
-        input=text,
-        capture_output=True,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
         encoding="utf-8",
         errors="replace",
-        check=False,
         env=environment,
-    )
+    ) as process:
+        while True:
+            alive()  # a compiler works as long as it runs; the whole build has its limit
+            with suppress(subprocess.TimeoutExpired):
+                out, err = process.communicate(text, timeout=SIGN_SECONDS)
+                return subprocess.CompletedProcess(command, process.returncode, out, err)

@@ -236,6 +236,20 @@ void s2_inject(int code)
 	running_thread()->injected = code;
 }
 
+/* The instruction was no access after all: the guest goes on behind it. */
+void s2_skip_instruction(void)
+{
+	running_thread()->skipped = 1;
+}
+
+/* io_mem_abort: the VMM emulates the access, if it is told which and where. */
+int s2_mmio(s2_u64 address, int has_syndrome)
+{
+	if (address != running_thread()->fault_address)
+		return -S2_EINVAL;
+	return has_syndrome ? 0 : -S2_ENOSYS;
+}
+
 s2_u64 s2_fault_granule(void)
 {
 	return running_thread()->fault_granule;

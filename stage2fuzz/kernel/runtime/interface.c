@@ -90,6 +90,13 @@ S2_PUBLIC const struct s2_event *s2_events(int32_t *count)
 	return s2_log.events;
 }
 
+/* Where the last run's events came from, S2_DEPTH numbers each. */
+S2_PUBLIC const uint32_t *s2_stacks(int32_t *count)
+{
+	*count = s2_log.events_count * S2_DEPTH;
+	return s2_sites.stack[0];
+}
+
 S2_PUBLIC const struct s2_run *s2_runs(int32_t *count)
 {
 	*count = s2_log.runs_count;

@@ -25,8 +25,8 @@ struct s2_thread {
 	int64_t pending_where;
 	/* The one fault or host operation under way. */
 	int reader_epoch, rcu_depth, sparse, leaving, call;
-	int injected, signalled;
-	s2_u64 fault_granule;
+	int injected, signalled, skipped;
+	s2_u64 fault_granule, fault_address;
 	s2_u64 pinned_ipa, pinned_address;
 	int pinned, pins_host_page;
 };
