@@ -39,7 +39,8 @@ struct s2_sched {
 	int alone, silent;
 	enum s2_call_end ended;
 	uint32_t enabled;
-	/* A question to whoever drives the run from outside, and the answer of that or a strategy. */
+	/* A question to whoever drives the run from outside, and the answer of that or a
+	 * strategy. */
 	int asked_current, asked_options, answer_thread, answer_points;
 	struct s2_thread thread[S2_THREADS];
 	struct s2_coroutine hub;
