@@ -1,8 +1,8 @@
 """Compile the user's unmodified pgtable.c and mmu.c, and what else of ``units.py`` the tree has.
 
-Nothing is extracted or patched: whole files are compiled as they lie in the tree, against shim
-headers that serve what the tree's few stage-2 headers do not. Features are probed, never guessed
-from a version number, because users have backports.
+Nothing is patched: whole files are compiled as they lie in the tree, against shim headers that
+serve what the tree's few stage-2 headers do not (``emulate`` tells of the one exception). Features
+are probed, never guessed from a version number, because users have backports.
 """
 
 import hashlib
@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Final
 
 from stage2fuzz.errors import InputError
-from stage2fuzz.kernel import abi, registers
+from stage2fuzz.kernel import abi, emulate, registers
 from stage2fuzz.kernel.cache import (
     LIBRARY,
     Report,
@@ -25,8 +25,10 @@ from stage2fuzz.kernel.cache import (
     workshop,
 )
 from stage2fuzz.kernel.diagnostics import complaint
+from stage2fuzz.kernel.lines import TREE, write_lines
 from stage2fuzz.kernel.numbers import header
 from stage2fuzz.kernel.probes import Probe, probe
+from stage2fuzz.kernel.repository import located
 from stage2fuzz.kernel.toolchain import (
     DIALECT,
     RUNTIME_FLAGS,
@@ -40,7 +42,17 @@ from stage2fuzz.kernel.units import ARCH, OPTIONAL, STAGE2, Unit
 HERE: Final = Path(__file__).parent
 KERNEL_FILES: Final = STAGE2.files
 RUNTIME_FILES: Final = (
-    *("assertion", "record", "coroutine", "breaker", "strategy", "scheduler", "locks", "execute"),
+    *(
+        "assertion",
+        "sites",
+        "record",
+        "coroutine",
+        "breaker",
+        "strategy",
+        "scheduler",
+        "locks",
+        "execute",
+    ),
     *("guard", "window", "entries", "pages", "rcu", "walk"),
     *("regime", "tlb", "tlbi", "sequences"),
     *("hostpages", "calls", "memslots", "notifier", "hostthread", "guest", "scenario", "setup"),
@@ -73,7 +85,7 @@ MODELLED: Final = (
     "MMU notifier begin and end, and their order against unmap",
     "memory caches, page reference counts, RCU callbacks",
     "the hardware walker and its TLB",
-    "syndrome decoding, abort injection, MMIO, caches, CPU features",
+    "abort injection, MMIO, caches, CPU features",
     "VM creation and the VMM's own page tables",
 )
 PROVED: Final = "proved"
@@ -116,11 +128,13 @@ def _because(needs: str | None) -> str:
     return f": the tree's own {needs}" if needs else ""
 
 
-def find(tree: Path, cache: Path | None = None) -> Library | None:
-    """The engine of ``tree`` where it lies in ``cache``, proved; none of the tree's code runs."""
+def find(tree: Path, cache: Path | None = None, proof: bool = True) -> Library | None:
+    """The engine of ``tree`` where it lies in ``cache``, and is proved if there must be a
+    ``proof``; none of the tree's code runs.
+    """
     library = _planned(tree, find_toolchain(), cache)[0]
     folder = library.path.parent
-    report = load(folder) if (folder / PROVED).is_file() else None
+    report = load(folder) if not proof or (folder / PROVED).is_file() else None
     return None if report is None else _reported(library, report, cached=True)
 
 
@@ -164,9 +178,9 @@ def _planned(tree: Path, tools: Toolchain, cache: Path | None) -> tuple[Library,
 
 def _resolved(tree: Path) -> Path:
     """The tree's real path; InputError where there is no tree."""
-    right = "a Linux tree, or its arch/arm64 alone"
+    right = "a Linux tree, its arch/arm64 alone, or REPOSITORY@COMMIT"
     try:
-        resolved = tree.resolve()
+        resolved = located(tree).resolve()
         missing = [name for name in KERNEL_FILES if not (resolved / name).is_file()]
     except (OSError, RuntimeError, ValueError) as error:
         # A loop of links is a RuntimeError up to Python 3.12, a zero byte a ValueError.
@@ -180,7 +194,7 @@ def _resolved(tree: Path) -> Path:
 def _sources(tree: Path) -> dict[str, str]:
     """Each file of the tree that goes in, with its SHA-256; InputError if one can't be read."""
     names = [name for unit in _units(tree) for name in _files(unit)]
-    names += [ARCH / "kvm/trace.h", *registers.sources(tree)]
+    names += [ARCH / "kvm/trace.h", emulate.SOURCE, *registers.sources(tree)]
     return {str(name): _digest(tree / name) for name in names if (tree / name).is_file()}
 
 
@@ -214,6 +228,8 @@ def _key(sources: dict[str, str], tools: Toolchain) -> str:
     ours = [
         *sorted(HERE.glob("*/*.[ch]")),
         HERE / "build.py",
+        HERE / "emulate.py",
+        HERE / "lines.py",
         HERE / "probes.py",
         HERE / "units.py",
     ]
@@ -229,6 +245,7 @@ def _compile(tree: Path, tools: Toolchain, work: Path) -> Report:
     _write_stubs(tree, stubs)
     write_headers(stubs)
     (stubs / registers.HEADER).write_text(registers.generate(tree))
+    (stubs / emulate.HEADER).write_text(emulate.generate(tree))
     text = "".join((tree / name).read_text(errors="replace") for name in KERNEL_FILES)
     traces = "".join(
         f"#define {name}(...) ((void)0)\n" for name in sorted(set(TRACE.findall(text)))
@@ -257,7 +274,9 @@ def _compile(tree: Path, tools: Toolchain, work: Path) -> Report:
     ]
     wraps = [f"-Wl,--wrap={name}" for name in WRAPPED]
     link = [tools.command, "-shared", "-Wl,-z,defs", *wraps]
-    _check(tree, work, run_command([*link, *map(str, objects), "-o", str(work / LIBRARY)]))
+    library = work / LIBRARY
+    _check(tree, work, run_command([*link, *map(str, objects), "-o", str(library)]))
+    write_lines(library)
     for path in objects:
         path.unlink()
     shutil.rmtree(stubs)
@@ -297,6 +316,7 @@ def _kernel_command(tree: Path, tools: Toolchain, stubs: Path) -> list[str]:
         tools.command,
         *DIALECT,
         *STRICT,
+        f"-fdebug-prefix-map={tree}/={TREE}",
         "-D_TRACE_ARM_ARM64_KVM_H",
         "-D_TRACE_HANDLE_EXIT_ARM64_KVM_H",
         f"-I{stubs}",

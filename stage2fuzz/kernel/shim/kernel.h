@@ -30,6 +30,7 @@
 #if S2_HAS_UNIT_TLB
 #include "tlb.h"
 #endif
+#include "emulate.h"
 
 /* ---- declarations that the tree's own headers would have made ---- */
 void kvm_flush_remote_tlbs(struct kvm *kvm);
