@@ -83,7 +83,7 @@ PROVING_GROUND: Final = (
     ),
     Scenario(
         (Slot(8 * GIB, Backing.PMD),),
-        _vcpus("ww", "r"),
+        (*_vcpus("wr"), *_vcpus("ww", page=2 * GIB - 1)),
         ((HostOp(Op.LOG_ENABLE),),),
         options=Options(tlb=Tlb.STICKY, fwb=True),
     ),
