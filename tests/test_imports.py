@@ -80,6 +80,11 @@ PARTS = (
         "run schedule session source studies",
         "versions of one code held against each other",
     ),
+    part(
+        "web",
+        "case errors findings oracles process report run session",
+        "pages and JSON; all of Starlette",
+    ),
     part("fuzz_targets", "case engine errors fuzz places process", "scripts; all of Atheris"),
     part(
         "worker",
@@ -90,7 +95,7 @@ PARTS = (
     part(
         "cli",
         "arch case check confirm engine errors events findings fuzz fuzz_targets kernel minimise "
-        "model oracles places process report rules run schedule service session studies",
+        "model oracles places process report rules run schedule service session studies web",
         "starts the service and the targets",
     ),
     part("__main__", "cli"),
