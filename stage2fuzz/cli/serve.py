@@ -47,6 +47,7 @@ def serve(
         )
         server = uvicorn.Server(config)
         sockets = [config.bind_socket()]
+        sockets[0].listen()  # who reads the address below may come at once
         where = sockets[0].getsockname()[1]
         say(f"http://{host}:{where}/ shows {shown(database)}; end it with Ctrl+C")
         sys.stdout.flush()

@@ -51,13 +51,15 @@ SINGLE: Final = (Form.HTML, Form.SVG)
 """Forms of which one file holds one run."""
 
 
-def display(case: Case, finding: "Finding | None" = None) -> Display:
-    """Run what is to be shown once more; a finding's own fault first.
+def display(
+    case: Case, finding: "Finding | None" = None, run: Callable[[Case], Outcome] = run_apart
+) -> Display:
+    """``run`` what is to be shown once more; a finding's own fault first.
 
     InputError where the case ends the process that runs it.
     """
     try:
-        outcome = run_apart(case)
+        outcome = run(case)
     except DiedError as died:
         raise InputError(case.engine, f"the case ends the process that runs it: {died}") from None
     facts = {"engine": case.engine}

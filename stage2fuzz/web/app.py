@@ -1,7 +1,8 @@
 """The application: which page is where, and what each is told."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final
@@ -30,6 +31,7 @@ from stage2fuzz.web import records
 from stage2fuzz.web.course import course_svg
 from stage2fuzz.web.feed import feed
 from stage2fuzz.web.guard import COOKIE, MOST_FORM, Guard
+from stage2fuzz.web.runner import Runner
 from stage2fuzz.web.schema import SCHEMA
 
 HERE: Final = Path(__file__).parent
@@ -54,6 +56,7 @@ class Pages:
         """``program`` is how a person types our name."""
         self._store, self._guard, self._program = store, guard, program
         self._asks = asks_for_token
+        self._runner = Runner()
         self._run = lru_cache(KEPT)(self._run_now)
         self._templates = Environment(
             loader=PackageLoader("stage2fuzz.web"),
@@ -85,6 +88,10 @@ class Pages:
             Route("/api/schema", self.api_schema),
             Mount("/static", StaticFiles(directory=HERE / "static")),
         )
+
+    def close(self) -> None:
+        """End the process that runs cases."""
+        self._runner.close()
 
     def overview(self, _request: Request) -> Response:
         """Campaigns, workers, and how many findings there are of each kind."""
@@ -271,7 +278,8 @@ class Pages:
         return shown, "", run_table(run.case, run.events, run.violations, run.stacks)
 
     def _run_now(self, number: int, text: str, _seen: float) -> Display:
-        return display(parse(text, f"finding {number}"), self._store.get(number))
+        case = parse(text, f"finding {number}")
+        return display(case, self._store.get(number), self._runner.run)
 
     def _page(self, name: str, code: int = 200, **told: Any) -> Response:
         about = {"program": self._program, "version": __version__, "asks": self._asks}
@@ -284,7 +292,14 @@ def application(
     """The whole application; see ``Guard`` for ``token`` and ``hosts``."""
     guard = Guard(token, hosts)
     pages = Pages(store, guard, program, bool(token))
+
+    @asynccontextmanager
+    async def life(_app: Starlette) -> AsyncIterator[None]:
+        yield
+        pages.close()
+
     return Starlette(
+        lifespan=life,
         routes=list(pages.routes()),
         middleware=[Middleware(BaseHTTPMiddleware, dispatch=guard)],
         exception_handlers={InputError: pages.refused},
