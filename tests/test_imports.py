@@ -78,7 +78,7 @@ PARTS = (
         "check",
         "arch case engine errors events fuzz kernel minimise oracles places process report rules "
         "run schedule session source studies",
-        "versions of one code held against each other",
+        "versions of one code",
     ),
     part(
         "web",

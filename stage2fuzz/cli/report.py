@@ -9,14 +9,14 @@ from stage2fuzz.cli.named import load, stored
 from stage2fuzz.cli.options import DEFAULT_DATABASE, Database
 from stage2fuzz.cli.output import write
 from stage2fuzz.errors import InputError
-from stage2fuzz.session.display import FORMS, SINGLE, Display, Form, display
+from stage2fuzz.session.display import FORMS, SINGLE, Display, ReportForm, display
 
 
 def report(
     subject: Annotated[
         str, typer.Argument(metavar="ID|FILE", help="A finding's number, or a case file.")
     ] = "",
-    form: Annotated[Form, typer.Option("--format", help="Of the report.")] = Form.MAIL,
+    form: Annotated[ReportForm, typer.Option("--format", help="Of the report.")] = ReportForm.MAIL,
     campaign: Annotated[str, typer.Option(help="All findings of this campaign.")] = "",
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="Write it to this file.")

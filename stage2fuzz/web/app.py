@@ -26,7 +26,7 @@ from stage2fuzz.findings.store import Store
 from stage2fuzz.oracles.catalogue import CATALOGUE
 from stage2fuzz.oracles.violation import Category
 from stage2fuzz.report.fragment import run_table
-from stage2fuzz.session.display import FORMS, Display, Form, display
+from stage2fuzz.session.display import FORMS, Display, ReportForm, display
 from stage2fuzz.web import records
 from stage2fuzz.web.course import course_svg
 from stage2fuzz.web.feed import feed
@@ -38,13 +38,13 @@ HERE: Final = Path(__file__).parent
 KEPT: Final = 128
 """Runs that are kept for the next look at them."""
 MEDIA: Final = {
-    Form.MAIL: ("text/plain", "txt"),
-    Form.MD: ("text/plain", "md"),
-    Form.HTML: ("text/html", "html"),
-    Form.SVG: ("image/svg+xml", "svg"),
-    Form.JSON: ("application/json", "json"),
-    Form.SARIF: ("application/sarif+json", "sarif"),
-    Form.JUNIT: ("application/xml", "xml"),
+    ReportForm.MAIL: ("text/plain", "txt"),
+    ReportForm.MD: ("text/plain", "md"),
+    ReportForm.HTML: ("text/html", "html"),
+    ReportForm.SVG: ("image/svg+xml", "svg"),
+    ReportForm.JSON: ("application/json", "json"),
+    ReportForm.SARIF: ("application/sarif+json", "sarif"),
+    ReportForm.JUNIT: ("application/xml", "xml"),
 }
 DECISIONS: Final = ("triaged", "invalid", "fixed", "duplicate")
 
@@ -137,7 +137,7 @@ class Pages:
             events=len(shown.outcome.events) if shown is not None else 0,
             preemptions=shown.outcome.preemptions if shown is not None else 0,
             promise={row[0]: row[3] for row in CATALOGUE}.get(finding.oracle, ""),
-            forms=[(str(form), MEDIA[form][1]) for form in Form],
+            forms=[(str(form), MEDIA[form][1]) for form in ReportForm],
             decisions=DECISIONS,
             word=self._guard.word(),
         )
@@ -169,7 +169,7 @@ class Pages:
         if name in ("fault.case", "first.case"):
             text = finding.reproducer if name == "fault.case" else finding.case_text
             return _file(text, "text/plain", f"finding-{finding.id}.case")
-        wanted = [form for form in Form if name == f"report.{MEDIA[form][1]}"]
+        wanted = [form for form in ReportForm if name == f"report.{MEDIA[form][1]}"]
         if not wanted:
             raise InputError(name[:40], "is no file of a finding", "fault.case")
         shown = self._run(finding.id, finding.reproducer, finding.last_seen)
@@ -259,7 +259,7 @@ class Pages:
             return JSONResponse({"error": str(error)}, code)
         return self._page("refused.html", code, error=str(error))
 
-    def _sought(self, asked: dict[str, str]) -> list[records.Record]:
+    def _sought(self, asked: dict[str, str]) -> list[records.JsonRecord]:
         states = [State(asked["state"])] if asked["state"] in list(State) else []
         return records.findings(
             self._store, states, asked["engine"], asked["oracle"], asked["category"], asked["q"]
