@@ -45,6 +45,7 @@ RUNTIME_FILES: Final = (
     *("guard", "window", "entries", "pages", "rcu", "tlb", "walk"),
     *("hostpages", "calls", "memslots", "notifier", "hostthread", "guest", "scenario", "setup"),
     *("places", "tripwires", "lasso", "fold", "classes", "explore", "features", "fuzz"),
+    *("words", "configs", "snapshot", "search"),
     *("coverage", "interface"),
 )
 """The modules of the runtime: one translation unit, so that what they share can be inlined; each

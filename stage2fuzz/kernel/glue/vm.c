@@ -48,9 +48,18 @@ void s2_glue_sequence(s2_s64 sequence, s2_s64 count)
 	kvm.mmu_notifier_count = count;
 }
 
+/* Counters that nobody reads are no part of a configuration. */
+void s2_glue_forget_statistics(void)
+{
+	memset(&kvm.stat, 0, sizeof(kvm.stat));
+	for (int i = 0; i < S2_MAX_VCPUS; i++)
+		memset(&vcpus[i].stat, 0, sizeof(vcpus[i].stat));
+}
+
 int s2_glue_fault(int thread, s2_u64 ipa, int kind, int status, int level, int table_walk)
 {
 	struct kvm_vcpu *vcpu = &vcpus[thread];
+	int result;
 	u64 fsc = (status == S2_TRANSLATION ? 0x04 : status == S2_ACCESS_FLAG ? 0x08 : 0x0c) | level;
 	u64 class = kind == S2_EXECUTE ? ESR_ELx_EC_IABT_LOW : ESR_ELx_EC_DABT_LOW;
 
@@ -62,5 +71,7 @@ int s2_glue_fault(int thread, s2_u64 ipa, int kind, int status, int level, int t
 				   (table_walk ? ESR_ELx_S1PTW : 0);
 	vcpu->arch.fault.hpfar_el2 = ipa >> 8;
 	vcpu->arch.fault.far_el2 = ipa;
-	return kvm_handle_guest_abort(vcpu);
+	result = kvm_handle_guest_abort(vcpu);
+	memset(&vcpu->arch.fault, 0, sizeof(vcpu->arch.fault));
+	return result;
 }
