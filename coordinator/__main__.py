@@ -55,7 +55,7 @@ class Broker:
             raise OSError(str(error)) from None
 
 
-class Show:
+class FiguresPage:
     """Keeps the figures' page current; logs them and gives a sign of life every ten seconds."""
 
     def __init__(self, store: Store, server: MetricsServer | None, settings: Settings) -> None:
@@ -107,7 +107,7 @@ def main() -> int:
     except (InputError, OSError) as error:
         LOG.error("%s", error)
         return 2
-    broker, show = Broker(settings.broker), Show(store, server, settings)
+    broker, show = Broker(settings.broker), FiguresPage(store, server, settings)
     LOG.info("the coordinator runs", extra={"metrics_port": server.port if server else None})
     run(store, broker.send, lambda: bool(stop), show, settings.lease, settings.service)
     LOG.info("the coordinator ends")

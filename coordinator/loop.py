@@ -14,15 +14,21 @@ from typing import Final
 
 from stage2fuzz.case.text import parse
 from stage2fuzz.coordinator.merge import Candidate, merge, superfluous
-from stage2fuzz.coordinator.plan import Finding, Stream, View, overdue, plan, spent
+from stage2fuzz.coordinator.plan import (
+    CampaignView,
+    FindingProgress,
+    Stream,
+    overdue,
+    plan,
+    spent,
+)
 from stage2fuzz.errors import InputError
 from stage2fuzz.findings import announcements, books, campaigns
 from stage2fuzz.findings.books import Books, Report
-from stage2fuzz.findings.corpus import Corpus, Entry
-from stage2fuzz.findings.corpus import Stream as StreamName
+from stage2fuzz.findings.corpus import Corpus, CorpusInput, StreamKey
 from stage2fuzz.findings.leases import LEASE_SECONDS
 from stage2fuzz.findings.models import State
-from stage2fuzz.findings.outage import Refused, Trouble, one_line
+from stage2fuzz.findings.outage import OutageError, RefusalError, one_line
 from stage2fuzz.findings.states import OPEN, CampaignState, InputState, LeaseState
 from stage2fuzz.findings.store import Store
 from stage2fuzz.service.orders import (
@@ -110,7 +116,7 @@ def run(
             for number in campaigns.active(store.engine, service):
                 _step(store, number, send, lease)
             show()
-        except Trouble as error:
+        except OutageError as error:
             LOG.warning("the database is away: %s", one_line(error))
         time.sleep(max(0.05, TICK_SECONDS - (time.monotonic() - begun)))
 
@@ -124,16 +130,16 @@ def _step(store: Store, number: int, send: Send, lease: float) -> None:
     try:
         tick(store, number, lease)
         announce(store, number, send, lease)
-    except Trouble:
+    except OutageError:
         raise
     except Exception as error:
         LOG.exception("campaign %d is paused: its record can't be worked on", number)
         campaigns.set_aside(store.engine, number, f"the coordinator failed: {one_line(error)}")
 
 
-def _merge_reports(store: Store, book: Books, tally: _Tally) -> dict[StreamName, tuple[str, ...]]:
+def _merge_reports(store: Store, book: Books, tally: _Tally) -> dict[StreamKey, tuple[str, ...]]:
     """Count each result once; returns the seeds of orders that killed their workers."""
-    suspects: dict[StreamName, tuple[str, ...]] = {}
+    suspects: dict[StreamKey, tuple[str, ...]] = {}
     reports = book.reports()
     for report in reports:
         failure = _merge_or_fail(store, book, report, tally)
@@ -163,9 +169,9 @@ def _merge_or_fail(store: Store, book: Books, report: Report, tally: _Tally) -> 
     try:
         with book.connection.begin_nested():
             _merge_report(store, book, report, tally)
-    except Trouble:
+    except OutageError:
         raise
-    except (InputError, Refused) as error:
+    except (InputError, RefusalError) as error:
         return Failure.because(f"its result is refused: {one_line(error)}")
     return None
 
@@ -212,7 +218,7 @@ def _prune_corpus(corpus: Corpus) -> None:
         corpus.mark(stream, superfluous(_candidates(entries)), InputState.DROPPED)
 
 
-def _candidates(entries: Sequence[Entry]) -> list[Candidate]:
+def _candidates(entries: Sequence[CorpusInput]) -> list[Candidate]:
     return [Candidate(each.digest, each.size, each.features) for each in entries]
 
 
@@ -221,7 +227,7 @@ def _plan(
     slots: int,
     elapsed: float,
     tally: _Tally,
-    suspects: dict[StreamName, tuple[str, ...]],
+    suspects: dict[StreamKey, tuple[str, ...]],
 ) -> int:
     """Add the orders that are needed, and move the campaign on; fuzz orders planned so far."""
     campaign = book.campaign
@@ -229,7 +235,7 @@ def _plan(
     labels = book.labels()
     kept = book.corpus.kept()
     waiting = tuple(
-        Finding(
+        FindingProgress(
             each.id,
             each.signature,
             each.reproducer,
@@ -240,7 +246,7 @@ def _plan(
         )
         for each in seen
     )
-    view = View(
+    view = CampaignView(
         spec=campaign.spec,
         planned=campaign.planned,
         elapsed=elapsed,
@@ -280,7 +286,7 @@ def _plan(
     return planned
 
 
-def time_is_up(view: View, cut_short: int) -> str:
+def time_is_up(view: CampaignView, cut_short: int) -> str:
     """What a campaign whose whole time is up leaves undone, in words; empty where nothing is."""
     undone = {
         "orders cut short": cut_short,
@@ -291,7 +297,7 @@ def time_is_up(view: View, cut_short: int) -> str:
     return f"time is up: {words}" if words else ""
 
 
-def _next_state(view: View, added: int, tally: _Tally) -> tuple[CampaignState, str]:
+def _next_state(view: CampaignView, added: int, tally: _Tally) -> tuple[CampaignState, str]:
     """Where the campaign goes from here, and why."""
     if overdue(view) or (view.draining and not view.open_orders and not added):
         return CampaignState.DONE, ""

@@ -19,7 +19,7 @@ class Candidate:
 
 
 @dataclass(frozen=True, slots=True)
-class Merged:
+class MergeResult:
     """The coverage after a merge, and what became of each candidate, in order of digest."""
 
     known: frozenset[int]
@@ -27,7 +27,7 @@ class Merged:
     dropped: tuple[str, ...]
 
 
-def merge(known: frozenset[int], candidates: Iterable[Candidate]) -> Merged:
+def merge(known: frozenset[int], candidates: Iterable[Candidate]) -> MergeResult:
     """Keep the candidates that add a feature, the smallest first."""
     covered = set(known)
     kept: list[str] = []
@@ -38,7 +38,7 @@ def merge(known: frozenset[int], candidates: Iterable[Candidate]) -> Merged:
         else:
             covered |= candidate.features
             kept.append(candidate.digest)
-    return Merged(frozenset(covered), tuple(sorted(kept)), tuple(sorted(dropped)))
+    return MergeResult(frozenset(covered), tuple(sorted(kept)), tuple(sorted(dropped)))
 
 
 def superfluous(inputs: Sequence[Candidate]) -> tuple[str, ...]:

@@ -14,17 +14,17 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.exposition import MetricsHandler
 from prometheus_client.registry import Collector
 
-from stage2fuzz.findings.figures import Figures
+from stage2fuzz.findings.figures import CampaignFigures
 from stage2fuzz.findings.states import LeaseState
 
-Value = Callable[[Figures], float]
-COUNTERS: Final[dict[str, tuple[str, Value]]] = {
+FigureReader = Callable[[CampaignFigures], float]
+COUNTERS: Final[dict[str, tuple[str, FigureReader]]] = {
     "schedules": ("Schedules run.", lambda f: f.campaign.schedules),
     "fuzz_seconds": ("Time spent fuzzing.", lambda f: f.campaign.fuzz_seconds),
     "orders_again": ("Claims of orders beyond the first.", lambda f: f.again),
 }
 """Name without ``stage2fuzz_`` and ``_total`` -> what it says, how it is read; per campaign."""
-GAUGES: Final[dict[str, tuple[str, Value]]] = {
+GAUGES: Final[dict[str, tuple[str, FigureReader]]] = {
     "elapsed_seconds": ("Running time.", lambda f: f.campaign.elapsed),
     "features": ("Interleaving features seen.", lambda f: f.features),
     "inputs": ("Corpus inputs kept.", lambda f: f.inputs),
@@ -38,7 +38,7 @@ class RecordCollector(Collector):
     """Hands the last figures that were read to whoever scrapes."""
 
     def __init__(self) -> None:
-        self.every: list[Figures] = []
+        self.every: list[CampaignFigures] = []
 
     def collect(self) -> Iterator[Metric]:
         """One family of samples after the other."""

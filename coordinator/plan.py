@@ -42,7 +42,7 @@ class Stream:
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class FindingProgress:
     """How far a finding has come."""
 
     number: int
@@ -56,7 +56,7 @@ class Finding:
 
 
 @dataclass(frozen=True, slots=True)
-class View:
+class CampaignView:
     """What is on record about one campaign."""
 
     spec: CampaignSpec
@@ -71,11 +71,11 @@ class View:
     labels: frozenset[str] = frozenset()
     """Labels of every order but the fuzz orders."""
     streams: tuple[Stream, ...] = ()
-    waiting: tuple[Finding, ...] = ()
+    waiting: tuple[FindingProgress, ...] = ()
     """Findings that are not yet confirmed, minimised and regressed, and not given up."""
 
 
-def plan(view: View) -> dict[str, Order]:
+def plan(view: CampaignView) -> dict[str, Order]:
     """The orders to add, by label: what findings need first, then fuzzing for the free slots."""
     if overdue(view):
         return {}
@@ -94,12 +94,12 @@ def reserve(seconds: int) -> int:
     return min(LONGEST_RESERVE, seconds // 5)
 
 
-def overdue(view: View) -> bool:
+def overdue(view: CampaignView) -> bool:
     """Whether the campaign's whole time is up, so that what is still open has to be given up."""
     return 0 < view.spec.seconds <= view.elapsed
 
 
-def spent(view: View) -> bool:
+def spent(view: CampaignView) -> bool:
     """Whether a budget is used up: the time for fuzzing, schedules or findings."""
     spec = view.spec
     return (
@@ -109,12 +109,12 @@ def spent(view: View) -> bool:
     )
 
 
-def _fuzzing_left(view: View) -> float:
+def _fuzzing_left(view: CampaignView) -> float:
     """Seconds of a time budget that are left for fuzzing."""
     return view.spec.seconds - reserve(view.spec.seconds) - view.elapsed
 
 
-def _room(view: View) -> int:
+def _room(view: CampaignView) -> int:
     """How many more orders may be open.
 
     Near the end of the time no order is made to wait: it would begin too late to end in time.
@@ -125,7 +125,7 @@ def _room(view: View) -> int:
     return max(0, slots * (1 if last else ORDERS_PER_SLOT) - view.open_orders)
 
 
-def _fuzz(view: View, number: int) -> FuzzOrder:
+def _fuzz(view: CampaignView, number: int) -> FuzzOrder:
     """Order ``number``: the pairs take turns, and so do the shards of a pair's corpus."""
     spec = view.spec
     pairs = [(engine, target) for engine in spec.engines for target in spec.targets]
@@ -152,7 +152,7 @@ def _shard(seeds: tuple[str, ...], turn: int) -> tuple[str, ...]:
     return seeds[turn % shards :: shards]
 
 
-def _follow_ups(view: View) -> dict[str, Order]:
+def _follow_ups(view: CampaignView) -> dict[str, Order]:
     orders: dict[str, Order] = {}
     for stream in view.streams:
         if stream.suspects:
@@ -173,7 +173,7 @@ def _follow_ups(view: View) -> dict[str, Order]:
     return orders
 
 
-def _minimising(view: View) -> int:
+def _minimising(view: CampaignView) -> int:
     """Seconds for one minimise order, so that it ends before the campaign does."""
     if not view.spec.seconds:
         return MINIMISE_SECONDS

@@ -45,7 +45,7 @@ class Engine(Protocol):
         """Run one scenario under one scheduler."""
 
 
-class Fresh(NamedTuple):
+class BurstRun(NamedTuple):
     """A run of a burst that is worth judging."""
 
     number: int
@@ -65,7 +65,7 @@ class Burst:
     """Interleaving features that no burst before showed."""
     classes: int
     """Runs of a class that was not seen before."""
-    fresh: tuple[Fresh, ...]
+    fresh: tuple[BurstRun, ...]
     """Those of them that a judge in C, if there is one, is not content with, the most suspicious
     first; if one crashed, that one alone, since what runs after it may run in damaged memory."""
 

@@ -59,7 +59,7 @@ UNUSED: Final = "-"
 """Stands in a layout for a payload field that is always zero."""
 
 
-class Depends(Enum):
+class Dependence(Enum):
     """What a step is to other threads; ``schedule/dependence.py`` says which of these depend."""
 
     EVERYTHING = auto()
@@ -84,7 +84,7 @@ class Depends(Enum):
     """It takes pages from the system's allocator."""
 
 
-class Heard(Enum):
+class Hearing(Enum):
     """When an oracle, or the world that they share, hears of an event; a test compares."""
 
     ALWAYS = auto()
@@ -189,10 +189,10 @@ class EventKind:
     layout: str
     """The names of ``where``, ``old``, ``new`` and ``aux``, ``UNUSED`` where always zero; the words
     are explained in ``FIELDS``."""
-    depends: Depends
+    depends: Dependence
     meets: tuple[Meeting, ...]
     """In the order in which the class of a run takes them in."""
-    heard: Heard = Heard.ALWAYS
+    heard: Hearing = Hearing.ALWAYS
     feature: Feature | None = None
     """None for an event that tells of one thread's progress only, or of nothing that repeats."""
 

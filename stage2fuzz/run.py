@@ -12,7 +12,7 @@ from stage2fuzz.oracles.violation import Violation
 from stage2fuzz.schedule.base import Schedule, Scheduler
 from stage2fuzz.schedule.replay import Replay
 
-Judge = Callable[[Engine, Scenario, Trace], tuple[Violation, ...]]
+JudgeFunction = Callable[[Engine, Scenario, Trace], tuple[Violation, ...]]
 """Says what is wrong with a run; a caller may bring one that remembers, or none at all."""
 
 
@@ -49,7 +49,7 @@ def judge_run(
     return judge(trace.events, engine.rules, vcpus, scenario.threads, lasso=lasso)
 
 
-def run(case: Case, judge: Judge = judge_run) -> Outcome:
+def run(case: Case, judge: JudgeFunction = judge_run) -> Outcome:
     """Replay ``case`` as far as its schedule goes, then end fairly; judge the events."""
     followed = Replay(case.schedule)
     outcome = run_scheduled(case.engine, case.scenario, followed, judge)
@@ -57,7 +57,7 @@ def run(case: Case, judge: Judge = judge_run) -> Outcome:
 
 
 def run_scheduled(
-    name: str, scenario: Scenario, scheduler: Scheduler, judge: Judge = judge_run
+    name: str, scenario: Scenario, scheduler: Scheduler, judge: JudgeFunction = judge_run
 ) -> Outcome:
     """Run ``scenario`` under any strategy; the outcome's case replays it."""
     engine = engine_of(name)
@@ -65,7 +65,7 @@ def run_scheduled(
 
 
 def outcome_of(
-    name: str, engine: Engine, scenario: Scenario, trace: Trace, judge: Judge = judge_run
+    name: str, engine: Engine, scenario: Scenario, trace: Trace, judge: JudgeFunction = judge_run
 ) -> Outcome:
     """What ``judge`` says of a run of ``engine``, and the case that replays it."""
     violations = judge(engine, scenario, trace)

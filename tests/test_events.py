@@ -2,7 +2,7 @@
 
 import pytest
 
-from stage2fuzz.event_kind import FIELDS, UNUSED, Depends, EventKind
+from stage2fuzz.event_kind import FIELDS, UNUSED, Dependence, EventKind
 from stage2fuzz.events import _ROWS, KINDS, SETUP, with_field
 from stage2fuzz.kernel.numbers import header
 
@@ -30,7 +30,7 @@ def test_a_kind_must_say_what_it_depends_on_and_whom_it_meets() -> None:
 
 
 def test_kinds_about_an_entry_are_those_that_read_or_write_one() -> None:
-    memory = {Depends.READ, Depends.WRITE}
+    memory = {Dependence.READ, Dependence.WRITE}
     assert set(with_field("location")) == {n for n, k in KINDS.items() if k.depends in memory}
 
 

@@ -70,6 +70,11 @@ PARTS = (
         "arch case engine errors events process run schedule",
         "a schedule forced onto a real kernel",
     ),
+    part(
+        "prove",
+        "case engine errors events fuzz kernel oracles process run schedule",
+        "every interleaving of a small scenario",
+    ),
     part("fuzz_targets", "case engine errors fuzz places", "scripts; all of Atheris"),
     part(
         "worker",
@@ -80,7 +85,7 @@ PARTS = (
     part(
         "cli",
         "arch case confirm engine errors events findings fuzz fuzz_targets kernel minimise model "
-        "oracles places process report rules run schedule service session studies",
+        "oracles places process prove report rules run schedule service session studies",
         "starts the service and the targets",
     ),
     part("__main__", "cli"),

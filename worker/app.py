@@ -18,7 +18,7 @@ from kombu.entity import Queue
 
 from stage2fuzz.errors import InputError
 from stage2fuzz.findings import announcements, workers
-from stage2fuzz.findings.outage import Trouble, one_line
+from stage2fuzz.findings.outage import OutageError, one_line
 from stage2fuzz.findings.states import Part
 from stage2fuzz.process.cage import hide
 from stage2fuzz.service.logs import configure
@@ -114,7 +114,7 @@ class SignOfLife:
             idle = announcements.overlooked(engine, socket.gethostname(), settings.service)
             self.idle = self.idle + 1 if idle else 0
             show_alive()
-        except (Trouble, InputError) as error:
+        except (OutageError, InputError) as error:
             LOG.warning("no sign of life: %s", one_line(error))
         if self.idle >= IDLE_SIGNS:
             LOG.error("there is work and none comes here: ending, to be started anew")

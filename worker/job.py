@@ -18,8 +18,8 @@ from typing import Final
 from stage2fuzz.case.case import Case
 from stage2fuzz.errors import InputError
 from stage2fuzz.findings import leases
-from stage2fuzz.findings.leases import Held, Input
-from stage2fuzz.findings.outage import Trouble, one_line, patiently
+from stage2fuzz.findings.leases import HeldLease, Input
+from stage2fuzz.findings.outage import OutageError, one_line, patiently
 from stage2fuzz.findings.store import Store
 from stage2fuzz.oracles.violation import Violation
 from stage2fuzz.process.wait import NoRoomError, expect_room
@@ -36,7 +36,7 @@ class LeaseLostError(Exception):
 class Job:
     """One claimed lease: its folder, its heartbeat, its results."""
 
-    def __init__(self, store: Store, held: Held, settings: Settings, folder: Path) -> None:
+    def __init__(self, store: Store, held: HeldLease, settings: Settings, folder: Path) -> None:
         """``held`` is what ``claim`` returned, ``folder`` an empty one that is ours."""
         self.store, self.held, self.settings, self.folder = store, held, settings, folder
         self._next_beat = time.monotonic() + settings.lease / 3
@@ -48,7 +48,7 @@ class Job:
         self._next_beat = time.monotonic() + self.settings.lease / 3
         try:
             kept = leases.heartbeat(self.store.engine, self.held, self.settings.lease)
-        except Trouble as trouble:
+        except OutageError as trouble:
             LOG.warning("no heartbeat for lease %d: %s", self.held.lease, one_line(trouble))
             return
         if not kept:
@@ -77,7 +77,7 @@ def claimed(campaign: int, lease: int) -> Job | None:
     """Claim a lease; None where there is nothing to do. Raises NoRoomError."""
     settings = from_environment()
     folder = _empty_folder(settings.work)
-    store = patiently(lambda: database(os.getpid(), settings.database), (Trouble, InputError))
+    store = patiently(lambda: database(os.getpid(), settings.database), (OutageError, InputError))
     held = patiently(lambda: leases.claim(store.engine, lease, campaign, owner(), settings.lease))
     if held is None:
         folder.rmdir()

@@ -6,7 +6,7 @@ from typing import Any, Final, TypeGuard
 
 from stage2fuzz.errors import InputError, ModelError
 from stage2fuzz.findings import leases
-from stage2fuzz.findings.outage import Refused, one_line, patiently
+from stage2fuzz.findings.outage import RefusalError, one_line, patiently
 from stage2fuzz.process.wait import NoRoomError
 from stage2fuzz.service.orders import MAX_COUNT, NAMES, Order, read_order
 from stage2fuzz.worker import checking, fuzzing
@@ -90,7 +90,7 @@ def _do(job: Job) -> None:
         why = str(error)
         patiently(lambda: leases.release(engine, held, why))
         time.sleep(NO_ROOM_PAUSE)
-    except (InputError, ModelError, OSError, ValueError, RuntimeError, Refused) as error:
+    except (InputError, ModelError, OSError, ValueError, RuntimeError, RefusalError) as error:
         LOG.error("lease %d failed: %s", held.lease, error)
         why = one_line(error)
         patiently(lambda: leases.fail(engine, held, why))

@@ -23,7 +23,7 @@ from typing import Final, TypeVar
 from stage2fuzz.case import menus
 from stage2fuzz.case.case import Case
 from stage2fuzz.case.limits import IPA_BITS, MAX_CHOICES, MAX_RUNS, check_case, schedulable
-from stage2fuzz.case.menus import Growing, Menus, menus_of, page_group, page_half, pages_of
+from stage2fuzz.case.menus import Menus, VersionedMenu, menus_of, page_group, page_half, pages_of
 from stage2fuzz.case.profile import ANY, Profile
 from stage2fuzz.case.scenario import (
     MAX_ACCESSES,
@@ -287,13 +287,13 @@ def _far_byte(page: int) -> int:
     return menus.FAR | group if group else 0
 
 
-def _byte(menu: Growing[T], value: T) -> int:
+def _byte(menu: VersionedMenu[T], value: T) -> int:
     """The byte that stands for a value of a menu in the newest version."""
     return _bytes_of(menu, menus.NEWEST)[value]
 
 
 @lru_cache(maxsize=64)
-def _bytes_of(menu: Growing[T], version: int) -> dict[T, int]:
+def _bytes_of(menu: VersionedMenu[T], version: int) -> dict[T, int]:
     """The byte of each value of a menu."""
     return {value: byte for byte, value in enumerate(menu.values(version))}
 

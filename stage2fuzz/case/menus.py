@@ -35,7 +35,7 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Growing(Generic[T]):
+class VersionedMenu(Generic[T]):
     """The values of one menu by the version of the byte format that added them."""
 
     groups: Mapping[int, tuple[T, ...]]
@@ -51,19 +51,19 @@ NEWEST: Final[int] = 3
 """The version of the byte format that ``encode`` writes."""
 
 # What the bytes 0, 1, 2 ... stand for where a profile allows it, by the version that added it.
-VCPUS: Final = Growing({1: (2, 1, 3, 4, 5, 6, 7, 8)})
-HOSTS: Final = Growing({1: (0, 1, 2)})
-SLOTS: Final = Growing({1: (1, 2)})
-HOST_PAGES: Final = Growing({1: (0, 1, 2, 3, 4)})
-SIZES: Final = Growing(
+VCPUS: Final = VersionedMenu({1: (2, 1, 3, 4, 5, 6, 7, 8)})
+HOSTS: Final = VersionedMenu({1: (0, 1, 2)})
+SLOTS: Final = VersionedMenu({1: (1, 2)})
+HOST_PAGES: Final = VersionedMenu({1: (0, 1, 2, 3, 4)})
+SIZES: Final = VersionedMenu(
     {
         1: (4, 1, 2, 512, 1024, GIB, GIB + 512, 1 << 19),
         3: (3, 5, 100, 511, 513, 700, 1023, GIB - 1, GIB + 1),
     }
 )
-BACKINGS: Final = Growing({1: (Backing.PAGE, Backing.PMD, Backing.PUD, Backing.DEVICE)})
-HOST_KINDS: Final = Growing({1: (Host.R, Host.ABSENT, Host.POISON, Host.LAZY)})
-OPERATIONS: Final = Growing(
+BACKINGS: Final = VersionedMenu({1: (Backing.PAGE, Backing.PMD, Backing.PUD, Backing.DEVICE)})
+HOST_KINDS: Final = VersionedMenu({1: (Host.R, Host.ABSENT, Host.POISON, Host.LAZY)})
+OPERATIONS: Final = VersionedMenu(
     {
         1: (
             Op.LOG_ENABLE,
@@ -83,9 +83,12 @@ OPERATIONS: Final = Growing(
         3: (Op.INVALIDATE, Op.INVALIDATE_NONBLOCK, Op.SLOT_CREATE),
     }
 )
-KINDS: Final = (Growing({1: (WRITE, READ, EXECUTE)}), Growing({1: (READ, WRITE, EXECUTE)}))
+KINDS: Final = (
+    VersionedMenu({1: (WRITE, READ, EXECUTE)}),
+    VersionedMenu({1: (READ, WRITE, EXECUTE)}),
+)
 """By the vCPU's parity, so that an empty input is a write and a read of one page."""
-TLBS: Final = Growing({1: (Tlb.FRESH, Tlb.STICKY, Tlb.SAMPLED)})
+TLBS: Final = VersionedMenu({1: (Tlb.FRESH, Tlb.STICKY, Tlb.SAMPLED)})
 CACHE: Final = (*[0] * 128, *(1 + i % MAX_CACHE_PAGES for i in range(128)))
 TOPUP: Final = (*[0] * (256 - MAX_FAILING_TOPUP), *range(1, MAX_FAILING_TOPUP + 1))
 """Rare values from the end of the range: most inputs must not fail for want of memory."""
@@ -104,7 +107,7 @@ SLOT_FLAGS: Final = ("readonly", "logging", "skewed")
 """Bits 2 to 4 of a slot's second byte; bits 0 and 1 are its backing."""
 OPTION_FLAGS: Final = ("pending_stores", "hardware_af", "dic", "fwb", "teardown", "ipa_bits")
 """Bits 0 to 5 of the option byte; bits 6 and 7 are the TLB."""
-RARE_FLAGS: Final = Growing({2: ("failing_atomic",)})
+RARE_FLAGS: Final = VersionedMenu({2: ("failing_atomic",)})
 """Options of the byte of rare options, each set where two bits are: a quarter of all bytes."""
 
 
@@ -136,7 +139,7 @@ def menus_of(profile: Profile, version: int) -> Menus:
     """The menus of a profile in a version of the byte format."""
     options = profile.options
 
-    def menu(each: Growing[T], allowed: Sequence[T], shift: int = 0) -> tuple[T, ...]:
+    def menu(each: VersionedMenu[T], allowed: Sequence[T], shift: int = 0) -> tuple[T, ...]:
         return _menu(each.values(version), allowed, shift)
 
     forced = ("logging",) if profile.logging_on else ()

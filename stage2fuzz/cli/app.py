@@ -5,47 +5,47 @@ from typing import Annotated, Final
 import typer
 
 from stage2fuzz import __version__
-from stage2fuzz.cli.lazy import Entry, lazy_group
+from stage2fuzz.cli.lazy import CommandEntry, lazy_group
 
 _CLI: Final = "stage2fuzz.cli"
 COMMANDS: Final = {
-    "fuzz": Entry(
+    "fuzz": CommandEntry(
         f"{_CLI}.fuzz",
         "fuzz",
         "Fuzz for some time, keep every finding, minimise it, and say what to do next.",
         ("fuzz", "fuzz --engine kernel:linux-6.12 --seconds 600 --database race.db"),
     ),
-    "series": Entry(
+    "series": CommandEntry(
         f"{_CLI}.series",
         "series",
         "Run every revision on every fault of the series and print what the oracles said.",
         ("series", "series --schedules 50 --json"),
     ),
-    "run": Entry(
+    "run": CommandEntry(
         f"{_CLI}.cases",
         "run_case",
         "Run a case file and judge what happens.",
         ("run my.case", "run my.case --engine model:v5.12 --full"),
     ),
-    "replay": Entry(
+    "replay": CommandEntry(
         f"{_CLI}.cases",
         "replay",
         "Replay a finding's reproducer, or a case file: the interleaving in columns.",
         ("replay 1", "replay 1 --mail", "replay my.case --svg my.svg"),
     ),
-    "minimise": Entry(
+    "minimise": CommandEntry(
         f"{_CLI}.cases",
         "minimise_case",
         "Find the simplest case with the same fault; a finding keeps it in the database.",
         ("minimise 1", "minimise my.case --output small.case"),
     ),
-    "explore": Entry(
+    "explore": CommandEntry(
         f"{_CLI}.explore",
         "explore",
         "Run every interleaving of a case's scenario, and say what that proves.",
         ("explore my.case", "explore my.case --engine model:v5.12 --preemptions 2"),
     ),
-    "compare": Entry(
+    "compare": CommandEntry(
         f"{_CLI}.compare",
         "compare_engines",
         "Compare two engines, or two trees: the first difference of meaning in each run.",
@@ -55,7 +55,7 @@ COMMANDS: Final = {
             "compare --engine kernel:linux-6.12 --real vmlinuz-6.12 --seconds 600",
         ),
     ),
-    "confirm": Entry(
+    "confirm": CommandEntry(
         f"{_CLI}.confirm",
         "confirm_case",
         "Boot a real kernel under QEMU, force the case's schedule, and see whether the harm comes.",
@@ -65,10 +65,12 @@ COMMANDS: Final = {
             "confirm my.case --reproducer race.c",
         ),
     ),
-    "findings": Entry(f"{_CLI}.groups", "findings", "Read and triage what was found."),
-    "campaign": Entry(f"{_CLI}.groups", "campaign", "Fuzz with many workers for a long time."),
-    "kernel": Entry(f"{_CLI}.groups", "kernel", "The user's own kernel code as an engine."),
-    "target": Entry(
+    "findings": CommandEntry(f"{_CLI}.groups", "findings", "Read and triage what was found."),
+    "campaign": CommandEntry(
+        f"{_CLI}.groups", "campaign", "Fuzz with many workers for a long time."
+    ),
+    "kernel": CommandEntry(f"{_CLI}.groups", "kernel", "The user's own kernel code as an engine."),
+    "target": CommandEntry(
         f"{_CLI}.target",
         "target",
         "Run one fuzz target alone, with libFuzzer's flags and corpus folders after it.",
@@ -78,19 +80,19 @@ COMMANDS: Final = {
         ),
         passes_on=True,
     ),
-    "engines": Entry(
+    "engines": CommandEntry(
         f"{_CLI}.lists",
         "engines",
         "List the model's revisions and its planted bugs.",
         ("engines", "engines --json"),
     ),
-    "oracles": Entry(
+    "oracles": CommandEntry(
         f"{_CLI}.lists",
         "oracles",
         "List the oracles: what each promises.",
         ("oracles", "oracles --json"),
     ),
-    "targets": Entry(
+    "targets": CommandEntry(
         f"{_CLI}.lists", "targets", "List the fuzz targets.", ("targets", "targets --json")
     ),
 }

@@ -31,7 +31,7 @@ ORDER_SECONDS: Final = 60
 POINT: Final = ("seconds", "schedules", "features", "inputs", "findings")
 REGRESS: Final = "model:v5.10,model:v5.12"
 
-Name = Annotated[str, typer.Argument(help="Name of the campaign, or its number as #1.")]
+CampaignName = Annotated[str, typer.Argument(help="Name of the campaign, or its number as #1.")]
 Workers = Annotated[int, typer.Option(min=0, max=1024, help="With --local: orders at once.")]
 
 
@@ -82,7 +82,7 @@ def start(
 
 
 def status(
-    name: Name,
+    name: CampaignName,
     follow: Annotated[bool, typer.Option("--follow", help="Watch until it ends.")] = False,
     database: Database = DEFAULT_DATABASE,
     as_json: Json = False,
@@ -95,7 +95,9 @@ def status(
         show(figures_of(store.engine, number), as_json)
 
 
-def coverage(name: Name, database: Database = DEFAULT_DATABASE, as_json: Json = False) -> None:
+def coverage(
+    name: CampaignName, database: Database = DEFAULT_DATABASE, as_json: Json = False
+) -> None:
     """Show coverage over time: a line for every few seconds of the campaign."""
     with Store.open(database, create=False) as store:
         points = history(store.engine, campaigns.named(store.engine, name).id)
@@ -129,13 +131,13 @@ def list_campaigns(database: Database = DEFAULT_DATABASE, as_json: Json = False)
     rows.show()
 
 
-def pause(name: Name, database: Database = DEFAULT_DATABASE) -> None:
+def pause(name: CampaignName, database: Database = DEFAULT_DATABASE) -> None:
     """Give out no more orders; those in work are finished and kept."""
     _change(lambda store, number: campaigns.pause(store.engine, number), name, database)
 
 
 def resume(
-    name: Name,
+    name: CampaignName,
     local: Annotated[bool, typer.Option("--local", help="Go on here, till done.")] = False,
     workers: Workers = 0,
     database: Database = DEFAULT_DATABASE,
@@ -154,12 +156,12 @@ def resume(
         _tell_who_works(store, name, service)
 
 
-def stop(name: Name, database: Database = DEFAULT_DATABASE) -> None:
+def stop(name: CampaignName, database: Database = DEFAULT_DATABASE) -> None:
     """End a campaign for good; what it has found stays."""
     _change(lambda store, number: campaigns.stop(store.engine, number), name, database)
 
 
-def delete(name: Name, database: Database = DEFAULT_DATABASE) -> None:
+def delete(name: CampaignName, database: Database = DEFAULT_DATABASE) -> None:
     """Forget a campaign that has ended, with its corpus; its findings stay."""
     with Store.open(database, create=False) as store:
         found = campaigns.named(store.engine, name)

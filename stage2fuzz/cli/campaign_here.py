@@ -9,7 +9,7 @@ from stage2fuzz.cli.campaign_view import done, line
 from stage2fuzz.cli.interrupt import on_signals
 from stage2fuzz.cli.progress import ProgressLine
 from stage2fuzz.findings import campaigns
-from stage2fuzz.findings.figures import Figures, figures_of
+from stage2fuzz.findings.figures import CampaignFigures, figures_of
 from stage2fuzz.findings.states import ENDED, CampaignState
 from stage2fuzz.findings.store import Store
 from stage2fuzz.service.local import running
@@ -17,11 +17,11 @@ from stage2fuzz.service.local import running
 REFRESH_SECONDS: Final = 0.5
 
 
-class Interrupted(Exception):  # noqa: N818 - it is no error
+class Interruption(Exception):  # noqa: N818 - it is no error
     """A person, or who runs the command, wants it to end."""
 
 
-def run_here(store: Store, number: int, service: str, workers: int, quiet: bool) -> Figures:
+def run_here(store: Store, number: int, service: str, workers: int, quiet: bool) -> CampaignFigures:
     """Run the service ``service`` until the campaign ends; its last figures.
 
     Ctrl-C and SIGTERM stop the campaign, and what it has found stays. It also ends where its
@@ -33,7 +33,7 @@ def run_here(store: Store, number: int, service: str, workers: int, quiet: bool)
     ):
         try:
             figures = watch(store, number, parts.check, quiet)
-        except Interrupted:
+        except Interruption:
             figures = figures_of(store.engine, number)
         if figures.campaign.state not in ENDED:
             note = figures.campaign.note or "interrupted"
@@ -41,7 +41,7 @@ def run_here(store: Store, number: int, service: str, workers: int, quiet: bool)
     return figures_of(store.engine, number)
 
 
-def watch(store: Store, number: int, check: Callable[[], None], quiet: bool) -> Figures:
+def watch(store: Store, number: int, check: Callable[[], None], quiet: bool) -> CampaignFigures:
     """Show the figures until the campaign has ended or paused itself; the last ones."""
     with ProgressLine(quiet) as progress:
         while True:
@@ -55,4 +55,4 @@ def watch(store: Store, number: int, check: Callable[[], None], quiet: bool) -> 
 
 
 def _interrupt() -> NoReturn:
-    raise Interrupted
+    raise Interruption

@@ -6,7 +6,7 @@ from stage2fuzz.cli.output import emit, say
 from stage2fuzz.cli.program import program
 from stage2fuzz.cli.summary import found_record, show_found
 from stage2fuzz.cli.tables import Table
-from stage2fuzz.findings.figures import Figures, to_record
+from stage2fuzz.findings.figures import CampaignFigures, to_record
 from stage2fuzz.findings.models import Finding
 from stage2fuzz.findings.states import CampaignState
 
@@ -29,7 +29,7 @@ STATES: Final = {
 """What the states that don't explain themselves mean."""
 
 
-def line(figures: Figures) -> str:
+def line(figures: CampaignFigures) -> str:
     """One line of progress, with the time that is left where there is a time budget."""
     campaign, spec = figures.campaign, figures.campaign.spec
     of_all = f" of {spec.seconds} s" if spec.seconds else " s"
@@ -49,7 +49,7 @@ def line(figures: Figures) -> str:
     return "  ".join(words)
 
 
-def _draining(figures: Figures) -> str:
+def _draining(figures: CampaignFigures) -> str:
     """What is still done with the findings, and for how long at most."""
     to_do = ", ".join(f"{number} to {kind}" for kind, number in sorted(figures.to_do.items()))
     seconds = figures.campaign.spec.seconds
@@ -57,7 +57,7 @@ def _draining(figures: Figures) -> str:
     return f"no more fuzzing: {to_do or 'last results'}{left}"
 
 
-def done(figures: Figures) -> float:
+def done(figures: CampaignFigures) -> float:
     """How much of the budget is used up, 0 to 1; 0 where there is none or nobody knows."""
     one, spec = figures.campaign, figures.campaign.spec
     if one.state is not CampaignState.RUNNING:
@@ -66,7 +66,7 @@ def done(figures: Figures) -> float:
     return max((min(1.0, used / budget) for used, budget in budgets if budget), default=0.0)
 
 
-def show(figures: Figures, as_json: bool) -> None:
+def show(figures: CampaignFigures, as_json: bool) -> None:
     """The figures, and what is wrong where nobody works for the campaign."""
     if as_json:
         emit(to_record(figures))
@@ -85,7 +85,7 @@ def show(figures: Figures, as_json: bool) -> None:
         print(hint)
 
 
-def trouble(figures: Figures) -> list[str]:
+def trouble(figures: CampaignFigures) -> list[str]:
     """Lines that say that nobody works for a campaign, and what to type."""
     if not figures.untended:
         return []
@@ -97,7 +97,7 @@ def trouble(figures: Figures) -> list[str]:
     ]
 
 
-def summary(figures: Figures, found: list[Finding], database: str, as_json: bool) -> None:
+def summary(figures: CampaignFigures, found: list[Finding], database: str, as_json: bool) -> None:
     """What a campaign that ran here has found, and what to type next."""
     if as_json:
         emit(to_record(figures) | {"found": [found_record(each) for each in found]})

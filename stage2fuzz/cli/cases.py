@@ -18,7 +18,7 @@ from stage2fuzz.report import event_log, event_record, sequence_svg, text
 from stage2fuzz.run import Outcome
 from stage2fuzz.session.apart import minimise_apart, run_apart
 
-Engine = Annotated[str, typer.Option(help="Run it on this engine instead of the case's own.")]
+EngineOption = Annotated[str, typer.Option(help="Run it on this engine instead of the case's own.")]
 Full = Annotated[bool, typer.Option("--full", help="Show every step.")]
 Svg = Annotated[Path | None, typer.Option(help="Write a sequence diagram to this file.")]
 Markdown = Annotated[bool, typer.Option("--markdown", help="Print Markdown for an issue.")]
@@ -41,7 +41,7 @@ class Form:
 
 def run_case(
     case: Annotated[Path, typer.Argument(help="Path of a case file.")],
-    engine: Engine = "",
+    engine: EngineOption = "",
     full: Full = False,
     markdown: Markdown = False,
     mail: Mail = False,
@@ -55,7 +55,7 @@ def run_case(
 
 def replay(
     case: CaseName,
-    engine: Engine = "",
+    engine: EngineOption = "",
     full: Full = False,
     markdown: Markdown = False,
     mail: Mail = False,

@@ -23,7 +23,7 @@ from stage2fuzz.engine import engine_of
 from stage2fuzz.errors import InputError
 from stage2fuzz.fuzz.outbox import write_whole
 from stage2fuzz.process.guard import Pulse
-from stage2fuzz.studies.compare import Difference, compare
+from stage2fuzz.studies.compare import EngineDifference, compare
 
 MAX_SECONDS = 24 * 3600
 SCHEDULES_A_CASE = 50
@@ -58,7 +58,7 @@ def compare_engines(
     for name in pair:
         engine_of(name)
     pulse = Pulse()
-    found: dict[str, list[Difference]] = {}
+    found: dict[str, list[EngineDifference]] = {}
     total = 0
     begun = time.monotonic()
     with ProgressLine(as_json) as progress:
@@ -122,17 +122,17 @@ def _random(engine: str, seconds: int, seed: int) -> Iterator[tuple[Scenario, in
         yield decode(newest(data), engine, profile).scenario, number
 
 
-def _group(difference: Difference) -> str:
+def _group(difference: EngineDifference) -> str:
     """Differences of one kind have the same words but for addresses."""
     topic = difference.topic.split()[0]
     return f"{topic}: " + re.sub(r"0x[0-9a-f]+", "0x", f"{difference.one} | {difference.other}")
 
 
-def _size(difference: Difference) -> int:
+def _size(difference: EngineDifference) -> int:
     return len(repr(difference.scenario))
 
 
-def _print(total: int, groups: list[list[Difference]], pair: tuple[str, str]) -> None:
+def _print(total: int, groups: list[list[EngineDifference]], pair: tuple[str, str]) -> None:
     different = sum(len(each) for each in groups)
     print(f"{total:,} schedules: {total - different:,} the same, {different:,} not")
     groups.sort(key=len, reverse=True)
@@ -147,7 +147,7 @@ def _print(total: int, groups: list[list[Difference]], pair: tuple[str, str]) ->
         print(f"\n{len(groups) - SHOWN} more ways; --output FOLDER keeps a case of each")
 
 
-def _record(difference: Difference, pair: tuple[str, str]) -> dict[str, object]:
+def _record(difference: EngineDifference, pair: tuple[str, str]) -> dict[str, object]:
     return {
         "topic": difference.topic,
         "step": difference.step,
@@ -157,7 +157,7 @@ def _record(difference: Difference, pair: tuple[str, str]) -> dict[str, object]:
     }
 
 
-def _write(folder: Path, firsts: list[Difference], pair: tuple[str, str]) -> None:
+def _write(folder: Path, firsts: list[EngineDifference], pair: tuple[str, str]) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for number, each in enumerate(firsts, 1):

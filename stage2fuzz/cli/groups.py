@@ -4,25 +4,25 @@ from typing import Final
 
 import typer
 
-from stage2fuzz.cli.lazy import Entry, lazy_group
+from stage2fuzz.cli.lazy import CommandEntry, lazy_group
 
 _FINDINGS: Final = "stage2fuzz.cli.findings"
 _CAMPAIGN: Final = "stage2fuzz.cli.campaign"
 
 FINDINGS: Final = {
-    "list": Entry(
+    "list": CommandEntry(
         _FINDINGS,
         "list_findings",
         "List the findings, a line each.",
         ("findings list", "findings list --state new --json"),
     ),
-    "show": Entry(
+    "show": CommandEntry(
         _FINDINGS,
         "show",
         "Show one finding: verdict, history, reproducer.",
         ("findings show 1", "findings show 1 --events"),
     ),
-    "triage": Entry(
+    "triage": CommandEntry(
         _FINDINGS,
         "triage",
         "Say what a person decided about a finding.",
@@ -32,7 +32,7 @@ FINDINGS: Final = {
             "findings triage 2 --duplicate-of 1",
         ),
     ),
-    "export": Entry(
+    "export": CommandEntry(
         _FINDINGS,
         "export",
         "Write every finding's reproducer as a case file.",
@@ -40,7 +40,7 @@ FINDINGS: Final = {
     ),
 }
 CAMPAIGN: Final = {
-    "start": Entry(
+    "start": CommandEntry(
         _CAMPAIGN,
         "start",
         "Start a campaign; with --local also broker, coordinator and worker, until it is done.",
@@ -49,43 +49,43 @@ CAMPAIGN: Final = {
             "campaign start night --engine model:v5.10,model:v5.12 --seconds 28800",
         ),
     ),
-    "status": Entry(
+    "status": CommandEntry(
         _CAMPAIGN,
         "status",
         "Show a campaign: workers, orders, schedules a second, features, findings.",
         ("campaign status night", "campaign status night --follow"),
     ),
-    "coverage": Entry(
+    "coverage": CommandEntry(
         _CAMPAIGN,
         "coverage",
         "Show coverage over time: a line for every few seconds of the campaign.",
         ("campaign coverage night",),
     ),
-    "list": Entry(
+    "list": CommandEntry(
         _CAMPAIGN,
         "list_campaigns",
         "List all campaigns.",
         ("campaign list", "campaign list --json"),
     ),
-    "pause": Entry(
+    "pause": CommandEntry(
         _CAMPAIGN,
         "pause",
         "Give out no more orders; those in work are finished and kept.",
         ("campaign pause night",),
     ),
-    "resume": Entry(
+    "resume": CommandEntry(
         _CAMPAIGN,
         "resume",
         "Go on after a pause, or with a campaign whose command is gone.",
         ("campaign resume night", "campaign resume night --local"),
     ),
-    "stop": Entry(
+    "stop": CommandEntry(
         _CAMPAIGN,
         "stop",
         "End a campaign for good; what it has found stays.",
         ("campaign stop night",),
     ),
-    "delete": Entry(
+    "delete": CommandEntry(
         _CAMPAIGN,
         "delete",
         "Forget a campaign that has ended, with its corpus; its findings stay.",
@@ -93,19 +93,19 @@ CAMPAIGN: Final = {
     ),
 }
 KERNEL: Final = {
-    "build": Entry(
+    "build": CommandEntry(
         "stage2fuzz.cli.kernel_build",
         "build_tree",
         "Build the engine of TREE, prove it, and say what is the user's code and what is modelled.",
         ("kernel build linux-6.12",),
     ),
-    "mutants": Entry(
+    "mutants": CommandEntry(
         "stage2fuzz.cli.mutants",
         "mutants",
         "Plant faults in a copy of TREE and say which oracle found each, after how many schedules.",
         ("kernel mutants linux-6.12", "kernel mutants linux-6.12 --only missing-tlbi"),
     ),
-    "explore": Entry(
+    "explore": CommandEntry(
         "stage2fuzz.cli.hunt",
         "explore",
         "Run millions of random schedules of many scenarios in C, and judge each new class.",
@@ -114,7 +114,7 @@ KERNEL: Final = {
             "kernel explore linux-6.12 --schedules 10000000 --database race.db",
         ),
     ),
-    "bench": Entry(
+    "bench": CommandEntry(
         "stage2fuzz.cli.bench",
         "bench",
         "Schedules a second of TREE on one core: engine, folding, judging, fuzzing end to end.",
@@ -123,7 +123,7 @@ KERNEL: Final = {
 }
 
 
-def group(about: str, entries: dict[str, Entry]) -> typer.Typer:
+def group(about: str, entries: dict[str, CommandEntry]) -> typer.Typer:
     """A group of lazy commands, itself cheap."""
     made = typer.Typer(
         cls=lazy_group(entries),

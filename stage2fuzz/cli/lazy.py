@@ -17,7 +17,7 @@ from stage2fuzz.cli.program import examples
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class CommandEntry:
     """Where a command is defined, and what the list of commands says of it."""
 
     module: str
@@ -51,7 +51,7 @@ class Entry:
 class LazyCommand(TyperCommand):
     """Stands in the list of commands for one that nobody has asked for yet."""
 
-    def __init__(self, name: str, entry: Entry) -> None:
+    def __init__(self, name: str, entry: CommandEntry) -> None:
         """Known by ``name`` and by ``entry.help``."""
         super().__init__(name, help=entry.help)
         self._entry: Final = entry
@@ -61,7 +61,7 @@ class LazyCommand(TyperCommand):
         return self._entry.load(self.name or "").make_context(info_name, args, *more, **extra)
 
 
-def lazy_group(entries: dict[str, Entry]) -> type[TyperGroup]:
+def lazy_group(entries: dict[str, CommandEntry]) -> type[TyperGroup]:
     """The class of a group whose commands are ``entries``, in their order."""
 
     class LazyGroup(TyperGroup):

@@ -7,7 +7,7 @@ from stage2fuzz.engine import ENGINES
 from stage2fuzz.fuzz_targets import TARGETS
 from stage2fuzz.model.planted import MUST_CATCH
 from stage2fuzz.model.revision import NAMED, PATCHES
-from stage2fuzz.oracles import CATALOGUE
+from stage2fuzz.oracles.catalogue import CATALOGUE
 
 
 def engines(as_json: Json = False) -> None:

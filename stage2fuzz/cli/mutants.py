@@ -11,7 +11,7 @@ from stage2fuzz.cli.output import emit, say
 from stage2fuzz.cli.progress import ProgressLine
 from stage2fuzz.cli.trees import Cache, Tree
 from stage2fuzz.kernel.faults import FAULTS
-from stage2fuzz.studies.hunt.mutants import ROUNDS, Result, budget, run_mutants
+from stage2fuzz.studies.hunt.mutants import ROUNDS, MutantResult, budget, run_mutants
 
 MAX_ROUNDS: Final = 1000
 WIDTH: Final = max(len(fault.name) for fault in FAULTS)
@@ -27,7 +27,7 @@ def mutants(
 ) -> None:
     """Plant faults in a copy of TREE and say which oracle found each, after how many schedules."""
     check_range("--rounds", rounds, 1, MAX_ROUNDS)
-    results: list[Result] = []
+    results: list[MutantResult] = []
     with ProgressLine(as_json) as progress:
         for result in run_mutants(tree, cache, only or (), cores(jobs), rounds):
             results.append(result)
@@ -48,7 +48,7 @@ def mutants(
     raise typer.Exit(FOUND if missed else 0)
 
 
-def _line(result: Result) -> str:
+def _line(result: MutantResult) -> str:
     if not result.planted:
         return f"{result.fault:{WIDTH}} {'-':>8}  not for this tree"
     return f"{result.fault:{WIDTH}} {result.schedules:>8,}  {result.found_by or 'NOTHING'}"

@@ -8,7 +8,7 @@ import typer
 from stage2fuzz.case.text import format_case
 from stage2fuzz.cli.output import emit, say, write
 from stage2fuzz.cli.progress import ProgressLine
-from stage2fuzz.confirm.against import Comparison, HostDifference, against, differences_in_words
+from stage2fuzz.confirm.against import HostDifference, RealComparison, against, differences_in_words
 
 SHOWN = 20
 
@@ -21,7 +21,7 @@ def compare_real(
     begun = time.monotonic()
     with ProgressLine(as_json) as progress:
 
-        def told(done: Comparison) -> None:
+        def told(done: RealComparison) -> None:
             line = f"{done.cases} cases, {len(found)} differ"
             progress.update(line, min(1.0, (time.monotonic() - begun) / seconds))
 
@@ -46,7 +46,7 @@ def compare_real(
     raise typer.Exit(1 if found else 0 if done.cases else 3)
 
 
-def _record(engine: str, done: Comparison, found: list[HostDifference]) -> dict[str, object]:
+def _record(engine: str, done: RealComparison, found: list[HostDifference]) -> dict[str, object]:
     return {
         "engine": engine,
         "release": done.release,

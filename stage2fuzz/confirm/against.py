@@ -43,7 +43,7 @@ class HostDifference:
 
 
 @dataclass(slots=True)
-class Comparison:
+class RealComparison:
     """All cases of one image."""
 
     release: str = ""
@@ -58,10 +58,10 @@ def against(
     seconds: float,
     seed: int,
     found: Callable[[HostDifference], None],
-    progress: Callable[[Comparison], None] = lambda _: None,
-) -> Comparison:
+    progress: Callable[[RealComparison], None] = lambda _: None,
+) -> RealComparison:
     """Run cases from ``seed`` on for so long; ``found`` gets each difference."""
-    done = Comparison()
+    done = RealComparison()
     with VirtualMachine(image, THREADS + 1) as machine:
         done.release = machine.release
         end = time.monotonic() + seconds

@@ -18,7 +18,7 @@ class HeldThread:
 
 
 @dataclass(slots=True)
-class Forced:
+class PlanProgress:
     """How far the plan could be followed."""
 
     held: list[HeldThread] = field(default_factory=list)
@@ -34,9 +34,9 @@ class _Place:
     arrivals: dict[Anchor, int] = field(default_factory=dict)
 
 
-def force(plan: Plan, driver: Driver, start: Callable[[], None]) -> Forced:
+def force(plan: Plan, driver: Driver, start: Callable[[], None]) -> PlanProgress:
     """Begin all threads by ``start``, follow the plan as far as it goes, then let all go."""
-    forced = Forced()
+    forced = PlanProgress()
     places: dict[int, _Place] = {}
     watched: dict[int, set[Anchor]] = {}
     for step in plan.steps:

@@ -20,7 +20,7 @@ from typing import Final
 from stage2fuzz.confirm.gdbstub import Stub
 from stage2fuzz.confirm.initrd import build_initrd
 from stage2fuzz.errors import InputError
-from stage2fuzz.process.confined import Confined
+from stage2fuzz.process.confined import ConfinedProcess
 from stage2fuzz.process.limits import Limits
 
 QEMU: Final = "qemu-system-aarch64"
@@ -78,7 +78,7 @@ class VirtualMachine:
             *("-append", f"{KERNEL_LINE} isolcpus=1-{processors - 1} {options}".strip()),
         ]
         self._home = tempfile.TemporaryDirectory(prefix="stage2fuzz-confirm-")
-        self._qemu = Confined(
+        self._qemu = ConfinedProcess(
             command,
             Path(self._home.name),
             UNBOUND,

@@ -8,7 +8,7 @@ from pathlib import Path
 from stage2fuzz.case.scenario import Backing, Scenario
 from stage2fuzz.confirm.anchors import RETURNS, resolve
 from stage2fuzz.confirm.driver import StubDriver
-from stage2fuzz.confirm.force import Forced, force
+from stage2fuzz.confirm.force import PlanProgress, force
 from stage2fuzz.confirm.gdbstub import StubError
 from stage2fuzz.confirm.machine import MachineError, VirtualMachine
 from stage2fuzz.confirm.observe import Observation, observe
@@ -43,7 +43,7 @@ class ForcedRun:
     shown: dict[str, str]
     """Rule -> what was observed, of those whose consequence was."""
     seen: Observation
-    forced: Forced = field(default_factory=Forced)
+    forced: PlanProgress = field(default_factory=PlanProgress)
 
 
 @dataclass(slots=True)
@@ -72,11 +72,11 @@ class Confirmation:
         return sum(run.answer is answer for run in self.runs)
 
 
-ProgressLine = Callable[[str], None]
+ProgressSink = Callable[[str], None]
 
 
 def confirm(
-    image: Path, subject: Subject, times: int, progress: ProgressLine = lambda _: None
+    image: Path, subject: Subject, times: int, progress: ProgressSink = lambda _: None
 ) -> Confirmation:
     """Boot ``image`` once; the control, then the forced schedule ``times`` times.
 
@@ -95,7 +95,7 @@ def confirm(
 
 
 def confirm_on(
-    machine: VirtualMachine, image: Path, subject: Subject, times: int, progress: ProgressLine
+    machine: VirtualMachine, image: Path, subject: Subject, times: int, progress: ProgressSink
 ) -> Confirmation:
     """The same on a machine that runs already."""
     done = Confirmation(image, machine.release)

@@ -15,7 +15,7 @@ from typing import Final
 
 from stage2fuzz.confirm.initrd import cross_compiler, default_cache
 from stage2fuzz.errors import InputError
-from stage2fuzz.process.confined import Confined
+from stage2fuzz.process.confined import ConfinedProcess
 from stage2fuzz.process.limits import Limits
 
 FRAGMENT: Final = Path(__file__).parent / "minimal.config"
@@ -68,7 +68,9 @@ class _Build:
             *("ARCH=arm64", f"CROSS_COMPILE={self._prefix}", *targets),
         ]
         steps, log = 0, self._folder / "build.log"
-        confined = Confined(command, self._folder, Limits(memory=0, file=0), stdout=subprocess.PIPE)
+        confined = ConfinedProcess(
+            command, self._folder, Limits(memory=0, file=0), stdout=subprocess.PIPE
+        )
         try:
             assert confined.process.stdout is not None
             with log.open("w") as kept:

@@ -10,12 +10,12 @@ from stage2fuzz.findings.campaign_tables import corpus, coverage
 from stage2fuzz.findings.coverage import known, pack, unpack
 from stage2fuzz.findings.states import InputState
 
-Stream = tuple[str, str]
+StreamKey = tuple[str, str]
 """Engine and target: what shares a corpus."""
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class CorpusInput:
     """A corpus input without its bytes."""
 
     digest: str
@@ -31,7 +31,7 @@ class Corpus:
         self.connection = connection
         self.number = number
 
-    def inputs(self, state: InputState) -> dict[Stream, list[Entry]]:
+    def inputs(self, state: InputState) -> dict[StreamKey, list[CorpusInput]]:
         """The inputs in a state, by stream, in order of digest."""
         statement = (
             select(
@@ -44,25 +44,25 @@ class Corpus:
             .where(corpus.c.campaign_id == self.number, corpus.c.state == state)
             .order_by(corpus.c.digest)
         )
-        found: dict[Stream, list[Entry]] = {}
+        found: dict[StreamKey, list[CorpusInput]] = {}
         for row in self.connection.execute(statement):
-            entry = Entry(row.digest, row.size, unpack(row.features))
+            entry = CorpusInput(row.digest, row.size, unpack(row.features))
             found.setdefault((row.engine, row.target), []).append(entry)
         return found
 
-    def kept(self) -> dict[Stream, tuple[str, ...]]:
+    def kept(self) -> dict[StreamKey, tuple[str, ...]]:
         """Digests of the inputs kept, by stream, in ascending order."""
         statement = (
             select(corpus.c.engine, corpus.c.target, corpus.c.digest)
             .where(corpus.c.campaign_id == self.number, corpus.c.state == InputState.KEPT)
             .order_by(corpus.c.digest)
         )
-        found: dict[Stream, list[str]] = {}
+        found: dict[StreamKey, list[str]] = {}
         for row in self.connection.execute(statement):
             found.setdefault((row.engine, row.target), []).append(row.digest)
         return {stream: tuple(digests) for stream, digests in found.items()}
 
-    def mark(self, stream: Stream, digests: Sequence[str], state: InputState) -> None:
+    def mark(self, stream: StreamKey, digests: Sequence[str], state: InputState) -> None:
         """Move inputs to a state."""
         if digests:
             self.connection.execute(
@@ -76,11 +76,11 @@ class Corpus:
                 .values(state=state)
             )
 
-    def known(self, stream: Stream) -> frozenset[int]:
+    def known(self, stream: StreamKey) -> frozenset[int]:
         """Features that the stream has shown so far."""
         return known(self.connection, self.number, *stream)
 
-    def cover(self, stream: Stream, features: frozenset[int]) -> None:
+    def cover(self, stream: StreamKey, features: frozenset[int]) -> None:
         """Note that the stream has shown exactly these ``features`` by now."""
         of_stream = {"campaign_id": self.number, "engine": stream[0], "target": stream[1]}
         values = {"features": pack(features), "count": len(features)}

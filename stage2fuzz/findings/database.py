@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import Connection, Engine, Table, create_engine, event, inspect, text
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
 from sqlalchemy.orm import DeclarativeBase
@@ -21,6 +20,7 @@ from stage2fuzz.findings.sqlite_file import BUSY_SECONDS, forget_empty, make_fil
 
 if TYPE_CHECKING:
     from alembic.config import Config
+    from sqlalchemy.dialects import postgresql, sqlite
 
 SCHEMA: Final = "0005"
 """The newest migration's revision. A database that has it is opened without Alembic, whose import
@@ -85,10 +85,14 @@ def reading(engine: Engine) -> Connection:
 
 def insert_or_not(
     connection: Connection, table: Table | type[DeclarativeBase]
-) -> postgresql.Insert | sqlite.Insert:
+) -> "postgresql.Insert | sqlite.Insert":
     """An insert that knows ON CONFLICT, which each database spells for itself."""
     if connection.dialect.name == "postgresql":
+        from sqlalchemy.dialects import postgresql  # noqa: PLC0415  (slow to import, rarely used)
+
         return postgresql.insert(table)
+    from sqlalchemy.dialects import sqlite  # noqa: PLC0415  (only the database's own dialect)
+
     return sqlite.insert(table)
 
 

@@ -21,7 +21,7 @@ from stage2fuzz.findings.workers import alive
 
 
 @dataclass(frozen=True, slots=True)
-class Figures:
+class CampaignFigures:
     """What there is to know about one campaign at one moment."""
 
     campaign: Campaign
@@ -52,7 +52,7 @@ class Figures:
         return self.campaign.state in ACTIVE and self.silent > TENDED_SECONDS
 
 
-def figures_of(engine: Engine, number: int) -> Figures:
+def figures_of(engine: Engine, number: int) -> CampaignFigures:
     """The figures of one campaign, read in one transaction."""
     with reading(engine) as connection:
         row = connection.execute(select(campaign).where(campaign.c.id == number)).one()
@@ -96,7 +96,7 @@ def figures_of(engine: Engine, number: int) -> Figures:
         living = connection.execute(alive(service=row.service)).one()
         seen = select(func.count()).where(sighting.c.campaign_id == number)
         findings = connection.execute(seen).scalar_one()
-    return Figures(
+    return CampaignFigures(
         campaign=replace(of_row(row), findings=findings),
         leases={each.state: each.number for each in leases},
         again=sum(int(each.again) for each in leases),
@@ -128,7 +128,7 @@ def history(engine: Engine, number: int) -> list[tuple[float, int, int, int, int
         return [tuple(row) for row in connection.execute(statement)]
 
 
-def to_record(each: Figures) -> dict[str, object]:
+def to_record(each: CampaignFigures) -> dict[str, object]:
     """Figures as the record that ``campaign status`` prints and the coordinator logs."""
     campaign = each.campaign
     return {

@@ -51,7 +51,7 @@ MAX_INPUTS: Final = 4096
 
 
 @dataclass(frozen=True, slots=True)
-class Held:
+class HeldLease:
     """A lease in hand: what to do, and the epoch that proves the right to write about it."""
 
     lease: int
@@ -88,7 +88,7 @@ def _overdue(length: float) -> ColumnElement[bool]:
 
 def claim(
     engine: Engine, number: int, campaign_id: int, owner: str, length: float = LEASE_SECONDS
-) -> Held | None:
+) -> HeldLease | None:
     """Take a lease that is free or overdue; None where somebody else has it or nobody should."""
     statement = (
         update(lease)
@@ -110,15 +110,15 @@ def claim(
     )
     with engine.begin() as connection:
         row = connection.execute(statement).one_or_none()
-    return None if row is None else Held(number, campaign_id, *row)
+    return None if row is None else HeldLease(number, campaign_id, *row)
 
 
-def _current(held: Held) -> ColumnElement[bool]:
+def _current(held: HeldLease) -> ColumnElement[bool]:
     """Still ours: nobody claimed it since. An expired lease that nobody took is still ours."""
     return and_(lease.c.id == held.lease, lease.c.epoch == held.epoch, lease.c.state.in_(OPEN))
 
 
-def heartbeat(engine: Engine, held: Held, length: float = LEASE_SECONDS) -> bool:
+def heartbeat(engine: Engine, held: HeldLease, length: float = LEASE_SECONDS) -> bool:
     """Extend the deadline; False means: stop working, the lease or the campaign is gone."""
     statement = (
         update(lease)
@@ -129,7 +129,9 @@ def heartbeat(engine: Engine, held: Held, length: float = LEASE_SECONDS) -> bool
         return connection.execute(statement).rowcount == 1
 
 
-def commit(connection: Connection, held: Held, outcome: Result, inputs: Iterable[Input]) -> bool:
+def commit(
+    connection: Connection, held: HeldLease, outcome: Result, inputs: Iterable[Input]
+) -> bool:
     """Write the result once, in the caller's transaction; False where the lease is lost."""
     values = {"state": LeaseState.COMMITTED, "failure": _limit(outcome)}
     closed = connection.execute(update(lease).where(_current(held)).values(values))
@@ -168,7 +170,7 @@ def _limit(outcome: Result) -> str:
     return "" if ended == "ok" else ended
 
 
-def report(store: Store, held: Held, found: Case, violation: Violation, events: str) -> int:
+def report(store: Store, held: HeldLease, found: Case, violation: Violation, events: str) -> int:
     """Record a finding of this lease; its number. Counted once for each order that reports it.
 
     What a worker saw is true whether or not its lease is still good, so nothing is refused here.
@@ -200,7 +202,7 @@ def report(store: Store, held: Held, found: Case, violation: Violation, events: 
     return number
 
 
-def seeds(engine: Engine, held: Held, order: FuzzOrder | PruneOrder) -> dict[str, bytes]:
+def seeds(engine: Engine, held: HeldLease, order: FuzzOrder | PruneOrder) -> dict[str, bytes]:
     """The corpus inputs that an order names, checked against their digests."""
     statement = select(corpus.c.digest, corpus.c.data).where(
         corpus.c.campaign_id == held.campaign,
@@ -213,13 +215,13 @@ def seeds(engine: Engine, held: Held, order: FuzzOrder | PruneOrder) -> dict[str
     return {row.digest: row.data for row in rows if sha256(row.data).hexdigest() == row.digest}
 
 
-def covered(engine: Engine, held: Held, order_engine: str, target: str) -> frozenset[int]:
+def covered(engine: Engine, held: HeldLease, order_engine: str, target: str) -> frozenset[int]:
     """Features that the lease's campaign has seen on an engine with a target."""
     with reading(engine) as connection:
         return known(connection, held.campaign, order_engine, target)
 
 
-def fail(engine: Engine, held: Held, what: str) -> bool:
+def fail(engine: Engine, held: HeldLease, what: str) -> bool:
     """Give a lease back after a failed attempt; the last attempt poisons it."""
     statement = (
         update(lease)
@@ -230,7 +232,7 @@ def fail(engine: Engine, held: Held, what: str) -> bool:
         return connection.execute(statement).rowcount == 1
 
 
-def release(engine: Engine, held: Held, why: str) -> bool:
+def release(engine: Engine, held: HeldLease, why: str) -> bool:
     """Give a lease back that this worker can't serve now (a full disk): costs no attempt."""
     statement = (
         update(lease)

@@ -19,10 +19,10 @@ from tenacity import (
 )
 
 LOG: Final = logging.getLogger("stage2fuzz.database")
-Trouble: Final = OperationalError
+OutageError: Final = OperationalError
 """What every statement raises while the database is away, or full, or locked for too long."""
-Refused: Final = DBAPIError
-"""What a statement raises, beside ``Trouble``, whose values the database does not take."""
+RefusalError: Final = DBAPIError
+"""What a statement raises, beside ``OutageError``, whose values the database does not take."""
 PATIENCE: Final = 600.0
 """Seconds that a worker waits for a database that is away."""
 FIRST_PAUSE: Final = 0.2
@@ -33,7 +33,7 @@ T = TypeVar("T")
 
 def patiently(
     attempt: Callable[[], T],
-    away: tuple[type[Exception], ...] = (Trouble,),
+    away: tuple[type[Exception], ...] = (OutageError,),
     seconds: float = PATIENCE,
 ) -> T:
     """Do it again while it raises one of ``away``, with growing pauses, for ``seconds`` at most.

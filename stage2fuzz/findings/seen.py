@@ -19,7 +19,7 @@ MAX_TEXT: Final = 1 << 16
 
 
 @dataclass(frozen=True, slots=True)
-class Recorded:
+class Receipt:
     """What recording did: the finding's number, and whether nobody had seen it before."""
 
     number: int
@@ -30,7 +30,7 @@ class Recorded:
 
 def note_seen(
     connection: Connection, found: Case, violation: Violation, events: str, seen: int
-) -> Recorded:
+) -> Receipt:
     """Note that ``found`` showed ``violation`` ``seen`` times. Raises InputError."""
     check_violation(violation)
     if seen < 0:
@@ -66,7 +66,7 @@ def note_seen(
     if found.build not in (build, ""):
         replace_case(connection, number, found, events)
     reopened = _reopen(connection, found, violation.signature)
-    return Recorded(number, count == seen, reopened)
+    return Receipt(number, count == seen, reopened)
 
 
 def check_violation(violation: Violation) -> None:

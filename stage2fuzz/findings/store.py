@@ -23,7 +23,7 @@ from stage2fuzz.findings.database import open_database, reading, reason
 from stage2fuzz.findings.history import add_note, expect, move
 from stage2fuzz.findings.models import Finding, State
 from stage2fuzz.findings.regression import note_presence
-from stage2fuzz.findings.seen import Recorded, named_build, note_seen, replace_case
+from stage2fuzz.findings.seen import Receipt, named_build, note_seen, replace_case
 from stage2fuzz.findings.triage import Decision, decide
 from stage2fuzz.oracles.violation import Violation
 
@@ -65,7 +65,7 @@ class Store:
         events: str,
         seen: int = 1,
         within: Connection | None = None,
-    ) -> Recorded:
+    ) -> Receipt:
         """Note that ``found`` showed ``violation`` ``seen`` times; ``events`` is its event log.
 
         The first case stays the finding's case, until another build of the engine shows the fault:

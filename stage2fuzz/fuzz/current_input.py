@@ -17,7 +17,7 @@ ROOM: Final = 1 << 16
 _NAME: Final = "running"
 
 
-class Running:
+class CurrentInput:
     """The file of one process."""
 
     def __init__(self, outbox: Path) -> None:

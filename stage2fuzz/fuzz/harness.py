@@ -15,7 +15,7 @@ from zlib import crc32
 from stage2fuzz.case.codec import decode
 from stage2fuzz.case.profile import profile_named
 from stage2fuzz.events import CRASH
-from stage2fuzz.fuzz.current_input import Running
+from stage2fuzz.fuzz.current_input import CurrentInput
 from stage2fuzz.fuzz.feature_map import FeatureMap
 from stage2fuzz.fuzz.features import COUNTERS, feature_set
 from stage2fuzz.fuzz.outbox import (
@@ -54,11 +54,11 @@ class Harness:
         self._judged = 0
         """By the processes that this one goes on for."""
         self._started = self._written = time.monotonic()
-        self._running: Running | None = None
+        self._running: CurrentInput | None = None
         self._seen: FeatureMap | None = None
         if outbox is not None:
             outbox.mkdir(parents=True, exist_ok=True)
-            self._running = Running(outbox)
+            self._running = CurrentInput(outbox)
             self._seen = FeatureMap(outbox)
 
     def one_input(self, data: bytes) -> list[Outcome]:

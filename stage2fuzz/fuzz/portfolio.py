@@ -10,7 +10,7 @@ from functools import partial
 from typing import Final, Protocol
 
 from stage2fuzz.case.case import Case
-from stage2fuzz.engine import BurstEngine, Fresh, engine_of
+from stage2fuzz.engine import BurstEngine, BurstRun, engine_of
 from stage2fuzz.fuzz.features import COUNTERS, count_features, feature_set
 from stage2fuzz.fuzz.verdicts import Verdicts
 from stage2fuzz.oracles.native.binding import native_judge
@@ -106,7 +106,7 @@ class BurstPortfolio:
         self._judged += burst.classes
         return burst.runs, [self._outcome(case, check, fresh) for fresh in burst.fresh]
 
-    def _outcome(self, case: Case, seed: int, fresh: Fresh) -> Outcome:
+    def _outcome(self, case: Case, seed: int, fresh: BurstRun) -> Outcome:
         number = fresh.number
         trace = self._engine.run(case.scenario, seed + number - 1 if number else case.schedule)
         asked = partial(judge_run, lasso=fresh.lasso)

@@ -19,25 +19,27 @@ from stage2fuzz.schedule.base import Schedule
 MOST: Final = 8192
 """Schedules kept, about 25 MiB; when there are more all are forgotten, which is the cheapest."""
 
-Said = tuple[Violation, ...]
+Violations = tuple[Violation, ...]
 
 
 class Verdicts:
     """The memory of one engine."""
 
     def __init__(self) -> None:
-        self._known: dict[Scenario, dict[Schedule, Said]] = {}
+        self._known: dict[Scenario, dict[Schedule, Violations]] = {}
         self._scenario: Scenario | None = None
-        self._here: dict[Schedule, Said] = {}
+        self._here: dict[Schedule, Violations] = {}
         self._kept = 0
         self.asked = 0
         self.remembered = 0
 
-    def judge(self, engine: Engine, scenario: Scenario, trace: Trace) -> Said:
+    def judge(self, engine: Engine, scenario: Scenario, trace: Trace) -> Violations:
         """What the oracles say of a run, asked only if they were not asked before."""
         return self.of(scenario, trace.schedule, lambda: judge_run(engine, scenario, trace))
 
-    def of(self, scenario: Scenario, schedule: Schedule, judged: Callable[[], Said]) -> Said:
+    def of(
+        self, scenario: Scenario, schedule: Schedule, judged: Callable[[], Violations]
+    ) -> Violations:
         """What ``judged`` says of this run, asked only if it was not asked before."""
         self.asked += 1
         if scenario is not self._scenario:  # an input runs its scenario twice: one look-up

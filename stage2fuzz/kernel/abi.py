@@ -20,7 +20,7 @@ LIMITS: Final = max(LIMIT_NAMES) + 1
 THREADS: Final = MAX_VCPUS + MAX_HOST_THREADS
 
 
-class Ended(IntEnum):
+class CallEnd(IntEnum):
     """How a call of the C side came back: the run's end, or a question to a scheduler."""
 
     FINISHED = 0
@@ -30,12 +30,12 @@ class Ended(IntEnum):
     ASK = 4
     """Which thread runs, and for how many points?"""
     ASK_CHOICE = 5
-    """Which of ``View.options``?"""
+    """Which of ``S2View.options``?"""
     BUG = 6
     """An assertion of the runtime failed: our own bug; ``s2_failure`` has the words."""
 
 
-class Event(ctypes.Structure):
+class S2Event(ctypes.Structure):
     """One event as the C side records it, 32 bytes; the tuple's order is another (events.py)."""
 
     _fields_ = (
@@ -48,19 +48,19 @@ class Event(ctypes.Structure):
     )
 
 
-class Run(ctypes.Structure):
+class S2Run(ctypes.Structure):
     """One run of a schedule: a thread and the points that it passed."""
 
     _fields_ = (("thread", ctypes.c_int32), ("points", ctypes.c_int32))
 
 
-class Pending(ctypes.Structure):
+class S2Pending(ctypes.Structure):
     """The step before which a thread stands."""
 
     _fields_ = (("kind", ctypes.c_int64), ("where", ctypes.c_int64))
 
 
-class View(ctypes.Structure):
+class S2View(ctypes.Structure):
     """What a scheduler may look at when it is asked."""
 
     _fields_ = (
@@ -69,7 +69,7 @@ class View(ctypes.Structure):
         ("left", ctypes.c_int64),
         ("yielded", ctypes.c_int64),
         ("options", ctypes.c_int64),
-        ("pending", Pending * THREADS),
+        ("pending", S2Pending * THREADS),
     )
     enabled: int
     current: int
@@ -79,7 +79,7 @@ class View(ctypes.Structure):
     pending: Any
 
 
-class Counts(ctypes.Structure):
+class S2Counts(ctypes.Structure):
     """What was counted in the last run, and how it left the schedule that it was to follow."""
 
     _fields_ = (
@@ -104,7 +104,7 @@ class Counts(ctypes.Structure):
     limit: int
 
 
-class Told(ctypes.Structure):
+class S2ExploreCounts(ctypes.Structure):
     """What ``s2_explore`` did so far, and of the last run its tripwires and how it ended."""
 
     _fields_ = (
@@ -139,19 +139,19 @@ class Told(ctypes.Structure):
         return {name: self.limits[n] for n, name in LIMIT_NAMES.items() if self.limits[n]}
 
 
-class Kept(ctypes.Structure):
+class S2BurstRun(ctypes.Structure):
     """A run of ``s2_fuzz`` that is worth judging."""
 
     _fields_ = tuple((name, ctypes.c_int64) for name in ("number", "tripped", "lasso", "judged"))
     number: int
     tripped: int
     lasso: int
-    """Whether a state may have returned in it, as in ``Told``."""
+    """Whether a state may have returned in it, as in ``S2ExploreCounts``."""
     judged: int
     """What a judge in C said of it, if there was one."""
 
 
-class BurstCounts(ctypes.Structure):
+class S2BurstCounts(ctypes.Structure):
     """What ``s2_fuzz`` did: runs, those worth judging, features that are new."""
 
     _fields_ = tuple((name, ctypes.c_int64) for name in ("runs", "kept", "classes", "features"))
@@ -162,7 +162,7 @@ class BurstCounts(ctypes.Structure):
     features: int
 
 
-class Ranges(ctypes.Structure):
+class S2Ranges(ctypes.Structure):
     """Where the edge counters and their table of program counters lie."""
 
     _fields_ = tuple(
@@ -174,7 +174,7 @@ class Ranges(ctypes.Structure):
     table_end: int
 
 
-class Search(ctypes.Structure):
+class S2Search(ctypes.Structure):
     """What a search is asked for."""
 
     _fields_ = (
@@ -193,7 +193,7 @@ class Search(ctypes.Structure):
     """Of memory at most, for configurations, and as much for snapshots."""
 
 
-class Searched(ctypes.Structure):
+class S2SearchCounts(ctypes.Structure):
     """What a search has done so far."""
 
     _fields_ = tuple(
@@ -223,7 +223,7 @@ class Searched(ctypes.Structure):
     fair: int
     """Of them those in which each thread moves that has not ended."""
     candidates: int
-    """Cycles of which was told (``Found.CYCLE``)."""
+    """Cycles of which was told (``SearchStop.CYCLE``)."""
     cycle_from: int
     """The points passed before the cycle that was told of."""
     cycle_choices: int
@@ -238,7 +238,7 @@ class Searched(ctypes.Structure):
     bytes: int
 
 
-class Found(IntEnum):
+class SearchStop(IntEnum):
     """Why ``s2_search_go`` came back."""
 
     MORE = 0
@@ -254,17 +254,17 @@ class Found(IntEnum):
 
 
 STRUCTS: "Final[dict[str, type[ctypes.Structure]]]" = {
-    "s2_event": Event,
-    "s2_run": Run,
-    "s2_pending": Pending,
-    "s2_view": View,
-    "s2_counts": Counts,
-    "s2_told": Told,
-    "s2_kept": Kept,
-    "s2_burst": BurstCounts,
-    "s2_ranges": Ranges,
-    "s2_search": Search,
-    "s2_searched": Searched,
+    "s2_event": S2Event,
+    "s2_run": S2Run,
+    "s2_pending": S2Pending,
+    "s2_view": S2View,
+    "s2_counts": S2Counts,
+    "s2_explore_counts": S2ExploreCounts,
+    "s2_burst_run": S2BurstRun,
+    "s2_burst_counts": S2BurstCounts,
+    "s2_ranges": S2Ranges,
+    "s2_search": S2Search,
+    "s2_search_counts": S2SearchCounts,
 }
 SCALARS: "Final[dict[Any, str]]" = {
     ctypes.c_int16: "int16_t",
@@ -275,34 +275,34 @@ SCALARS: "Final[dict[Any, str]]" = {
 
 
 @dataclass(frozen=True, slots=True)
-class Type:
+class CType:
     """One type in both languages."""
 
     c: str
     ctype: Any
 
 
-VOID: Final = Type("void", None)
-I32: Final = Type("int32_t", ctypes.c_int32)
-I64: Final = Type("int64_t", ctypes.c_int64)
-U64: Final = Type("uint64_t", ctypes.c_uint64)
-TEXT: Final = Type("const char *", ctypes.c_char_p)
-MEMORY_I32: Final = Type("const int32_t *", ctypes.c_void_p)
-MEMORY_I64: Final = Type("const int64_t *", ctypes.c_void_p)
-FEATURES: Final = Type("uint8_t *", ctypes.POINTER(ctypes.c_uint8))
-COUNT: Final = Type("int32_t *", ctypes.POINTER(ctypes.c_int32))
-PLACE: Final = Type("volatile uint64_t *", ctypes.POINTER(ctypes.c_uint64))
-JUDGE: Final = Type("s2_judge", ctypes.c_void_p)
+VOID: Final = CType("void", None)
+I32: Final = CType("int32_t", ctypes.c_int32)
+I64: Final = CType("int64_t", ctypes.c_int64)
+U64: Final = CType("uint64_t", ctypes.c_uint64)
+TEXT: Final = CType("const char *", ctypes.c_char_p)
+MEMORY_I32: Final = CType("const int32_t *", ctypes.c_void_p)
+MEMORY_I64: Final = CType("const int64_t *", ctypes.c_void_p)
+FEATURES: Final = CType("uint8_t *", ctypes.POINTER(ctypes.c_uint8))
+COUNT: Final = CType("int32_t *", ctypes.POINTER(ctypes.c_int32))
+PLACE: Final = CType("volatile uint64_t *", ctypes.POINTER(ctypes.c_uint64))
+JUDGE: Final = CType("s2_judge", ctypes.c_void_p)
 """A judge in C, or none: see ``_declarations``."""
 SCHEDULE: Final = (MEMORY_I32, I32, MEMORY_I32, I32)
 """(thread, points) pairs and how many, choices and how many."""
 
 
-def _pointer(name: str) -> Type:
-    return Type(f"struct {name} *", ctypes.POINTER(STRUCTS[name]))
+def _pointer(name: str) -> CType:
+    return CType(f"struct {name} *", ctypes.POINTER(STRUCTS[name]))
 
 
-FUNCTIONS: Final[dict[str, tuple[Type, ...]]] = {
+FUNCTIONS: Final[dict[str, tuple[CType, ...]]] = {
     "s2_interface": (U64,),
     "s2_failure": (TEXT,),
     "s2_fail_on_purpose": (I32, I32),
@@ -312,17 +312,17 @@ FUNCTIONS: Final[dict[str, tuple[Type, ...]]] = {
     "s2_start": (I32,),
     "s2_continue": (I32, I32, I32),
     "s2_view": (VOID, _pointer("s2_view")),
-    "s2_events": (Type("const struct s2_event *", ctypes.c_void_p), COUNT),
-    "s2_runs": (Type("const struct s2_run *", ctypes.c_void_p), COUNT),
-    "s2_choices": (Type("const int32_t *", ctypes.c_void_p), COUNT),
+    "s2_events": (CType("const struct s2_event *", ctypes.c_void_p), COUNT),
+    "s2_runs": (CType("const struct s2_run *", ctypes.c_void_p), COUNT),
+    "s2_choices": (CType("const int32_t *", ctypes.c_void_p), COUNT),
     "s2_counts": (VOID, _pointer("s2_counts")),
     "s2_class": (U64,),
     "s2_count_features": (VOID, FEATURES),
     "s2_watch": (VOID, PLACE),
-    "s2_explore": (I32, U64, I64, U64, I64, JUDGE, _pointer("s2_told")),
+    "s2_explore": (I32, U64, I64, U64, I64, JUDGE, _pointer("s2_explore_counts")),
     "s2_fuzz": (
         *(I32, *SCHEDULE, U64, I32, FEATURES, JUDGE),
-        *(_pointer("s2_kept"), _pointer("s2_burst")),
+        *(_pointer("s2_burst_run"), _pointer("s2_burst_counts")),
     ),
     "s2_bare": (I64, U64, I64, I32),
     "s2_self_test": (I32,),
@@ -333,7 +333,7 @@ FUNCTIONS: Final[dict[str, tuple[Type, ...]]] = {
         MEMORY_I64,
         I32,
     ),
-    "s2_search_go": (I32, I64, JUDGE, _pointer("s2_searched")),
+    "s2_search_go": (I32, I64, JUDGE, _pointer("s2_search_counts")),
     "s2_search_end": (VOID,),
 }
 """name -> its result and its arguments."""
@@ -362,9 +362,9 @@ def _struct(name: str, struct: "type[ctypes.Structure]") -> str:
 
 
 def _declarations() -> str:
-    enum = "".join(f"\tS2_END_{each.name} = {int(each)},\n" for each in Ended)
-    enum += "};\nenum s2_found {\n"
-    enum += "".join(f"\tS2_FOUND_{each.name} = {int(each)},\n" for each in Found)
+    enum = "".join(f"\tS2_END_{each.name} = {int(each)},\n" for each in CallEnd)
+    enum += "};\nenum s2_stop {\n"
+    enum += "".join(f"\tS2_STOP_{each.name} = {int(each)},\n" for each in SearchStop)
     structs = "".join(_struct(name, struct) for name, struct in STRUCTS.items())
     functions = "".join(
         f"S2_PUBLIC {result.c} {name}({', '.join(each.c for each in arguments) or 'void'});\n"
@@ -374,7 +374,7 @@ def _declarations() -> str:
         "/* Judge a run that may hold a lasso or not: 0 where nobody else need look at it. */\n"
         "typedef int32_t (*s2_judge)(const struct s2_event *, int32_t count, int32_t lasso);\n"
     )
-    return f"enum s2_ended {{\n{enum}}};\n{structs}{judge}{functions}"
+    return f"enum s2_call_end {{\n{enum}}};\n{structs}{judge}{functions}"
 
 
 def fingerprint() -> int:

@@ -123,9 +123,7 @@ def read_elf(data: bytes) -> tuple[list[tuple[str, int, int]], list[Symbol]]:
     return sections, symbols
 
 
-def _symbols(
-    data: bytes, rows: list[tuple[int, ...]], table: tuple[int, ...]
-) -> Iterator[Symbol]:
+def _symbols(data: bytes, rows: list[tuple[int, ...]], table: tuple[int, ...]) -> Iterator[Symbol]:
     names = rows[table[6]][4]
     for at in range(table[4], table[4] + table[5], 24):
         name, info, _, section, address, size = struct.unpack_from("<IBBHQQ", data, at)

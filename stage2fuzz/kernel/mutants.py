@@ -5,7 +5,7 @@ import shutil
 from pathlib import Path
 
 from stage2fuzz.kernel.build import ARCH
-from stage2fuzz.kernel.faults import Edit, Fault
+from stage2fuzz.kernel.faults import Edit, PlantedFault
 
 
 def copy_tree(tree: Path, to: Path) -> None:
@@ -15,7 +15,7 @@ def copy_tree(tree: Path, to: Path) -> None:
             shutil.copytree(tree / folder, to / folder, symlinks=True)
 
 
-def plant(tree: Path, fault: Fault) -> bool:
+def plant(tree: Path, fault: PlantedFault) -> bool:
     """Apply the first way of ``fault`` that fits to ``tree``, a copy; False if none does."""
     for way in fault.ways:
         texts: dict[str, str] = {}

@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import Final
 
 from stage2fuzz.case.scenario import Scenario
-from stage2fuzz.engine import Burst, Fresh, Trace
+from stage2fuzz.engine import Burst, BurstRun, Trace
 from stage2fuzz.errors import InputError, ModelError
 from stage2fuzz.events import Event
 from stage2fuzz.kernel import abi
-from stage2fuzz.kernel.abi import Ended
+from stage2fuzz.kernel.abi import CallEnd
 from stage2fuzz.schedule.base import Schedule, Scheduler, View
 from stage2fuzz.schedule.replay import mismatch
 
@@ -24,11 +24,11 @@ EVENT: Final = struct.Struct("<hhiqqq")
 """``abi.Event`` as Python reads thousands of them."""
 MOST_CLASSES: Final = 1 << 62
 """No limit."""
-assert EVENT.size == ctypes.sizeof(abi.Event)
+assert EVENT.size == ctypes.sizeof(abi.S2Event)
 
 
 @dataclass(frozen=True, slots=True)
-class Figures:
+class RunCounts:
     """What the C side counted in the last run."""
 
     preemptions: int
@@ -56,8 +56,8 @@ class Native:
         abi.bind(self._library, str(path))
         self._count = ctypes.c_int32()
         self._loaded: Scenario | None = None
-        self._view = abi.View()
-        self._counts = abi.Counts()
+        self._view = abi.S2View()
+        self._counts = abi.S2Counts()
 
     def load(self, scenario: Scenario) -> None:
         """Make ``scenario`` the one that the next runs execute."""
@@ -69,7 +69,7 @@ class Native:
             raise ModelError("the C side read another scenario than was written")
         self._loaded = scenario
 
-    def run_schedule(self, schedule: Schedule) -> Ended:
+    def run_schedule(self, schedule: Schedule) -> CallEnd:
         """Follow ``schedule``, then end fairly; how it ended."""
         runs, choices = _flat(schedule)
         return self._ended(
@@ -78,7 +78,7 @@ class Native:
             )
         )
 
-    def run_seed(self, seed: int) -> Ended:
+    def run_seed(self, seed: int) -> CallEnd:
         """Run the C side's own random strategy of ``seed``; how it ended."""
         return self._ended(self._library.s2_run_seed(seed))
 
@@ -87,7 +87,7 @@ class Native:
         seed: int,
         count: int,
         number: int,
-        told: abi.Told,
+        told: abi.S2ExploreCounts,
         classes: int = MOST_CLASSES,
         judge: int | None = None,
     ) -> bool:
@@ -99,7 +99,7 @@ class Native:
             seed, count, number, classes, judge, ctypes.byref(told)
         )
         if worth < 0:
-            self._ended(Ended.BUG)
+            self._ended(CallEnd.BUG)
         return bool(worth)
 
     def fuzz(
@@ -113,7 +113,7 @@ class Native:
         """Run ``schedule`` and ``burst`` seeds from ``seed`` on, add their features to ``counters``
         (``features.COUNTERS`` bytes). ``judge`` as in ``explore``."""
         runs, choices = _flat(schedule)
-        kept, told = (abi.Kept * (burst + 1))(), abi.BurstCounts()
+        kept, told = (abi.S2BurstRun * (burst + 1))(), abi.S2BurstCounts()
         ended = self._ended(
             self._library.s2_fuzz(
                 _pointer(runs),
@@ -128,26 +128,28 @@ class Native:
                 ctypes.byref(told),
             )
         )
-        if ended is Ended.CRASH and self.figures().crashed:
-            return Burst(told.runs, told.features, told.classes, (Fresh(told.runs - 1, True, 0),))
+        if ended is CallEnd.CRASH and self.figures().crashed:
+            return Burst(
+                told.runs, told.features, told.classes, (BurstRun(told.runs - 1, True, 0),)
+            )
         rows = sorted(kept[: told.kept], key=lambda each: (not each.tripped, each.number))
-        fresh = tuple(Fresh(each.number, bool(each.lasso), each.judged) for each in rows)
+        fresh = tuple(BurstRun(each.number, bool(each.lasso), each.judged) for each in rows)
         return Burst(told.runs, told.features, told.classes, fresh)
 
-    def run_scheduler(self, scheduler: Scheduler, threads: int) -> Ended:
+    def run_scheduler(self, scheduler: Scheduler, threads: int) -> CallEnd:
         """Ask ``scheduler`` at every decision; how the run ended."""
         scheduler.begin(threads)
         status = self._ended(self._library.s2_start())
-        while status in (Ended.ASK, Ended.ASK_CHOICE):
+        while status in (CallEnd.ASK, CallEnd.ASK_CHOICE):
             answer = self._answer(scheduler, status, threads)
             status = self._ended(self._library.s2_continue(*answer))
         return status
 
-    def _answer(self, scheduler: Scheduler, status: Ended, threads: int) -> tuple[int, int]:
+    def _answer(self, scheduler: Scheduler, status: CallEnd, threads: int) -> tuple[int, int]:
         """What the scheduler says to the C side's question: a thread and points, or a choice."""
         view, asked = View(threads), self._view
         self._library.s2_view(ctypes.byref(asked))
-        if status is Ended.ASK_CHOICE:
+        if status is CallEnd.ASK_CHOICE:
             choice = scheduler.choose(asked.options)
             if not 0 <= choice < asked.options:
                 raise ModelError(f"the scheduler chose {choice} of {asked.options} choices")
@@ -160,12 +162,12 @@ class Native:
             raise ModelError(f"the scheduler chose {chosen} for {points} of {view.enabled}")
         return chosen, points
 
-    def _ended(self, status: int) -> Ended:
+    def _ended(self, status: int) -> CallEnd:
         """How a call ended; ModelError if an assertion of the C side failed in it."""
-        if status == Ended.BUG:
+        if status == CallEnd.BUG:
             words: bytes = self._library.s2_failure()
             raise ModelError(f"the C runtime: {words.decode(errors='replace')}")
-        return Ended(status)
+        return CallEnd(status)
 
     def events(self) -> list[Event]:
         """The last run's events."""
@@ -181,16 +183,16 @@ class Native:
         choices = array("i", self._read("s2_choices", 4))
         return Schedule(tuple(runs), tuple(choices))
 
-    def figures(self) -> Figures:
+    def figures(self) -> RunCounts:
         """The last run's figures."""
         counts = self._counts
         self._library.s2_counts(ctypes.byref(counts))
         diverged = mismatch(counts.how, counts.at, counts.number, counts.limit)
-        return Figures(
+        return RunCounts(
             counts.preemptions, counts.live_pages, counts.forgotten, bool(counts.crashed), diverged
         )
 
-    def trace(self, ended: Ended) -> Trace:
+    def trace(self, ended: CallEnd) -> Trace:
         """The last run, which ended so."""
         return Trace(self.events(), self.schedule(), self.figures().preemptions, ended.name.lower())
 
@@ -201,36 +203,38 @@ class Native:
         """
         points: int = self._library.s2_bare(seed, count, alone)
         if points < 0:
-            self._ended(Ended.BUG)
+            self._ended(CallEnd.BUG)
         return points
 
     def announced_loads(self) -> int:
         """How many of three plain loads the compiler's instrumentation announced."""
         announced: int = self._library.s2_self_test()
         if announced < 0:
-            self._ended(Ended.BUG)
+            self._ended(CallEnd.BUG)
         return announced
 
     def watch(self, place: ctypes.c_uint64) -> None:
         """Keep in ``place``, which a parent process reads, the seed that is running."""
         self._library.s2_watch(ctypes.byref(place))
 
-    def begin_search(self, asked: abi.Search, memory: "array[int]") -> bool:
+    def begin_search(self, asked: abi.S2Search, memory: "array[int]") -> bool:
         """Begin to search the loaded scenario; False where memory is short. ``memory`` has the
         pieces that are the machine's state (``kernel/memory.py``)."""
         begun: int = self._library.s2_search_begin(
             ctypes.byref(asked), _pointer(memory), len(memory) // 2
         )
         if begun < 0:
-            self._ended(Ended.BUG)
+            self._ended(CallEnd.BUG)
         return bool(begun)
 
-    def go_on_searching(self, steps: int, judge: int | None, told: abi.Searched) -> abi.Found:
+    def go_on_searching(
+        self, steps: int, judge: int | None, told: abi.S2SearchCounts
+    ) -> abi.SearchStop:
         """Go on for at most so many steps; what came of it. Fills ``told``."""
         found: int = self._library.s2_search_go(steps, judge, ctypes.byref(told))
         if found < 0:
-            self._ended(Ended.BUG)
-        return abi.Found(found)
+            self._ended(CallEnd.BUG)
+        return abi.SearchStop(found)
 
     def end_search(self) -> None:
         """The next runs are as all others."""
@@ -238,7 +242,7 @@ class Native:
 
     def coverage(self) -> tuple[int, int, int, int]:
         """Addresses of the edge counters and their table of PCs: start, stop, start, stop."""
-        ranges = abi.Ranges()
+        ranges = abi.S2Ranges()
         self._library.s2_coverage(ctypes.byref(ranges))
         return ranges.counters, ranges.counters_end, ranges.table, ranges.table_end
 

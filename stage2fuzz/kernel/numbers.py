@@ -7,7 +7,7 @@ know does not compile, and a kind that is in no row does not exist.
 
 from stage2fuzz import arch, events
 from stage2fuzz.case import scenario
-from stage2fuzz.event_kind import EventKind, Heard
+from stage2fuzz.event_kind import EventKind, Hearing
 from stage2fuzz.events import KINDS
 
 PREFIX = "S2_"
@@ -51,7 +51,7 @@ def _table() -> str:
     ]
     lists = {
         f"CASES_{heard.name}": [_case(kind) for kind in KINDS.values() if kind.heard is heard]
-        for heard in (Heard.WHEN_FREED, Heard.NEVER)
+        for heard in (Hearing.WHEN_FREED, Hearing.NEVER)
     } | {"MEETINGS(MEET)": meetings, "FEATURES(FEATURE)": features}
     joint = " \\\n\t"
     return "".join(

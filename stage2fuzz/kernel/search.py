@@ -10,14 +10,14 @@ from pathlib import Path
 
 from stage2fuzz.case.scenario import Scenario
 from stage2fuzz.engine import Trace
-from stage2fuzz.kernel.abi import Ended, Found, Search, Searched
+from stage2fuzz.kernel.abi import CallEnd, S2Search, S2SearchCounts, SearchStop
 from stage2fuzz.kernel.memory import state_memory
 from stage2fuzz.kernel.native import Native
 from stage2fuzz.schedule.base import Schedule
 
 
 @dataclass(frozen=True, slots=True)
-class Bounds:
+class SearchBounds:
     """How far a search goes: None is as far as there is anything."""
 
     preemptions: int | None = None
@@ -33,13 +33,13 @@ class StateSearch:
     """A search that goes on as long as somebody asks for more."""
 
     def __init__(
-        self, native: Native, path: Path, scenario: Scenario, bounds: Bounds, number: int = 0
+        self, native: Native, path: Path, scenario: Scenario, bounds: SearchBounds, number: int = 0
     ) -> None:
         """``number`` tells the classes of scenarios apart; ``path`` is the library's."""
-        self._native, self.told = native, Searched()
+        self._native, self.told = native, S2SearchCounts()
         native.load(scenario)
         pieces = array("q", [number for piece in state_memory(path) for number in piece])
-        asked = Search(
+        asked = S2Search(
             number,
             bounds.state_only,
             -1 if bounds.preemptions is None else bounds.preemptions,
@@ -49,13 +49,13 @@ class StateSearch:
         self.begun = native.begin_search(asked, pieces)
         """False where there was no room even to begin."""
 
-    def go(self, steps: int, judge: int | None = None) -> Found:
+    def go(self, steps: int, judge: int | None = None) -> SearchStop:
         """Go on for at most so many steps; ``judge`` as in ``explore``."""
         return self._native.go_on_searching(steps, judge, self.told)
 
     def trace(self) -> Trace:
         """What was found: the run, as far as it went."""
-        return self._native.trace(Ended(self.told.ended))
+        return self._native.trace(CallEnd(self.told.ended))
 
     def cycle(self) -> tuple[Schedule, Schedule]:
         """The way to a cycle that was found, and once around it."""
@@ -85,4 +85,3 @@ def cut(
         if length > first:
             after.append((thread, length - first))
     return tuple(before), tuple(after)
-

@@ -13,7 +13,7 @@ from stage2fuzz.case.case import Case
 from stage2fuzz.errors import InputError
 from stage2fuzz.minimise.blocks import merge_blocks
 from stage2fuzz.minimise.choices import mild_choices
-from stage2fuzz.minimise.door import Door, Replayed, Same
+from stage2fuzz.minimise.door import Door, Recurrence, Same
 from stage2fuzz.minimise.few import few_preemptions
 from stage2fuzz.minimise.operations import drop_operation
 from stage2fuzz.minimise.pages import lower_pages
@@ -23,7 +23,7 @@ from stage2fuzz.minimise.threads import drop_thread
 from stage2fuzz.minimise.truncate import truncate
 from stage2fuzz.schedule.base import Schedule
 
-__all__ = ["BUDGET", "PASSES", "Minimised", "Pass", "Replayed", "Same", "minimise"]
+__all__ = ["BUDGET", "PASSES", "Minimum", "Pass", "Recurrence", "Same", "minimise"]
 
 BUDGET: Final = 3_000
 """Replays at most; most faults need a few hundred."""
@@ -38,7 +38,7 @@ PASSES: Final = (*_SCENARIO, *_SCHEDULE, truncate)
 
 
 @dataclass(frozen=True, slots=True)
-class Minimised:
+class Minimum:
     """The simplest case found."""
 
     case: Case
@@ -49,7 +49,7 @@ class Minimised:
     """No single step of any pass makes it simpler; False where the budget ended it."""
 
 
-def minimise(case: Case, same: Same, budget: int = BUDGET) -> Minimised:
+def minimise(case: Case, same: Same, budget: int = BUDGET) -> Minimum:
     """The simplest case, by ``order.cost``, that the passes reach and that ``same`` accepts.
 
     Deterministic, and never worse than ``case``. Raises InputError if ``case`` itself does not
@@ -68,7 +68,7 @@ def minimise(case: Case, same: Same, budget: int = BUDGET) -> Minimised:
         for shorten in _SCENARIO:
             _exhaust(door, _with_any_schedule(shorten))
         _exhaust(door, truncate)
-    return Minimised(door.best, door.preemptions, door.tries, not door.exhausted)
+    return Minimum(door.best, door.preemptions, door.tries, not door.exhausted)
 
 
 def _exhaust(door: Door, shorten: Pass) -> None:

@@ -15,7 +15,7 @@ from stage2fuzz.schedule.base import Schedule
 
 
 @dataclass(frozen=True, slots=True)
-class Replayed:
+class Recurrence:
     """What the predicate saw, where the fault was still the same one."""
 
     schedule: Schedule
@@ -24,7 +24,7 @@ class Replayed:
     """Switches away from a thread that could go on; those at a block, end or yield are free."""
 
 
-Same = Callable[[Case], Replayed | None]
+Same = Callable[[Case], Recurrence | None]
 """Replays a case; None unless it ends in the same fault (the same signature, not just any)."""
 
 
@@ -44,7 +44,7 @@ class Door:
 
     def __init__(self, same: Same, budget: int) -> None:
         self._same, self._budget = same, budget
-        self._known: dict[Case, Replayed | None] = {}
+        self._known: dict[Case, Recurrence | None] = {}
         self.tries = 0
         self.best: Case
         """The simplest case so far that shows the fault."""
@@ -78,7 +78,7 @@ class Door:
             self._keep(candidate, seen, price)
         return self._prefer_executed(candidate, seen) or improved
 
-    def _prefer_executed(self, case: Case, seen: Replayed) -> bool:
+    def _prefer_executed(self, case: Case, seen: Recurrence) -> bool:
         """The executed schedule is the same run; it may be the plainer way to write it down."""
         written = replace(case, schedule=seen.schedule)
         price = cost(written, seen.preemptions)
@@ -87,11 +87,11 @@ class Door:
             return True
         return False
 
-    def _keep(self, case: Case, seen: Replayed, price: Cost) -> None:
+    def _keep(self, case: Case, seen: Recurrence, price: Cost) -> None:
         self.best, self._cost = case, price
         self.executed, self.preemptions = seen.schedule, seen.preemptions
 
-    def _replay(self, case: Case) -> Replayed | None:
+    def _replay(self, case: Case) -> Recurrence | None:
         if case in self._known:
             return self._known[case]
         if self.exhausted or not valid(case):

@@ -20,7 +20,7 @@ from stage2fuzz.model.mmu.kvm import Mmu
 from stage2fuzz.model.mmu.vcpu import vcpu_thread
 from stage2fuzz.model.pgtable import planted as _pgtable_bugs  # noqa: F401  (the same)
 from stage2fuzz.model.pgtable_shared import planted as _pgtable_shared_bugs  # noqa: F401  (too)
-from stage2fuzz.model.planted import FLAG_SPOILS, NAMES, SPOILS, Function, Spoil
+from stage2fuzz.model.planted import FLAG_SPOILS, NAMES, SPOILS, KernelFunction, Spoil
 
 MODEL = __name__.rpartition(".")[0]
 """Functions of this package are copied; what comes from elsewhere is shared."""
@@ -33,9 +33,9 @@ class Kernel:
     pgtable: Pgtable
     mmu: Mmu
     flags: Flags
-    vcpu_thread: Function
-    host_thread: Function
-    kvm_free_stage2_pgd: Function
+    vcpu_thread: KernelFunction
+    host_thread: KernelFunction
+    kvm_free_stage2_pgd: KernelFunction
 
 
 def link(era: Era, bugs: tuple[str, ...]) -> Kernel:
@@ -78,7 +78,7 @@ class Linker:
 
     def __init__(self, spoils: list[Spoil]) -> None:
         self.spoils = spoils
-        self.copies: dict[Function, Function] = {}
+        self.copies: dict[KernelFunction, KernelFunction] = {}
         """The kernel's function -> its copy, for all that were reached."""
 
     def members(self, protocol: type, module: object) -> SimpleNamespace:
@@ -88,14 +88,14 @@ class Linker:
             **{name: self._resolved(getattr(module, name), None) for name in names}
         )
 
-    def copy(self, function: Function) -> Function:
+    def copy(self, function: KernelFunction) -> KernelFunction:
         """The function with the names that it has in this kernel."""
         made = self.copies.get(function)
         if made is None:
             made = self.copies[function] = self._copy(function, function)
         return made
 
-    def _copy(self, function: Function, caller: Function) -> Function:
+    def _copy(self, function: KernelFunction, caller: KernelFunction) -> KernelFunction:
         """A copy that counts as ``caller`` where a spoil is for the calls of some functions."""
         assert isinstance(function, FunctionType)
         known = function.__globals__
@@ -113,7 +113,7 @@ class Linker:
                 names[name] = self._resolved(known[name], caller)
         return made
 
-    def _resolved(self, value: Any, caller: Function | None) -> Any:
+    def _resolved(self, value: Any, caller: KernelFunction | None) -> Any:
         """What a name stands for in this kernel, where ``caller`` uses it."""
         if isinstance(value, tuple):
             return tuple(self._resolved(each, caller) for each in value)

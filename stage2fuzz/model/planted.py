@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from stage2fuzz.errors import ModelError
 
-Function = Callable[..., Any]
+KernelFunction = Callable[..., Any]
 
 MUST_CATCH: Final[dict[str, tuple[str, ...]]] = {
     "missing_dsb_before_tlbi": ("A2",),
@@ -77,11 +77,11 @@ class Spoil:
     """One function that a bug spoils."""
 
     bug: str
-    target: Function
+    target: KernelFunction
     """The kernel's function; the bug fits where it is called."""
-    within: tuple[Function, ...]
+    within: tuple[KernelFunction, ...]
     """Only calls from these functions are spoiled; empty: all calls."""
-    wrapper: Function
+    wrapper: KernelFunction
     """Called in the place of ``target``, with ``target`` before its arguments."""
 
 
@@ -90,7 +90,7 @@ class FlagSpoil:
     """A bug that is another kernel's behaviour, and so no more than a flag."""
 
     bug: str
-    target: Function
+    target: KernelFunction
     """The kernel's function that reads the flag; the bug fits where it is called."""
     flags: dict[str, Any]
 
@@ -100,25 +100,25 @@ FLAG_SPOILS: Final[list[FlagSpoil]] = []
 
 
 def spoil(
-    bug: str, target: Function, within: tuple[Function, ...] = ()
-) -> Callable[[Function], Function]:
+    bug: str, target: KernelFunction, within: tuple[KernelFunction, ...] = ()
+) -> Callable[[KernelFunction], KernelFunction]:
     """Register what is called in the place of ``target``; one bug may spoil several functions."""
     _check(bug)
 
-    def register(wrapper: Function) -> Function:
+    def register(wrapper: KernelFunction) -> KernelFunction:
         SPOILS.append(Spoil(bug, target, within, wrapper))
         return wrapper
 
     return register
 
 
-def spoil_flags(bug: str, target: Function, **flags: Any) -> None:
+def spoil_flags(bug: str, target: KernelFunction, **flags: Any) -> None:
     """Register the flags that a bug changes, and the function that reads them."""
     _check(bug)
     FLAG_SPOILS.append(FlagSpoil(bug, target, flags))
 
 
-def nothing(_target: Function, *_arguments: Any) -> None:
+def nothing(_target: KernelFunction, *_arguments: Any) -> None:
     """The step is forgotten."""
 
 

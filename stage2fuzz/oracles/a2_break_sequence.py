@@ -46,7 +46,7 @@ MISSING: Final = {
 TOO_EARLY: Final = "a DSB between the stage-2 and the stage-1 TLBI"
 
 
-class Broken:
+class BreakInProgress:
     """One entry on its way from valid to valid."""
 
     __slots__ = ("end", "index", "ipa", "level", "missing", "phase", "table", "thread")
@@ -72,18 +72,18 @@ class BreakSequence(Oracle):
 
     def setup(self) -> None:
         """Make the containers that hold what one run shows."""
-        self.broken: dict[int, Broken] = self.per_run({})
+        self.broken: dict[int, BreakInProgress] = self.per_run({})
 
     def leaf_removed(
         self, index: int, thread: int, location: int, old: int, level: int, ipa: int
     ) -> None:
         """A leaf is invalid now; one without access flag was never cached."""
         if cacheable(old, level):
-            self.broken[location] = Broken(index, thread, level, ipa, False)
+            self.broken[location] = BreakInProgress(index, thread, level, ipa, False)
 
     def table_unlinked(self, index: int, thread: int, location: int, level: int, ipa: int) -> None:
         """A table entry is invalid now, whatever hung below it."""
-        self.broken[location] = Broken(index, thread, level, ipa, True)
+        self.broken[location] = BreakInProgress(index, thread, level, ipa, True)
 
     def dsb(self, thread: int, barrier: int) -> None:
         """A barrier moves each of the thread's broken entries on by one phase."""
@@ -149,7 +149,7 @@ class BreakSequence(Oracle):
         )
 
 
-def _covers(broken: Broken, ipa: int, size: int, form: int) -> bool:
+def _covers(broken: BreakInProgress, ipa: int, size: int, form: int) -> bool:
     """Whether a TLBI by IPA names the broken entry, level hint included."""
     if not (broken.ipa < ipa + max(size, 1) and ipa < broken.end):
         return False

@@ -19,7 +19,7 @@ REMOVES = (CALL_UNMAP, CALL_INVALIDATE_START, CALL_SLOT_DELETE)
 PROTECTS = (CALL_LOG_ENABLE, CALL_LOG_GET, CALL_LOG_CLEAR)
 """A flush after the unlock belongs to these calls, so the engine's own wrprotect is not asked."""
 
-Removed = tuple[int, Record, int]
+RemovedEntry = tuple[int, Record, int]
 """(event, record of the location, index of the removed value in its history)."""
 
 
@@ -36,7 +36,7 @@ class UnusableAfterReturn(Oracle):
 
     def setup(self) -> None:
         """Make the containers that hold what one run shows."""
-        self.removed: dict[int, list[Removed]] = self.per_run({})
+        self.removed: dict[int, list[RemovedEntry]] = self.per_run({})
 
     def leaf_removed(self, index: int, thread: int, location: int, call: Call | None) -> None:
         """A leaf went in an unmap."""

@@ -3,7 +3,7 @@
 from stage2fuzz.arch import PTE_ADDRESS, describe
 from stage2fuzz.events import CALL_MAP, LOCK_MMAP, UNLOCK
 from stage2fuzz.oracles.base import Oracle, leaf_kind
-from stage2fuzz.oracles.facts import Backing, Call, Fault
+from stage2fuzz.oracles.facts import BackingFact, Call, Fault
 
 
 class CurrentPage(Oracle):
@@ -70,7 +70,7 @@ class CurrentPage(Oracle):
         new: int,
         level: int,
         ipa: int,
-        backing: Backing | None,
+        backing: BackingFact | None,
         fault: Fault | None,
         call: Call | None,
     ) -> None:

@@ -5,7 +5,7 @@ from typing import Final
 from stage2fuzz.arch import GRANULES, describe
 from stage2fuzz.events import CALL_SLOT_DELETE
 from stage2fuzz.oracles.base import Oracle, leaf_kind
-from stage2fuzz.oracles.facts import Call, Fault, Slot, outermost
+from stage2fuzz.oracles.facts import Call, Fault, SlotFact, outermost
 
 BEYOND: Final = 1 << 48
 """The first address beyond all that an entry can hold."""
@@ -39,7 +39,7 @@ class InsideSlot(Oracle):
         new: int,
         level: int,
         ipa: int,
-        slot: Slot | None,
+        slot: SlotFact | None,
         fault: Fault | None,
         call: Call | None,
     ) -> None:

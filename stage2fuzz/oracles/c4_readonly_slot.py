@@ -3,7 +3,7 @@
 from stage2fuzz.arch import PTE_WRITE, describe
 from stage2fuzz.events import SLOT_READONLY
 from stage2fuzz.oracles.base import Oracle, leaf_kind
-from stage2fuzz.oracles.facts import Slot
+from stage2fuzz.oracles.facts import SlotFact
 
 
 class ReadonlySlot(Oracle):
@@ -14,7 +14,7 @@ class ReadonlySlot(Oracle):
     why = "No leaf of a read-only memslot grants write."
 
     def leaf_installed(
-        self, index: int, thread: int, new: int, level: int, ipa: int, slot: Slot | None
+        self, index: int, thread: int, new: int, level: int, ipa: int, slot: SlotFact | None
     ) -> None:
         """A new leaf, or more rights on an old one."""
         if new & PTE_WRITE and slot is not None and slot[2] & SLOT_READONLY:

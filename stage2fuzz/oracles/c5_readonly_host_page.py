@@ -3,7 +3,7 @@
 from stage2fuzz.arch import PTE_WRITE, describe
 from stage2fuzz.events import HOST_ABSENT, HOST_WRITE
 from stage2fuzz.oracles.base import Oracle, leaf_kind
-from stage2fuzz.oracles.facts import Backing
+from stage2fuzz.oracles.facts import BackingFact
 
 
 class ReadonlyHostPage(Oracle):
@@ -17,7 +17,7 @@ class ReadonlyHostPage(Oracle):
     why = "A page that the host maps without write is writable in no leaf and no TLB."
 
     def leaf_installed(
-        self, index: int, thread: int, new: int, level: int, ipa: int, backing: Backing | None
+        self, index: int, thread: int, new: int, level: int, ipa: int, backing: BackingFact | None
     ) -> None:
         """A new leaf, or more rights on an old one."""
         if new & PTE_WRITE and backing is not None and not backing[3] & (HOST_WRITE | HOST_ABSENT):

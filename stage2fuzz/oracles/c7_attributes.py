@@ -9,7 +9,7 @@ from stage2fuzz.arch import (
 )
 from stage2fuzz.events import HOST_DEVICE
 from stage2fuzz.oracles.base import Oracle, leaf_kind
-from stage2fuzz.oracles.facts import Backing
+from stage2fuzz.oracles.facts import BackingFact
 
 
 class Attributes(Oracle):
@@ -20,7 +20,7 @@ class Attributes(Oracle):
     why = "The memory type is that of the host page; device memory is never executable."
 
     def leaf_installed(
-        self, index: int, thread: int, new: int, level: int, ipa: int, backing: Backing | None
+        self, index: int, thread: int, new: int, level: int, ipa: int, backing: BackingFact | None
     ) -> None:
         """A new leaf, or a changed one."""
         if backing is None:

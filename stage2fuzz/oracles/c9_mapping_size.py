@@ -3,7 +3,7 @@
 from stage2fuzz.arch import GRANULES, LAST_LEVEL, describe
 from stage2fuzz.events import CALL_RELAX, SLOT_LOGGING, SLOT_READONLY
 from stage2fuzz.oracles.base import Oracle
-from stage2fuzz.oracles.facts import Backing, Call, Fault, Slot
+from stage2fuzz.oracles.facts import BackingFact, Call, Fault, SlotFact
 
 
 class MappingSize(Oracle):
@@ -26,8 +26,8 @@ class MappingSize(Oracle):
         level: int,
         ipa: int,
         fault: Fault | None,
-        slot: Slot | None,
-        backing: Backing | None,
+        slot: SlotFact | None,
+        backing: BackingFact | None,
     ) -> None:
         """A fault's new block against slot, host page and logging."""
         world = self.world

@@ -50,7 +50,7 @@ from stage2fuzz.oracles.g3_needless_break import NeedlessBreak
 from stage2fuzz.oracles.g4_no_deadlock import NoDeadlock
 from stage2fuzz.oracles.g5_right_exit import RightExit
 from stage2fuzz.oracles.g6_relax_takes_effect import RelaxTakesEffect
-from stage2fuzz.oracles.kernel_warnings import Crashed, Warned
+from stage2fuzz.oracles.kernel_warnings import KernelCrash, KernelWarning
 
 ORACLES: Final[tuple[type[Oracle], ...]] = (
     BreakRequired,
@@ -100,8 +100,8 @@ ORACLES: Final[tuple[type[Oracle], ...]] = (
     NoDeadlock,
     RightExit,
     RelaxTakesEffect,
-    Warned,
-    Crashed,
+    KernelWarning,
+    KernelCrash,
 )
 CATALOGUE: Final = tuple((o.oracle, o.rule, o.category, o.why) for o in ORACLES)
 """(id, rule, category, one line why) of every oracle."""

@@ -3,7 +3,7 @@
 from stage2fuzz.arch import GRANULES, PTE_ADDRESS, PTE_WRITE
 from stage2fuzz.events import CALL_INVALIDATE_START, CALL_MAP, CALL_RELAX, HOST_DEVICE, LOCK_MMU
 from stage2fuzz.oracles.base import Oracle, fault_name, leaf_kind
-from stage2fuzz.oracles.facts import LOCK_SHARED, Backing, Call, Fault
+from stage2fuzz.oracles.facts import LOCK_SHARED, BackingFact, Call, Fault
 
 Grant = tuple[int, int, int, int]
 """(event, first IPA, level, host address): a leaf that a fault made writable."""
@@ -67,7 +67,7 @@ class HostPageDirty(Oracle):
         new: int,
         level: int,
         ipa: int,
-        backing: Backing | None,
+        backing: BackingFact | None,
         fault: Fault | None,
         call: Call | None,
     ) -> None:
@@ -83,7 +83,7 @@ class HostPageDirty(Oracle):
         new: int,
         level: int,
         ipa: int,
-        backing: Backing | None,
+        backing: BackingFact | None,
         fault: Fault | None,
         call: Call | None,
     ) -> None:
@@ -98,7 +98,7 @@ class HostPageDirty(Oracle):
         new: int,
         level: int,
         ipa: int,
-        backing: Backing | None,
+        backing: BackingFact | None,
         fault: Fault | None,
         call: Call | None,
     ) -> None:

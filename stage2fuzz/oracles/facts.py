@@ -31,11 +31,11 @@ Fault = tuple[int, int, int, int, int]
 """(event, IPA, READ/WRITE/EXECUTE, TRANSLATION/..., level): the fault a vCPU is handling."""
 Call = tuple[int, int, int, int, int, int, "Call | None"]
 """(event, CALL_*, first IPA, bytes, argument, PROT_*, the call around it)."""
-Slot = tuple[int, int, int, int]
+SlotFact = tuple[int, int, int, int]
 """(first IPA, end, SLOT_* flags, event that published it)."""
-Backing = tuple[int, int, int, int, int]
+BackingFact = tuple[int, int, int, int, int]
 """(first IPA, end, host address, HOST_* flags, event)."""
-Pending = tuple[int, int, Fault | None, Call | None]
+PendingValue = tuple[int, int, Fault | None, Call | None]
 """(event, value, fault and call in which it was stored)."""
 Break = tuple[int, int, int]
 """(event, thread, old leaf): a leaf made invalid inside a call that maps."""
@@ -127,10 +127,10 @@ class Facts:
         """Location -> how its leaf was removed, until there is one again."""
         self.stored: dict[int, int] = {}
         """Thread -> its last store."""
-        self.pending: dict[int, list[Pending]] = {}
+        self.pending: dict[int, list[PendingValue]] = {}
         """Location -> stores there that walkers can't see yet."""
-        self.slots: dict[int, Slot] = {}
-        self.backings: list[Backing] = []
+        self.slots: dict[int, SlotFact] = {}
+        self.backings: list[BackingFact] = []
         self.dirty: dict[int, int] = {}
         """Set bits of the dirty bitmaps: page -> event."""
         self.invalidating = 0
@@ -226,7 +226,7 @@ class Facts:
             event[0] == HARDWARE_AF and event[2] == location for event in self.events[start:end]
         )
 
-    def slot_of(self, ipa: int) -> Slot | None:
+    def slot_of(self, ipa: int) -> SlotFact | None:
         """The published slot that holds ``ipa``."""
         for slot in self.slots.values():
             if slot[0] <= ipa < slot[1]:
@@ -238,7 +238,7 @@ class Facts:
         slot = self.slot_of(ipa)
         return slot is not None and slot[2] & (SLOT_LOGGING | SLOT_READONLY) == SLOT_LOGGING
 
-    def backing_of(self, ipa: int) -> Backing | None:
+    def backing_of(self, ipa: int) -> BackingFact | None:
         """What the host has behind ``ipa`` now."""
         for backing in reversed(self.backings):
             if backing[0] <= ipa < backing[1]:

@@ -6,7 +6,7 @@ from stage2fuzz.oracles.base import Oracle, fault_name, leaf_kind
 from stage2fuzz.oracles.violation import Category
 from stage2fuzz.window import Record
 
-Seen = tuple[int, list[tuple[Record, int]]]
+LastWalk = tuple[int, list[tuple[Record, int]]]
 """(location of the leaf, 0 if there was none; records of its IPA and the end of each history)."""
 
 
@@ -26,7 +26,7 @@ class RelaxTakesEffect(Oracle):
 
     def setup(self) -> None:
         """Make the containers that hold what one run shows."""
-        self.seen: dict[int, Seen] = self.per_run({})
+        self.seen: dict[int, LastWalk] = self.per_run({})
         self.owed: dict[int, list[tuple[Record, int]]] = self.per_run({})
         """Thread -> what its relax has left in its PE: record, and up to where in its history."""
 

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from stage2fuzz.event_kind import UNUSED
 from stage2fuzz.events import KINDS, RETURN
-from stage2fuzz.oracles.facts import Backing, Call, Fault, Slot
+from stage2fuzz.oracles.facts import BackingFact, Call, Fault, SlotFact
 from stage2fuzz.window import Entry
 
 ALWAYS: Final = ("index", "thread")
@@ -46,8 +46,8 @@ ANNOUNCEMENTS: Final = {
 """Announcement -> its fields beside ``index`` and ``thread``. "fault" and "call" are those in which
 the write was stored, "slot" and "backing" those of the leaf."""
 TYPES: Final[dict[str, Any]] = {
-    "slot": Slot | None,
-    "backing": Backing | None,
+    "slot": SlotFact | None,
+    "backing": BackingFact | None,
     "fault": Fault | None,
     "call": Call | None,
     "below": list[Entry],

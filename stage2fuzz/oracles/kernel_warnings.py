@@ -21,7 +21,7 @@ WARN_NAMES = {
 }
 
 
-class Warned(Oracle):
+class KernelWarning(Oracle):
     """A WARN_ON or BUG_ON fired.
 
     The refusal of a hyp remap warns by design (C13 judges it); an empty memory cache is E5's.
@@ -49,7 +49,7 @@ class Warned(Oracle):
         return where
 
 
-class Crashed(Oracle):
+class KernelCrash(Oracle):
     """The engine's C code took a signal."""
 
     oracle = "CRASH"

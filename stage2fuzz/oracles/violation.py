@@ -3,10 +3,6 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
-from stage2fuzz.rules import Rules
-
-__all__ = ["Category", "Rules", "Violation"]
-
 
 class Category(StrEnum):
     """What kind of harm; a CI gate may ask for correctness alone."""

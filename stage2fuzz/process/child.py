@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Final
 
 from stage2fuzz.errors import InputError, ModelError
-from stage2fuzz.process.confined import Confined
+from stage2fuzz.process.confined import ConfinedProcess
 from stage2fuzz.process.end import DiedError, End, How
 from stage2fuzz.process.frames import Frame, Frames, to_bytes
 from stage2fuzz.process.limits import Limits
@@ -39,7 +39,7 @@ class Child:
         self._limits, self._more, self._inherited = limits or Limits(), more, tuple(inherited)
         self._own = None if folder else tempfile.TemporaryDirectory(prefix="stage2fuzz-child-")
         self._folder = folder or Path(self._own.name if self._own else "")
-        self._confined: Confined | None = None
+        self._confined: ConfinedProcess | None = None
         self._frames: Frames | None = None
 
     def ask(
@@ -95,10 +95,10 @@ class Child:
         if self._own is not None:
             self._own.cleanup()
 
-    def _alive(self) -> Confined:
+    def _alive(self) -> ConfinedProcess:
         if self._confined is None:
             with (self._folder / "log").open("wb") as log:
-                self._confined = Confined(
+                self._confined = ConfinedProcess(
                     self._program,
                     self._folder,
                     self._limits,

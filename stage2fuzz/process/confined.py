@@ -17,7 +17,7 @@ KILL_SECONDS: Final = 5.0
 """Until the program that confines has killed all; it waits for nothing but the kernel."""
 
 
-class Confined:
+class ConfinedProcess:
     """A program started by ``confine``; whoever made it closes it, whatever happens."""
 
     def __init__(

@@ -20,7 +20,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Final
 
-from stage2fuzz.process.confined import Confined
+from stage2fuzz.process.confined import ConfinedProcess
 from stage2fuzz.process.end import DiedError, End, How
 from stage2fuzz.process.limits import Limits
 from stage2fuzz.process.wait import POLL_SECONDS
@@ -44,7 +44,7 @@ def guard(what: str, arguments: Sequence[str]) -> int:
         said, says = os.pipe()
         more = {GUARDED: f"{says},{place}"} | _shown()
         program = (sys.executable, "-m", "stage2fuzz", *arguments)
-        confined = Confined(
+        confined = ConfinedProcess(
             program,
             Path(folder),
             Limits(),
@@ -80,7 +80,7 @@ def _page() -> Iterator[tuple[int, mmap.mmap]]:
 
 
 @contextmanager
-def _forwarding(confined: Confined) -> Iterator[None]:
+def _forwarding(confined: ConfinedProcess) -> Iterator[None]:
     def forward(_number: int, _frame: FrameType | None) -> None:
         confined.signal(signal.SIGINT)
 
@@ -91,7 +91,7 @@ def _forwarding(confined: Confined) -> Iterator[None]:
         signal.signal(signal.SIGINT, before)
 
 
-def _watched(confined: Confined, beats: mmap.mmap) -> End:
+def _watched(confined: ConfinedProcess, beats: mmap.mmap) -> End:
     seen, last = beats[:8], time.monotonic()
     while True:
         with contextlib.suppress(subprocess.TimeoutExpired):

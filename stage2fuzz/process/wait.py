@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
-from stage2fuzz.process.confined import Confined
+from stage2fuzz.process.confined import ConfinedProcess
 from stage2fuzz.process.end import End, How
 from stage2fuzz.process.limits import Limits
 
@@ -62,7 +62,7 @@ def run_confined(
 ) -> End:
     """Run ``program`` in ``folder`` for at most ``seconds``; its output goes to ``log`` there."""
     with (folder / "log").open("wb") as log:
-        confined = Confined(program, folder, limits, more, stdout=log)
+        confined = ConfinedProcess(program, folder, limits, more, stdout=log)
     watch = Watch(folder, limits, seconds, beat)
     try:
         while True:

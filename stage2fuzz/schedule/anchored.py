@@ -18,7 +18,7 @@ LONGEST: Final = 4
 """Anchors one run may pass."""
 
 
-class Anchored:
+class AnchoredWalk:
     """Random anchored runs from a seed; the same for every engine."""
 
     def __init__(self, seed: int) -> None:

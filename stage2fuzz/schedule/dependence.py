@@ -8,46 +8,48 @@ depends on every access whatever its address, and a step not known yet depends o
 from typing import Final
 
 from stage2fuzz.arch import PAGE_SIZE
-from stage2fuzz.event_kind import Depends
+from stage2fuzz.event_kind import Dependence
 from stage2fuzz.events import KINDS, THREAD_END
 from stage2fuzz.schedule.base import View
 
-Step = tuple[int, int]
+PendingStep = tuple[int, int]
 """(event kind, location), as in ``View.pending``; kind 0 is a step not known yet."""
 
-ENDED: Final[Step] = (THREAD_END, 0)
+ENDED: Final[PendingStep] = (THREAD_END, 0)
 
-_BIT: Final[dict[Depends, int]] = {
+_BIT: Final[dict[Dependence, int]] = {
     depends: 1 << number
-    for number, depends in enumerate(each for each in Depends if each is not Depends.EVERYTHING)
+    for number, depends in enumerate(
+        each for each in Dependence if each is not Dependence.EVERYTHING
+    )
 }
 _GROUP: Final = {
     kind.number: _BIT[kind.depends]
     for kind in KINDS.values()
-    if kind.depends is not Depends.EVERYTHING
+    if kind.depends is not Dependence.EVERYTHING
 }
 """Kind -> its bit; those that depend on everything have none, like steps not known yet."""
-_WRITE: Final = _BIT[Depends.WRITE]
-_PAGE: Final = _BIT[Depends.PAGE]
-_LOCK: Final = _BIT[Depends.LOCK]
-_ENTRY: Final = _BIT[Depends.READ] | _WRITE
+_WRITE: Final = _BIT[Dependence.WRITE]
+_PAGE: Final = _BIT[Dependence.PAGE]
+_LOCK: Final = _BIT[Dependence.LOCK]
+_ENTRY: Final = _BIT[Dependence.READ] | _WRITE
 _MEMORY: Final = _ENTRY | _PAGE
 _ANYWHERE: Final = frozenset(
     _BIT[a] | _BIT[b]
     for a, b in (
-        (Depends.BARRIER, Depends.BARRIER),
-        (Depends.BARRIER, Depends.READ),
-        (Depends.BARRIER, Depends.WRITE),
-        (Depends.BARRIER, Depends.GUEST),
-        (Depends.HOST_WRITE, Depends.HOST_WRITE),
-        (Depends.HOST_WRITE, Depends.HOST_READ),
-        (Depends.TOPUP, Depends.TOPUP),
+        (Dependence.BARRIER, Dependence.BARRIER),
+        (Dependence.BARRIER, Dependence.READ),
+        (Dependence.BARRIER, Dependence.WRITE),
+        (Dependence.BARRIER, Dependence.GUEST),
+        (Dependence.HOST_WRITE, Dependence.HOST_WRITE),
+        (Dependence.HOST_WRITE, Dependence.HOST_READ),
+        (Dependence.TOPUP, Dependence.TOPUP),
     )
 )
 """Pairs that depend on one another wherever they act."""
 
 
-def dependent(first: Step, second: Step) -> bool:
+def dependent(first: PendingStep, second: PendingStep) -> bool:
     """Whether the order of two steps of different threads may matter."""
     a, b = _GROUP.get(first[0], 0), _GROUP.get(second[0], 0)
     if not a or not b:
@@ -61,12 +63,12 @@ def dependent(first: Step, second: Step) -> bool:
     return bool(a & b & _LOCK) and first[1] == second[1]
 
 
-def races(first: Step, second: Step) -> bool:
+def races(first: PendingStep, second: PendingStep) -> bool:
     """Whether two known steps touch the same thing, at least one of them changing it."""
     return first[0] != 0 and second[0] != 0 and dependent(first, second)
 
 
-def shared_location(step: Step) -> int:
+def shared_location(step: PendingStep) -> int:
     """The location a step contends for, -1 for steps without one (barriers, unknown steps)."""
     group = _GROUP.get(step[0], 0)
     if group & _ENTRY:
@@ -74,7 +76,7 @@ def shared_location(step: Step) -> int:
     return -2 - step[1] if group & _LOCK else -1
 
 
-def changes(step: Step) -> bool:
+def changes(step: PendingStep) -> bool:
     """Whether a step with a shared location changes what is there; a lock always changes hands."""
     return bool(_GROUP.get(step[0], 0) & (_WRITE | _LOCK))
 

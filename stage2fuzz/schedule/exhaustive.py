@@ -17,7 +17,7 @@ from typing import Final
 from stage2fuzz.errors import ModelError
 from stage2fuzz.events import LOCK, UNLOCK
 from stage2fuzz.schedule.base import FOREVER, Run, View
-from stage2fuzz.schedule.dependence import Step, dependent
+from stage2fuzz.schedule.dependence import PendingStep, dependent
 from stage2fuzz.schedule.replay import next_in_turn
 
 MAX_EXECUTIONS: Final = 100_000
@@ -65,7 +65,7 @@ class _Node:
         self.wake: list[int] = []
 
     @property
-    def step(self) -> Step:
+    def step(self) -> PendingStep:
         return self.pending[self.thread]
 
     def preempts(self, thread: int) -> int:
@@ -228,7 +228,7 @@ class Exhaustive:
         node.clock = self._order(depth, node.thread, node.step)
         node.clock[node.thread] = depth
 
-    def _order(self, depth: int, thread: int, step: Step) -> list[int]:
+    def _order(self, depth: int, thread: int, step: PendingStep) -> list[int]:
         """The clock of ``thread`` at ``step``; each reversible race asks for the other order."""
         path = self._path
         place = path[depth] if depth < len(path) else None
@@ -252,7 +252,7 @@ class Exhaustive:
             self._reverse(index, depth, thread, clock)
         return clock
 
-    def _lost_lock(self, depth: int, thread: int, step: Step, clock: list[int]) -> list[int]:
+    def _lost_lock(self, depth: int, thread: int, step: PendingStep, clock: list[int]) -> list[int]:
         """The last acquisition by another thread, unless the taker was ordered after it anyway."""
         for index in range(depth - 1, -1, -1):
             node = self._path[index]

@@ -16,7 +16,7 @@ from typing import Final
 
 from stage2fuzz.errors import InputError
 from stage2fuzz.schedule.base import Run, View
-from stage2fuzz.schedule.dependence import Step, changes, shared_location
+from stage2fuzz.schedule.dependence import PendingStep, changes, shared_location
 
 ONE: Final = "one"
 """One contended entry or lock for each run, those chosen least often first."""
@@ -108,7 +108,7 @@ class Surw:
                 return thread
         return -1
 
-    def _is_interesting(self, step: Step) -> bool:
+    def _is_interesting(self, step: PendingStep) -> bool:
         return self._everything or shared_location(step) in self._selected
 
     def next(self, view: View) -> Run:
@@ -141,7 +141,7 @@ class Surw:
         self._left[thread] = max(0, self._left[thread] - 1)
         self._meant, self._held = self._draw(range(len(self._left))), 0
 
-    def _note(self, thread: int, step: Step) -> None:
+    def _note(self, thread: int, step: PendingStep) -> None:
         location = shared_location(step)
         seen = self._seen[thread]
         seen[location] = seen.get(location, 0) + 1

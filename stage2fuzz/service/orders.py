@@ -28,7 +28,7 @@ MAX_LINE: Final = 2000
 
 Name = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,79}\Z")]
 Target = Annotated[str, Meta(pattern=r"^[a-z][a-z0-9_]{0,79}\Z")]
-Engine = Annotated[
+EngineName = Annotated[
     str, Meta(pattern=r"^[a-z][a-z0-9]{0,15}:(?!.*\.\.)/?[A-Za-z0-9][A-Za-z0-9._+!/-]{0,199}\Z")
 ]
 """The shape of an engine's name; a path in it is one that the workers have mounted."""
@@ -44,8 +44,8 @@ RowNumber = Annotated[int, Meta(ge=1, le=MAX_COUNT)]
 Seed = Annotated[int, Meta(ge=0, le=(1 << 31) - 1)]
 OrderSeconds = Annotated[int, Meta(ge=1, le=MAX_ORDER_SECONDS)]
 Repeats = Annotated[int, Meta(ge=1, le=100)]
-Engines = Annotated[tuple[Engine, ...], Meta(max_length=32)]
-SomeEngines = Annotated[tuple[Engine, ...], Meta(min_length=1, max_length=32)]
+EngineNames = Annotated[tuple[EngineName, ...], Meta(max_length=32)]
+SomeEngineNames = Annotated[tuple[EngineName, ...], Meta(min_length=1, max_length=32)]
 SomeTargets = Annotated[tuple[Target, ...], Meta(min_length=1, max_length=16)]
 Digests = Annotated[tuple[Digest, ...], Meta(max_length=MAX_SEEDS)]
 SomeDigests = Annotated[tuple[Digest, ...], Meta(min_length=1, max_length=MAX_SEEDS)]
@@ -60,7 +60,7 @@ class Strategy(StrEnum):
     """From an empty corpus."""
 
 
-class Record(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="is"):
+class JsonRecord(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="is"):
     """What all orders and results have in common: the field ``is`` of its JSON names its kind."""
 
     def check(self) -> None:
@@ -68,11 +68,11 @@ class Record(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field=
         _as_input_error(lambda: msgspec.convert(msgspec.to_builtins(self), type(self)))
 
 
-class CampaignSpec(Record, frozen=True, tag="campaign"):
+class CampaignSpec(JsonRecord, frozen=True, tag="campaign"):
     """What a person asked for. A budget of 0 is no limit; ``parallel`` 0 is every worker."""
 
     name: Name
-    engines: SomeEngines
+    engines: SomeEngineNames
     targets: SomeTargets
     strategy: Strategy = Strategy.MUTATE
     seconds: Annotated[int, Meta(ge=0, le=MAX_CAMPAIGN_SECONDS)] = 0
@@ -81,22 +81,22 @@ class CampaignSpec(Record, frozen=True, tag="campaign"):
     parallel: Annotated[int, Meta(ge=0, le=100_000)] = 0
     order_seconds: OrderSeconds = 60
     seed: Seed = 1
-    regress: Engines = ()
+    regress: EngineNames = ()
     """Engines, oldest first, on which each confirmed finding is tried: first seen in, fixed in."""
 
 
-class FuzzOrder(Record, frozen=True, tag="fuzz"):
+class FuzzOrder(JsonRecord, frozen=True, tag="fuzz"):
     """Fuzz one target against one engine for some seconds, from the seeds named by digest."""
 
     number: Count
-    engine: Engine
+    engine: EngineName
     target: Target
     seconds: OrderSeconds
     seed: Seed
     seeds: Digests = ()
 
 
-class ConfirmOrder(Record, frozen=True, tag="confirm"):
+class ConfirmOrder(JsonRecord, frozen=True, tag="confirm"):
     """Run a reported case again, ``times`` times, each in a clean process of its own."""
 
     finding: RowNumber
@@ -105,7 +105,7 @@ class ConfirmOrder(Record, frozen=True, tag="confirm"):
     times: Repeats = 3
 
 
-class MinimiseOrder(Record, frozen=True, tag="minimise"):
+class MinimiseOrder(JsonRecord, frozen=True, tag="minimise"):
     """Make a confirmed case smaller while it still shows the same signature."""
 
     finding: RowNumber
@@ -114,24 +114,24 @@ class MinimiseOrder(Record, frozen=True, tag="minimise"):
     seconds: OrderSeconds = 60
 
 
-class RegressOrder(Record, frozen=True, tag="regress"):
+class RegressOrder(JsonRecord, frozen=True, tag="regress"):
     """Try a minimised case on other engines: the first that shows it, the first that is fixed."""
 
     finding: RowNumber
     signature: Line
     case: Text
-    engines: SomeEngines
+    engines: SomeEngineNames
 
 
-class PruneOrder(Record, frozen=True, tag="prune"):
+class PruneOrder(JsonRecord, frozen=True, tag="prune"):
     """Measure the named inputs again, each in a process of its own, to find those that kill."""
 
-    engine: Engine
+    engine: EngineName
     target: Target
     seeds: SomeDigests
 
 
-class FuzzResult(Record, frozen=True, tag="fuzzed"):
+class FuzzResult(JsonRecord, frozen=True, tag="fuzzed"):
     """What one fuzz order did; its inputs and findings stand in the database already."""
 
     schedules: Annotated[int, Meta(ge=0, le=1 << 40)]
@@ -145,7 +145,7 @@ class FuzzResult(Record, frozen=True, tag="fuzzed"):
     """Digests of the inputs that it died of: never to be handed out again."""
 
 
-class ConfirmResult(Record, frozen=True, tag="confirmed"):
+class ConfirmResult(JsonRecord, frozen=True, tag="confirmed"):
     """How many of the attempts reproduced, and whether their events were the same each time."""
 
     hits: Annotated[int, Meta(ge=0, le=100)]
@@ -162,29 +162,29 @@ class ConfirmResult(Record, frozen=True, tag="confirmed"):
             raise ValueError(f"{self.hits} hits of {self.attempts} attempts")
 
 
-class MinimiseResult(Record, frozen=True, tag="minimised"):
+class MinimiseResult(JsonRecord, frozen=True, tag="minimised"):
     """The smaller case, and how many runs it took to get there."""
 
     case: Text
     runs: Count
 
 
-class RegressResult(Record, frozen=True, tag="regressed"):
+class RegressResult(JsonRecord, frozen=True, tag="regressed"):
     """The engines that show the signature, those that don't, and those that could not say."""
 
-    present: Engines
-    absent: Engines
-    unknown: Engines = ()
+    present: EngineNames
+    absent: EngineNames
+    unknown: EngineNames = ()
 
 
-class PruneResult(Record, frozen=True, tag="pruned"):
+class PruneResult(JsonRecord, frozen=True, tag="pruned"):
     """Inputs measured, and the digests of those that killed or hung the process."""
 
     measured: Annotated[int, Meta(ge=0, le=MAX_SEEDS)]
     killers: Digests = ()
 
 
-class Failure(Record, frozen=True, tag="failed"):
+class Failure(JsonRecord, frozen=True, tag="failed"):
     """An order that could not be carried out, after its bounded attempts."""
 
     what: Line
@@ -198,7 +198,7 @@ class Failure(Record, frozen=True, tag="failed"):
 Order = FuzzOrder | ConfirmOrder | MinimiseOrder | RegressOrder | PruneOrder
 Result = FuzzResult | ConfirmResult | MinimiseResult | RegressResult | PruneResult | Failure
 
-NAMES: Final[dict[type[Record], str]] = {
+NAMES: Final[dict[type[JsonRecord], str]] = {
     FuzzOrder: "fuzz",
     ConfirmOrder: "confirm",
     MinimiseOrder: "minimise",
@@ -215,7 +215,7 @@ _ORDER: Final[msgspec.json.Decoder[Order]] = msgspec.json.Decoder(Order)
 _RESULT: Final[msgspec.json.Decoder[Result]] = msgspec.json.Decoder(Result)
 
 
-def to_json(record: Record) -> str:
+def to_json(record: JsonRecord) -> str:
     """One line of JSON, which reads back to an equal record. Raises InputError."""
     record.check()
     return msgspec.json.encode(record).decode()

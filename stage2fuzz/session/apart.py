@@ -10,7 +10,7 @@ from typing import Any, Final
 from stage2fuzz.case.case import Case
 from stage2fuzz.engine import kind_of
 from stage2fuzz.events import KINDS, Event
-from stage2fuzz.minimise import BUDGET, Minimised
+from stage2fuzz.minimise import BUDGET, Minimum
 from stage2fuzz.process.checked import count, listed, number, text
 from stage2fuzz.process.frames import Frame
 from stage2fuzz.process.limits import is_confined
@@ -31,7 +31,7 @@ def run_apart(case: Case) -> Outcome:
         return asker.ask("run", case, RUN_SECONDS, read_outcome)
 
 
-def minimise_apart(case: Case, signature: str = "", budget: int = BUDGET) -> Minimised:
+def minimise_apart(case: Case, signature: str = "", budget: int = BUDGET) -> Minimum:
     """``minimise_finding(case, signature, budget)``; the result is judged in a clean process."""
     if not _isolated(case):
         return minimise_finding(case, signature, budget)
@@ -58,10 +58,10 @@ def read_outcome(answer: Frame, engine: str) -> Outcome:
     return Outcome(judged.case, events, violations, preemptions, judged.ended, diverged)
 
 
-def read_minimised(answer: Frame, engine: str) -> Minimised:
+def read_minimised(answer: Frame, engine: str) -> Minimum:
     """The answer to ``minimise``, distrusted."""
     numbers = count(answer["preemptions"]), count(answer["tries"])
-    return Minimised(read_case_of(answer, engine), *numbers, answer["finished"] is True)
+    return Minimum(read_case_of(answer, engine), *numbers, answer["finished"] is True)
 
 
 def _event(value: Any) -> Event:

@@ -46,7 +46,7 @@ class Judgement:
 
 
 @dataclass(frozen=True, slots=True)
-class Smaller:
+class Minimisation:
     """What became of a minimisation."""
 
     case: Case
@@ -112,7 +112,7 @@ class CaseAsker:
             self._child.renew()  # its memory may be damaged
         return judged
 
-    def minimise(self, case: Case, signature: str, seconds: float, start: float) -> Smaller:
+    def minimise(self, case: Case, signature: str, seconds: float, start: float) -> Minimisation:
         """The simplest case with the same fault, after ``seconds`` at most.
 
         The process gets ``start`` more seconds. What the answer shows is not proved by the answer.
@@ -183,10 +183,10 @@ def read_judgement(answer: Frame, engine: str) -> Judgement:
     return Judgement(read_case_of(answer, engine), found, text(answer["log"]), ended)
 
 
-def read_smaller(answer: Frame, engine: str) -> Smaller:
+def read_smaller(answer: Frame, engine: str) -> Minimisation:
     """The answer to ``minimise``."""
     finished = answer["finished"] is True
-    return Smaller(read_case_of(answer, engine), count(answer["tries"]), finished)
+    return Minimisation(read_case_of(answer, engine), count(answer["tries"]), finished)
 
 
 def read_features(answer: Frame) -> frozenset[int]:

@@ -7,7 +7,7 @@ from typing import Final
 
 from stage2fuzz.case.case import Case
 from stage2fuzz.errors import InputError
-from stage2fuzz.minimise import BUDGET, Minimised, Replayed, minimise
+from stage2fuzz.minimise import BUDGET, Minimum, Recurrence, minimise
 from stage2fuzz.minimise.door import Same
 from stage2fuzz.minimise.operations import drop_operation
 from stage2fuzz.minimise.threads import drop_thread
@@ -27,14 +27,14 @@ def same_signature(signature: str, end: float = inf) -> Same:
     """The predicate of the minimiser: replay, and ask for the very same fault, until ``end``."""
     begun = False
 
-    def same(case: Case) -> Replayed | None:
+    def same(case: Case) -> Recurrence | None:
         nonlocal begun
         if begun and time.monotonic() > end:
             return None
         begun = True
         outcome = run(case)
         if signature in signatures(outcome):
-            return Replayed(outcome.schedule, outcome.preemptions)
+            return Recurrence(outcome.schedule, outcome.preemptions)
         return None
 
     return same
@@ -60,7 +60,7 @@ def shows(case: Case, signature: str) -> bool:
 
 def minimise_finding(
     case: Case, signature: str = "", budget: int = BUDGET, seconds: float = inf
-) -> Minimised:
+) -> Minimum:
     """The simplest case with the same fault; without a signature, the first one the case shows.
 
     After ``seconds`` no other candidate is tried: one that never ends costs seconds each time.

@@ -26,7 +26,7 @@ from stage2fuzz.engine import kind_of
 from stage2fuzz.errors import InputError
 from stage2fuzz.findings import Store
 from stage2fuzz.fuzz.outbox import Outbox, Statistics, killer
-from stage2fuzz.process.confined import Confined
+from stage2fuzz.process.confined import ConfinedProcess
 from stage2fuzz.process.end import End, How
 from stage2fuzz.process.limits import Limits
 from stage2fuzz.session.intake import Intake
@@ -45,11 +45,11 @@ EARLY: Final = 3.0
 
 
 @dataclass(slots=True)
-class Job:
+class TargetJob:
     """One target process, or the time between two."""
 
     number: int
-    process: Confined | None = None
+    process: ConfinedProcess | None = None
     target: str = ""
     outbox: Outbox | None = None
     ends: float = 0.0
@@ -59,7 +59,7 @@ class Job:
 
 
 @dataclass(slots=True)
-class Totals:
+class SessionTotals:
     """What the session did so far."""
 
     schedules: int = 0
@@ -101,13 +101,13 @@ class Session:
         if not places.TARGETS.is_dir():
             raise InputError("fuzz", "the fuzz targets are not here", "run it from a checkout")
         self.intake, self.engine, self.targets = Intake(store), engine, targets
-        self.seconds, self.jobs = seconds, [Job(number) for number in range(jobs)]
+        self.seconds, self.jobs = seconds, [TargetJob(number) for number in range(jobs)]
         self.seed, self.options = seed, options
-        self.totals = Totals()
+        self.totals = SessionTotals()
         self.shortfalls: Counter[str] = Counter()
         """Why nothing found may not mean that there is nothing, and how often each."""
         self._turn = 0
-        self._past = Totals()
+        self._past = SessionTotals()
         self._folder = tempfile.TemporaryDirectory(prefix="stage2fuzz-")
         self._end = time.monotonic() + seconds
         self._slice = max(2.0, seconds * jobs / max(jobs, len(targets)))
@@ -176,7 +176,7 @@ class Session:
         """Whether another target is worth its start; the first of each job always is."""
         return self.left > 1 or (self.left > 0 and self._turn < len(self.jobs))
 
-    def _start(self, job: Job) -> None:
+    def _start(self, job: TargetJob) -> None:
         job.target = self.targets[self._turn % len(self.targets)]
         folder = Path(self._folder.name) / f"{self._turn}"
         outbox, corpus = folder / "outbox", folder / "corpus"
@@ -196,14 +196,14 @@ class Session:
             str(corpus),
         ]
         with (outbox / "log").open("wb") as log:
-            job.process = Confined(command, folder, Limits(), stdout=log, cwd=Path.cwd())
+            job.process = ConfinedProcess(command, folder, Limits(), stdout=log, cwd=Path.cwd())
         job.outbox = Outbox(outbox, self.engine)
         job.progressed = time.monotonic()
         job.ends = job.progressed + seconds
         job.done = 0
         self._turn += 1
 
-    def _stalls(self, job: Job) -> bool:
+    def _stalls(self, job: TargetJob) -> bool:
         """Whether a target has run nothing for so long that it hangs."""
         assert job.outbox is not None
         done, now = job.outbox.statistics().schedules, time.monotonic()
@@ -211,7 +211,7 @@ class Session:
             job.done, job.progressed = done, now
         return now > job.progressed + STALL
 
-    def _stop(self, job: Job) -> None:
+    def _stop(self, job: TargetJob) -> None:
         """End a target, kindly and then for good; what it wrote is read all the same."""
         if job.process is None:
             return
@@ -220,7 +220,7 @@ class Session:
             job.process.process.wait(GRACE)
         self._ended(job)
 
-    def _ended(self, job: Job) -> None:
+    def _ended(self, job: TargetJob) -> None:
         """Read what a target left, and judge how it ended."""
         assert job.process is not None
         assert job.outbox is not None
@@ -253,7 +253,7 @@ class Session:
         for case, violation in outbox.findings(self.intake.failures.append):
             self.intake.take(case, violation)
 
-    def _take_killers(self, job: Job, end: End) -> bool:
+    def _take_killers(self, job: TargetJob, end: End) -> bool:
         """Record the input that a target's process died of, where compiled code ran in it."""
         outbox = job.outbox
         assert outbox is not None

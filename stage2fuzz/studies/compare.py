@@ -27,7 +27,7 @@ from stage2fuzz.case.case import Case
 from stage2fuzz.case.scenario import Scenario, Tlb
 from stage2fuzz.engine import engine_of
 from stage2fuzz.events import CALL_CODE, CALL_NAMES, Event
-from stage2fuzz.schedule.anchored import Anchored
+from stage2fuzz.schedule.anchored import AnchoredWalk
 from stage2fuzz.schedule.base import Schedule
 
 QUIET_CALLS: Final = frozenset((ev.CALL_IS_YOUNG, ev.CALL_MKYOUNG, ev.CALL_DESTROY))
@@ -35,7 +35,7 @@ QUIET_CALLS: Final = frozenset((ev.CALL_IS_YOUNG, ev.CALL_MKYOUNG, ev.CALL_DESTR
 
 
 @dataclass(frozen=True, slots=True)
-class Difference:
+class EngineDifference:
     """The first thing in which two runs of one scenario differ."""
 
     seed: int
@@ -58,12 +58,12 @@ class Difference:
         return first, second
 
 
-def compare(one: str, other: str, scenario: Scenario, seed: int) -> Difference | None:
+def compare(one: str, other: str, scenario: Scenario, seed: int) -> EngineDifference | None:
     """Run ``scenario`` on both engines under anchored schedule ``seed``; their first difference."""
     options = replace(scenario.options, pending_stores=False, tlb=Tlb.FRESH)
     plain = replace(scenario, options=options)
-    left = engine_of(one).run(plain, Anchored(seed))
-    right = engine_of(other).run(plain, Anchored(seed))
+    left = engine_of(one).run(plain, AnchoredWalk(seed))
+    right = engine_of(other).run(plain, AnchoredWalk(seed))
     meanings = meaning(left.events, plain.threads), meaning(right.events, plain.threads)
     for topic in meanings[0]:
         first, second = meanings[0][topic], meanings[1][topic]
@@ -73,7 +73,7 @@ def compare(one: str, other: str, scenario: Scenario, seed: int) -> Difference |
             (i for i, (a, b) in enumerate(zip(first, second, strict=False)) if a != b),
             min(len(first), len(second)),
         )
-        return Difference(
+        return EngineDifference(
             seed,
             plain,
             topic,

@@ -11,7 +11,7 @@ import pytest
 from stage2fuzz.case import codec, menus
 from stage2fuzz.case.case import Case
 from stage2fuzz.case.codec import change_body, decode, encode, newest
-from stage2fuzz.case.menus import Growing, menus_of
+from stage2fuzz.case.menus import VersionedMenu, menus_of
 from stage2fuzz.case.profile import ANY, NOTIFIER, PROFILES, Profile
 from stage2fuzz.case.scenario import HostOp, Op, Scenario
 from stage2fuzz.case.text import format_case
@@ -51,7 +51,7 @@ def grown(profile: Profile) -> Profile:
 @pytest.fixture
 def tomorrow(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """The menus with one operation more, in the next version of the format."""
-    operations = Growing({**menus.OPERATIONS.groups, TOMORROW: (NEW,)})
+    operations = VersionedMenu({**menus.OPERATIONS.groups, TOMORROW: (NEW,)})
     monkeypatch.setattr(menus, "OPERATIONS", operations)
     monkeypatch.setattr(menus, "NEWEST", TOMORROW)
     codec._scenario.cache_clear()

@@ -4,13 +4,13 @@ import os
 import signal
 from pathlib import Path
 
-from stage2fuzz.fuzz.current_input import ROOM, Running, left_running
+from stage2fuzz.fuzz.current_input import ROOM, CurrentInput, left_running
 from stage2fuzz.fuzz.outbox import Outbox
 
 
 def test_the_input_is_there_while_it_runs_and_gone_when_it_is_done(tmp_path: Path) -> None:
     assert left_running(tmp_path) is None
-    running = Running(tmp_path)
+    running = CurrentInput(tmp_path)
     assert left_running(tmp_path) is None
     for data in (b"a longer one", b"", b"short", bytes(ROOM)):
         running.begin(data)
@@ -21,14 +21,14 @@ def test_the_input_is_there_while_it_runs_and_gone_when_it_is_done(tmp_path: Pat
 
 def test_it_outlives_the_process(tmp_path: Path) -> None:
     if not (child := os.fork()):
-        Running(tmp_path).begin(b"deadly")
+        CurrentInput(tmp_path).begin(b"deadly")
         os.kill(os.getpid(), signal.SIGKILL)
     os.waitpid(child, 0)
     assert left_running(tmp_path) == b"deadly"
 
 
 def test_a_process_that_died_by_itself_died_of_what_it_ran(tmp_path: Path) -> None:
-    Running(tmp_path).begin(b"deadly")
+    CurrentInput(tmp_path).begin(b"deadly")
     outbox = Outbox(tmp_path, "model:v5.10")
     assert outbox.killers(tmp_path, -signal.SIGSEGV) == [("crash", b"deadly")]
     assert outbox.killers(tmp_path, -signal.SIGKILL) == []

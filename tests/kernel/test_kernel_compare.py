@@ -14,7 +14,7 @@ from stage2fuzz.case.scenario import Op, Scenario, Tlb
 from stage2fuzz.engine import engine_of
 from stage2fuzz.events import Event
 from stage2fuzz.kernel.opener import open_engine
-from stage2fuzz.schedule.anchored import Anchored
+from stage2fuzz.schedule.anchored import AnchoredWalk
 from stage2fuzz.studies.compare import compare
 
 pytestmark = pytest.mark.kernel
@@ -68,7 +68,7 @@ def test_the_model_works_as_the_tree_works(profile: str, names: tuple[str, str])
         scenario = scenario_of(seed, profile)
         if any(each.op in ELSEWHERE for host in scenario.hosts for each in host):
             continue
-        model, tree = (engine_of(name).run(scenario, Anchored(seed)).events for name in names)
+        model, tree = (engine_of(name).run(scenario, AnchoredWalk(seed)).events for name in names)
         for thread in range(scenario.threads):
             assert work(model, thread) == work(tree, thread), scenario
 

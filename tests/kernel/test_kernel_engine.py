@@ -11,7 +11,7 @@ from stage2fuzz.case.profile import profile_named
 from stage2fuzz.case.scenario import Access, Backing, HostOp, Op, Scenario, Slot
 from stage2fuzz.errors import ModelError
 from stage2fuzz.events import ACCESS, CRASH, EAGAIN, KINDS, RETURN
-from stage2fuzz.kernel.abi import Told
+from stage2fuzz.kernel.abi import S2ExploreCounts
 from stage2fuzz.kernel.adapter import REFERENCE, SMOKE, KernelEngine
 from stage2fuzz.kernel.build import build
 from stage2fuzz.kernel.explore import explore
@@ -114,7 +114,7 @@ def test_a_scheduler_that_breaks_its_rules_leaves_the_engine_usable(kernel: Kern
 
 
 def test_classes_fold_most_schedules_of_a_small_race(kernel: KernelEngine) -> None:
-    told = Told()
+    told = S2ExploreCounts()
     runs = list(explore(kernel.native, RACE, 1, 20_000, 2, told))
     assert told.runs == 20_000
     assert 1 < len(runs) < 1_000

@@ -16,7 +16,7 @@ from stage2fuzz.findings import Store
 from stage2fuzz.findings.models import Finding
 from stage2fuzz.kernel.adapter import KernelEngine
 from stage2fuzz.kernel.build import build
-from stage2fuzz.kernel.faults import FAULTS, Fault
+from stage2fuzz.kernel.faults import FAULTS, PlantedFault
 from stage2fuzz.kernel.mutants import copy_tree, plant
 from stage2fuzz.run import run
 from stage2fuzz.session.reproduce import signatures
@@ -46,7 +46,7 @@ def planted(tree: Path, to: Path, wild: str) -> Path:
         tuple(replace(edit, replacement=rf"{WILD[wild][0]} \g<0>") for edit in way)
         for way in model.ways
     )
-    assert plant(to, Fault("wild", wild, ways))
+    assert plant(to, PlantedFault("wild", wild, ways))
     return to
 
 

@@ -7,7 +7,7 @@ import pytest
 from stage2fuzz.arch import EXECUTE, READ, WRITE
 from stage2fuzz.case.case import Case
 from stage2fuzz.case.scenario import Access, Host, HostPage, Options, Scenario, Slot
-from stage2fuzz.minimise import Minimised, Replayed, Same, minimise
+from stage2fuzz.minimise import Minimum, Recurrence, Same, minimise
 from stage2fuzz.run import run, run_scheduled
 from stage2fuzz.schedule import strategy
 from stage2fuzz.schedule.base import FOREVER, Schedule
@@ -26,11 +26,11 @@ BIG = Scenario(
 
 
 def same_signature(signature: str) -> Same:
-    def same(case: Case) -> Replayed | None:
+    def same(case: Case) -> Recurrence | None:
         outcome = run(case)
         if signature not in (violation.signature for violation in outcome.violations):
             return None
-        return Replayed(outcome.schedule, outcome.preemptions)
+        return Recurrence(outcome.schedule, outcome.preemptions)
 
     return same
 
@@ -47,7 +47,7 @@ def found(oracle: str, name: str) -> tuple[Case, str]:
 
 
 @lru_cache
-def minimised(oracle: str, name: str) -> Minimised:
+def minimised(oracle: str, name: str) -> Minimum:
     case, signature = found(oracle, name)
     return minimise(case, same_signature(signature))
 

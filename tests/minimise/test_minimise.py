@@ -11,7 +11,7 @@ from stage2fuzz.arch import READ, WRITE
 from stage2fuzz.case.case import Case
 from stage2fuzz.case.scenario import Access, Host, HostPage, Options, Scenario, Slot
 from stage2fuzz.errors import InputError
-from stage2fuzz.minimise import Replayed, minimise
+from stage2fuzz.minimise import Recurrence, minimise
 from stage2fuzz.minimise.blocks import merge_blocks
 from stage2fuzz.minimise.door import Door
 from stage2fuzz.minimise.order import cost
@@ -113,7 +113,7 @@ def test_the_result_is_the_same_fault_and_never_greater(
 def test_no_case_is_tried_twice() -> None:
     tried: list[Case] = []
 
-    def same(case: Case) -> Replayed | None:
+    def same(case: Case) -> Recurrence | None:
         tried.append(case)
         return same_lost_update(case)
 

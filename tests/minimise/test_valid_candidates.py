@@ -9,7 +9,7 @@ from stage2fuzz.case.case import Case
 from stage2fuzz.case.limits import check_case
 from stage2fuzz.case.text import format_case, parse
 from stage2fuzz.errors import InputError
-from stage2fuzz.minimise import PASSES, Pass, Replayed, minimise
+from stage2fuzz.minimise import PASSES, Pass, Recurrence, minimise
 from stage2fuzz.minimise.door import Door
 from tests.case.case_strategies import cases
 
@@ -32,10 +32,10 @@ def test_a_candidate_of_any_pass_is_valid_or_never_run(shorten: Pass, case: Case
     """The predicate, which stands for the engine, gets nothing that ``check_case`` refuses."""
     ran: list[Case] = []
 
-    def same(candidate: Case) -> Replayed | None:
+    def same(candidate: Case) -> Recurrence | None:
         assert not invalid(candidate)
         ran.append(candidate)
-        return Replayed(candidate.schedule, 0) if len(ran) == 1 else None
+        return Recurrence(candidate.schedule, 0) if len(ran) == 1 else None
 
     for candidate in islice(shorten(case, case.schedule), MOST):
         ran.clear()
@@ -50,9 +50,9 @@ def test_a_candidate_of_any_pass_is_valid_or_never_run(shorten: Pass, case: Case
 def test_what_is_kept_can_be_written_and_read_again(case: Case) -> None:
     """Every candidate shows the fault: the passes go as far as they can."""
 
-    def same(candidate: Case) -> Replayed | None:
+    def same(candidate: Case) -> Recurrence | None:
         assert not invalid(candidate)
-        return Replayed(candidate.schedule, 0)
+        return Recurrence(candidate.schedule, 0)
 
     small = minimise(case, same, budget=200).case
     assert parse(format_case(small), "small").scenario == small.scenario

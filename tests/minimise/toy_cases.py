@@ -6,7 +6,7 @@ from stage2fuzz.arch import READ, WRITE
 from stage2fuzz.case.case import Case
 from stage2fuzz.case.scenario import Access, Scenario
 from stage2fuzz.events import LOAD, STORE
-from stage2fuzz.minimise import Replayed, Same
+from stage2fuzz.minimise import Recurrence, Same
 from stage2fuzz.schedule.base import Scheduler
 from stage2fuzz.schedule.replay import Replay
 from tests.schedule.toy import Program, Result, Thread, World, run
@@ -36,23 +36,23 @@ def loses_an_update(scenario: Scenario, result: Result) -> bool:
     return any(result.memory[8 * page] < writes.count(page) for page in writes)
 
 
-def same_lost_update(case: Case) -> Replayed | None:
+def same_lost_update(case: Case) -> Recurrence | None:
     """The predicate of the counter programs."""
     result = run(counters(case.scenario), Replay(case.schedule))
     if not loses_an_update(case.scenario, result):
         return None
-    return Replayed(result.schedule, result.preemptions)
+    return Recurrence(result.schedule, result.preemptions)
 
 
 def same_bug(program: Program) -> Same:
     """The predicate of a fixed program: only the schedule can get simpler."""
 
-    def same(case: Case) -> Replayed | None:
+    def same(case: Case) -> Recurrence | None:
         if case.scenario != scenario_for(program):
             return None
         result = run(program, Replay(case.schedule))
         failed = result.bug or result.deadlock
-        return Replayed(result.schedule, result.preemptions) if failed else None
+        return Recurrence(result.schedule, result.preemptions) if failed else None
 
     return same
 

@@ -58,7 +58,9 @@ from stage2fuzz.events import (
     Event,
     tlbi_aux,
 )
-from stage2fuzz.oracles import Rules, Violation, judge
+from stage2fuzz.oracles.judge import judge
+from stage2fuzz.oracles.violation import Violation
+from stage2fuzz.rules import Rules
 
 IPA = 0x4000_0000
 HOST = 0x1_0000_0000_0

@@ -23,7 +23,7 @@ from stage2fuzz.events import (
     SLOT,
     SLOT_LOGGING,
 )
-from stage2fuzz.oracles import Rules
+from stage2fuzz.rules import Rules
 from tests.oracles.story import HOST, HOST_THREAD, IPA, L3, PAGES, RW, Story, leaf
 
 

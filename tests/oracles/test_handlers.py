@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from stage2fuzz.event_kind import Heard
+from stage2fuzz.event_kind import Hearing
 from stage2fuzz.events import KINDS, RETURN
 from stage2fuzz.oracles.base import Oracle
 from stage2fuzz.oracles.catalogue import ORACLES
@@ -114,9 +114,9 @@ def test_the_table_says_who_hears_of_a_kind(kind: int) -> None:
     name, heard = EVENTS[kind], KINDS[kind].heard
     own = [each for each in listeners(name) if name not in getattr(each, "late", ())]
     if own:
-        assert heard is Heard.ALWAYS, own
+        assert heard is Hearing.ALWAYS, own
     elif listeners(name):
-        assert heard in (Heard.ALWAYS, Heard.WHEN_FREED)
+        assert heard in (Hearing.ALWAYS, Hearing.WHEN_FREED)
 
 
 def test_every_announcement_is_heard_by_an_oracle_and_made_by_the_world() -> None:

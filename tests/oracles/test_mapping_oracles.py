@@ -32,7 +32,7 @@ from stage2fuzz.events import (
     SLOT_READONLY,
     UNLOCK,
 )
-from stage2fuzz.oracles import Rules
+from stage2fuzz.rules import Rules
 from tests.oracles.story import HOST, HOST_THREAD, IPA, L2, L3, LINK1, RW, R, Story, leaf
 
 BLOCK = 0x20_0000

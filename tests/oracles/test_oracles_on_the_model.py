@@ -22,7 +22,9 @@ from stage2fuzz.events import (
     ZERO,
     Event,
 )
-from stage2fuzz.oracles import CATALOGUE, Category, judge
+from stage2fuzz.oracles.catalogue import CATALOGUE
+from stage2fuzz.oracles.judge import judge
+from stage2fuzz.oracles.violation import Category
 from stage2fuzz.schedule.base import Run, View
 
 MIXED = tuple(

@@ -26,7 +26,7 @@ from stage2fuzz.events import (
     WARN_HYP_REMAP,
     tlbi_aux,
 )
-from stage2fuzz.oracles import Category
+from stage2fuzz.oracles.violation import Category
 from tests.oracles.story import HOST, HOST_THREAD, IPA, L3, R, Story, leaf
 
 

@@ -8,7 +8,7 @@ from stage2fuzz.events import (
     LOAD,
     RCU_LOCK,
 )
-from stage2fuzz.oracles import Rules
+from stage2fuzz.rules import Rules
 from tests.oracles.story import HOST, HOST_THREAD, IPA, L2, L3, Story, leaf
 
 MOVED = HOST + (1 << 34)

@@ -21,7 +21,7 @@ from stage2fuzz.events import (
     WARN,
     WARN_MEMORY_CACHE,
 )
-from stage2fuzz.oracles import Rules
+from stage2fuzz.rules import Rules
 from tests.oracles.story import HOST, HOST_THREAD, IPA, L2, L3, Story, leaf
 
 

@@ -14,7 +14,7 @@ from sqlalchemy import create_engine, func, select
 
 from stage2fuzz.findings import campaigns
 from stage2fuzz.findings.campaign_tables import lease, result, sighting
-from stage2fuzz.findings.figures import Figures, figures_of, to_record
+from stage2fuzz.findings.figures import CampaignFigures, figures_of, to_record
 from stage2fuzz.findings.models import Finding
 from stage2fuzz.findings.store import Store
 from stage2fuzz.service import settings
@@ -99,11 +99,11 @@ class Rig:
         for name in (settings.TARGETS, settings.LEASE, PLANTED):
             os.environ.pop(name, None)
 
-    def figures(self) -> Figures:
+    def figures(self) -> CampaignFigures:
         """The campaign's figures."""
         return figures_of(self.store.engine, self.campaign)
 
-    def until(self, what: Callable[[Figures], bool], seconds: float = 60.0) -> float:
+    def until(self, what: Callable[[CampaignFigures], bool], seconds: float = 60.0) -> float:
         """Wait until the figures are so; how long it took. Fails loudly after ``seconds``."""
         begun = time.monotonic()
         while not what(self.figures()):

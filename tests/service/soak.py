@@ -24,7 +24,7 @@ sys.path.insert(0, str(ROOT))
 from sqlalchemy import select  # noqa: E402
 
 from stage2fuzz.findings.campaign_tables import lease  # noqa: E402
-from stage2fuzz.findings.outage import Trouble  # noqa: E402
+from stage2fuzz.findings.outage import OutageError  # noqa: E402
 from tests.service.conftest import PostgresServer  # noqa: E402
 from tests.service.rig import Rig  # noqa: E402
 from tests.service.soak_faults import Faults  # noqa: E402
@@ -79,7 +79,7 @@ class Soak:
         while True:
             try:
                 return self.rig.figures().leases.get("committed", 0)
-            except Trouble:
+            except OutageError:
                 time.sleep(0.2)
 
     def expected(self, *states: str) -> Counter[str]:

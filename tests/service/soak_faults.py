@@ -15,7 +15,7 @@ from stage2fuzz.coordinator.__main__ import Broker
 from stage2fuzz.errors import InputError
 from stage2fuzz.findings import campaigns
 from stage2fuzz.findings.campaign_tables import campaign, lease
-from stage2fuzz.findings.outage import Trouble
+from stage2fuzz.findings.outage import OutageError
 from stage2fuzz.service import settings
 from stage2fuzz.service.orders import QUEUE
 from tests.service.conftest import PostgresServer
@@ -148,7 +148,7 @@ class Faults:
         """Move all stored times, which is what a jump of the database's clock looks like."""
         by = self.chooser.choice(JUMPS)
         moved = {"deadline": lease.c.deadline - by, "announced": lease.c.announced - by}
-        with suppress(Trouble), self.rig.store.engine.begin() as connection:
+        with suppress(OutageError), self.rig.store.engine.begin() as connection:
             connection.execute(update(lease).where(lease.c.state == "leased").values(moved))
             connection.execute(update(campaign).values(ticked=campaign.c.ticked - by))
 

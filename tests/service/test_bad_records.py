@@ -13,8 +13,8 @@ from stage2fuzz.findings import announcements, campaigns, leases, workers
 from stage2fuzz.findings.campaign_tables import campaign, lease, result
 from stage2fuzz.findings.clock import now
 from stage2fuzz.findings.figures import figures_of
-from stage2fuzz.findings.leases import Held
-from stage2fuzz.findings.outage import Refused, Trouble, patiently
+from stage2fuzz.findings.leases import HeldLease
+from stage2fuzz.findings.outage import OutageError, RefusalError, patiently
 from stage2fuzz.findings.states import CampaignState, Part
 from stage2fuzz.findings.store import Store
 from stage2fuzz.oracles.violation import Category, Violation
@@ -44,7 +44,7 @@ def store(database: Engine) -> Store:
     return Store(database)
 
 
-def claim(store: Store, number: int) -> Held:
+def claim(store: Store, number: int) -> HeldLease:
     """Claim the first ready order of a campaign."""
     waiting = announcements.unannounced(store.engine, number, -1e9, 1)
     held = leases.claim(store.engine, waiting[0][0], number, "here:2")
@@ -52,7 +52,7 @@ def claim(store: Store, number: int) -> Held:
     return held
 
 
-def hand_in(store: Store, held: Held, body: str) -> None:
+def hand_in(store: Store, held: HeldLease, body: str) -> None:
     """Write a result as an older or a broken worker might have written it."""
     with store.engine.begin() as connection:
         connection.execute(update(lease).where(lease.c.id == held.lease).values(state="committed"))
@@ -178,9 +178,9 @@ def test_a_value_that_the_database_refuses_is_no_outage(store: Store) -> None:
         with store.engine.begin() as connection:
             connection.execute(campaign.insert().values(name="x"))
 
-    with pytest.raises(Refused) as caught:
+    with pytest.raises(RefusalError) as caught:
         patiently(refused, seconds=30)
-    assert not isinstance(caught.value, Trouble)
+    assert not isinstance(caught.value, OutageError)
     assert len(tries) == 1
 
 
@@ -190,7 +190,7 @@ def test_a_database_that_is_away_is_asked_again_with_growing_pauses() -> None:
     def away_twice() -> str:
         tries.append(1)
         if len(tries) < 3:
-            raise Trouble("SELECT 1", None, OSError("away"))
+            raise OutageError("SELECT 1", None, OSError("away"))
         return "back"
 
     assert patiently(away_twice) == "back"

@@ -14,7 +14,7 @@ from stage2fuzz.findings import announcements, books, campaigns, leases, workers
 from stage2fuzz.findings.campaign_tables import campaign, corpus, lease
 from stage2fuzz.findings.coverage import pack
 from stage2fuzz.findings.figures import figures_of
-from stage2fuzz.findings.leases import Held, Input
+from stage2fuzz.findings.leases import HeldLease, Input
 from stage2fuzz.findings.models import State
 from stage2fuzz.findings.states import Part
 from stage2fuzz.findings.store import Store
@@ -46,7 +46,7 @@ def store(database: Engine) -> Store:
     return Store(database)
 
 
-def ready(store: Store, kind: str = "fuzz") -> list[tuple[Held, Order]]:
+def ready(store: Store, kind: str = "fuzz") -> list[tuple[HeldLease, Order]]:
     """Claim every ready lease of a kind."""
     taken = []
     for number, each in announcements.unannounced(store.engine, 1, -1e9, 1000):
@@ -57,7 +57,7 @@ def ready(store: Store, kind: str = "fuzz") -> list[tuple[Held, Order]]:
     return taken
 
 
-def commit(store: Store, held: Held, result: Result, inputs: tuple[Input, ...] = ()) -> None:
+def commit(store: Store, held: HeldLease, result: Result, inputs: tuple[Input, ...] = ()) -> None:
     with store.engine.begin() as connection:
         assert leases.commit(connection, held, result, inputs)
 

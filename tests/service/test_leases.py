@@ -11,7 +11,7 @@ from stage2fuzz.findings import announcements, books, campaigns, leases, workers
 from stage2fuzz.findings.campaign_tables import corpus, lease, result
 from stage2fuzz.findings.coverage import pack
 from stage2fuzz.findings.figures import figures_of
-from stage2fuzz.findings.leases import Held, Input
+from stage2fuzz.findings.leases import HeldLease, Input
 from stage2fuzz.findings.states import Part
 from stage2fuzz.findings.store import Store
 from stage2fuzz.oracles.violation import Category, Violation
@@ -35,13 +35,13 @@ def start(database: Engine, orders: int = 1) -> int:
     return campaign
 
 
-def claim(database: Engine, number: int = 1, campaign: int = 1) -> Held:
+def claim(database: Engine, number: int = 1, campaign: int = 1) -> HeldLease:
     held = leases.claim(database, number, campaign, "me")
     assert held is not None
     return held
 
 
-def commit(database: Engine, held: Held) -> bool:
+def commit(database: Engine, held: HeldLease) -> bool:
     with database.begin() as connection:
         return leases.commit(connection, held, FuzzResult(10, 1.0), [INPUT])
 

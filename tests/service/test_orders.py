@@ -11,17 +11,17 @@ from hypothesis import strategies as st
 
 from stage2fuzz.errors import InputError
 from stage2fuzz.service import orders
-from stage2fuzz.service.orders import Record, read_order, read_result, read_spec, to_json
+from stage2fuzz.service.orders import JsonRecord, read_order, read_result, read_spec, to_json
 
 DIGEST = "ab" * 32
-ORDERS: tuple[Record, ...] = (
+ORDERS: tuple[JsonRecord, ...] = (
     orders.FuzzOrder(3, "model:v5.10", "map_race", 20, 7, (DIGEST,)),
     orders.ConfirmOrder(1, "C6/page", "case\n"),
     orders.MinimiseOrder(1, "C6/page", "case\n"),
     orders.RegressOrder(1, "C6/page", "case\n", ("kernel:linux-6.2",)),
     orders.PruneOrder("model:v5.10", "map_race", (DIGEST,)),
 )
-RESULTS: tuple[Record, ...] = (
+RESULTS: tuple[JsonRecord, ...] = (
     orders.FuzzResult(10, 1.5, ended="crash"),
     orders.ConfirmResult(3, 3, True),
     orders.MinimiseResult("case\n", 40),
@@ -33,7 +33,7 @@ SPEC = orders.CampaignSpec("night", ("model:v5.10",), ("map_race",), regress=("m
 SAMPLES = (SPEC, *ORDERS, *RESULTS)
 
 
-def read(record: Record, text: str) -> Record:
+def read(record: JsonRecord, text: str) -> JsonRecord:
     """Read a text as what ``record`` is: a spec, an order or a result."""
     if record is SPEC:
         return read_spec(text)
@@ -46,14 +46,14 @@ def test_every_record_has_a_sample() -> None:
 
 
 @pytest.mark.parametrize("record", SAMPLES, ids=lambda record: type(record).__name__)
-def test_a_record_survives_json(record: Record) -> None:
+def test_a_record_survives_json(record: JsonRecord) -> None:
     text = to_json(record)
     assert "\n" not in text
     assert read(record, text) == record
 
 
 @pytest.mark.parametrize("record", SAMPLES, ids=lambda record: type(record).__name__)
-def test_each_field_is_typed_and_those_without_default_are_needed(record: Record) -> None:
+def test_each_field_is_typed_and_those_without_default_are_needed(record: JsonRecord) -> None:
     for entry in msgspec.structs.fields(record):
         raw = json.loads(to_json(record))
         raw.pop(entry.name)

@@ -12,9 +12,9 @@ from stage2fuzz.coordinator.plan import (
     ORDER_OVERHEAD,
     ORDERS_PER_SLOT,
     SEEDS_PER_ORDER,
-    Finding,
+    CampaignView,
+    FindingProgress,
     Stream,
-    View,
     overdue,
     plan,
     reserve,
@@ -38,8 +38,8 @@ SPEC = CampaignSpec(
     order_seconds=20,
     regress=("model:v5.10", "model:v5.12"),
 )
-FINDING = Finding(7, "C6/page", "case\n")
-BUILT = Finding(8, "C6/page", "case\n", "32b4f4411955222c15a59d2c")
+FINDING = FindingProgress(7, "C6/page", "case\n")
+BUILT = FindingProgress(8, "C6/page", "case\n", "32b4f4411955222c15a59d2c")
 CANDIDATES = st.lists(
     st.builds(
         Candidate,
@@ -52,20 +52,20 @@ CANDIDATES = st.lists(
 )
 
 
-def fuzz_orders(view: View) -> list[FuzzOrder]:
+def fuzz_orders(view: CampaignView) -> list[FuzzOrder]:
     return [order for order in plan(view).values() if isinstance(order, FuzzOrder)]
 
 
 def test_every_slot_has_one_order_and_one_in_waiting() -> None:
-    assert len(plan(View(SPEC, slots=3))) == 3 * ORDERS_PER_SLOT
-    assert len(plan(View(SPEC, slots=3, open_orders=4))) == 2
-    assert plan(View(SPEC, slots=3, open_orders=60)) == {}
-    assert len(plan(View(change(SPEC, parallel=1), slots=3))) == ORDERS_PER_SLOT
-    assert plan(View(SPEC, slots=0)) == {}
+    assert len(plan(CampaignView(SPEC, slots=3))) == 3 * ORDERS_PER_SLOT
+    assert len(plan(CampaignView(SPEC, slots=3, open_orders=4))) == 2
+    assert plan(CampaignView(SPEC, slots=3, open_orders=60)) == {}
+    assert len(plan(CampaignView(change(SPEC, parallel=1), slots=3))) == ORDERS_PER_SLOT
+    assert plan(CampaignView(SPEC, slots=0)) == {}
 
 
 def test_engines_and_targets_take_turns_and_seeds_differ() -> None:
-    orders = fuzz_orders(View(SPEC, slots=4))
+    orders = fuzz_orders(CampaignView(SPEC, slots=4))
     assert {(each.engine, each.target) for each in orders} == {
         (engine, target) for engine in SPEC.engines for target in SPEC.targets
     }
@@ -75,7 +75,7 @@ def test_engines_and_targets_take_turns_and_seeds_differ() -> None:
 
 
 def test_the_same_record_gives_the_same_plan() -> None:
-    view = View(SPEC, planned=40, slots=4, waiting=(FINDING,))
+    view = CampaignView(SPEC, planned=40, slots=4, waiting=(FINDING,))
     assert plan(view) == plan(view)
     assert list(plan(view)) == ["confirm:7", *(f"fuzz:{number}" for number in range(40, 47))]
 
@@ -83,7 +83,9 @@ def test_the_same_record_gives_the_same_plan() -> None:
 def test_orders_in_work_at_once_start_from_different_seeds() -> None:
     seeds = tuple(f"{number:064x}" for number in range(3 * SEEDS_PER_ORDER + 1))
     spec = change(SPEC, engines=SPEC.engines[:1], targets=SPEC.targets[:1])
-    orders = fuzz_orders(View(spec, slots=2, streams=(Stream("model:v5.10", "map_race", seeds),)))
+    orders = fuzz_orders(
+        CampaignView(spec, slots=2, streams=(Stream("model:v5.10", "map_race", seeds),))
+    )
     handed = [seed for each in orders for seed in each.seeds]
     assert sorted(handed) == sorted(seeds)
     assert max(len(each.seeds) for each in orders) <= SEEDS_PER_ORDER
@@ -91,16 +93,16 @@ def test_orders_in_work_at_once_start_from_different_seeds() -> None:
 
 def test_a_fresh_campaign_shares_no_corpus() -> None:
     spec = change(SPEC, strategy=Strategy.FRESH)
-    view = View(spec, slots=4, streams=(Stream("model:v5.10", "map_race", ("ab" * 32,)),))
+    view = CampaignView(spec, slots=4, streams=(Stream("model:v5.10", "map_race", ("ab" * 32,)),))
     assert all(not each.seeds for each in fuzz_orders(view))
 
 
 def test_each_budget_ends_the_fuzzing_and_not_the_follow_ups() -> None:
     for spent in (
-        View(change(SPEC, seconds=60), elapsed=48.0, slots=2),
-        View(change(SPEC, schedules=10**6), schedules=10**6, slots=2),
-        View(change(SPEC, findings=2), findings=2, slots=2),
-        View(SPEC, draining=True, slots=2),
+        CampaignView(change(SPEC, seconds=60), elapsed=48.0, slots=2),
+        CampaignView(change(SPEC, schedules=10**6), schedules=10**6, slots=2),
+        CampaignView(change(SPEC, findings=2), findings=2, slots=2),
+        CampaignView(SPEC, draining=True, slots=2),
     ):
         assert plan(spent) == {}
         assert list(plan(replace(spent, waiting=(FINDING,)))) == ["confirm:7"]
@@ -111,7 +113,7 @@ def test_no_fuzz_order_reaches_into_the_time_for_what_was_found(seconds: int) ->
     """Each order begins at once or after the one before it, and ends before the reserve does."""
     spec = change(SPEC, seconds=seconds)
     for elapsed in range(seconds + 1):
-        orders = fuzz_orders(View(spec, elapsed=float(elapsed), slots=1))
+        orders = fuzz_orders(CampaignView(spec, elapsed=float(elapsed), slots=1))
         begins = float(elapsed)
         for each in orders:
             begins += each.seconds + ORDER_OVERHEAD
@@ -121,20 +123,20 @@ def test_no_fuzz_order_reaches_into_the_time_for_what_was_found(seconds: int) ->
 def test_a_minimise_order_ends_before_its_campaign() -> None:
     spec = change(SPEC, seconds=60)
     for elapsed, seconds in ((0.0, 55), (40.0, 15), (58.0, 1)):
-        view = View(spec, elapsed=elapsed, waiting=(replace(FINDING, confirmed=True),))
+        view = CampaignView(spec, elapsed=elapsed, waiting=(replace(FINDING, confirmed=True),))
         order = plan(view)["minimise:7"]
         assert isinstance(order, MinimiseOrder)
         assert order.seconds == seconds
 
 
 def test_when_the_whole_time_is_up_nothing_more_is_begun() -> None:
-    view = View(change(SPEC, seconds=60), elapsed=60.0, slots=2, waiting=(FINDING,))
+    view = CampaignView(change(SPEC, seconds=60), elapsed=60.0, slots=2, waiting=(FINDING,))
     assert overdue(view)
     assert plan(view) == {}
 
 
 def test_a_finding_is_confirmed_then_minimised_then_tried_elsewhere_each_once() -> None:
-    view = View(SPEC, draining=True)
+    view = CampaignView(SPEC, draining=True)
     stages = (
         (FINDING, ConfirmOrder, "confirm:7"),
         (replace(FINDING, confirmed=True), MinimiseOrder, "minimise:7"),
@@ -150,13 +152,13 @@ def test_a_finding_is_confirmed_then_minimised_then_tried_elsewhere_each_once() 
 
 def test_what_another_build_confirmed_is_confirmed_anew() -> None:
     labels = frozenset({"confirm:8:" + "0" * 24})
-    orders = plan(View(SPEC, draining=True, waiting=(BUILT,), labels=labels))
+    orders = plan(CampaignView(SPEC, draining=True, waiting=(BUILT,), labels=labels))
     assert list(orders) == [f"confirm:8:{BUILT.build}"]
 
 
 def test_suspects_are_looked_at_one_by_one() -> None:
     stream = Stream("model:v5.10", "map_race", suspects=("ab" * 32,))
-    orders = list(plan(View(SPEC, draining=True, streams=(stream,))).values())
+    orders = list(plan(CampaignView(SPEC, draining=True, streams=(stream,))).values())
     assert orders == [PruneOrder("model:v5.10", "map_race", ("ab" * 32,))]
 
 

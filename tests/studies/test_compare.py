@@ -6,7 +6,7 @@ from stage2fuzz.arch import READ, WRITE
 from stage2fuzz.case.scenario import Access, Scenario, Slot
 from stage2fuzz.engine import engine_of
 from stage2fuzz.run import run
-from stage2fuzz.schedule.anchored import Anchored
+from stage2fuzz.schedule.anchored import AnchoredWalk
 from stage2fuzz.studies.compare import compare, final_leaves, meaning
 from tests.model.scenarios import any_scenario
 
@@ -43,11 +43,11 @@ def test_the_cases_of_a_difference_replay_it() -> None:
 
 
 def test_the_final_table_is_what_the_leaves_say() -> None:
-    events = engine_of("model:v5.10").run(RACE, Anchored(3)).events
+    events = engine_of("model:v5.10").run(RACE, AnchoredWalk(3)).events
     assert [(ipa, level) for ipa, level, _pte in final_leaves(events)] == [(0x4000_0000, 3)]
 
 
 def test_an_anchored_schedule_is_the_same_on_every_run() -> None:
     engine = engine_of("model:v5.10")
-    first = engine.run(RACE, Anchored(7))
-    assert engine.run(RACE, Anchored(7)).events == first.events
+    first = engine.run(RACE, AnchoredWalk(7))
+    assert engine.run(RACE, AnchoredWalk(7)).events == first.events

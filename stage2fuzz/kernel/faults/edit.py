@@ -21,7 +21,7 @@ class Edit:
 
 
 @dataclass(frozen=True, slots=True)
-class Fault:
+class PlantedFault:
     """A named fault and the ways to write it."""
 
     name: str
@@ -29,6 +29,6 @@ class Fault:
     ways: tuple[tuple[Edit, ...], ...]
 
 
-def one(name: str, what: str, *edits: Edit) -> Fault:
+def one(name: str, what: str, *edits: Edit) -> PlantedFault:
     """A fault whose every edit is a way of its own."""
-    return Fault(name, what, tuple((edit,) for edit in edits))
+    return PlantedFault(name, what, tuple((edit,) for edit in edits))

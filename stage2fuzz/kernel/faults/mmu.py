@@ -5,7 +5,7 @@ Up to 6.12 all of a fault is in `user_mem_abort`; later it is a chain of small f
 
 from typing import Final
 
-from stage2fuzz.kernel.faults.edit import EVERYWHERE, MMU, Edit, Fault, one
+from stage2fuzz.kernel.faults.edit import EVERYWHERE, MMU, Edit, PlantedFault, one
 
 _ABORT: Final = "user_mem_abort"
 _MAP: Final = "kvm_s2_fault_map"
@@ -16,14 +16,14 @@ _SAME_SIZE: Final = (
 )
 _UNLESS_SHARED: Final = {"write_{}": "if (!use_read_lock) "}
 
-IN_MMU: Final[tuple[Fault, ...]] = (
+IN_MMU: Final[tuple[PlantedFault, ...]] = (
     one(
         "no-retry-check",
         "the notifier's sequence is not checked under the lock",
         Edit(MMU, _ABORT, r"if \((mmu_\w+_retry\(\w+, mmu_seq\))\)", r"if (\1 && 0)"),
         Edit(MMU, _MAP, r"if \((mmu_invalidate_retry\([^;]*\))\)", r"if (\1 && 0)"),
     ),
-    Fault(
+    PlantedFault(
         "sequence-after-lookup",
         "the notifier's sequence is sampled after the page was looked up",
         (
@@ -99,7 +99,7 @@ IN_MMU: Final[tuple[Fault, ...]] = (
         Edit(MMU, _ABORT, r"if \(logging_active( \|\|[^{]*)?\) \{", r"if (0\1) {"),
         Edit(MMU, "kvm_s2_resolve_vma_size", r"if \(memslot_is_logging\([^)]*\)\)", "if (0)"),
     ),
-    Fault(
+    PlantedFault(
         "fault-without-lock",
         "map and relax run without mmu_lock",
         tuple(
@@ -113,7 +113,7 @@ IN_MMU: Final[tuple[Fault, ...]] = (
             )
         ),
     ),
-    Fault(
+    PlantedFault(
         "lock-dropped-before-map",
         "mmu_lock is dropped and taken again between the check and the mapping",
         (
@@ -173,7 +173,7 @@ IN_MMU: Final[tuple[Fault, ...]] = (
         Edit(MMU, _ABORT, r"kvm_set_pfn_dirty\([^;]*;", ";"),
         Edit(MMU, _MAP, r"(kvm_release_faultin_page\([^;]*), writable\);", r"\1, false);"),
     ),
-    Fault(
+    PlantedFault(
         "host-page-dirty-late",
         "the host's page is marked dirty after the lock was dropped",
         (
@@ -196,7 +196,7 @@ IN_MMU: Final[tuple[Fault, ...]] = (
             ),
         ),
     ),
-    Fault(
+    PlantedFault(
         "sequence-after-mmap-lock",
         "the notifier's sequence is sampled when the mmap lock is dropped already",
         (

@@ -2,13 +2,13 @@
 
 from typing import Final
 
-from stage2fuzz.kernel.faults.edit import PGTABLE, Edit, Fault, one
+from stage2fuzz.kernel.faults.edit import PGTABLE, Edit, PlantedFault, one
 
 _LEAF: Final = "stage2_map_walker_try_leaf"
 _FLUSH_IPA: Final = r"kvm_call_hyp\(__kvm_tlb_flush_vmid_ipa, mmu, addr, level\);"
 _FLUSH_CTX: Final = r"kvm_call_hyp\(__kvm_tlb_flush_vmid_ipa, mmu, ctx->addr,\s+ctx->level\);"
 
-IN_PGTABLE: Final[tuple[Fault, ...]] = (
+IN_PGTABLE: Final[tuple[PlantedFault, ...]] = (
     one(
         "cmpxchg-ignored",
         "the result of the compare-and-exchange is ignored",

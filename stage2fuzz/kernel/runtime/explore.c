@@ -60,7 +60,7 @@ S2_OWN int asked(s2_judge judge, int lasso)
 }
 
 static int explore(uint64_t seed, int64_t count, uint64_t scenario, int64_t classes, s2_judge judge,
-		   struct s2_told *told)
+		   struct s2_explore_counts *told)
 {
 	int trips = 0, lasso = 0, said = 0;
 
@@ -104,7 +104,7 @@ static int explore(uint64_t seed, int64_t count, uint64_t scenario, int64_t clas
  * then; -1 is our own bug. `scenario` tells the classes of scenarios apart; with a judge, those
  * that it is content with are passed over. There are no more than `classes` new ones in `told`. */
 S2_PUBLIC int32_t s2_explore(uint64_t seed, int64_t count, uint64_t scenario, int64_t classes,
-			     s2_judge judge, struct s2_told *told)
+			     s2_judge judge, struct s2_explore_counts *told)
 {
 	S2_DOOR(-1);
 	return explore(seed, count, scenario, classes, judge, told);

@@ -23,7 +23,7 @@ static void run_input(int number, const int32_t *runs, int count, const int32_t 
  * (with a judge, those only that it is not content with). A crash is the last run. How the last run ended; S2_END_BUG is our own bug. */
 S2_PUBLIC int32_t s2_fuzz(const int32_t *runs, int32_t count, const int32_t *choices,
 			  int32_t chosen, uint64_t seed, int32_t burst, uint8_t *counters,
-			  s2_judge judge, struct s2_kept *kept, struct s2_burst *told)
+			  s2_judge judge, struct s2_burst_run *kept, struct s2_burst_counts *told)
 {
 	int lasso, said;
 

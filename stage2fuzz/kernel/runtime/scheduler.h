@@ -39,7 +39,7 @@ struct s2_sched {
 	int steps, threads, yielded, preemptions;
 	/* Set-up and teardown follow no schedule; set-up records nothing, either. */
 	int alone, silent;
-	enum s2_ended ended;
+	enum s2_call_end ended;
 	uint32_t enabled;
 	/* A question to whoever drives the run from outside, and the answer of that or a strategy. */
 	int asked_current, asked_options, answer_thread, answer_points;

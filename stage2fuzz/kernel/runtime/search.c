@@ -52,7 +52,7 @@ static size_t opened_count, opened_room;
 
 static struct {
 	struct s2_search asked;
-	struct s2_searched told;
+	struct s2_search_counts told;
 	uint32_t next_index;
 	int depth, running;
 } search;
@@ -170,7 +170,7 @@ static int push(uint64_t key, int status, int spent)
 /* A run came to its end. Whether it is worth looking at. */
 static int ended(int status, s2_judge judge)
 {
-	struct s2_searched *told = &search.told;
+	struct s2_search_counts *told = &search.told;
 	int lasso, said = 0;
 
 	told->ends++;
@@ -322,8 +322,8 @@ static int64_t done(void)
 	return search.depth ? (int64_t)(all * 1e6) : 1000000;
 }
 
-/* Go on for at most so many steps. What came of it, an enum s2_found; -1 is our own bug. */
-S2_PUBLIC int32_t s2_search_go(int64_t steps, s2_judge judge, struct s2_searched *told)
+/* Go on for at most so many steps. What came of it, an enum s2_stop; -1 is our own bug. */
+S2_PUBLIC int32_t s2_search_go(int64_t steps, s2_judge judge, struct s2_search_counts *told)
 {
 	int found = GO_ON;
 
@@ -338,12 +338,12 @@ S2_PUBLIC int32_t s2_search_go(int64_t steps, s2_judge judge, struct s2_searched
 	search.told.bytes = (int64_t)(config_bytes() + snapshot_bytes());
 	*told = search.told;
 	if (found == LOOK)
-		return S2_FOUND_RUN;
+		return S2_STOP_RUN;
 	if (found == CYCLE)
-		return S2_FOUND_CYCLE;
+		return S2_STOP_CYCLE;
 	if (found == NO_ROOM)
-		return S2_FOUND_NO_ROOM;
-	return search.depth ? S2_FOUND_MORE : S2_FOUND_ALL;
+		return S2_STOP_NO_ROOM;
+	return search.depth ? S2_STOP_MORE : S2_STOP_ALL;
 }
 
 /* The search is over: the next runs are as all others. */

@@ -32,7 +32,7 @@ from stage2fuzz.model.machine.threads import Threads
 JUNK: Final = 0x0BAD_0000_0000 | 0x7FF
 """What an entry of a page that was never zeroed holds: a valid leaf of nobody."""
 
-Store = tuple[int, int, int]
+BufferedStore = tuple[int, int, int]
 """(entry address, value, ORDER_* or BARRIER_MARK)."""
 BARRIER_MARK: Final = -1
 
@@ -58,7 +58,7 @@ class Memory(Threads):
         """Pages that hold junk still."""
         self._next_page = TABLE_BASE
         self._free_pages: list[int] = []
-        self.pending: list[list[Store]] | None = None
+        self.pending: list[list[BufferedStore]] | None = None
         self.watched = False
         """Whether ``visible_write`` wants to know of writes."""
 
@@ -239,7 +239,7 @@ class Memory(Threads):
         return value
 
 
-def drain_candidates(queue: list[Store]) -> list[int]:
+def drain_candidates(queue: list[BufferedStore]) -> list[int]:
     """Indices that may drain next: none older to the same entry, no barrier mark before it, and
     a store-release only when it is the oldest."""
     ready: list[int] = []

@@ -12,7 +12,7 @@ from stage2fuzz.model.machine.tlb import (
     tlbi,
 )
 from stage2fuzz.model.machine.vm import Vm
-from stage2fuzz.model.planted import Function, nothing, spoil
+from stage2fuzz.model.planted import KernelFunction, nothing, spoil
 
 BY_IPA = (kvm_tlb_flush_vmid_ipa,)
 
@@ -24,14 +24,14 @@ spoil("no_icache_invalidate", invalidate_icache_guest_page)(nothing)
 
 
 @spoil("missing_dsb_after_tlbi", dsb_ish, BY_IPA)
-def missing_dsb_after_tlbi(target: Function, vm: Vm) -> None:
+def missing_dsb_after_tlbi(target: KernelFunction, vm: Vm) -> None:
     """Stage 1 is invalidated before the invalidation of stage 2 is complete."""
     if not _follows(vm, TLBI_IPAS2E1):
         target(vm)
 
 
 @spoil("missing_final_dsb", dsb_ish, BY_IPA)
-def missing_final_dsb(target: Function, vm: Vm) -> None:
+def missing_final_dsb(target: KernelFunction, vm: Vm) -> None:
     """The caller goes on before the invalidation is complete."""
     if not _follows(vm, TLBI_VMALLE1):
         target(vm)
@@ -44,25 +44,25 @@ def _follows(vm: Vm, operation: int) -> bool:
 
 
 @spoil("missing_stage1_tlbi", tlbi, BY_IPA)
-def missing_stage1_tlbi(target: Function, vm: Vm, ipa: int, aux: int) -> None:
+def missing_stage1_tlbi(target: KernelFunction, vm: Vm, ipa: int, aux: int) -> None:
     """Combined entries stay."""
     if aux & TLBI_OPERATION != TLBI_VMALLE1:
         target(vm, ipa, aux)
 
 
 @spoil("local_tlbi", tlbi, BY_IPA)
-def local_tlbi(target: Function, vm: Vm, ipa: int, aux: int) -> None:
+def local_tlbi(target: KernelFunction, vm: Vm, ipa: int, aux: int) -> None:
     """Other PEs keep what they have."""
     target(vm, ipa, aux & ~TLBI_BROADCAST)
 
 
 @spoil("tlbi_of_the_wrong_page", kvm_tlb_flush_vmid_ipa)
-def tlbi_of_the_wrong_page(target: Function, vm: Vm, ipa: int, level: int) -> None:
+def tlbi_of_the_wrong_page(target: KernelFunction, vm: Vm, ipa: int, level: int) -> None:
     """The next entry is flushed in place of this one."""
     target(vm, ipa + GRANULES[level], level)
 
 
 @spoil("tlbi_with_the_wrong_level", kvm_tlb_flush_vmid_ipa)
-def tlbi_with_the_wrong_level(target: Function, vm: Vm, ipa: int, level: int) -> None:
+def tlbi_with_the_wrong_level(target: KernelFunction, vm: Vm, ipa: int, level: int) -> None:
     """The hint names a level at which the entry is not."""
     target(vm, ipa, LAST_LEVEL - 1 if level == LAST_LEVEL else level + 1)

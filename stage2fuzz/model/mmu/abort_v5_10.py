@@ -32,11 +32,11 @@ from stage2fuzz.model.mmu.fault import (
     topup_mmu_memcache,
     transparent_hugepage_adjust,
 )
-from stage2fuzz.model.mmu.fault_desc import RESUME_GUEST, Fault, VmaInfo
+from stage2fuzz.model.mmu.fault_desc import RESUME_GUEST, FaultDesc, VmaInfo
 from stage2fuzz.model.mmu.kvm import Kvm, kvm_mmu_lock, kvm_mmu_unlock
 
 
-def user_mem_abort(vm: Kvm, slot: MemorySlot, fault: Fault) -> int:
+def user_mem_abort(vm: Kvm, slot: MemorySlot, fault: FaultDesc) -> int:
     """Map or relax one page or block for a fault; see ``kvm_handle_guest_abort`` for the result."""
     permission, write = fault.status == PERMISSION, fault.kind == WRITE
     if permission and fault.kind not in (WRITE, EXECUTE):
@@ -61,7 +61,7 @@ def user_mem_abort(vm: Kvm, slot: MemorySlot, fault: Fault) -> int:
     return ret or RESUME_GUEST
 
 
-def kvm_s2_fault_get_vma_info(vm: Kvm, slot: MemorySlot, fault: Fault, info: VmaInfo) -> int:
+def kvm_s2_fault_get_vma_info(vm: Kvm, slot: MemorySlot, fault: FaultDesc, info: VmaInfo) -> int:
     """The size of the host's mapping, under the mmap lock: 0, or -EFAULT where there is none."""
     vm.lock(LOCK_MMAP, 1)
     page = vm.host_page(slot, fault.ipa)
@@ -71,7 +71,7 @@ def kvm_s2_fault_get_vma_info(vm: Kvm, slot: MemorySlot, fault: Fault, info: Vma
     return -EFAULT if absent else 0
 
 
-def kvm_s2_fault_map(vm: Kvm, slot: MemorySlot, fault: Fault, info: VmaInfo, prot: int) -> int:
+def kvm_s2_fault_map(vm: Kvm, slot: MemorySlot, fault: FaultDesc, info: VmaInfo, prot: int) -> int:
     """What happens under mmu_lock: 0, or what relax or map returned."""
     ipa, address, size = info.ipa, info.address, info.size
     writable, late = prot & PROT_W, vm.flags.dirty_after_success
@@ -95,7 +95,7 @@ def kvm_s2_fault_map(vm: Kvm, slot: MemorySlot, fault: Fault, info: VmaInfo, pro
     return ret
 
 
-def relax_or_map(vm: Kvm, fault: Fault, ipa: int, address: int, size: int, prot: int) -> int:
+def relax_or_map(vm: Kvm, fault: FaultDesc, ipa: int, address: int, size: int, prot: int) -> int:
     """A permission fault of the same size relaxes what is there, anything else maps."""
     if fault.status == PERMISSION and size == GRANULES[fault.level]:
         return vm.pgtable.kvm_pgtable_stage2_relax_perms(vm, ipa, size, prot)

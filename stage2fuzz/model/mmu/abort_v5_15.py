@@ -31,11 +31,11 @@ from stage2fuzz.model.mmu.fault import (
     topup_mmu_memcache,
     transparent_hugepage_adjust,
 )
-from stage2fuzz.model.mmu.fault_desc import RESUME_GUEST, Fault, VmaInfo
+from stage2fuzz.model.mmu.fault_desc import RESUME_GUEST, FaultDesc, VmaInfo
 from stage2fuzz.model.mmu.kvm import Kvm
 
 
-def user_mem_abort(vm: Kvm, slot: MemorySlot, fault: Fault) -> int:
+def user_mem_abort(vm: Kvm, slot: MemorySlot, fault: FaultDesc) -> int:
     """Map or relax one page or block for a fault; see ``kvm_handle_guest_abort`` for the result."""
     permission, write = fault.status == PERMISSION, fault.kind == WRITE
     if permission and fault.kind not in (WRITE, EXECUTE):
@@ -57,7 +57,7 @@ def user_mem_abort(vm: Kvm, slot: MemorySlot, fault: Fault) -> int:
     return RESUME_GUEST if ret in (0, -EAGAIN) else ret
 
 
-def kvm_s2_fault_get_vma_info(vm: Kvm, slot: MemorySlot, fault: Fault, info: VmaInfo) -> int:
+def kvm_s2_fault_get_vma_info(vm: Kvm, slot: MemorySlot, fault: FaultDesc, info: VmaInfo) -> int:
     """Size and sequence under the mmap lock: 0, or -EFAULT where the host has no mapping."""
     vm.lock(LOCK_MMAP, 1)
     if vm.host_page(slot, fault.ipa).host is Host.ABSENT:
@@ -69,7 +69,7 @@ def kvm_s2_fault_get_vma_info(vm: Kvm, slot: MemorySlot, fault: Fault, info: Vma
     return 0
 
 
-def kvm_s2_fault_map(vm: Kvm, slot: MemorySlot, fault: Fault, info: VmaInfo, prot: int) -> int:
+def kvm_s2_fault_map(vm: Kvm, slot: MemorySlot, fault: FaultDesc, info: VmaInfo, prot: int) -> int:
     """What happens under mmu_lock, and the dirty mark: 0, or what relax or map returned."""
     ipa, address, size = info.ipa, info.address, info.size
     granule = GRANULES[fault.level] if fault.status == PERMISSION else 0
@@ -101,7 +101,7 @@ def kvm_s2_fault_map(vm: Kvm, slot: MemorySlot, fault: Fault, info: VmaInfo, pro
     return ret
 
 
-def lock_mode(vm: Kvm, slot: MemorySlot, fault: Fault) -> int:
+def lock_mode(vm: Kvm, slot: MemorySlot, fault: FaultDesc) -> int:
     """1 where the fault shares mmu_lock: each does, or in v6.1 one that only gives a page back."""
     if vm.flags.shared_faults:
         return 1

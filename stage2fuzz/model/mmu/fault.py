@@ -28,11 +28,11 @@ from stage2fuzz.events import (
 )
 from stage2fuzz.model.machine.memcache import kvm_mmu_topup_memory_cache
 from stage2fuzz.model.machine.slots import MemorySlot
-from stage2fuzz.model.mmu.fault_desc import EXIT_TO_USER, RESUME_GUEST, Fault, VmaInfo
+from stage2fuzz.model.mmu.fault_desc import EXIT_TO_USER, RESUME_GUEST, FaultDesc, VmaInfo
 from stage2fuzz.model.mmu.kvm import Kvm
 
 
-def kvm_handle_guest_abort(vm: Kvm, fault: Fault) -> int:
+def kvm_handle_guest_abort(vm: Kvm, fault: FaultDesc) -> int:
     """Handle one fault: 1 re-enters the guest, 0 exits for MMIO, a negative errno exits so."""
     me = vm.current
     vm.readers[me] = vm.slots_epoch
@@ -79,7 +79,7 @@ def read_mmu_seq(vm: Kvm) -> int:
     return vm.notifier_seq
 
 
-def kvm_s2_fault_pin_pfn(vm: Kvm, slot: MemorySlot, fault: Fault, info: VmaInfo) -> int:
+def kvm_s2_fault_pin_pfn(vm: Kvm, slot: MemorySlot, fault: FaultDesc, info: VmaInfo) -> int:
     """Look the host page up: 1 to go on, 0 for a page with a hardware error, or -EFAULT."""
     info.ipa = fault.ipa & -info.size
     flags, info.address = gfn_to_pfn_prot(vm, slot, info.ipa, fault.kind == WRITE)
@@ -111,7 +111,7 @@ def gfn_to_pfn_prot(vm: Kvm, slot: MemorySlot, ipa: int, write: bool) -> tuple[i
     return flags & ~HOST_WRITE if slot.flags & SLOT_READONLY else flags, address
 
 
-def kvm_s2_fault_compute_prot(vm: Kvm, slot: MemorySlot, fault: Fault, info: VmaInfo) -> int:
+def kvm_s2_fault_compute_prot(vm: Kvm, slot: MemorySlot, fault: FaultDesc, info: VmaInfo) -> int:
     """PROT_* of what will be mapped, or -ENOEXEC for an instruction fetch from a device.
 
     While pages are logged only a write fault gets write permission.

@@ -6,7 +6,7 @@ RESUME_GUEST: Final = 1
 EXIT_TO_USER: Final = 0
 
 
-class Fault:
+class FaultDesc:
     """kvm_s2_fault_desc: what the syndrome says about one guest abort."""
 
     __slots__ = ("ipa", "kind", "level", "status")

@@ -7,7 +7,7 @@ from stage2fuzz.model.flags import Flags
 from stage2fuzz.model.kvm_pgtable import Pgtable
 from stage2fuzz.model.machine.slots import MemorySlot
 from stage2fuzz.model.machine.vm import Vm
-from stage2fuzz.model.mmu.fault_desc import Fault
+from stage2fuzz.model.mmu.fault_desc import FaultDesc
 
 
 class Kvm(Vm):
@@ -24,7 +24,7 @@ class Kvm(Vm):
 class Mmu(Protocol):
     """What ``kvm_handle_guest_abort`` calls: one implementation for v5.10, one from v5.15 on."""
 
-    def user_mem_abort(self, vm: Kvm, slot: MemorySlot, fault: Fault, /) -> int:
+    def user_mem_abort(self, vm: Kvm, slot: MemorySlot, fault: FaultDesc, /) -> int:
         """Map or relax one page or block: 1 re-enters the guest, 0 or an errno exits."""
 
     def handle_access_fault(self, vm: Kvm, ipa: int, /) -> None:

@@ -22,7 +22,7 @@ from stage2fuzz.model.mmu.fault import (
     read_mmu_seq,
     topup_mmu_memcache,
 )
-from stage2fuzz.model.mmu.fault_desc import Fault, VmaInfo
+from stage2fuzz.model.mmu.fault_desc import FaultDesc, VmaInfo
 from stage2fuzz.model.mmu.kvm import Kvm, kvm_mmu_unlock
 from stage2fuzz.model.mmu.memslots import (
     kvm_arch_mmu_enable_log_dirty_pt_masked,
@@ -32,7 +32,7 @@ from stage2fuzz.model.mmu.notifier import (
     kvm_mmu_notifier_invalidate_range_start,
     kvm_unmap_gfn_range,
 )
-from stage2fuzz.model.planted import Function, nothing, spoil, spoil_flags
+from stage2fuzz.model.planted import KernelFunction, nothing, spoil, spoil_flags
 
 MAPS = (abort_v5_10.kvm_s2_fault_map, abort_v5_15.kvm_s2_fault_map)
 READS_SEQUENCE = (abort_v5_10.user_mem_abort, abort_v5_15.kvm_s2_fault_get_vma_info)
@@ -50,13 +50,13 @@ spoil("wrprotect_without_flush", kvm_flush_remote_tlbs_memslot)(nothing)
 
 
 @spoil("no_topup", topup_mmu_memcache)
-def no_topup(_target: Function, _vm: Kvm) -> int:
+def no_topup(_target: KernelFunction, _vm: Kvm) -> int:
     """The cache is used as it is."""
     return 0
 
 
 @spoil("no_retry", mmu_notifier_retry)
-def no_retry(target: Function, vm: Kvm, mmu_seq: int) -> bool:
+def no_retry(target: KernelFunction, vm: Kvm, mmu_seq: int) -> bool:
     """What the check says is not heard."""
     target(vm, mmu_seq)
     return False
@@ -67,14 +67,14 @@ spoil("host_page_never_dirty", kvm_set_pfn_dirty)(nothing)
 
 @spoil("sequence_after_the_mmap_lock", read_mmu_seq, (abort_v5_15.kvm_s2_fault_get_vma_info,))
 @spoil("sequence_after_lookup", read_mmu_seq, READS_SEQUENCE)
-def read_no_sequence(_target: Function, _vm: Kvm) -> int:
+def read_no_sequence(_target: KernelFunction, _vm: Kvm) -> int:
     """The sequence is not read before the lookup."""
     return 0
 
 
 @spoil("sequence_after_the_mmap_lock", kvm_s2_fault_pin_pfn, (abort_v5_15.user_mem_abort,))
 def read_sequence_before_lookup(
-    target: Function, vm: Kvm, slot: MemorySlot, fault: Fault, info: VmaInfo
+    target: KernelFunction, vm: Kvm, slot: MemorySlot, fault: FaultDesc, info: VmaInfo
 ) -> int:
     """It is read when the mmap lock is dropped already, before the lookup."""
     info.mmu_seq = read_mmu_seq(vm)
@@ -84,7 +84,7 @@ def read_sequence_before_lookup(
 
 @spoil("sequence_after_lookup", kvm_s2_fault_pin_pfn)
 def read_sequence_after_lookup(
-    target: Function, vm: Kvm, slot: MemorySlot, fault: Fault, info: VmaInfo
+    target: KernelFunction, vm: Kvm, slot: MemorySlot, fault: FaultDesc, info: VmaInfo
 ) -> int:
     """It is read after it, so that what the lookup saw may be gone already."""
     ret: int = target(vm, slot, fault, info)
@@ -95,7 +95,7 @@ def read_sequence_after_lookup(
 
 @spoil("writable_in_readonly_slot", kvm_s2_fault_pin_pfn)
 def writable_in_readonly_slot(
-    target: Function, vm: Kvm, slot: MemorySlot, fault: Fault, info: VmaInfo
+    target: KernelFunction, vm: Kvm, slot: MemorySlot, fault: FaultDesc, info: VmaInfo
 ) -> int:
     """What the host may write, the guest may write."""
     ret: int = target(vm, slot, fault, info)
@@ -104,14 +104,14 @@ def writable_in_readonly_slot(
 
 
 @spoil("block_beyond_the_slot", fault_supports_stage2_huge_mapping)
-def block_beyond_the_slot(_target: Function, slot: MemorySlot, _ipa: int, _size: int) -> bool:
+def block_beyond_the_slot(_target: KernelFunction, slot: MemorySlot, _ipa: int, _size: int) -> bool:
     """A block may cover more than its slot."""
     return not slot.skewed
 
 
 @spoil("block_while_logging", kvm_s2_resolve_vma_size)
 def block_while_logging(
-    target: Function, vm: Kvm, slot: MemorySlot, ipa: int, _logging: bool
+    target: KernelFunction, vm: Kvm, slot: MemorySlot, ipa: int, _logging: bool
 ) -> tuple[int, bool]:
     """Logged memory is mapped by blocks, whose pages cannot be told apart."""
     resolved: tuple[int, bool] = target(vm, slot, ipa, False)
@@ -120,29 +120,31 @@ def block_while_logging(
 
 @spoil("executable_device", kvm_s2_fault_compute_prot)
 def executable_device(
-    target: Function, vm: Kvm, slot: MemorySlot, fault: Fault, info: VmaInfo
+    target: KernelFunction, vm: Kvm, slot: MemorySlot, fault: FaultDesc, info: VmaInfo
 ) -> int:
     """An instruction fetch from a device is mapped."""
     execute = fault.kind == EXECUTE and slot.backing is Backing.DEVICE
     if execute:
-        fault = Fault(fault.ipa, READ, fault.status, fault.level)
+        fault = FaultDesc(fault.ipa, READ, fault.status, fault.level)
     prot: int = target(vm, slot, fault, info)
     return prot | PROT_X if execute else prot
 
 
 @spoil("relax_at_the_wrong_level", abort_v5_10.relax_or_map)
 def relax_at_the_wrong_level(
-    target: Function, vm: Kvm, fault: Fault, ipa: int, address: int, size: int, prot: int
+    target: KernelFunction, vm: Kvm, fault: FaultDesc, ipa: int, address: int, size: int, prot: int
 ) -> int:
     """A permission fault relaxes, whatever size the leaf has."""
     if fault.status == PERMISSION:
-        fault = Fault(fault.ipa, fault.kind, fault.status, GRANULES.index(size))
+        fault = FaultDesc(fault.ipa, fault.kind, fault.status, GRANULES.index(size))
     ret: int = target(vm, fault, ipa, address, size, prot)
     return ret
 
 
 @spoil("unlock_before_tlbi", kvm_unmap_gfn_range, (kvm_mmu_notifier_invalidate_range_start,))
-def unmap_without_lock(target: Function, vm: Kvm, start: int, size: int, may_block: bool) -> None:
+def unmap_without_lock(
+    target: KernelFunction, vm: Kvm, start: int, size: int, may_block: bool
+) -> None:
     """mmu_lock is dropped before the range is unmapped and flushed."""
     kvm_mmu_unlock(vm)
     target(vm, start, size, may_block)

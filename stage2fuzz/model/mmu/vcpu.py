@@ -4,7 +4,7 @@ from stage2fuzz.case.scenario import MAX_FAULTS, Access, ipa_of
 from stage2fuzz.events import ACCESS, EAGAIN, FAULT, LIMIT_FAULTS, RESUME, WALK
 from stage2fuzz.model.machine.walker import translate
 from stage2fuzz.model.mmu.fault import kvm_handle_guest_abort
-from stage2fuzz.model.mmu.fault_desc import RESUME_GUEST, Fault
+from stage2fuzz.model.mmu.fault_desc import RESUME_GUEST, FaultDesc
 from stage2fuzz.model.mmu.kvm import Kvm
 
 
@@ -19,7 +19,7 @@ def vcpu_thread(vm: Kvm, accesses: tuple[Access, ...]) -> None:
                 vm.record((ACCESS, me, ipa, kind, address, number))
                 break
             vm.record((FAULT, me, ipa, kind, status, level))
-            ret = kvm_handle_guest_abort(vm, Fault(ipa, kind, status, level))
+            ret = kvm_handle_guest_abort(vm, FaultDesc(ipa, kind, status, level))
             outside = int(vm.slot_of(ipa) is None)
             vm.record((RESUME, me, ipa, kind, ret, outside))
             if ret not in (RESUME_GUEST, -EAGAIN):

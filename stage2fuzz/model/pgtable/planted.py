@@ -40,13 +40,13 @@ from stage2fuzz.model.pgtable.mapping import (
 from stage2fuzz.model.pgtable.permission_only import rewrite_leaf, set_valid_leaf
 from stage2fuzz.model.pgtable.unmapping import kvm_pgtable_stage2_unmap, stage2_unmap_walker
 from stage2fuzz.model.pgtable.walk import Walk, kvm_pgtable_walk
-from stage2fuzz.model.planted import Function, nothing, spoil
+from stage2fuzz.model.planted import KernelFunction, nothing, spoil
 
 spoil("relax_without_tlbi", kvm_tlb_flush_vmid_ipa, (kvm_pgtable_stage2_relax_perms,))(nothing)
 
 
 @spoil("relax_flushes_the_next_page", kvm_tlb_flush_vmid_ipa, (kvm_pgtable_stage2_relax_perms,))
-def relax_flushes_the_next_page(target: Function, vm: Vm, ipa: int, level: int) -> None:
+def relax_flushes_the_next_page(target: KernelFunction, vm: Vm, ipa: int, level: int) -> None:
     """The page after the one that was changed is flushed."""
     target(vm, ipa + PAGE_SIZE, level)
 
@@ -57,7 +57,7 @@ spoil("collapse_leaks_the_child", release_table, (stage2_map_walk_table_post,))(
 
 @spoil("no_break_on_remap", stage2_put_pte, (stage2_map_walk_leaf, stage2_map_walker_try_leaf))
 def put_without_break(
-    _target: Function, vm: Vm, ptep: int, _pte: int, _addr: int, _level: int
+    _target: KernelFunction, vm: Vm, ptep: int, _pte: int, _addr: int, _level: int
 ) -> None:
     """The old entry is not made invalid and not flushed before the new one is written."""
     vm.put_page(ptep)
@@ -65,7 +65,7 @@ def put_without_break(
 
 @spoil("no_break_on_remap", set_valid_leaf)
 def write_over_a_valid_leaf(
-    target: Function, vm: Vm, ptep: int, old: int, phys: int, attr: int, level: int
+    target: KernelFunction, vm: Vm, ptep: int, old: int, phys: int, attr: int, level: int
 ) -> bool:
     """The same in v5.10, which finds the valid leaf where it wants to write."""
     if not target(vm, ptep, old, phys, attr, level):
@@ -75,7 +75,7 @@ def write_over_a_valid_leaf(
 
 @spoil("count_kept_on_rewrite", stage2_put_pte, (stage2_map_walker_try_leaf,))
 def break_without_put(
-    _target: Function, vm: Vm, ptep: int, pte: int, addr: int, level: int
+    _target: KernelFunction, vm: Vm, ptep: int, pte: int, addr: int, level: int
 ) -> None:
     """The reference of the old entry is never dropped."""
     kvm_set_invalid_pte(vm, ptep, pte)
@@ -84,7 +84,14 @@ def break_without_put(
 
 @spoil("count_kept_on_rewrite", rewrite_leaf)
 def rewrite_without_put(
-    _target: Function, vm: Vm, ptep: int, old: int, addr: int, phys: int, attr: int, level: int
+    _target: KernelFunction,
+    vm: Vm,
+    ptep: int,
+    old: int,
+    addr: int,
+    phys: int,
+    attr: int,
+    level: int,
 ) -> None:
     """The same in v5.10."""
     if not set_valid_leaf(vm, ptep, old, phys, attr, level):
@@ -95,7 +102,7 @@ def rewrite_without_put(
 
 
 @spoil("count_dropped_twice", stage2_put_pte, (stage2_map_walker_try_leaf,))
-def put_twice(target: Function, vm: Vm, ptep: int, pte: int, addr: int, level: int) -> None:
+def put_twice(target: KernelFunction, vm: Vm, ptep: int, pte: int, addr: int, level: int) -> None:
     """One reference too many is dropped."""
     target(vm, ptep, pte, addr, level)
     vm.put_page(ptep)
@@ -103,7 +110,7 @@ def put_twice(target: Function, vm: Vm, ptep: int, pte: int, addr: int, level: i
 
 @spoil("count_dropped_twice", rewrite_leaf)
 def rewrite_after_a_put(
-    target: Function, vm: Vm, ptep: int, old: int, addr: int, phys: int, attr: int, level: int
+    target: KernelFunction, vm: Vm, ptep: int, old: int, addr: int, phys: int, attr: int, level: int
 ) -> None:
     """The same in v5.10."""
     if old & PTE_VALID:
@@ -112,7 +119,7 @@ def rewrite_after_a_put(
 
 
 @spoil("plain_table_link", kvm_set_table_pte)
-def plain_table_link(_target: Function, vm: Vm, ptep: int, child: int) -> None:
+def plain_table_link(_target: KernelFunction, vm: Vm, ptep: int, child: int) -> None:
     """The link is no store-release, so walkers may see it before the table's zeroes."""
     if vm.load(ptep) & PTE_VALID:
         vm.record((WARN, vm.current, 0, 0, 0, WARN_TABLE_OVER_VALID))
@@ -120,7 +127,7 @@ def plain_table_link(_target: Function, vm: Vm, ptep: int, child: int) -> None:
 
 
 @spoil("link_before_zeroing", kvm_mmu_memory_cache_alloc, (stage2_map_walk_leaf,))
-def alloc_without_zeroing(_target: Function, vm: Vm, cache: int) -> int:
+def alloc_without_zeroing(_target: KernelFunction, vm: Vm, cache: int) -> int:
     """The new table holds junk still."""
     if cache == NO_CACHE:
         return 0
@@ -129,7 +136,7 @@ def alloc_without_zeroing(_target: Function, vm: Vm, cache: int) -> int:
 
 
 @spoil("link_before_zeroing", kvm_set_table_pte, (stage2_map_walk_leaf,))
-def link_before_zeroing(target: Function, vm: Vm, ptep: int, child: int) -> None:
+def link_before_zeroing(target: KernelFunction, vm: Vm, ptep: int, child: int) -> None:
     """It is zeroed when it is linked already."""
     target(vm, ptep, child)
     vm.zero_page(child)
@@ -137,7 +144,7 @@ def link_before_zeroing(target: Function, vm: Vm, ptep: int, child: int) -> None
 
 @spoil("relax_drops_a_bit", stage2_update_leaf_attrs, (kvm_pgtable_stage2_relax_perms,))
 def relax_drops_a_bit(
-    target: Function, vm: Vm, addr: int, size: int, set_: int, clear: int
+    target: KernelFunction, vm: Vm, addr: int, size: int, set_: int, clear: int
 ) -> AttributeWalk:
     """Whoever gets execute permission loses write permission."""
     if clear & PTE_XN:
@@ -148,7 +155,7 @@ def relax_drops_a_bit(
 
 @spoil("wrprotect_skips_a_page", stage2_update_leaf_attrs, (kvm_pgtable_stage2_wrprotect,))
 def wrprotect_skips_a_page(
-    target: Function, vm: Vm, addr: int, size: int, set_: int, clear: int
+    target: KernelFunction, vm: Vm, addr: int, size: int, set_: int, clear: int
 ) -> AttributeWalk:
     """The last page of the range stays writable."""
     walk: AttributeWalk = target(vm, addr, size - PAGE_SIZE, set_, clear)
@@ -156,7 +163,7 @@ def wrprotect_skips_a_page(
 
 
 @spoil("unmap_skips_a_page", kvm_pgtable_walk, (kvm_pgtable_stage2_unmap,))
-def unmap_skips_a_page(target: Function, vm: Vm, walk: Walk) -> int:
+def unmap_skips_a_page(target: KernelFunction, vm: Vm, walk: Walk) -> int:
     """The first page of the range stays mapped."""
     walk.addr += PAGE_SIZE
     ret: int = target(vm, walk)
@@ -165,7 +172,7 @@ def unmap_skips_a_page(target: Function, vm: Vm, walk: Walk) -> int:
 
 @spoil("unmap_without_tlbi", stage2_put_pte, (stage2_unmap_walker,))
 def put_without_tlbi(
-    _target: Function, vm: Vm, ptep: int, pte: int, _addr: int, _level: int
+    _target: KernelFunction, vm: Vm, ptep: int, pte: int, _addr: int, _level: int
 ) -> None:
     """What is unmapped stays in the TLBs."""
     kvm_set_invalid_pte(vm, ptep, pte)
@@ -173,7 +180,9 @@ def put_without_tlbi(
 
 
 @spoil("free_before_flush", write_block, (stage2_map_walk_table_post,))
-def flush_after_the_frees(target: Function, vm: Vm, walk: MapWalk, ptep: int, level: int) -> int:
+def flush_after_the_frees(
+    target: KernelFunction, vm: Vm, walk: MapWalk, ptep: int, level: int
+) -> int:
     """A walk in flight still reads the tables that are freed."""
     kvm_tlb_flush_vmid(vm)
     ret: int = target(vm, walk, ptep, level)
@@ -181,7 +190,9 @@ def flush_after_the_frees(target: Function, vm: Vm, walk: MapWalk, ptep: int, le
 
 
 @spoil("collapse_flushes_by_ipa", stage2_map_walk_table_pre)
-def collapse_flushes_by_ipa(_target: Function, vm: Vm, walk: MapWalk, ptep: int, level: int) -> int:
+def collapse_flushes_by_ipa(
+    _target: KernelFunction, vm: Vm, walk: MapWalk, ptep: int, level: int
+) -> int:
     """One IPA is flushed where a whole table of leaves goes."""
     if walk.anchor or not kvm_block_mapping_supported(walk.addr, walk.end, walk.phys, level):
         return 0
@@ -193,7 +204,7 @@ def collapse_flushes_by_ipa(_target: Function, vm: Vm, walk: MapWalk, ptep: int,
 
 
 @spoil("hyp_rewrites_in_place", hyp_map_walker_try_leaf)
-def hyp_rewrites_in_place(_target: Function, vm: Vm, ptep: int, phys: int, prot: int) -> int:
+def hyp_rewrites_in_place(_target: KernelFunction, vm: Vm, ptep: int, phys: int, prot: int) -> int:
     """A valid hyp entry is replaced without a word."""
     attr = stage2_set_prot_attr(prot)
     vm.store(ptep, kvm_init_valid_leaf_pte(phys, attr, LAST_LEVEL), ORDER_RELEASE)

@@ -30,7 +30,7 @@ from stage2fuzz.model.machine.maintenance import invalidate_icache_guest_page
 from stage2fuzz.model.machine.tlb import NO_HINT, kvm_tlb_flush_vmid_ipa_nsh
 from stage2fuzz.model.machine.vm import Vm
 from stage2fuzz.model.pgtable_shared.entries import stage2_try_set_pte
-from stage2fuzz.model.pgtable_shared.walk import SharedWalk, Visit, Visitor, kvm_pgtable_walk
+from stage2fuzz.model.pgtable_shared.walk import SharedVisitor, SharedWalk, Visit, kvm_pgtable_walk
 
 
 class SharedAttributeWalk(SharedWalk):
@@ -39,7 +39,7 @@ class SharedAttributeWalk(SharedWalk):
     __slots__ = ("clear", "found", "level", "set")
 
     def __init__(
-        self, visit: Visitor, addr: int, size: int, set_: int, clear: int, flags: int
+        self, visit: SharedVisitor, addr: int, size: int, set_: int, clear: int, flags: int
     ) -> None:
         super().__init__(visit, addr, size, LEAF | flags)
         self.set = set_
@@ -111,7 +111,7 @@ class AgeWalk(SharedWalk):
 
     __slots__ = ("mkold", "young")
 
-    def __init__(self, visit: Visitor, addr: int, size: int, mkold: bool) -> None:
+    def __init__(self, visit: SharedVisitor, addr: int, size: int, mkold: bool) -> None:
         super().__init__(visit, addr, size, LEAF)
         self.mkold = mkold
         self.young = False

@@ -41,7 +41,7 @@ from stage2fuzz.model.pgtable.leaf import (
 )
 from stage2fuzz.model.pgtable_shared.entries import stage2_make_pte, stage2_try_break_pte
 from stage2fuzz.model.pgtable_shared.unmapping import kvm_pgtable_stage2_free_unlinked
-from stage2fuzz.model.pgtable_shared.walk import SharedWalk, Visit, Visitor, kvm_pgtable_walk
+from stage2fuzz.model.pgtable_shared.walk import SharedVisitor, SharedWalk, Visit, kvm_pgtable_walk
 
 
 class SharedMapWalk(SharedWalk):
@@ -51,7 +51,7 @@ class SharedMapWalk(SharedWalk):
 
     def __init__(
         self,
-        visit: Visitor,
+        visit: SharedVisitor,
         addr: int,
         size: int,
         phys: int,

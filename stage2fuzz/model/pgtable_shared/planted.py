@@ -29,7 +29,7 @@ from stage2fuzz.model.pgtable_shared.unmapping import (
     stage2_unmap_put_pte,
 )
 from stage2fuzz.model.pgtable_shared.walk import Visit
-from stage2fuzz.model.planted import Function, nothing, spoil, spoil_flags
+from stage2fuzz.model.planted import KernelFunction, nothing, spoil, spoil_flags
 
 spoil("relax_without_tlbi", kvm_tlb_flush_vmid_ipa_nsh, (kvm_pgtable_stage2_relax_perms,))(nothing)
 spoil_flags("refused_relax_without_tlbi", kvm_pgtable_stage2_relax_perms, lost_relax_flushes=False)
@@ -38,21 +38,21 @@ spoil("unmap_without_tlbi", kvm_tlb_flush_vmid_range, (kvm_pgtable_stage2_unmap,
 
 
 @spoil("plain_store_while_shared", stage2_try_set_pte)
-def plain_store_while_shared(_target: Function, vm: Vm, visit: Visit, new: int) -> bool:
+def plain_store_while_shared(_target: KernelFunction, vm: Vm, visit: Visit, new: int) -> bool:
     """What another walker wrote meanwhile is overwritten."""
     vm.store(visit.ptep, new)
     return True
 
 
 @spoil("plain_table_link", stage2_make_pte)
-def plain_table_link(_target: Function, vm: Vm, visit: Visit, new: int) -> None:
+def plain_table_link(_target: KernelFunction, vm: Vm, visit: Visit, new: int) -> None:
     """The new value is no store-release, so walkers may see it before the table's zeroes."""
     _take(vm, visit)
     vm.store(visit.ptep, new, ORDER_PLAIN)
 
 
 @spoil("locked_marker_stays", stage2_make_pte)
-def locked_marker_stays(_target: Function, vm: Vm, visit: Visit, _new: int) -> None:
+def locked_marker_stays(_target: KernelFunction, vm: Vm, visit: Visit, _new: int) -> None:
     """The entry is never released."""
     _take(vm, visit)
 
@@ -65,14 +65,16 @@ def _take(vm: Vm, visit: Visit) -> None:
 
 
 @spoil("child_freed_at_once", call_rcu, (stage2_map_walk_table_pre,))
-def child_freed_at_once(_target: Function, _vm: Vm, _page: int, free: Callable[[], None]) -> None:
+def child_freed_at_once(
+    _target: KernelFunction, _vm: Vm, _page: int, free: Callable[[], None]
+) -> None:
     """Walkers that are inside the table still read what is freed."""
     free()
 
 
 @spoil("deferred_free_frees_nothing", call_rcu, (stage2_map_walk_table_pre,))
 def deferred_free_frees_nothing(
-    _target: Function, vm: Vm, page: int, _free: Callable[[], None]
+    _target: KernelFunction, vm: Vm, page: int, _free: Callable[[], None]
 ) -> None:
     """The grace period ends, and nobody frees the table."""
     vm.record((FREE_DEFERRED, vm.current, page, 0, 0, 0))
@@ -80,7 +82,7 @@ def deferred_free_frees_nothing(
 
 @spoil("entry_below_a_table_unlinked", call_rcu, (stage2_map_walk_table_pre,))
 def entry_below_a_table_unlinked(
-    target: Function, vm: Vm, page: int, free: Callable[[], None]
+    target: KernelFunction, vm: Vm, page: int, free: Callable[[], None]
 ) -> None:
     """Whoever put a block in the place of a table goes on in that table."""
     vm.get_page(page)
@@ -90,7 +92,7 @@ def entry_below_a_table_unlinked(
 
 @spoil("relax_of_nothing_succeeds", stage2_attr_walker)
 def relax_of_nothing_succeeds(
-    target: Function, vm: Vm, walk: SharedAttributeWalk, visit: Visit, flag: int
+    target: KernelFunction, vm: Vm, walk: SharedAttributeWalk, visit: Visit, flag: int
 ) -> int:
     """Where there is no leaf any more, there is nothing to do."""
     ret: int = target(vm, walk, visit, flag) if visit.old & PTE_VALID else 0
@@ -99,7 +101,7 @@ def relax_of_nothing_succeeds(
 
 @spoil("wrprotect_of_nothing", stage2_update_leaf_attrs, (kvm_pgtable_stage2_wrprotect,))
 def wrprotect_of_nothing(
-    target: Function, vm: Vm, addr: int, _size: int, set_: int, clear: int, flags: int
+    target: KernelFunction, vm: Vm, addr: int, _size: int, set_: int, clear: int, flags: int
 ) -> tuple[int, SharedAttributeWalk]:
     """The range is empty."""
     walk: tuple[int, SharedAttributeWalk] = target(vm, addr, 0, set_, clear, flags)

@@ -33,7 +33,7 @@ class Visit:
         self.ptep, self.old, self.addr, self.level, self.shared = ptep, old, addr, level, shared
 
 
-Visitor = Callable[[Vm, Any, Visit, int], int]
+SharedVisitor = Callable[[Vm, Any, Visit, int], int]
 """(vm, walk, visit, flag) -> 0 or a negative errno."""
 
 
@@ -42,7 +42,7 @@ class SharedWalk:
 
     __slots__ = ("addr", "end", "flags", "start", "visit")
 
-    def __init__(self, visit: Visitor, addr: int, size: int, flags: int) -> None:
+    def __init__(self, visit: SharedVisitor, addr: int, size: int, flags: int) -> None:
         """[addr, addr + size) in whole pages."""
         self.start = self.addr = addr & PAGE_MASK
         self.end = self.start + (size + PAGE_SIZE - 1 & PAGE_MASK)

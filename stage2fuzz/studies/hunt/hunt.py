@@ -22,7 +22,7 @@ from stage2fuzz.kernel.adapter import rules_of
 from stage2fuzz.kernel.build import Library
 from stage2fuzz.session.intake import Intake
 from stage2fuzz.studies.hunt.ground import drawn, returning
-from stage2fuzz.studies.hunt.turn import Done, Found, Turn
+from stage2fuzz.studies.hunt.turn import FirstShowing, Turn, TurnResult
 from stage2fuzz.studies.hunt.turn_process import TurnProcess
 
 FIRST: Final = 500
@@ -36,7 +36,7 @@ SEED_STRIDE: Final = 1 << 32
 
 
 @dataclass(slots=True)
-class Shown:
+class SignatureTally:
     """A signature: who objects, how many judged runs showed it, the number of its finding."""
 
     oracle: str
@@ -46,7 +46,7 @@ class Shown:
 
 
 @dataclass(slots=True)
-class Totals:
+class HuntTotals:
     """What the hunt did so far."""
 
     runs: int = 0
@@ -64,7 +64,7 @@ class Totals:
     limits: dict[str, int] = field(default_factory=dict)
     """What there was too much of -> runs that this limit ended."""
 
-    def add(self, done: Done) -> None:
+    def add(self, done: TurnResult) -> None:
         """Count a turn."""
         self.runs += done.runs
         self.classes += done.classes
@@ -105,8 +105,8 @@ class Hunt:
         """``engine`` is the name that findings get; ``schedules`` and ``seconds`` are limits."""
         self.intake, self.engine, self._rules = intake, engine, rules_of(library.has)
         self._build = library.key
-        self.totals = Totals()
-        self.signatures: dict[str, Shown] = {}
+        self.totals = HuntTotals()
+        self.signatures: dict[str, SignatureTally] = {}
         self._seed, self._first_seed = seed, seed * SEED_STRIDE
         self._scenarios = returning()
         self._workers = [
@@ -117,7 +117,7 @@ class Hunt:
             )
             for job in range(jobs)
         ]
-        self._answers: SimpleQueue[tuple[Turn, Done]] = SimpleQueue()
+        self._answers: SimpleQueue[tuple[Turn, TurnResult]] = SimpleQueue()
         self._unwanted, self._failure = Event(), list[BaseException]()
         self._until = time.monotonic() + seconds
         self._thread = Thread(target=self._work, name="hunt")
@@ -207,17 +207,19 @@ class Hunt:
         if done.seen:
             self._answers.put((turn, done))
 
-    def _note(self, turn: Turn, done: Done) -> None:
+    def _note(self, turn: Turn, done: TurnResult) -> None:
         """Report what is new in a turn, and count what was seen."""
         for signature, found in done.found.items():
             if signature not in self.signatures:
                 violation = found.violation
-                shown = self.signatures[signature] = Shown(violation.oracle, violation.verdict)
+                shown = self.signatures[signature] = SignatureTally(
+                    violation.oracle, violation.verdict
+                )
                 shown.number = self._report(turn.scenario, found)
         for signature, times in done.seen.items():
             self.signatures[signature].times += times
 
-    def _report(self, scenario: Scenario, found: Found) -> int | None:
+    def _report(self, scenario: Scenario, found: FirstShowing) -> int | None:
         """The number of a finding that is recorded and confirmed."""
         if found.schedule is None:
             return self.intake.keep(Case(self.engine, scenario), found.violation)

@@ -15,10 +15,10 @@ from typing import Final
 from stage2fuzz.errors import InputError
 from stage2fuzz.kernel.adapter import rules_of
 from stage2fuzz.kernel.build import Library, build
-from stage2fuzz.kernel.faults import FAULTS, Fault
+from stage2fuzz.kernel.faults import FAULTS, PlantedFault
 from stage2fuzz.kernel.mutants import copy_tree, plant
 from stage2fuzz.kernel.proving_ground import PROVING_GROUND
-from stage2fuzz.studies.hunt.turn import Done, Turn
+from stage2fuzz.studies.hunt.turn import Turn, TurnResult
 from stage2fuzz.studies.hunt.turn_process import TurnProcess
 
 BATCH: Final = 1000
@@ -29,7 +29,7 @@ ROUNDS: Final = 8
 
 
 @dataclass(frozen=True, slots=True)
-class Result:
+class MutantResult:
     """What became of one fault."""
 
     fault: str
@@ -48,7 +48,7 @@ def run_mutants(
     names: Sequence[str] = (),
     jobs: int = 1,
     rounds: int = ROUNDS,
-) -> Iterator[Result]:
+) -> Iterator[MutantResult]:
     """Plant each fault (or those of ``names``) and look for it; ``jobs`` faults at once.
 
     A result a fault, in the catalogue's order; they depend on nothing but the tree.
@@ -66,22 +66,22 @@ def run_mutants(
             pool.shutdown(wait=True, cancel_futures=True)
 
 
-def try_fault(tree: Path, fault: Fault, known: frozenset[str], rounds: int) -> Result:
+def try_fault(tree: Path, fault: PlantedFault, known: frozenset[str], rounds: int) -> MutantResult:
     """Plant one fault in a copy of ``tree`` and look for a signature that is not ``known``."""
     with tempfile.TemporaryDirectory() as name:
         copy = Path(name) / "tree"
         copy_tree(tree, copy)
         if not plant(copy, fault):
-            return Result(fault.name, fault.what, planted=False)
+            return MutantResult(fault.name, fault.what, planted=False)
         schedules = 0
         for done in _batches(build(copy, Path(name) / "cache"), rounds):
             new = [found for signature, found in done.found.items() if signature not in known]
             if new:
                 first = min(new, key=lambda found: found.runs)
                 schedules += first.runs
-                return Result(fault.name, fault.what, first.violation.signature, schedules)
+                return MutantResult(fault.name, fault.what, first.violation.signature, schedules)
             schedules += done.runs
-        return Result(fault.name, fault.what, schedules=schedules)
+        return MutantResult(fault.name, fault.what, schedules=schedules)
 
 
 def budget(rounds: int = ROUNDS) -> int:
@@ -94,7 +94,7 @@ def baseline(library: Library, rounds: int) -> frozenset[str]:
     return frozenset(signature for done in _batches(library, rounds) for signature in done.found)
 
 
-def _batches(library: Library, rounds: int) -> Iterator[Done]:
+def _batches(library: Library, rounds: int) -> Iterator[TurnResult]:
     """Every scenario in turn, so that no fault waits long for the one that shows it."""
     rules = rules_of(library.has)
     with closing(TurnProcess(library.path)) as process:

@@ -14,7 +14,7 @@ from stage2fuzz.case.scenario import Scenario
 from stage2fuzz.case.text import format_case, parse
 from stage2fuzz.events import CRASH
 from stage2fuzz.fuzz.outbox import parse_violation, violation_record
-from stage2fuzz.kernel.abi import Told
+from stage2fuzz.kernel.abi import S2ExploreCounts
 from stage2fuzz.kernel.explore import explore
 from stage2fuzz.kernel.native import Native
 from stage2fuzz.oracles.judge import judge
@@ -47,7 +47,7 @@ class Turn:
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class FirstShowing:
     """The first run that showed a signature to the process that took the turn."""
 
     violation: Violation
@@ -58,7 +58,7 @@ class Found:
 
 
 @dataclass(slots=True)
-class Done:
+class TurnResult:
     """What a turn did."""
 
     runs: int = 0
@@ -75,7 +75,7 @@ class Done:
     """Signature -> judged runs that showed it."""
     limits: dict[str, int] = field(default_factory=dict)
     """What there was too much of -> runs that this limit ended."""
-    found: dict[str, Found] = field(default_factory=dict)
+    found: dict[str, FirstShowing] = field(default_factory=dict)
 
 
 class Wording:
@@ -122,13 +122,13 @@ class Wording:
             yield signatures, self._compiled.runs(number) - self._before.get(number, 0)
 
 
-def take(native: Native, turn: Turn, wording: Wording | None = None) -> Done:
+def take(native: Native, turn: Turn, wording: Wording | None = None) -> TurnResult:
     """Run a turn to its end: in the child.
 
     With the compiled oracles' ``wording`` only runs to which they object in a way that is new to
-    this process come here, and some to which nobody does; ``Done.found`` has only what is new.
+    this process come here, and some to which nobody does; ``TurnResult.found`` has what is new.
     """
-    told, done = Told(), Done()
+    told, done = S2ExploreCounts(), TurnResult()
     scenario = turn.scenario
     vcpus, threads = len(scenario.vcpus), scenario.threads
     if wording is not None:
@@ -140,7 +140,7 @@ def take(native: Native, turn: Turn, wording: Wording | None = None) -> Done:
         said = judge(kept.trace.events, turn.rules, vcpus, threads, lasso=kept.lasso)
         for violation in said:
             if violation.signature not in done.found:
-                found = Found(violation, kept.trace.schedule, told.runs)
+                found = FirstShowing(violation, kept.trace.schedule, told.runs)
                 done.found[violation.signature] = found
         if wording is None or not wording.note(said):
             _count_runs(done.seen, [violation.signature for violation in said], 1)
@@ -180,7 +180,7 @@ def parse_turn(question: Frame) -> Turn:
     return Turn(**question | {"scenario": scenario, "rules": rules})
 
 
-def to_answer(done: Done, scenario: Scenario) -> Frame:
+def to_answer(done: TurnResult, scenario: Scenario) -> Frame:
     """The outcome of a turn of ``scenario`` as it is sent; ``read_answer`` reads it."""
     found = [
         {
@@ -194,9 +194,9 @@ def to_answer(done: Done, scenario: Scenario) -> Frame:
     return told | {"found": found}
 
 
-def read_answer(answer: Frame) -> Done:
+def read_answer(answer: Frame) -> TurnResult:
     """A turn's outcome, distrusted. Raises ValueError, KeyError, TypeError or InputError."""
-    done = Done(crashed=answer["crashed"] is True)
+    done = TurnResult(crashed=answer["crashed"] is True)
     for name in COUNTED:
         setattr(done, name, count(answer[name]))
     done.limits = {str(name): count(times) for name, times in answer["limits"].items()}
@@ -204,6 +204,6 @@ def read_answer(answer: Frame) -> Done:
     for each in answer["found"]:
         violation = parse_violation(each["violation"], "turn")
         schedule = parse(each["case"], "turn").schedule
-        done.found[violation.signature] = Found(violation, schedule, count(each["runs"]))
+        done.found[violation.signature] = FirstShowing(violation, schedule, count(each["runs"]))
         done.seen.setdefault(violation.signature, 1)
     return done

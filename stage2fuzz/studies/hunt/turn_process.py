@@ -14,7 +14,7 @@ from stage2fuzz.oracles.native.build import library as compiled_judge
 from stage2fuzz.oracles.violation import Category, Violation
 from stage2fuzz.process.child import Child
 from stage2fuzz.process.end import DiedError, End
-from stage2fuzz.studies.hunt.turn import Done, Found, Turn, read_answer, to_question
+from stage2fuzz.studies.hunt.turn import FirstShowing, Turn, TurnResult, read_answer, to_question
 
 SERVER: Final = "stage2fuzz.studies.hunt.turn_server"
 TURN_SECONDS: Final = 300.0
@@ -43,7 +43,7 @@ class TurnProcess:
         self.turn = turn
         self._child.send(to_question(turn))
 
-    def answer(self) -> Done:
+    def answer(self) -> TurnResult:
         """What the turn did."""
         turn = self.turn
         assert turn is not None
@@ -65,7 +65,7 @@ class TurnProcess:
         self._running.close()
         os.close(self._place)
 
-    def _last_words(self, turn: Turn) -> Done:
+    def _last_words(self, turn: Turn) -> TurnResult:
         """What a turn did whose process is gone: the seed that was running is run alone.
 
         What the turn had seen before is lost. If the seed kills the new process too, there are no
@@ -77,12 +77,12 @@ class TurnProcess:
         done = self._answer(alone, ALONE_SECONDS)
         if isinstance(done, End):
             violation = _death(done, turn)
-            found = {violation.signature: Found(violation, None, 1)}
-            done = Done(crashed=True, seen={violation.signature: 1}, found=found)
+            found = {violation.signature: FirstShowing(violation, None, 1)}
+            done = TurnResult(crashed=True, seen={violation.signature: 1}, found=found)
         done.runs, done.died = max(1, seed - turn.seed + 1), True
         return done
 
-    def _answer(self, turn: Turn, seconds: float) -> Done | End:
+    def _answer(self, turn: Turn, seconds: float) -> TurnResult | End:
         """The child's answer, or how it ended instead."""
         try:
             done = read_answer(self._child.receive(to_question(turn), seconds))
