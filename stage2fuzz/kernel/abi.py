@@ -201,7 +201,7 @@ class S2SearchCounts(ctypes.Structure):
         for name in (
             *("configs", "steps", "again", "ends", "classes", "deadlocks", "limits", "cut"),
             *("cycles", "fair", "candidates", "cycle_from", "cycle_choices", "deepest"),
-            *("lasso", "ended", "forgotten", "done", "bytes"),
+            *("lasso", "ended", "forgotten", "done", "bytes", "kinds"),
         )
     )
     configs: int
@@ -236,6 +236,8 @@ class S2SearchCounts(ctypes.Structure):
     done: int
     """Millionths of the search, where each way on from a configuration counts the same."""
     bytes: int
+    kinds: int
+    """Kinds of events before which a thread could be preempted."""
 
 
 class SearchStop(IntEnum):
@@ -329,7 +331,7 @@ FUNCTIONS: Final[dict[str, tuple[CType, ...]]] = {
     "s2_coverage": (VOID, _pointer("s2_ranges")),
     "s2_search_begin": (
         I32,
-        Type("const struct s2_search *", _pointer("s2_search").ctype),
+        CType("const struct s2_search *", _pointer("s2_search").ctype),
         MEMORY_I64,
         I32,
     ),

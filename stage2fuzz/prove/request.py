@@ -88,15 +88,19 @@ class SearchPass:
 
 def read_pass(answer: Frame) -> SearchPass:
     """A search's outcome, distrusted. Raises ValueError, KeyError or TypeError."""
-    bounds = (answer["preemptions"], answer["faults"])
     return SearchPass(
         answer["loops"] is True,
-        *(None if bound is None else count(bound) for bound in bounds),
+        _bound(answer["preemptions"]),
+        _bound(answer["faults"]),
         answer["whole"] is True,
         str(answer["why"]),
         float(answer["seconds"]),
         {str(name): count(figure) for name, figure in answer["figures"].items()},
     )
+
+
+def _bound(number: object) -> int | None:
+    return None if number is None else count(number)
 
 
 @dataclass(slots=True)
@@ -130,7 +134,7 @@ class Proof:
         )
 
     @property
-    def verdict(self) -> Knowledge:
+    def knowledge(self) -> Knowledge:
         """What is known."""
         if self.found:
             return Knowledge.REFUTED

@@ -7,7 +7,7 @@ each search from the beginning: so a shallow fault is found and a bound is said,
 
 import itertools
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from typing import Final
 
 from stage2fuzz.case.case import Case
@@ -74,7 +74,7 @@ class Searcher:
             if not bounded.whole or not bounded.figures["cut"]:
                 return
 
-    def _search(self, bounds: SearchBounds, share: float) -> Iterator[Frame]:
+    def _search(self, bounds: SearchBounds, share: float) -> Generator[Frame, None, SearchPass]:
         """One search, for a share of the time that is left; its ``SearchPass`` at the end."""
         began, now = time.process_time(), time.monotonic()
         until = now + (self._until - now) * share
@@ -126,9 +126,7 @@ class Searcher:
 
     def _follow_cycles(self) -> Iterator[Frame]:
         """Run the shortest cycles a few times around, and see what the oracles say."""
-        self._cycles.sort(
-            key=lambda cycle: sum(points for part in cycle for _, points in part.runs)
-        )
+        self._cycles.sort(key=length)
         for before, around in self._cycles:
             schedule = Schedule(
                 before.runs + around.runs * AROUND, before.choices + around.choices * AROUND
@@ -149,9 +147,14 @@ class Searcher:
         return {"found": violation_record(violation), "case": format_case(case)}
 
 
+def length(cycle: tuple[Schedule, Schedule]) -> int:
+    """The points of a cycle and of the way to it."""
+    return sum(points for part in cycle for _, points in part.runs)
+
+
 def figures(told: S2SearchCounts) -> dict[str, int]:
     """What a search told, by name."""
-    return {name: getattr(told, name) for name, _ in told._fields_}
+    return {field[0]: getattr(told, field[0]) for field in told._fields_}
 
 
 assert FEW_FAULTS < MAX_FAULTS

@@ -54,7 +54,8 @@ static struct {
 	struct s2_search asked;
 	struct s2_search_counts told;
 	uint32_t next_index;
-	int depth, running;
+	int depth;
+	uint8_t stood_before[S2_KINDS];
 } search;
 
 static int is_open(const struct config *config)
@@ -235,6 +236,14 @@ static int arrive(struct frame *f, int status, int spent)
 	return push(key, status, spent) ? GO_ON : NO_ROOM;
 }
 
+/* A thread stands before an event of `kind`, where it can be preempted. */
+static void note_kind(int kind)
+{
+	S2_ASSERT((unsigned)kind < S2_KINDS, kind);
+	search.told.kinds += !search.stood_before[kind];
+	search.stood_before[kind] = 1;
+}
+
 /* One step from the newest frame. */
 static int advance(s2_judge judge)
 {
@@ -252,6 +261,7 @@ static int advance(s2_judge judge)
 		return GO_ON;
 	}
 	thread = f->ran = (int8_t)(f->is_choice ? s2_sched.current : way);
+	note_kind(s2_sched.thread[thread].pending_kind);
 	guard_progress();
 	status = step_external(way, 1);
 	search.told.steps++;
@@ -276,6 +286,7 @@ static int begin(const int64_t *pairs, int32_t count)
 	uint64_t key;
 
 	memset(&search.told, 0, sizeof(search.told));
+	memset(search.stood_before, 0, sizeof(search.stood_before));
 	search.next_index = 0;
 	search.depth = 0;
 	opened_count = 0;
@@ -291,7 +302,6 @@ static int begin(const int64_t *pairs, int32_t count)
 	end_words();
 	status = start_external();
 	begin_words();
-	search.running = 1;
 	if (status != S2_END_ASK)
 		return 0;
 	key = key_now(status);
@@ -349,7 +359,7 @@ S2_PUBLIC int32_t s2_search_go(int64_t steps, s2_judge judge, struct s2_search_c
 /* The search is over: the next runs are as all others. */
 S2_PUBLIC void s2_search_end(void)
 {
-	search.running = search.depth = 0;
+	search.depth = 0;
 	end_words();
 	reset_configs();
 	s2_refills = 0;
