@@ -319,6 +319,7 @@ FUNCTIONS: Final[dict[str, tuple[CType, ...]]] = {
     "s2_choices": (CType("const int32_t *", ctypes.c_void_p), COUNT),
     "s2_counts": (VOID, _pointer("s2_counts")),
     "s2_class": (U64,),
+    "s2_effect_class": (U64,),
     "s2_count_features": (VOID, FEATURES),
     "s2_watch": (VOID, PLACE),
     "s2_explore": (I32, U64, I64, U64, I64, JUDGE, _pointer("s2_explore_counts")),
