@@ -47,6 +47,11 @@ from stage2fuzz.service.orders import (
 
 LOG: Final = logging.getLogger("stage2fuzz.coordinator")
 TICK_SECONDS: Final = 0.5
+LONGEST_PAUSE: Final = 2.0
+"""Seconds between two ticks while nothing is to be announced: a tick costs as much as fifty
+schedules, and each slot has a second order waiting."""
+PAUSE_SHARE: Final = 0.2
+"""Of the time since something was announced: who has waited for long can wait a little longer."""
 ANNOUNCE_LIMIT: Final = 1000
 MAX_FAILURES: Final = 10
 """Orders that may fail for good one after the other before the campaign is paused."""
@@ -110,31 +115,37 @@ def run(
     service: str = "",
 ) -> None:
     """Tick every active campaign of ``service`` until ``stopped``; wait for a lost database."""
+    busy = time.monotonic()
     while not stopped():
         begun = time.monotonic()
         try:
             for number in campaigns.active(store.engine, service):
-                _step(store, number, send, lease)
+                if _step(store, number, send, lease):
+                    busy = begun
             show()
         except OutageError as error:
             LOG.warning("the database is away: %s", one_line(error))
-        time.sleep(max(0.05, TICK_SECONDS - (time.monotonic() - begun)))
+        pause = min(max(TICK_SECONDS, PAUSE_SHARE * (begun - busy)), LONGEST_PAUSE)
+        time.sleep(max(0.05, pause - (time.monotonic() - begun)))
 
 
-def _step(store: Store, number: int, send: Send, lease: float) -> None:
-    """Tick and announce one campaign; what goes wrong with it stops no other campaign.
+def _step(store: Store, number: int, send: Send, lease: float) -> bool:
+    """Tick and announce one campaign; whether there was something to announce.
+
+    What goes wrong with it stops no other campaign.
 
     Raises Trouble where the database is away. Anything else would come back at the next tick, so
     the campaign is paused and says why.
     """
     try:
         tick(store, number, lease)
-        announce(store, number, send, lease)
+        return announce(store, number, send, lease) > 0
     except OutageError:
         raise
     except Exception as error:
         LOG.exception("campaign %d is paused: its record can't be worked on", number)
         campaigns.set_aside(store.engine, number, f"the coordinator failed: {one_line(error)}")
+        return False
 
 
 def _merge_reports(store: Store, book: Books, tally: _Tally) -> dict[StreamKey, tuple[str, ...]]:

@@ -25,6 +25,7 @@ from stage2fuzz.fuzz.harness import Harness
 from stage2fuzz.fuzz.mutate import cross, mutate
 from stage2fuzz.fuzz_targets.restart import CONTINUED, Restart
 from stage2fuzz.places import CORPUS
+from stage2fuzz.process.phase import show_phase
 
 
 def main(target: str, engine: str = "model:v5.10") -> None:
@@ -32,8 +33,10 @@ def main(target: str, engine: str = "model:v5.10") -> None:
     ours, rest = _arguments(target, engine)
     try:
         harness = Harness(ours.engine, target, ours.outbox)
+        harness.shunned.update(_digests(ours.shun))
         Restart(harness, sys.argv[1:], ours.continued)
         harness.one_input(b"")
+        show_phase("seeds")
         seeds = [] if ours.no_seeds else seed_inputs(target)
     except InputError as error:
         sys.exit(_refuse(str(error)))
@@ -60,8 +63,17 @@ def _arguments(target: str, engine: str) -> tuple[argparse.Namespace, list[str]]
     parser.add_argument("--outbox", type=Path, help="folder for findings and statistics")
     parser.add_argument("--own-loop", action="store_true", help="fuzz without Atheris")
     parser.add_argument("--no-seeds", action="store_true", help="start from an empty corpus")
+    parser.add_argument("--shun", type=Path, help="file of SHA-256 digests of inputs not to run")
     parser.add_argument(CONTINUED, action="store_true", help=argparse.SUPPRESS)
     return parser.parse_known_args()
+
+
+def _digests(path: Path | None) -> list[str]:
+    try:
+        return [] if path is None else path.read_text().split()
+    except (OSError, ValueError) as error:
+        what = getattr(error, "strerror", None) or "is no text"
+        raise InputError(str(path), what, "a file of digests") from None
 
 
 def _refuse(line: str) -> int:
@@ -72,11 +84,17 @@ def _refuse(line: str) -> int:
 def _atheris(harness: Harness, seeds: list[bytes], rest: list[str]) -> None:
     import atheris  # noqa: PLC0415  (absent on arm64 and macOS)
 
+    fuzzing = False
+
     def one_input(data: bytes) -> None:
         harness.one_input(data)
-        harness.note_features()
+        harness.note_features(data)
 
     def mutator(data: bytes, limit: int, seed: int) -> bytes:
+        nonlocal fuzzing
+        if not fuzzing:  # libFuzzer has run the seeds
+            fuzzing = True
+            show_phase("fuzz")
         if seed & 3 == 0:
             room = limit - HEADER_BYTES
             return change_body(data, lambda body: bytes(atheris.Mutate(body, room)))
@@ -116,6 +134,11 @@ def _register(harness: Harness) -> None:
     spec = importlib.util.find_spec("atheris.core_with_libfuzzer")
     if spec is None or spec.origin is None:
         sys.exit(_refuse("atheris: its extension module is missing; --own-loop fuzzes without it"))
+    # libFuzzer asks for mutators when it is loaded, and Atheris would bring ours only later.
+    for name in ("custom_mutator", "custom_crossover"):
+        hook = importlib.util.find_spec(f"atheris.{name}")
+        if hook is not None and hook.origin is not None:
+            _ALIVE.append(ctypes.CDLL(hook.origin, ctypes.RTLD_GLOBAL))
     library = ctypes.CDLL(spec.origin)
     array = (ctypes.c_uint8 * COUNTERS).from_buffer(harness.counters)
     table = (ctypes.c_size_t * (2 * COUNTERS))(
@@ -147,6 +170,7 @@ def _own_loop(harness: Harness, seeds: list[bytes], rest: list[str]) -> None:
             folder = Path(argument)
             folder.mkdir(parents=True, exist_ok=True)
     kept = [path.read_bytes() for path in sorted(folder.iterdir())] if folder else []
+    show_phase("fuzz")
     loop = Greybox(harness, numbers["-seed"] or os.getpid(), folder)
     loop.fuzz([*seeds, *kept], numbers["-max_total_time"], numbers["-runs"])
     print(

@@ -5,8 +5,9 @@ a worker. What comes back is read from our own files only: the outbox, the corpu
 libFuzzer's artifacts; never from its log. Findings are recorded while it still runs.
 """
 
-import sys
-from collections.abc import Iterable
+import os
+from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from pathlib import Path
 from typing import Final
 
@@ -19,10 +20,12 @@ from stage2fuzz.findings.leases import MAX_INPUT_BYTES, MAX_INPUTS, Input
 from stage2fuzz.findings.outage import patiently
 from stage2fuzz.fuzz.outbox import Outbox, digest_of, files, killer, read_bounded
 from stage2fuzz.process.end import DiedError, End, How
+from stage2fuzz.process.forked import ForkServer
 from stage2fuzz.process.limits import Limits
-from stage2fuzz.process.wait import expect_room, last_words, run_confined
+from stage2fuzz.process.wait import expect_room, last_words
 from stage2fuzz.service.orders import MAX_SEEDS, FuzzOrder, FuzzResult
 from stage2fuzz.session.case_asker import CaseAsker
+from stage2fuzz.session.killers import killers
 from stage2fuzz.worker.job import LOG, Job
 
 GRACE_SECONDS: Final = 20.0
@@ -31,6 +34,13 @@ MEASURE_SECONDS: Final = 120.0
 INPUT_SECONDS: Final = 10
 """libFuzzer's limit of one input; a run is bounded to some milliseconds by the engine itself."""
 MEMORY_MEBIBYTES: Final = 1024
+IMPORTED: Final = (
+    "stage2fuzz.fuzz_targets.driver",
+    "stage2fuzz.model.engine",
+    "stage2fuzz.kernel.opener",
+    "atheris",
+)
+"""What fuzz targets import: our own code and Atheris, and nothing of a tree."""
 
 
 def fuzz(job: Job, order: FuzzOrder) -> None:
@@ -39,7 +49,7 @@ def fuzz(job: Job, order: FuzzOrder) -> None:
     outbox = Outbox(job.folder / "outbox", order.engine)
     end, found = run_target(job, order, outbox)
     died = report_killers(job, order, outbox, end)
-    inputs = new_inputs(job, order, old)
+    inputs = new_inputs(job, order, outbox, old)
     done = outbox.statistics()
     result = FuzzResult(done.schedules, done.seconds, found, len(inputs), str(end.how), died)
     job.commit(result, inputs)
@@ -75,19 +85,26 @@ def run_target(job: Job, order: FuzzOrder, outbox: Outbox) -> tuple[End, int]:
 
     seconds = order.seconds + GRACE_SECONDS
     limits = Limits(cpu=2 * int(seconds) + 10)
-    end = run_confined(program(job, order), job.folder, limits, seconds, beat)
+    script, arguments = program(job, order)
+    server = fork_server(os.getpid())
+    end = server.run(script, arguments, job.folder, limits, seconds, beat)
     beat()
     return end, found
 
 
-def program(job: Job, order: FuzzOrder) -> tuple[str, ...]:
-    """The command line of the fuzz target. Raises InputError where there is no such target."""
+@lru_cache(maxsize=1)
+def fork_server(process: int) -> ForkServer:
+    """The fork server of ``process``, which is this one: it must not be shared over a fork."""
+    LOG.info("process %d has a fork server", process)
+    return ForkServer(IMPORTED)
+
+
+def program(job: Job, order: FuzzOrder) -> tuple[Path, tuple[str, ...]]:
+    """The fuzz target and its arguments. Raises InputError where there is no such target."""
     script = job.settings.targets / f"{order.target}.py"
     if not script.is_file():
         raise InputError(order.target, "there is no such fuzz target", "a script of fuzz_targets")
-    return (
-        sys.executable,
-        str(script),
+    return script, (
         f"--engine={order.engine}",
         "--outbox=outbox",
         f"-max_total_time={order.seconds}",
@@ -105,13 +122,16 @@ def report_killers(job: Job, order: FuzzOrder, outbox: Outbox, end: End) -> tupl
 
     Raises DiedError for one that died of no input, NoRoomError where a full disk explains it.
     """
-    fatal = outbox.killers(job.folder / "artifacts", end.code)[:MAX_SEEDS]
+    words = last_words(job.folder / "log")
+    with CaseAsker(job.folder, beat=job.beat) as asker:
+        artifacts = job.folder / "artifacts"
+        fatal = killers(outbox, artifacts, end, asker, order.engine, order.target)[:MAX_SEEDS]
     for how, data in fatal:
         report_killer(job, order.engine, order.target, data, how)
     if end.how is not How.OK and not fatal:
         expect_room(job.folder)
         if end.how is How.CRASH:
-            raise DiedError(f"{order.target}, no input", end, last_words(job.folder / "log"))
+            raise DiedError(f"{order.target}, no input", end, words)
     return tuple(digest_of(data) for _how, data in fatal)
 
 
@@ -120,18 +140,22 @@ def report_killer(job: Job, engine: str, target: str, data: bytes, how: str) -> 
     return job.report(decode(data, engine, profile_named(target)), killer(how, target), "")
 
 
-def new_inputs(job: Job, order: FuzzOrder, old: set[str]) -> list[Input]:
-    """What the target added to its corpus and the campaign has not covered yet, the small first."""
+def new_inputs(job: Job, order: FuzzOrder, outbox: Outbox, old: set[str]) -> list[Input]:
+    """What the target added to its corpus and the campaign has not covered yet, the small first.
+
+    What the target claims of its inputs decides which are worth being measured, and no more.
+    """
     fresh = [path for path in files(job.folder / "corpus") if path.name not in old]
     read = ((path, read_bounded(path, MAX_INPUT_BYTES)) for path in fresh)
     datas = {path: data for path, data in read if data is not None}
+    covered = patiently(
+        lambda: leases.covered(job.store.engine, job.held, order.engine, order.target)
+    )
+    datas = worth_measuring(datas, outbox.claims(), covered)
     small_first = sorted(datas, key=lambda path: (len(datas[path]), path.name))[:MAX_INPUTS]
     if not small_first:
         return []
     measured = measure(job, order.engine, order.target, small_first)
-    covered = patiently(
-        lambda: leases.covered(job.store.engine, job.held, order.engine, order.target)
-    )
     inputs = []
     for path, features in measured.items():
         if not features <= covered:
@@ -141,13 +165,25 @@ def new_inputs(job: Job, order: FuzzOrder, old: set[str]) -> list[Input]:
     return inputs
 
 
+def worth_measuring(
+    datas: Mapping[Path, bytes],
+    claims: Mapping[str, frozenset[int]] | None,
+    covered: frozenset[int],
+) -> dict[Path, bytes]:
+    """The inputs that claim a feature that the campaign has not seen; all where none claims."""
+    if claims is None:
+        return dict(datas)
+    worth = {digest for digest, features in claims.items() if not features <= covered}
+    return {path: data for path, data in datas.items() if digest_of(data) in worth}
+
+
 def measure(
     job: Job, engine: str, target: str, paths: Iterable[Path]
 ) -> dict[Path, frozenset[int]]:
     """The features of inputs by a confined process; those that kill it are recorded instead."""
     with CaseAsker(job.folder, beat=job.beat) as asker:
-        measured, killers = asker.features(engine, target, list(paths), MEASURE_SECONDS)
-    for path, end in sorted(killers.items()):
+        measured, fatal = asker.features(engine, target, list(paths), MEASURE_SECONDS)
+    for path, end in sorted(fatal.items()):
         data = read_bounded(path, MAX_INPUT_BYTES)
         if data is not None:
             report_killer(job, engine, target, data, str(end.how))

@@ -14,7 +14,9 @@ from stage2fuzz.findings.states import ENDED, CampaignState
 from stage2fuzz.findings.store import Store
 from stage2fuzz.service.local import running
 
-REFRESH_SECONDS: Final = 0.5
+REFRESH_SECONDS: Final = 1.0
+QUIET_SECONDS: Final = 2.0
+"""Between two looks where nobody watches: each costs as much as some thirty schedules."""
 
 
 class Interruption(Exception):  # noqa: N818 - it is no error
@@ -51,7 +53,7 @@ def watch(store: Store, number: int, check: Callable[[], None], quiet: bool) -> 
                 return figures
             progress.update(line(figures), done(figures))
             check()
-            time.sleep(REFRESH_SECONDS)
+            time.sleep(QUIET_SECONDS if quiet else REFRESH_SECONDS)
 
 
 def _interrupt() -> NoReturn:

@@ -22,7 +22,7 @@ from stage2fuzz.cli.progress import ProgressLine
 from stage2fuzz.engine import engine_of
 from stage2fuzz.errors import InputError
 from stage2fuzz.fuzz.outbox import write_whole
-from stage2fuzz.process.guard import Pulse
+from stage2fuzz.process.life import alive
 from stage2fuzz.studies.compare import EngineDifference, compare
 
 MAX_SECONDS = 24 * 3600
@@ -54,10 +54,9 @@ def compare_engines(
     arguments = [f"--engine={name}" for name in pair] + [f"--seconds={seconds}", f"--seed={seed}"]
     arguments += [] if output is None else [f"--output={output}"]
     arguments += ["--json"] * as_json + [str(path) for path in cases or ()]
-    run_guarded("compare", pair, ["compare", *arguments])
+    run_guarded("compare", pair, ["compare", *arguments], quiet=as_json)
     for name in pair:
         engine_of(name)
-    pulse = Pulse()
     found: dict[str, list[EngineDifference]] = {}
     total = 0
     begun = time.monotonic()
@@ -65,7 +64,7 @@ def compare_engines(
         work = _of_cases(cases, seed) if cases else _random(pair[0], seconds, seed)
         for scenario, number in work:
             difference = compare(*pair, scenario, number)
-            pulse.beat()
+            alive()
             total += 1
             if difference is not None:
                 found.setdefault(_group(difference), []).append(difference)

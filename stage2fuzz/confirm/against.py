@@ -1,11 +1,13 @@
 """Is our model of the host true? Random sequential cases on compiled code and on a real kernel.
 
-One machine boots once and runs many cases. What must agree is what user space sees: how each access
+One machine boots once and runs many cases, some of which are sent ahead, so that neither side waits
+for the other. What must agree is what user space sees: how each access
 ended, the faults it took (kind, reason, level), what each operation returned, each dirty log, and
 whether the kernel warned. The first difference of a case is kept.
 """
 
 import time
+from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,8 +25,15 @@ from stage2fuzz.confirm.plan import items_of
 from stage2fuzz.errors import InputError
 from stage2fuzz.events import Event
 from stage2fuzz.run import run
+from stage2fuzz.schedule.base import Schedule
 
 THREADS: Final = 4
+BATCH: Final = 8
+"""Cases that are sent before the first of them is read; the console holds some 64 KiB."""
+MACHINES: Final = 5
+"""Machines that may die before it is no case's fault any more."""
+QUICK: Final = "rcupdate.rcu_expedited=1"
+"""Nobody is held here, so that no grace period need be waited for."""
 RETURNING: Final = frozenset(
     (Op.LOG_ENABLE, Op.LOG_DISABLE, Op.LOG_GET, Op.LOG_CLEAR, Op.SLOT_DELETE)
 )
@@ -40,6 +49,9 @@ class HostDifference:
     topic: str
     engine: str
     kernel: str
+
+
+MACHINE: Final = "the machine"
 
 
 @dataclass(slots=True)
@@ -62,38 +74,83 @@ def against(
 ) -> RealComparison:
     """Run cases from ``seed`` on for so long; ``found`` gets each difference."""
     done = RealComparison()
-    with VirtualMachine(image, THREADS + 1) as machine:
-        done.release = machine.release
-        end = time.monotonic() + seconds
-        while time.monotonic() < end:
-            scenario, schedule = draw(seed, THREADS)
-            try:
-                lines = _on(machine, scenario, [thread for thread, _points in schedule.runs])
-            except MachineError as error:
-                raise InputError(str(image), f"seed {seed}: {error}") from None
-            seen = observe(lines)
-            if all(
-                seen.huge.get(number, 0) >= slot.pages * 4 - 2048 * slot.skewed
-                for number, slot in enumerate(scenario.slots)
-                if slot.backing is Backing.PMD
-            ):
-                done.cases += 1
-                outcome = run(Case(engine, scenario, schedule))
-                said = of_engine(scenario, outcome.events)
-                difference = _first(seed, outcome.case, said, of_kernel(scenario, seen))
+    end = time.monotonic() + seconds
+    died = 0
+    while time.monotonic() < end:
+        with VirtualMachine(image, THREADS + 1, options=QUICK) as machine:
+            done.release = machine.release
+            for number, usable, difference in _compared(machine, engine, seed, end):
+                seed = number + 1
+                done.cases += usable
+                done.skipped += not usable
                 if difference is not None:
+                    died += difference.topic == MACHINE
                     found(difference)
-            else:
-                done.skipped += 1
-            seed += 1
-            progress(done)
+                progress(done)
+        if died >= MACHINES:
+            raise InputError(str(image), f"{died} machines died, the last in seed {seed - 1}")
     return done
 
 
-def _on(machine: VirtualMachine, scenario: Scenario, order: list[int]) -> list[str]:
+@dataclass(frozen=True, slots=True)
+class _SentCase:
+    """A case whose orders the machine has."""
+
+    seed: int
+    scenario: Scenario
+    schedule: Schedule
+    lines: tuple[str, ...]
+
+
+def _compared(
+    machine: VirtualMachine, engine: str, seed: int, end: float
+) -> Iterator[tuple[int, bool, HostDifference | None]]:
+    """Cases from ``seed`` on, until the time is over or the machine dies.
+
+    Of each its seed, whether the machine had the huge pages it wants, and its difference.
+    """
+    waiting: deque[_SentCase] = deque()
+    while waiting or time.monotonic() < end:
+        while len(waiting) < BATCH and time.monotonic() < end:
+            case = _case(seed)
+            machine.send(*case.lines)
+            waiting.append(case)
+            seed += 1
+        if not waiting:
+            return
+        case = waiting.popleft()
+        outcome = run(Case(engine, case.scenario, case.schedule))
+        try:
+            answers = [line for sent in case.lines for line in machine.answers(sent.split()[0])]
+        except MachineError as error:
+            died = HostDifference(case.seed, outcome.case, MACHINE, "goes on", str(error))
+            yield case.seed, True, died
+            return
+        seen = observe(answers)
+        if not _has_huge_pages(case.scenario, seen):
+            yield case.seed, False, None
+            continue
+        said = of_engine(case.scenario, outcome.events)
+        kernel = of_kernel(case.scenario, seen)
+        yield case.seed, True, _first(case.seed, outcome.case, said, kernel)
+
+
+def _has_huge_pages(scenario: Scenario, seen: Observation) -> bool:
+    return all(
+        seen.huge.get(number, 0) >= slot.pages * 4 - 2048 * slot.skewed
+        for number, slot in enumerate(scenario.slots)
+        if slot.backing is Backing.PMD
+    )
+
+
+def _case(seed: int) -> _SentCase:
     """All items of each thread in turn, and the log at the end."""
-    alone = " ".join(str(thread) for thread in order for _ in range(items_of(scenario, thread)))
-    return machine.order(*orders(scenario), f"alone {alone}", "dirty", "drop")
+    scenario, schedule = draw(seed, THREADS)
+    alone = " ".join(
+        str(thread) for thread, _points in schedule.runs for _ in range(items_of(scenario, thread))
+    )
+    lines = ("sparse", *orders(scenario), f"alone {alone}", "dirty", "drop")
+    return _SentCase(seed, scenario, schedule, lines)
 
 
 def _first(

@@ -21,10 +21,14 @@ class Anchor(StrEnum):
     """Before an access or a host operation, in user space; after the last one: all is done."""
     FAULT = "fault"
     """The fault was taken; the memslot has not been looked up yet."""
+    SAMPLE = "sample"
+    """The notifier's sequence is about to be sampled; a statement, so only by source line."""
     LOOK_UP = "look-up"
     """Slot and sequence were read; the host page is about to be looked up."""
     LOOKED_UP = "looked up"
     """The host page was looked up; mmu_lock has not been taken yet."""
+    LOCK = "lock"
+    """A fault is about to take mmu_lock; a statement, so only by source line."""
     RESUME = "resume"
     """The fault was handled; the guest is about to be re-entered."""
     PUBLISHED = "published"
@@ -66,6 +70,9 @@ FUNCTIONS: Final[dict[Anchor, tuple[str, ...]]] = {
 RETURNS: Final = {Anchor.RESUME: Anchor.FAULT, Anchor.LOOKED_UP: Anchor.LOOK_UP}
 """Anchors that are where another one's function returns to."""
 
+STATEMENTS: Final = frozenset((Anchor.SAMPLE, Anchor.LOCK))
+"""Anchors of a kernel whose source lines are known; see lines.py."""
+
 _CALLS: Final = {
     ev.CALL_MAP: Anchor.MAP,
     ev.CALL_RELAX: Anchor.RELAX,
@@ -94,6 +101,10 @@ def anchor_before(event: Event) -> Anchor | None:
         return Anchor.FAULT
     if kind == ev.PIN:
         return Anchor.LOOK_UP
+    if kind == ev.SEQ_READ:
+        return Anchor.SAMPLE
+    if kind == ev.LOCK and event[2] == ev.LOCK_MMU:
+        return Anchor.LOCK
     if kind == ev.CALL:
         return _CALLS.get(aux & ev.CALL_CODE)
     if kind == ev.TLBI and aux & ev.TLBI_BROADCAST:

@@ -11,6 +11,8 @@ from typing import Final, Protocol
 from stage2fuzz.confirm.anchors import RETURNS, Anchor
 from stage2fuzz.confirm.gdbstub import LINK, PC, Stub, StubError
 
+BRANCH_WITH_LINK: Final = 0x25
+"""The top six bits of BL."""
 HOLD: Final = 20.0
 """Seconds a thread may take to an anchor; a processor that is held may be waited for in vain."""
 
@@ -47,9 +49,13 @@ class Driver(Protocol):
 class StubDriver:
     """Through a gdbstub: breakpoints stop the machine, ``vCont`` leaves the held ones behind."""
 
-    def __init__(self, stub: Stub, addresses: Mapping[Anchor, int], threads: int) -> None:
-        """Thread ``i`` of the case runs on processor ``i + 1``; processor 0 is never held."""
-        self._stub, self._addresses, self._threads = stub, dict(addresses), threads
+    def __init__(self, stub: Stub, addresses: Mapping[Anchor, Sequence[int]], threads: int) -> None:
+        """Thread ``i`` of the case runs on processor ``i + 1``; processor 0 is never held.
+
+        An anchor may be at several addresses: a statement that the compiler doubled.
+        """
+        self._stub, self._threads = stub, threads
+        self._addresses = {anchor: tuple(where) for anchor, where in addresses.items()}
         self._armed: set[int] = set()
         stub.interrupt()
         self._processors = stub.processors()
@@ -60,7 +66,7 @@ class StubDriver:
         They are the same as long as the machine runs, so only what is not known yet is looked for.
         """
         entries = {
-            self._addresses[entry]: back
+            self._addresses[entry][0]: back
             for back, entry in RETURNS.items()
             if back not in self._addresses
         }
@@ -73,15 +79,26 @@ class StubDriver:
             except StubError:  # a stop that QEMU did not tell of: the next machine may show it
                 self._stub.interrupt()
                 break
-            back = entries.pop(self._stub.register(where, PC), None)
-            if back is not None:
-                self._addresses[back] = self._stub.register(where, LINK)
+            at, link = self._stub.register(where, PC), self._stub.register(where, LINK)
+            if at in entries and self._calls(where, link - 4, at):
+                self._addresses[entries.pop(at)] = (link,)
             self._pass(where)
             if entries:
                 self._stub.resume(self._processors)
         if self._armed:
             self._arm(set())
             self._stub.resume(self._processors)
+
+    def _calls(self, processor: str, address: int, function: int) -> bool:
+        """Whether the instruction there may have called it: a BL names whom it calls.
+
+        Under load QEMU has told of a stop whose registers were another's.
+        """
+        word = int.from_bytes(self._stub.memory(processor, address, 4), "little")
+        if word >> 26 != BRANCH_WITH_LINK:
+            return True
+        distance = (word & 0x3FFFFFF ^ 0x2000000) - 0x2000000
+        return address + 4 * distance == function
 
     def let_run(self) -> None:
         """Resume all processors, which the driver stopped when it was made."""
@@ -90,7 +107,7 @@ class StubDriver:
     def begin(self, start: Callable[[], None]) -> None:
         """See ``Driver``."""
         self._stub.interrupt()
-        self._arm({self._addresses[Anchor.ITEM]})
+        self._arm(set(self._addresses[Anchor.ITEM]))
         waiting = {self._of(thread) for thread in range(self._threads)}
         running = list(self._processors)
         self._stub.resume(running)
@@ -123,7 +140,7 @@ class StubDriver:
         unknown = [anchor for anchor in anchors if anchor not in self._addresses]
         if unknown:
             raise NotReachedError(f"where {unknown[0]} is could not be learnt")
-        places = {self._addresses[anchor]: anchor for anchor in anchors}
+        places = {at: anchor for anchor in anchors for at in self._addresses[anchor]}
         self._arm(set(places))
         mine = self._of(thread)
         held = {self._of(each) for each in range(self._threads)} - {mine}

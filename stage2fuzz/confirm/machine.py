@@ -117,16 +117,13 @@ class VirtualMachine:
 
     def order(self, *lines: str, patience: float = ORDER) -> list[str]:
         """Give orders one after another; all lines of their answers."""
-        told: list[str] = []
-        for line in lines:
-            self.send(line)
-            told += self.answers(line.split()[0], patience)
-        return told
+        self.send(*lines)
+        return [told for line in lines for told in self.answers(line.split()[0], patience)]
 
-    def send(self, line: str) -> None:
-        """Give an order without waiting for its answer."""
+    def send(self, *lines: str) -> None:
+        """Give orders without waiting for their answers."""
         try:
-            self._console.sendall(line.encode() + b"\n")
+            self._console.sendall("".join(f"{line}\n" for line in lines).encode())
         except OSError:
             raise MachineError(self._last_words("the machine is gone")) from None
 

@@ -6,14 +6,14 @@ has as few switches as that allows, none of them inside a lock that need not be 
 be kept, because two blocks would have to come before one another, is counted and said.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
 from stage2fuzz import events as ev
 from stage2fuzz.arch import TRANSLATION
 from stage2fuzz.case.scenario import HostOp, Op, Scenario
-from stage2fuzz.confirm.anchors import Anchor, anchor_after, anchor_before
+from stage2fuzz.confirm.anchors import STATEMENTS, Anchor, anchor_after, anchor_before
 from stage2fuzz.events import Event
 
 _READS: Final = frozenset((ev.LOAD, ev.WALK))
@@ -73,9 +73,17 @@ class _Block:
     """Locks held where it starts."""
 
 
-def make_plan(scenario: Scenario, events: Sequence[Event]) -> Plan:
-    """The plan of a run that was executed: its events, in their total order."""
-    blocks = _cut(scenario, events)
+def make_plan(
+    scenario: Scenario, events: Sequence[Event], statements: Collection[Anchor] = ()
+) -> Plan:
+    """The plan of a run that was executed: its events, in their total order.
+
+    ``statements`` are the anchors by source line that the kernel has beside its functions. Where
+    a lock is one, a thread is held there and not where its look-up returned to, which must be
+    learnt on each machine anew.
+    """
+    without = STATEMENTS - set(statements)
+    blocks = _cut(scenario, events, without or {Anchor.LOOKED_UP})
     _order(blocks, events)
     sequence, lost = _sort(blocks)
     _leave_locks(sequence, blocks)
@@ -112,8 +120,9 @@ def items_of(scenario: Scenario, thread: int) -> int:
     return len(scenario.vcpus[thread] if thread < vcpus else scenario.hosts[thread - vcpus])
 
 
-def _cut(scenario: Scenario, events: Sequence[Event]) -> list[_Block]:
-    """The blocks, in the order of their first events."""
+def _cut(scenario: Scenario, events: Sequence[Event], without: Collection[Anchor]) -> list[_Block]:
+    """The blocks, in the order of their first events; ``without`` these anchors."""
+    vcpus = len(scenario.vcpus)
     blocks: list[_Block] = []
     current: dict[int, _Block] = {}
     item = dict.fromkeys(range(scenario.threads), -1)
@@ -136,7 +145,7 @@ def _cut(scenario: Scenario, events: Sequence[Event]) -> list[_Block]:
             blocks.append(current[thread])
         here = pending.pop(thread, None)
         for anchor in (here, anchor_before(event)):
-            if anchor is None:
+            if anchor is None or anchor in without or (anchor in STATEMENTS and thread >= vcpus):
                 continue
             counts[thread, anchor] += 1
             if current[thread].events:

@@ -6,13 +6,15 @@ from enum import StrEnum
 from pathlib import Path
 
 from stage2fuzz.case.scenario import Backing, Scenario
-from stage2fuzz.confirm.anchors import RETURNS, resolve
+from stage2fuzz.confirm.anchors import RETURNS, Anchor, resolve
 from stage2fuzz.confirm.driver import StubDriver
 from stage2fuzz.confirm.force import PlanProgress, force
 from stage2fuzz.confirm.gdbstub import StubError
+from stage2fuzz.confirm.lines import SourceLines, offset_of
 from stage2fuzz.confirm.machine import MachineError, VirtualMachine
 from stage2fuzz.confirm.observe import Observation, observe
 from stage2fuzz.confirm.orders import orders
+from stage2fuzz.confirm.plan import Plan, make_plan
 from stage2fuzz.confirm.rules import LOG_FIRST, RULES
 from stage2fuzz.confirm.subject import Subject
 from stage2fuzz.confirm.symbols import Symbols
@@ -52,6 +54,8 @@ class Confirmation:
 
     image: Path
     release: str
+    plan: Plan
+    """What the runs were to follow, by the anchors of this kernel."""
     runs: list[ForcedRun] = field(default_factory=list)
     serial: ForcedRun | None = None
     """The same accesses and operations one after another: what needs no race."""
@@ -98,14 +102,21 @@ def confirm_on(
     machine: VirtualMachine, image: Path, subject: Subject, times: int, progress: ProgressSink
 ) -> Confirmation:
     """The same on a machine that runs already."""
-    done = Confirmation(image, machine.release)
     symbols = Symbols(image, machine)
     progress(f"{machine.release} is up, reading its symbols")
-    addresses = resolve(symbols.addresses(), str(image))
-    missing = subject.plan.anchors - set(addresses) - set(RETURNS)
+    known = symbols.addresses()
+    lines = SourceLines.beside(image)
+    above = offset_of(lines, known)
+    addresses: dict[Anchor, list[int]] = {
+        anchor: [address] for anchor, address in resolve(known, str(image)).items()
+    }
+    addresses |= {a: [at + above for at in where] for a, where in lines.anchors().items()}
+    plan = make_plan(subject.case.scenario, subject.events, addresses)
+    missing = plan.anchors - set(addresses) - set(RETURNS)
     if missing:
         names = ", ".join(sorted(missing))
         raise InputError(str(image), f"lacks what the schedule is held at: {names}")
+    done = Confirmation(image, machine.release, plan)
     driver = StubDriver(machine.stub, addresses, subject.case.scenario.threads)
     driver.let_run()
     log_first = not set(subject.rules) - LOG_FIRST
@@ -114,9 +125,10 @@ def confirm_on(
     needs_race = [rule for rule in subject.rules if rule not in done.serial.shown]
     for number in range(times):
         progress(f"{machine.release}: run {number + 1} of {times}")
-        done.runs.append(_forced(machine, driver, subject, needs_race, log_first))
+        done.runs.append(_forced(machine, driver, subject, plan, needs_race, log_first))
     wanted = {a for run in done.runs for held in run.forced.held for a in held.stack}
     done.names = symbols.names(sorted(wanted))
+    done.names |= {at: name for at in wanted if (name := lines.place(at - above))}
     return done
 
 
@@ -134,11 +146,12 @@ def _forced(
     machine: VirtualMachine,
     driver: StubDriver,
     subject: Subject,
+    plan: Plan,
     rules: Sequence[str],
     log_first: bool,
 ) -> ForcedRun:
     """One forced run; ``rules`` are those that the control did not show."""
-    scenario, plan = subject.case.scenario, subject.plan
+    scenario = subject.case.scenario
     *described, make = orders(scenario)
     machine.order(*described)
     machine.stub.interrupt()

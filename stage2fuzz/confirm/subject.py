@@ -4,11 +4,11 @@ from dataclasses import dataclass
 
 from stage2fuzz.case.case import Case
 from stage2fuzz.confirm.orders import check_scenario
-from stage2fuzz.confirm.plan import Plan, ends_of_items, make_plan
+from stage2fuzz.confirm.plan import ends_of_items
 from stage2fuzz.confirm.rules import RULES, TLB_ORACLES
 from stage2fuzz.engine import ENGINES, kind_of
 from stage2fuzz.errors import InputError
-from stage2fuzz.events import FAULT
+from stage2fuzz.events import FAULT, Event
 from stage2fuzz.run import Outcome, run
 
 
@@ -17,7 +17,8 @@ class Subject:
     """A case, ready for a machine."""
 
     case: Case
-    plan: Plan
+    events: tuple[Event, ...]
+    """What happened in the engine's run, in its order."""
     serial: tuple[int, ...]
     """The thread of each item, in the order in which the items ended in the run."""
     rules: tuple[str, ...]
@@ -38,7 +39,6 @@ def prepare(case: Case, where: str, oracle: str = "") -> Subject:
     check_scenario(case.scenario, where)
     outcome = run(case)
     rules = _rules(outcome, where, oracle)
-    plan = make_plan(case.scenario, outcome.events)
     serial = tuple(ends_of_items(case.scenario, outcome.events))
     expected: dict[int, list[tuple[int, int]]] = {}
     for kind, thread, _where, old, new, _aux in outcome.events:
@@ -49,7 +49,7 @@ def prepare(case: Case, where: str, oracle: str = "") -> Subject:
         for each in outcome.violations
         if each.oracle in rules
     )
-    return Subject(outcome.case, plan, serial, rules, expected, verdicts)
+    return Subject(outcome.case, tuple(outcome.events), serial, rules, expected, verdicts)
 
 
 def _rules(outcome: Outcome, where: str, oracle: str) -> tuple[str, ...]:

@@ -23,8 +23,11 @@ def tell(
         yield f"  control   one item after another: {_short(done.serial)}"
     if control is not None:
         yield f"  control   Linux {control.release}: {control.answer}, {_counts(control)}"
-    if subject.plan.lost:
-        yield f"  schedule  {subject.plan.lost} of its orders cannot be told by anchors"
+    if done.plan.lost:
+        yield f"  schedule  {done.plan.lost} of its orders cannot be told by anchors"
+    for number, run in enumerate(done.runs, 1):
+        if run.answer is Answer.NOT_REACHED and run.forced.missed:
+            yield f"  run {number}     {run.answer}: {run.forced.missed}"
     best = max(done.runs, key=lambda run: (run.answer is Answer.CONFIRMED, not run.forced.missed))
     yield f"  run {done.runs.index(best) + 1}     {_short(best)}"
     for held in best.forced.held:
@@ -89,8 +92,8 @@ def record(subject: Subject, done: Confirmation, control: Confirmation | None) -
         "case": format_case(subject.case),
         "asked": list(subject.verdicts),
         "rules": list(subject.rules),
-        "steps": [f"{_thread(subject, s.thread)} to {s.stop}" for s in subject.plan.steps],
-        "lost_orders": subject.plan.lost,
+        "steps": [f"{_thread(subject, s.thread)} to {s.stop}" for s in done.plan.steps],
+        "lost_orders": done.plan.lost,
         "kernel": _kernel(done),
         "fixed": _kernel(control) if control is not None else None,
     }

@@ -25,7 +25,9 @@ class FeatureMap:
         self._map = mmap.mmap(place, COUNTERS)
         os.close(place)
 
-    def add(self, features: Iterable[int]) -> None:
-        """Note features as ``feature_set`` numbers them."""
-        for feature in features:
+    def add(self, features: Iterable[int]) -> list[int]:
+        """Note features as ``feature_set`` numbers them; those that were not noted before."""
+        fresh = [each for each in features if not self._map[each >> 3] >> (each & 7) & 1]
+        for feature in fresh:
             self._map[feature >> 3] |= 1 << (feature & 7)
+        return fresh

@@ -49,7 +49,7 @@ class Greybox:
         counters = self.harness.counters
         counters[:] = bytes(COUNTERS)
         self.harness.one_input(data)
-        self.harness.note_features()
+        self.harness.note_features(data)
         found = sorted(feature_set(counters))
         seen = self.seen
         fresh = tuple(feature for feature in found if feature not in seen)

@@ -20,6 +20,7 @@ from stage2fuzz.fuzz.feature_map import FeatureMap
 from stage2fuzz.fuzz.features import COUNTERS, feature_set
 from stage2fuzz.fuzz.outbox import (
     Statistics,
+    claim,
     read_statistics,
     reported_signatures,
     write_finding,
@@ -90,13 +91,16 @@ class Harness:
             self.after_crash(data)
         return outcomes
 
-    def note_features(self) -> None:
-        """Count the last input if it showed features that none showed before."""
+    def note_features(self, data: bytes) -> None:
+        """Count ``data``, the last input, if it showed features that none showed before."""
         new = self.portfolio.new_features(self.counters)
         self.kept += new > 0
         self.features += new
-        if new and self._seen is not None:
-            self._seen.add(feature_set(self.counters))
+        if new and self.outbox is not None and self._seen is not None:
+            shown = feature_set(self.counters)
+            fresh = self._seen.add(shown)
+            if fresh:
+                claim(self.outbox, data, fresh)
 
     def continue_from(self, outbox: Path) -> None:
         """Go on for another process: what it counted and found is ours."""

@@ -9,7 +9,7 @@ import json
 import os
 import signal
 import stat
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass, fields
 from hashlib import sha256
@@ -26,10 +26,13 @@ from stage2fuzz.fuzz.current_input import left_running
 from stage2fuzz.fuzz.feature_map import NAME
 from stage2fuzz.fuzz.features import COUNTERS
 from stage2fuzz.oracles.violation import Category, Violation
+from stage2fuzz.source import read_stack
 
 FINDING_FORMAT: Final = 1
 FINDING: Final = ".finding.json"
 STATISTICS: Final = "stats.json"
+CLAIMS: Final = "claims"
+MAX_CLAIMS: Final = 16 << 20
 ARTIFACTS: Final = {"crash": "crash", "timeout": "timeout", "oom": "memory"}
 """libFuzzer's name of an input that its process died of, and ours."""
 MAX_FINDING: Final = 1 << 20
@@ -88,6 +91,22 @@ class Outbox:
     def features(self) -> int:
         """The features seen so far, a bit each: their union is ``|``."""
         return int.from_bytes(read_bounded(self.folder / NAME, COUNTERS) or b"", "little")
+
+    def claims(self) -> dict[str, frozenset[int]] | None:
+        """Digest of each input that showed something new -> what of it was new in that process.
+
+        None where the process tells no such thing. It is no more than what it says: whoever
+        believes an input's features measures them.
+        """
+        data = read_bounded(self.folder / CLAIMS, MAX_CLAIMS)
+        if data is None:
+            return None
+        claims: dict[str, frozenset[int]] = {}
+        for line in data.splitlines():
+            digest, _, packed = line.partition(b" ")
+            with suppress(ValueError):
+                claims[digest.decode()] = frozenset(map(int, packed.split(b",")))
+        return claims
 
     def running(self) -> bytes | None:
         """The input that the process is at, or was at when it ended; None where it was at none."""
@@ -174,7 +193,7 @@ def parse_finding(raw: Any, engine: str, where: str) -> tuple[Case, Violation]:
     return case, violation
 
 
-def violation_record(violation: Violation) -> dict[str, str]:
+def violation_record(violation: Violation) -> dict[str, object]:
     """A violation as it crosses a process boundary, without the events that prove it."""
     return {
         "oracle": violation.oracle,
@@ -182,6 +201,7 @@ def violation_record(violation: Violation) -> dict[str, str]:
         "category": str(violation.category),
         "signature": violation.signature,
         "verdict": violation.verdict,
+        "source": violation.source,
     }
 
 
@@ -200,12 +220,22 @@ def parse_violation(raw: Any, where: str) -> Violation:
     except ValueError:
         raise InputError(where, f"is no finding (category {raw.get('category')!r})") from None
     named = (texts["oracle"], texts["rule"], category, texts["verdict"])
-    return Violation(*named, (), texts["signature"])
+    try:
+        source = read_stack(raw.get("source", []))
+    except (ValueError, TypeError):
+        raise InputError(where, "is no finding (source is no list of lines)") from None
+    return Violation(*named, (), texts["signature"], source)
 
 
 def printable(text: str) -> str:
     """A text of strangers without what a terminal would take for an order."""
     return "".join(letter if letter.isprintable() else "\ufffd" for letter in text)
+
+
+def claim(folder: Path, data: bytes, fresh: Iterable[int]) -> None:
+    """Say that an input showed features that no input of this process showed before."""
+    with (folder / CLAIMS).open("a") as file:
+        file.write(f"{digest_of(data)} {','.join(map(str, sorted(fresh)))}\n")
 
 
 def write_statistics(folder: Path, statistics: Statistics) -> None:

@@ -1,8 +1,8 @@
 """Compile the user's unmodified pgtable.c and mmu.c with our shim and runtime, into a cache.
 
-Nothing is extracted or patched: whole files are compiled as they lie in the tree, against shim
-headers that serve what the tree's few stage-2 headers do not. Features are probed, never guessed
-from a version number, because users have backports.
+Nothing is patched: whole files are compiled as they lie in the tree, against shim headers that
+serve what the tree's few stage-2 headers do not (``emulate`` tells of the one exception). Features
+are probed, never guessed from a version number, because users have backports.
 """
 
 import hashlib
@@ -14,11 +14,13 @@ from pathlib import Path
 from typing import Final
 
 from stage2fuzz.errors import InputError
-from stage2fuzz.kernel import abi, registers
+from stage2fuzz.kernel import abi, emulate, registers
 from stage2fuzz.kernel.cache import LIBRARY, check_room, default_cache, load, store, workshop
 from stage2fuzz.kernel.diagnostics import complaint
+from stage2fuzz.kernel.lines import TREE, write_lines
 from stage2fuzz.kernel.numbers import header
 from stage2fuzz.kernel.probes import Probe, probe
+from stage2fuzz.kernel.repository import located
 from stage2fuzz.kernel.toolchain import (
     DIALECT,
     RUNTIME_FLAGS,
@@ -41,7 +43,17 @@ REAL_HEADERS: Final = (
 )
 """Headers that the tree itself serves, so that entry bits and syndrome codes are its own."""
 RUNTIME_FILES: Final = (
-    *("assertion", "record", "coroutine", "breaker", "strategy", "scheduler", "locks", "execute"),
+    *(
+        "assertion",
+        "sites",
+        "record",
+        "coroutine",
+        "breaker",
+        "strategy",
+        "scheduler",
+        "locks",
+        "execute",
+    ),
     *("guard", "window", "entries", "pages", "rcu", "tlb", "walk"),
     *("hostpages", "calls", "memslots", "notifier", "hostthread", "guest", "scenario", "setup"),
     *("places", "tripwires", "lasso", "fold", "classes", "explore", "features", "fuzz"),
@@ -74,7 +86,7 @@ MODELLED: Final = (
     "MMU notifier begin and end, and their order against unmap",
     "memory caches, page reference counts, RCU callbacks",
     "TLB maintenance sequences (hyp/nvhe/tlb.c) and the hardware walker",
-    "syndrome decoding, abort injection, MMIO, caches, CPU features",
+    "abort injection, MMIO, caches, CPU features",
     "VM creation and the VMM's own page tables",
 )
 PROVED: Final = "proved"
@@ -103,11 +115,13 @@ class Library:
         return frozenset(name for name, found in self.probes.items() if found)
 
 
-def find(tree: Path, cache: Path | None = None) -> Library | None:
-    """The engine of ``tree`` where it lies in ``cache``, proved; none of the tree's code runs."""
+def find(tree: Path, cache: Path | None = None, proof: bool = True) -> Library | None:
+    """The engine of ``tree`` where it lies in ``cache``, and is proved if there must be a
+    ``proof``; none of the tree's code runs.
+    """
     library = _planned(tree, find_toolchain(), cache)[0]
     folder = library.path.parent
-    probes = load(folder) if (folder / PROVED).is_file() else None
+    probes = load(folder) if not proof or (folder / PROVED).is_file() else None
     return None if probes is None else replace(library, probes=probes, cached=True)
 
 
@@ -142,9 +156,9 @@ def _planned(tree: Path, tools: Toolchain, cache: Path | None) -> tuple[Library,
 
 def _resolved(tree: Path) -> Path:
     """The tree's real path; InputError where there is no tree."""
-    right = "a Linux tree, or its arch/arm64 alone"
+    right = "a Linux tree, its arch/arm64 alone, or REPOSITORY@COMMIT"
     try:
-        resolved = tree.resolve()
+        resolved = located(tree).resolve()
         missing = [name for name in KERNEL_FILES if not (resolved / name).is_file()]
     except (OSError, RuntimeError, ValueError) as error:
         # A loop of links is a RuntimeError up to Python 3.12, a zero byte a ValueError.
@@ -158,7 +172,7 @@ def _resolved(tree: Path) -> Path:
 def _sources(tree: Path) -> dict[str, str]:
     """Each file of the tree that goes in, with its SHA-256; InputError if one can't be read."""
     names = [*KERNEL_FILES, *(ARCH / "include" / name for name in REAL_HEADERS)]
-    names += [ARCH / "kvm/trace.h", *registers.sources(tree)]
+    names += [ARCH / "kvm/trace.h", emulate.SOURCE, *registers.sources(tree)]
     return {str(name): _digest(tree / name) for name in names if (tree / name).is_file()}
 
 
@@ -180,7 +194,13 @@ def _key(sources: dict[str, str], tools: Toolchain) -> str:
         ("interface", abi.header()),
     ]
     parts += [("flags", " ".join((*DIALECT, *RUNTIME_FLAGS, *tools.instrument)))]
-    ours = [*sorted(HERE.glob("*/*.[ch]")), HERE / "build.py", HERE / "probes.py"]
+    ours = [
+        *sorted(HERE.glob("*/*.[ch]")),
+        HERE / "build.py",
+        HERE / "emulate.py",
+        HERE / "lines.py",
+        HERE / "probes.py",
+    ]
     parts += [(path.name, path.read_text()) for path in ours]
     for part in parts:
         digest.update("\0".join(part).encode() + b"\0\0")
@@ -193,6 +213,7 @@ def _compile(tree: Path, tools: Toolchain, work: Path) -> dict[str, bool]:
     _write_stubs(tree, stubs)
     write_headers(stubs)
     (stubs / registers.HEADER).write_text(registers.generate(tree))
+    (stubs / emulate.HEADER).write_text(emulate.generate(tree))
     text = "".join((tree / name).read_text(errors="replace") for name in KERNEL_FILES)
     traces = "".join(
         f"#define {name}(...) ((void)0)\n" for name in sorted(set(TRACE.findall(text)))
@@ -217,6 +238,7 @@ def _compile(tree: Path, tools: Toolchain, work: Path) -> dict[str, bool]:
     link = [tools.command, "-shared", "-Wl,-z,defs", *wraps]
     library = work / LIBRARY
     _check(tree, work, run_command([*link, *map(str, objects), "-o", str(library)]))
+    write_lines(library)
     for path in objects:
         path.unlink()
     shutil.rmtree(stubs)
@@ -229,6 +251,7 @@ def _kernel_command(tree: Path, tools: Toolchain, stubs: Path) -> list[str]:
         tools.command,
         *DIALECT,
         *STRICT,
+        f"-fdebug-prefix-map={tree}/={TREE}",
         "-D_TRACE_ARM_ARM64_KVM_H",
         "-D_TRACE_HANDLE_EXIT_ARM64_KVM_H",
         f"-I{stubs}",

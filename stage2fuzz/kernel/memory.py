@@ -28,6 +28,7 @@ NO_STATE: Final = {
     # The same in all runs of a scenario.
     "s2_scenario": "read once",
     "s2_options": "set by the scenario",
+    "s2_sites": "where events came from",
     "s2_words": "what the search notes",
     "noted": "what the search notes",
     # Worked out anew from the events of a run.

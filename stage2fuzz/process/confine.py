@@ -21,19 +21,16 @@ import os
 import resource
 import signal
 import sys
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Final, NoReturn
 
-sys.path.insert(0, str(Path(__file__).parent))  # alone, -I -S: the package is not imported
-
-from cage import (  # type: ignore[import-not-found]
-    PR_SET_CHILD_SUBREAPER,
-    PR_SET_NO_NEW_PRIVS,
-    PR_SET_PDEATHSIG,
-    close_cage,
-    prctl,
-)
+if __package__:
+    from stage2fuzz.process import cage
+else:  # alone, -I -S: the package is not imported
+    sys.path.insert(0, str(Path(__file__).parent))
+    import cage  # type: ignore[import-not-found, no-redef]
 
 FORWARDED: Final = (signal.SIGUSR1, signal.SIGINT)
 """What the asker may send the program through us."""
@@ -54,17 +51,31 @@ def main(arguments: list[str]) -> NoReturn:
     asker, *numbers = map(int, arguments[:ARGUMENTS])
     if processes is None:
         tie(arguments[ARGUMENTS:], numbers, asker)
+    limits = [*numbers, processes]
+
+    def be(watched: set[signal.Signals], parent: int) -> NoReturn:
+        enclose(limits, watched, parent)
+        os.execv(arguments[ARGUMENTS], arguments[ARGUMENTS:])
+
+    keep(asker, be)
+
+
+def keep(asker: int, be: Callable[[set[signal.Signals], int], NoReturn]) -> NoReturn:
+    """Fork a process that is to ``be`` the program, look after it, and end as it does.
+
+    ``be`` gets the signals that are blocked and the number of this process, for ``enclose``.
+    """
     watched = {*FORWARDED, *ENDING, signal.SIGCHLD}
     signal.pthread_sigmask(signal.SIG_BLOCK, watched)
-    prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
-    prctl(PR_SET_CHILD_SUBREAPER, 1)
+    cage.prctl(cage.PR_SET_PDEATHSIG, signal.SIGTERM)
+    cage.prctl(cage.PR_SET_CHILD_SUBREAPER, 1)
     if os.getppid() != asker:
         sys.exit("confine: the asker is gone")
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     me = os.getpid()
     program = os.fork()
     if not program:
-        become(arguments[ARGUMENTS:], [*numbers, processes], watched, me)
+        be(watched, me)
     close_all()
     code = wait(program, watched)
     end_all(program)
@@ -73,8 +84,8 @@ def main(arguments: list[str]) -> NoReturn:
 
 def tie(command: list[str], numbers: list[int], asker: int) -> NoReturn:
     """Be a program of our own that ends with its asker."""
-    prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-    prctl(PR_SET_NO_NEW_PRIVS, 1)
+    cage.prctl(cage.PR_SET_PDEATHSIG, signal.SIGKILL)
+    cage.prctl(cage.PR_SET_NO_NEW_PRIVS, 1)
     if os.getppid() != asker:
         sys.exit("confine: the asker is gone")
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
@@ -83,23 +94,20 @@ def tie(command: list[str], numbers: list[int], asker: int) -> NoReturn:
     os.execv(command[0], command)
 
 
-def become(
-    command: list[str], numbers: list[int], watched: set[signal.Signals], parent: int
-) -> NoReturn:
-    """Be the program, in a group of its own, within its limits."""
+def enclose(limits: Sequence[int], watched: set[signal.Signals], parent: int) -> None:
+    """Be in a group of its own, within ``limits`` (memory, file, CPU, processes), in the cage."""
     os.setpgid(0, 0)
-    prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    cage.prctl(cage.PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent:
         os._exit(70)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, watched)
-    memory, file, cpu, processes = numbers
+    memory, file, cpu, processes = limits
     for kind, value in zip(LIMITED, (memory, file, cpu), strict=True):
         limit(kind, value)
     limit(resource.RLIMIT_NOFILE, OPEN_FILES)
     if processes:
         limit(resource.RLIMIT_NPROC, threads_now() + processes)
-    close_cage()
-    os.execv(command[0], command)
+    cage.close_cage()
 
 
 def limit(kind: int, value: int) -> None:

@@ -2,7 +2,7 @@
 
 The embedded set-up runs the very programs of production, on a broker without a port (a Unix socket
 in a folder of our own) and an SQLite file, so that nothing has to be installed and no second code
-path exists. Every process is started through ``tied``: whatever becomes of this one, they end.
+path exists. Every process is started ``tied``: whatever becomes of this one, they end.
 """
 
 import contextlib
@@ -20,6 +20,7 @@ from typing import Final
 
 from stage2fuzz.errors import InputError
 from stage2fuzz.places import IMPORT_ROOT, TARGETS
+from stage2fuzz.process.confined import tied
 from stage2fuzz.service import settings
 
 RESTARTS: Final = 10
@@ -86,10 +87,9 @@ class Service:
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def _run(self, name: str, command: tuple[str, ...]) -> None:
-        tied = str(Path(__file__).with_name("tied.py"))
         with (self.folder / f"{name}.log").open("ab") as log:
             self.processes[name] = subprocess.Popen(
-                [sys.executable, "-I", "-S", tied, str(os.getpid()), *command],
+                tied(command),
                 env=os.environ | self.environment(),
                 stdin=subprocess.DEVNULL,
                 stdout=log,

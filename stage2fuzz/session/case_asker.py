@@ -169,7 +169,7 @@ class CaseAsker:
         """What ``read`` makes of an answer; one that can't be ends the process that gave it."""
         try:
             return read(answer)
-        except (ValueError, KeyError, TypeError, InputError):
+        except (ValueError, LookupError, TypeError, InputError):
             end = self._child.renew()
             raise DiedError(what, end, "its answer makes no sense") from None
 

@@ -15,15 +15,16 @@ from stage2fuzz.fuzz.harness import features
 from stage2fuzz.fuzz.outbox import violation_record
 from stage2fuzz.minimise import BUDGET
 from stage2fuzz.process.frames import Frame
+from stage2fuzz.process.phase import show_phase
 from stage2fuzz.process.serve import serve
 from stage2fuzz.report import event_log
-from stage2fuzz.run import run
+from stage2fuzz.run import run, with_sources
 from stage2fuzz.session.reproduce import minimise_finding, shows
 
 
 def judge(question: Frame) -> Iterator[Frame]:
     """Run a case from its text."""
-    outcome = run(parse(question["case"], "case"))
+    outcome = with_sources(run(parse(question["case"], "case")))
     yield {
         "case": format_case(outcome.case),
         "violations": [violation_record(each) for each in outcome.violations],
@@ -34,9 +35,12 @@ def judge(question: Frame) -> Iterator[Frame]:
 
 def run_whole(question: Frame) -> Iterator[Frame]:
     """Run a case, and tell all that an ``Outcome`` has."""
-    outcome = run(parse(question["case"], "case"))
+    outcome = with_sources(run(parse(question["case"], "case")))
+    places = {stack: number for number, stack in enumerate(dict.fromkeys(outcome.stacks))}
     yield {
         "case": format_case(outcome.case),
+        "stacks": list(places),
+        "places": [places[stack] for stack in outcome.stacks],
         "violations": [violation_record(each) for each in outcome.violations],
         "proofs": [each.events for each in outcome.violations],
         "events": outcome.events,
@@ -84,5 +88,11 @@ ANSWERS: Final[dict[str, Callable[[Frame], Iterator[Frame]]]] = {
 }
 
 
+def answers(question: Frame) -> Iterator[Frame]:
+    """What was asked, with the question as the name of the process that is at it."""
+    show_phase(question["do"])
+    return ANSWERS[question["do"]](question)
+
+
 if __name__ == "__main__":
-    serve(lambda question: ANSWERS[question["do"]](question))
+    serve(answers)

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from stage2fuzz.case.text import parse, read_case
-from stage2fuzz.confirm.anchors import Anchor
+from stage2fuzz.confirm.anchors import STATEMENTS, Anchor
 from stage2fuzz.confirm.plan import Plan, PlannedStep, Stop, ends_of_items, make_plan
 from stage2fuzz.run import run
 
@@ -34,6 +34,21 @@ def test_the_lost_dirty_page_is_eight_steps_at_functions_that_every_kernel_has()
         (2, Anchor.ITEM, 2),
         (1, Anchor.ITEM, 2),
     ]
+
+
+def test_with_source_lines_a_thread_is_held_at_its_lock_which_need_not_be_learnt() -> None:
+    case = read_case(CASES / "bad_v7_3_relax_of_a_block_loses_dirty_pages.case")
+    outcome = run(case)
+    functions = make_plan(case.scenario, outcome.events)
+    lines = make_plan(case.scenario, outcome.events, STATEMENTS)
+    assert Anchor.LOOKED_UP in functions.anchors
+    assert not functions.anchors & STATEMENTS
+    assert [each for each in steps(lines) if each[1] in STATEMENTS] == [
+        (0, Anchor.LOCK, 1),
+        (1, Anchor.LOCK, 0),
+    ]
+    assert Anchor.LOOKED_UP not in lines.anchors
+    assert lines.lost == functions.lost == 0
 
 
 def test_threads_that_do_not_meet_run_one_after_another() -> None:

@@ -3,6 +3,7 @@
 import importlib.util
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -47,6 +48,15 @@ def test_a_target_fuzzes_under_atheris_and_grows_a_corpus(name: str, tmp_path: P
     assert done.returncode == 0, done.stderr
     assert "Loaded 1 modules   (16384 inline 8-bit counters)" in done.stderr
     assert len(list(corpus.iterdir())) > 10
+
+
+@needs_atheris
+def test_libfuzzer_mutates_by_our_own_mutators(tmp_path: Path) -> None:
+    done = target("map_race", tmp_path / "outbox", "-runs=300", "-seed=1")
+    steps = re.findall(r" MS: \d+ (\S+)", done.stdout + done.stderr)
+    ours = [step for step in steps if step.startswith("Custom")]
+    assert len(ours) > 20
+    assert 2 * len(ours) > len(steps)
 
 
 def test_the_canary_finds_its_planted_bug_with_our_own_loop(tmp_path: Path) -> None:

@@ -106,7 +106,7 @@ def test_a_planted_fault_is_refuted_and_its_finding_replays_minimised(
     tree: Path, tmp_path: Path
 ) -> None:
     copy_tree(tree, tmp_path / "tree")
-    (fault,) = (each for each in FAULTS if each.name == "no-break")
+    (fault,) = (each for each in FAULTS if each.name == "break-without-tlbi")
     assert plant(tmp_path / "tree", fault)
     engine = KernelEngine(build(tmp_path / "tree"))
     scenario = Scenario(

@@ -13,9 +13,11 @@ import random
 import shutil
 import sys
 import tempfile
+import threading
 import time
 from collections import Counter
-from contextlib import ExitStack
+from collections.abc import Callable
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -23,64 +25,134 @@ sys.path.insert(0, str(ROOT))
 
 from sqlalchemy import select  # noqa: E402
 
+from stage2fuzz.errors import InputError  # noqa: E402
+from stage2fuzz.findings import campaigns  # noqa: E402
 from stage2fuzz.findings.campaign_tables import lease  # noqa: E402
 from stage2fuzz.findings.outage import OutageError  # noqa: E402
+from stage2fuzz.findings.states import CampaignState  # noqa: E402
 from tests.service.conftest import PostgresServer  # noqa: E402
 from tests.service.rig import Rig  # noqa: E402
 from tests.service.soak_faults import Faults  # noqa: E402
 
-FINDINGS, OF = 2, 5000
-PAUSE = (0.1, 1.0)
-"""Seconds between two faults."""
+FINDINGS, OF = 2, 20
+"""Findings that an order reports, and how many different ones there are: each costs processes that
+confirm it, and a count that is wrong shows in few as in many."""
+ORDER_SECONDS = 0.3
+SLOTS = 4
+PAUSE = 0.03
+"""Seconds between two quick faults."""
+GRAVE_PAUSE = 4.0
+"""Seconds between two grave ones: each costs the start of a process or two."""
+UNFELT = 5.0
+"""Seconds without a result after which no further quick fault is done for the moment."""
 PATIENCE = 180.0
 """Seconds for the next result after a fault."""
 LINE_SECONDS = 15.0
+
+
+class Results(threading.Thread):
+    """Looks four times a second how many orders are committed, and for whom that was waited."""
+
+    def __init__(self, rig: Rig) -> None:
+        super().__init__(daemon=True)
+        self.rig, self.over = rig, threading.Event()
+        self.committed = self.resumed = 0
+        self.recovery: list[tuple[float, str]] = []
+        """Seconds from each fault to the next result, and the fault."""
+        self._waiting: list[tuple[float, int, str]] = []
+        self._lock = threading.Lock()
+
+    def run(self) -> None:
+        """Look until it is over."""
+        while not self.over.wait(0.25):
+            with suppress(OutageError, InputError):
+                self._look()
+
+    def felt(self, name: str) -> None:
+        """A fault has been done: the next result says when it is over."""
+        with self._lock:
+            self._waiting.append((time.monotonic(), self.committed, name))
+
+    def silent(self) -> tuple[float, str]:
+        """How long the oldest fault waits for a result, and which it is."""
+        with self._lock:
+            if not self._waiting:
+                return 0.0, ""
+            return time.monotonic() - self._waiting[0][0], self._waiting[0][2]
+
+    def _look(self) -> None:
+        figures = self.rig.figures()
+        if figures.campaign.state is CampaignState.PAUSED and figures.campaign.note:
+            self.resumed += 1  # ten orders in a row were killed: what a person would do
+            campaigns.adopt(self.rig.store.engine, self.rig.campaign, "")
+        now = time.monotonic()
+        with self._lock:
+            self.committed = figures.leases.get("committed", 0)
+            done = [each for each in self._waiting if each[1] < self.committed]
+            self._waiting = [each for each in self._waiting if each[1] >= self.committed]
+            self.recovery += [(now - at, name) for at, _before, name in done]
 
 
 class Soak:
     """One run: faults, what they cost, and the account at the end."""
 
     def __init__(self, rig: Rig, server: PostgresServer | None, seed: int, only: list[str]) -> None:
-        self.rig = rig
+        self.rig, self.results = rig, Results(rig)
         self.chooser = random.Random(seed)
-        self.faults = Faults(rig, server, self.chooser)
-        self.names = [name for name in sorted(self.faults.by_name) if not only or name in only]
+        faults = Faults(rig, server, self.chooser)
+        self.grave = {name: do for name, do in faults.grave.items() if not only or name in only}
+        self.quick = {name: do for name, do in faults.quick.items() if not only or name in only}
         self.injected: Counter[str] = Counter()
-        self.recovery: list[tuple[float, str]] = []
+        self.failed: list[BaseException] = []
 
     def run(self, number: int, seconds: float) -> None:
-        """Inject ``number`` faults, or as many as ``seconds`` allow, and note how each was felt."""
+        """Inject ``number`` faults, or as many as ``seconds`` allow: a grave one after the other,
+        and the quick ones meanwhile."""
         begun = line = time.monotonic()
+        over = threading.Event()
+        self.results.start()
+        graver = threading.Thread(target=self._grave, args=(number, over), daemon=True)
+        graver.start()
+        weights = [weight for weight, _do in self.quick.values()]
         while self.injected.total() < number and time.monotonic() - begun < seconds:
-            time.sleep(self.chooser.uniform(*PAUSE))
-            name = self.chooser.choice(self.names)
-            before = self.committed()
-            self.injected[name] += 1
-            self.faults.by_name[name]()
-            self.recovery.append((self.recovered(name, before), name))
+            time.sleep(PAUSE)
+            silent, what = self.results.silent()
+            if silent > PATIENCE or self.failed:
+                record = self.rig.figures()
+                raise SystemExit(f"not recovered from {what!r}: {record} {self.failed}")
+            if self.quick and silent < UNFELT:
+                name = self.chooser.choices(list(self.quick), weights)[0]
+                self._do(name, self.quick[name][1])
             if time.monotonic() - line > LINE_SECONDS:
                 line = time.monotonic()
                 done, spent = self.injected.total(), line - begun
-                left = min((number - done) * spent / done, seconds - spent)
-                print(f"{done} faults, {before} orders; {left:.0f} s left", flush=True)
+                left = min((number - done) * spent / max(1, done), seconds - spent)
+                orders = self.results.committed
+                print(f"{done} faults, {orders} orders; {left:.0f} s left", flush=True)
+        over.set()
+        graver.join()
+        while self.results.silent()[0] and self.results.silent()[0] < PATIENCE:
+            time.sleep(0.1)
+        self.results.over.set()
+        self.results.join()
 
-    def recovered(self, name: str, before: int) -> float:
-        """Wait for the next result; how long it took."""
-        begun = time.monotonic()
-        while self.committed() <= before:
-            if time.monotonic() - begun > PATIENCE:
-                record = self.rig.figures()
-                raise SystemExit(f"not recovered from {name!r} after {PATIENCE:.0f} s: {record}")
-            time.sleep(0.05)
-        return time.monotonic() - begun
+    def _grave(self, number: int, over: threading.Event) -> None:
+        try:
+            while (
+                self.grave
+                and not over.wait(GRAVE_PAUSE if self.quick else 0.2)
+                and self.injected.total() < number
+            ):
+                name = self.chooser.choice(list(self.grave))
+                self._do(name, self.grave[name])
+        except BaseException as error:
+            self.failed.append(error)
 
-    def committed(self) -> int:
-        """Orders committed so far."""
-        while True:
-            try:
-                return self.rig.figures().leases.get("committed", 0)
-            except OutageError:
-                time.sleep(0.2)
+    def _do(self, name: str, do: Callable[[], None]) -> None:
+        with suppress(OutageError):  # the database is locked or gone, by another fault
+            do()
+        self.injected[name] += 1
+        self.results.felt(name)
 
     def expected(self, *states: str) -> Counter[str]:
         """How many orders in these states report each signature, by the orders' seeds alone."""
@@ -129,7 +201,7 @@ def main() -> int:
         stack.callback(shutil.rmtree, folder, ignore_errors=True)
         server = stack.enter_context(PostgresServer()) if given.postgres else None
         url = server.url if server else f"sqlite:///{folder}/soak.db"
-        rig = Rig(folder, url, plant=given.plant, findings=FINDINGS, of=OF)
+        rig = Rig(folder, url, SLOTS, given.plant, findings=FINDINGS, of=OF, seconds=ORDER_SECONDS)
         stack.callback(rig.close)
         soak = Soak(rig, server, given.seed, given.only)
         rig.start(seconds=0)
@@ -156,10 +228,11 @@ def report(soak: Soak, spent: float) -> int:
     for name, times in sorted(soak.injected.items()):
         print(f"  {times} x {name}")
     leases = ", ".join(f"{count} {state}" for state, count in sorted(figures.leases.items()))
-    print(f"orders: {leases}; run more than once: {figures.again}")
+    print(f"orders: {leases}; claimed once more: {figures.again}")
+    print(f"campaign paused by ten failures in a row, and resumed: {soak.results.resumed}")
     for name, count in wrong.items():
         print(f"{name}: {count}")
-    times_sorted = sorted(soak.recovery)
+    times_sorted = sorted(soak.results.recovery)
     if times_sorted:
         slowest, what = times_sorted[-1]
         median = times_sorted[len(times_sorted) // 2][0]

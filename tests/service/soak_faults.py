@@ -9,6 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from redis import Redis
+from redis.exceptions import RedisError
 from sqlalchemy import select, update
 
 from stage2fuzz.coordinator.__main__ import Broker
@@ -32,27 +33,31 @@ class Faults:
 
     def __init__(self, rig: Rig, server: PostgresServer | None, chooser: random.Random) -> None:
         self.rig, self.server, self.chooser = rig, server, chooser
-        self.by_name: dict[str, Callable[[], None]] = {
+        self.grave: dict[str, Callable[[], None]] = {
             "worker killed": lambda: self.again("worker"),
             "coordinator killed": lambda: self.again("coordinator"),
             "broker killed, its data lost": lambda: self.again("broker"),
             "worker frozen past its deadline, replaced, back": self.freeze_and_replace,
             "coordinator frozen": self.freeze_coordinator,
             "second coordinator, killed": self.second_coordinator,
-            "one process of the pool killed": self.kill_pool_process,
-            "fuzzing process killed": self.kill_target,
-            "fuzzing process frozen": self.freeze_target,
-            "messages doubled": self.double,
-            "messages lost": self.lose_messages,
-            "messages that are none": self.send_garbage,
-            "clock put forward or back": self.jump,
-            "campaign paused and resumed": self.pause,
-            "junk in the outbox": self.litter,
         }
+        """Those of which one at a time is done: processes are started, or a while is waited."""
         if server is not None:
-            self.by_name["database stopped and started"] = self.restart_database
+            self.grave["database stopped and started"] = self.restart_database
         else:
-            self.by_name["database locked"] = self.lock_database
+            self.grave["database locked"] = self.lock_database
+        self.quick: dict[str, tuple[int, Callable[[], None]]] = {
+            "messages doubled": (12, self.double),
+            "messages that are none": (12, self.send_garbage),
+            "fuzzing process frozen": (6, self.freeze_target),
+            "messages lost": (3, self.lose_messages),
+            "junk in the outbox": (6, self.litter),
+            "campaign paused and resumed": (3, self.pause),
+            "clock put forward or back": (1, self.jump),
+            "fuzzing process killed": (1, self.kill_target),
+            "one process of the pool killed": (1, self.kill_pool_process),
+        }
+        """How often each is done in comparison, and how; at any moment, beside a grave one."""
 
     def again(self, name: str) -> None:
         """Kill a process and start another."""
@@ -119,7 +124,7 @@ class Faults:
     def freeze_target(self) -> None:
         """Stop a fuzzing process for a moment."""
         stopped = self.signal_target(signal.SIGSTOP)
-        time.sleep(self.chooser.uniform(0.2, 1))
+        time.sleep(self.chooser.uniform(0.02, 0.2))
         for process in stopped:
             with suppress(ProcessLookupError):
                 os.kill(process, signal.SIGCONT)
@@ -130,17 +135,17 @@ class Faults:
         with self.rig.store.engine.connect() as connection:
             rows = connection.execute(select(lease.c.id, lease.c.kind)).all()
         with suppress(OSError):
-            for row in [*rows[-20:], *rows[-20:]]:
+            for row in [*rows[-4:], *self.chooser.sample(rows, min(4, len(rows)))]:
                 broker.send(row.kind, self.rig.campaign, row.id)
 
     def lose_messages(self) -> None:
         """Empty the queue."""
-        with self.redis() as client:
+        with suppress(RedisError), self.redis() as client:
             client.delete(QUEUE)
 
     def send_garbage(self) -> None:
         """Write to the queue what is no message."""
-        with self.redis() as client:
+        with suppress(RedisError), self.redis() as client:
             for each in GARBAGE:
                 client.lpush(QUEUE, each)
 
@@ -156,13 +161,13 @@ class Faults:
         """Pause for a moment."""
         with suppress(InputError):
             campaigns.pause(self.rig.store.engine, self.rig.campaign)
-            time.sleep(self.chooser.uniform(0.2, 1))
+            time.sleep(self.chooser.uniform(0.02, 0.2))
             campaigns.adopt(self.rig.store.engine, self.rig.campaign, "")
 
     def litter(self) -> None:
         """Let the targets of the next moment write junk beside their findings."""
         self.rig.behave(junk=True)
-        time.sleep(self.chooser.uniform(0.5, 2))
+        time.sleep(self.chooser.uniform(0.05, 0.3))
         self.rig.behave(junk=False)
 
     def restart_database(self) -> None:

@@ -118,11 +118,11 @@ def test_one_command_finds_the_series_faults_confirmed_minimised_and_fixed(datab
     begun = time.monotonic()
     record = json.loads(stage2fuzz(database, *words, code=1))
     assert time.monotonic() - begun < 75
-    assert record["state"] == "done"
-    assert record["findings"] == len(record["found"]) > 0
-    assert record["schedules"] > 0
-    assert record["features"] > 0
-    assert record["inputs"] > 0
+    assert record["campaign"]["state"] == "done"
+    assert record["campaign"]["findings"] == len(record["findings"]) > 0
+    assert record["schedules"] == record["campaign"]["schedules"] > 0
+    assert record["features"] == record["campaign"]["features"] > 0
+    assert record["campaign"]["inputs"] > 0
     points = json.loads(stage2fuzz(database, "campaign", "coverage", "night", "--json"))
     features = [each["features"] for each in points]
     assert features == sorted(features)

@@ -40,14 +40,20 @@ void die(const char *what)
 /* The next order without its end; 0 when there will be none. */
 int next_line(char *line, int size)
 {
+	static char waiting[4096];
+	static int at, end;
 	int length = 0;
 	while (length < size - 1) {
-		char c;
-		ssize_t got = read(0, &c, 1);
-		if (got < 0 && errno == EINTR)
-			continue;
-		if (got <= 0)
-			return 0;
+		if (at == end) {
+			ssize_t got = read(0, waiting, sizeof waiting);
+			if (got < 0 && errno == EINTR)
+				continue;
+			if (got <= 0)
+				return 0;
+			at = 0;
+			end = got;
+		}
+		char c = waiting[at++];
 		if (c == '\n')
 			break;
 		if (c != '\r')

@@ -62,6 +62,7 @@ struct machine {
 	struct slot slot[MAX_SLOTS];
 	struct thread thread[MAX_THREADS];
 	struct grant { int slot; uint64_t page; char what[12]; } grant[MAX_GRANTS];
+	int sparse; /* the pages that a case names are touched, and no others */
 	int clears; /* the log is cleared by KVM_CLEAR_DIRTY_LOG */
 };
 

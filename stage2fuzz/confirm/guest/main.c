@@ -132,6 +132,8 @@ static void obey(char *line)
 		int used = 0;
 		sscanf(rest, "%d %n", &number, &used);
 		add_item(number, *word == 'a', rest + used);
+	} else if (!strcmp(word, "sparse")) {
+		machine.sparse = 1;
 	} else if (!strcmp(word, "make")) {
 		make_machine();
 		start_threads();

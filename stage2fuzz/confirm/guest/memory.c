@@ -62,17 +62,22 @@ void drop_slot(struct slot *slot)
 	slot->bits = 0;
 }
 
-/* Touch what the case may touch: all pages of a slot of up to 1,024, else a block at each edge. */
+/* Touch what the case may touch: all pages of a slot of up to 1,024, else a block at each edge; where
+ * a case is to be quick, only the pages at the edges. */
 void populate(void)
 {
 	for (int i = 0; i < machine.slots; i++) {
 		struct slot *slot = &machine.slot[i];
 		for (unsigned k = 0; k < sizeof places / sizeof *places; k++) {
-			uint64_t first = places[k] & ~511ul;
-			for (uint64_t page = first; page < first + 512 && page < slot->pages; page++)
+			uint64_t first = machine.sparse ? places[k] : places[k] & ~511ul;
+			uint64_t end = machine.sparse ? first + 1 : first + 512;
+			for (uint64_t page = first; page < end && page < slot->pages; page++)
 				settle(slot, page);
 		}
-		__builtin___clear_cache(slot->memory, slot->memory + 513 * PAGE);
+		for (unsigned k = 0; k < sizeof places / sizeof *places; k++)
+			if (places[k] < slot->pages)
+				__builtin___clear_cache(slot->memory + places[k] * PAGE,
+							slot->memory + places[k] * PAGE + 16);
 	}
 }
 

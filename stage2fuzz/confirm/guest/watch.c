@@ -18,6 +18,7 @@ struct symbol {
 };
 static struct symbol *symbols;
 static int symbol_count, log_fd = -1;
+static FILE *pipe_of_faults;
 
 static int by_address(const void *a, const void *b)
 {
@@ -85,6 +86,9 @@ void watch_start(void)
 	put(TRACING "/trace_clock", "mono");
 	put(TRACING "/events/kvm/kvm_guest_fault/enable", "1");
 	put(TRACING "/tracing_on", "1");
+	/* Reading this consumes it; emptying "trace" would wait for RCU each time. */
+	int fd = open(TRACING "/trace_pipe", O_RDONLY | O_NONBLOCK);
+	pipe_of_faults = fd < 0 ? 0 : fdopen(fd, "r");
 	log_fd = open("/dev/kmsg", O_RDONLY | O_NONBLOCK);
 	if (log_fd >= 0)
 		lseek(log_fd, 0, SEEK_END); /* what it said while booting is no news */
@@ -94,15 +98,17 @@ void watch_start(void)
 /* Forget the faults so far. */
 void watch_clear(void)
 {
-	int fd = open(TRACING "/trace", O_WRONLY | O_TRUNC);
-	if (fd >= 0)
-		close(fd);
+	char line[512];
+	while (pipe_of_faults && fgets(line, sizeof line, pipe_of_faults))
+		;
+	if (pipe_of_faults)
+		clearerr(pipe_of_faults);
 }
 
 /* Each fault of the guest, as "cpu nanoseconds ipa syndrome"; the door's own exits are none. */
 void tell_faults(const char *phase)
 {
-	FILE *file = fopen(TRACING "/trace", "r");
+	FILE *file = pipe_of_faults;
 	char line[512];
 	int told = 0, count = 0;
 	if (!file) {
@@ -130,9 +136,8 @@ void tell_faults(const char *phase)
 			say("fault %s %d %.0f %lx %lx", phase, atoi(cpu + 1), at * 1e9, where,
 			    strtoul(syndrome + 4, 0, 16));
 	}
-	fclose(file);
+	clearerr(file);
 	say("faults %s %d", phase, count);
-	watch_clear();
 }
 
 /* What the kernel logged since the last time. */

@@ -5,6 +5,7 @@ from typing import Final
 
 PGTABLE: Final = "hyp/pgtable.c"
 MMU: Final = "mmu.c"
+EMULATE: Final = "../include/asm/kvm_emulate.h"
 EVERYWHERE: Final = ""
 
 

@@ -110,33 +110,40 @@ static void change_host(struct s2_slot *slot, s2_u64 unit, int host)
 	announce(slot, page);
 }
 
-S2_OWN int protect(struct s2_slot *slot, s2_u64 first, s2_u64 size)
+/* mprotect: rights that change, either way, run a notifier; where none do, nothing happens. */
+static int change_rights(struct s2_slot *slot, s2_u64 first, s2_u64 size, int give)
 {
 	s2_u64 step, length, start = host_range(slot, first, size, &step, &length);
+	int changing[MAX_CHANGED], any = 0;
 
 	s2_lock(S2_LOCK_MMAP, 0);
-	invalidate_start(slot, start, length, 1);
 	for (s2_u64 i = 0; i < MAX_CHANGED && i * step < length; i++) {
 		int host = host_page(slot, start + i * step)->host;
 
-		if (host == S2_GRANT_RW || host == S2_GRANT_LAZY)
-			change_host(slot, start + i * step, S2_GRANT_R);
+		changing[i] = give ? host == S2_GRANT_R :
+				     host == S2_GRANT_RW || host == S2_GRANT_LAZY;
+		any |= changing[i];
 	}
-	invalidate_end(start, length);
+	if (any) {
+		invalidate_start(slot, start, length, 1);
+		for (s2_u64 i = 0; i < MAX_CHANGED && i * step < length; i++)
+			if (changing[i])
+				change_host(slot, start + i * step,
+					    give ? S2_GRANT_RW : S2_GRANT_R);
+		invalidate_end(start, length);
+	}
 	s2_unlock(S2_LOCK_MMAP, 0);
 	return 0;
 }
 
+S2_OWN int protect(struct s2_slot *slot, s2_u64 first, s2_u64 size)
+{
+	return change_rights(slot, first, size, 0);
+}
+
 S2_OWN int unprotect(struct s2_slot *slot, s2_u64 first, s2_u64 size)
 {
-	s2_u64 step, length, start = host_range(slot, first, size, &step, &length);
-
-	s2_lock(S2_LOCK_MMAP, 0);
-	for (s2_u64 i = 0; i < MAX_CHANGED && i * step < length; i++)
-		if (host_page(slot, start + i * step)->host == S2_GRANT_R)
-			change_host(slot, start + i * step, S2_GRANT_RW);
-	s2_unlock(S2_LOCK_MMAP, 0);
-	return 0;
+	return change_rights(slot, first, size, 1);
 }
 
 S2_OWN int change_pte(struct s2_slot *slot, s2_u64 first)

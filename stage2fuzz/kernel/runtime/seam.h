@@ -81,6 +81,8 @@ int s2_is_huge(s2_u64 address);
 int s2_host_absent(s2_u64 ipa);
 void s2_signal(void);
 void s2_inject(int code);
+void s2_skip_instruction(void);
+int s2_mmio(s2_u64 address, int has_syndrome);
 
 /* Calls into pgtable.c as seen by the oracles, and complaints. */
 void s2_call(int call, s2_u64 first, s2_u64 size, s2_u64 argument, int rights);
@@ -101,7 +103,8 @@ extern struct s2_glue_options s2_options;
 extern const int s2_shared_faults, s2_swap_waits;
 int s2_glue_begin(void);
 void s2_glue_publish(int slot, const struct s2_glue_slot *what);
-int s2_glue_fault(int thread, s2_u64 ipa, int kind, int status, int level, int table_walk);
+/* `kind` is what the syndrome calls it, `how` the bits of arch.INSTRUCTIONS above the rights. */
+int s2_glue_fault(int thread, s2_u64 ipa, int kind, int status, int level, int how);
 void s2_glue_commit_logging(int slot);
 void s2_glue_commit_creation(int slot);
 void s2_glue_protect_masked(int slot, s2_u64 first_page, unsigned long mask);

@@ -101,7 +101,8 @@ void s2_tlb_flush_ipa(s2_u64 ipa, int level, int broadcast)
 
 	if (s2_sched.silent)
 		return;
-	/* Level 0 and everything out of range mean that no hint is given (no leaf is at level 0). */
+	/* Level 0 and everything out of range mean that no hint is given: no leaf is at level
+	 * 0. */
 	if (level < 1 || level > 3)
 		level = -1;
 	enter(broadcast ? S2_DSB_ISHST : S2_DSB_NSHST);

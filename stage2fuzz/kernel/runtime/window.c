@@ -43,7 +43,9 @@ static struct {
 
 static inline int is_table_entry(s2_u64 value, int level)
 {
-	return level < 3 && (value & (S2_PTE_VALID | S2_PTE_TABLE)) == (S2_PTE_VALID | S2_PTE_TABLE);
+	const s2_u64 table = S2_PTE_VALID | S2_PTE_TABLE;
+
+	return level < 3 && (value & table) == table;
 }
 
 static inline int cacheable(s2_u64 value, int level)
@@ -153,8 +155,8 @@ static void note_write(s2_u64 location, int level, s2_u64 ipa, s2_u64 old, s2_u6
 	struct record *record = window.records ? record_of(location) : NULL;
 
 	if (record && (record->ipa != ipa || record->level != level)) {
-		/* The table page was freed and used again elsewhere: what was cached of its old life
-		 * still translates the old addresses. */
+		/* The table page was freed and used again elsewhere: what was cached of its old
+		 * life still translates the old addresses. */
 		append(record, 0);
 		record->orphan = 1;
 		record = NULL;
@@ -204,7 +206,8 @@ static void note_linked(s2_u64 page, int level, s2_u64 base)
 	window.table[(page - S2_TABLE_BASE) >> 12].base = base;
 	for (int i = 0; level < 3 && i < 512; i++)
 		if (is_table_entry(entry[i], level))
-			note_linked(entry[i] & S2_PTE_ADDRESS, level + 1, base + (s2_u64)i * granule(level));
+			note_linked(entry[i] & S2_PTE_ADDRESS, level + 1,
+				    base + (s2_u64)i * granule(level));
 }
 
 /* An entry changed for walkers. */

@@ -16,7 +16,8 @@
 #define MAX_TLBI_RANGE_PAGES (1UL << 21)
 /* The older trees name the page by its frame number, the newer by its address. */
 #define S2_ADDRESS_OF(x) \
-	_Generic((x), void *: virt_to_phys((void *)(unsigned long)(x)), default: __pfn_to_phys((u64)(x)))
+	_Generic((x), void *: virt_to_phys((void *)(unsigned long)(x)), \
+		 default: __pfn_to_phys((u64)(x)))
 /* With FWB the guest's accesses are cacheable whatever it says. */
 #define __clean_dcache_guest_page(x, size) \
 	(s2_options.fwb ? (void)0 : s2_dcache_clean(S2_ADDRESS_OF(x), (size)))

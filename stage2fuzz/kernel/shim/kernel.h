@@ -27,6 +27,7 @@
 #include <asm/pgtable-hwdef.h>
 #include <asm/kvm_arm.h>
 #include <asm/stage2_pgtable.h>
+#include "emulate.h"
 
 /* ---- declarations that the tree's own headers would have made ---- */
 void kvm_flush_remote_tlbs(struct kvm *kvm);

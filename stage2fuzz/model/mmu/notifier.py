@@ -133,30 +133,29 @@ def _announce(vm: Kvm, slot: MemorySlot, unit: int) -> None:
 
 
 def protect(vm: Kvm, slot: MemorySlot, start: int, size: int) -> int:
-    """mprotect(PROT_READ) by the VMM, under the mmap lock."""
-    units, first, length = _host_range(slot, start, size)
-    vm.lock(LOCK_MMAP)
-    kvm_mmu_notifier_invalidate_range_start(vm, slot, first, length)
-    for unit in units:
-        page = vm.host_page(slot, unit)
-        if page.host in (Host.RW, Host.LAZY):
-            vm.point(BACKING, unit)
-            page.host = Host.R
-            _announce(vm, slot, unit)
-    kvm_mmu_notifier_invalidate_range_end(vm, first, length)
-    vm.unlock(LOCK_MMAP)
-    return 0
+    """mprotect(PROT_READ) by the VMM."""
+    return _mprotect(vm, slot, (start, size), (Host.RW, Host.LAZY), Host.R)
 
 
 def unprotect(vm: Kvm, slot: MemorySlot, start: int, size: int) -> int:
-    """mprotect(PROT_READ | PROT_WRITE) by the VMM; more rights need no notifier."""
+    """mprotect(PROT_READ | PROT_WRITE) by the VMM; more rights run a notifier as well."""
+    return _mprotect(vm, slot, (start, size), (Host.R,), Host.RW)
+
+
+def _mprotect(
+    vm: Kvm, slot: MemorySlot, where: tuple[int, int], old: tuple[Host, ...], new: Host
+) -> int:
+    """change_protection under the mmap lock; not even a notifier where no rights change."""
+    units, first, length = _host_range(slot, *where)
     vm.lock(LOCK_MMAP)
-    for unit in _host_range(slot, start, size)[0]:
-        page = vm.host_page(slot, unit)
-        if page.host is Host.R:
+    changing = [unit for unit in units if vm.host_page(slot, unit).host in old]
+    if changing:
+        kvm_mmu_notifier_invalidate_range_start(vm, slot, first, length)
+        for unit in changing:
             vm.point(BACKING, unit)
-            page.host = Host.RW
+            vm.host_page(slot, unit).host = new
             _announce(vm, slot, unit)
+        kvm_mmu_notifier_invalidate_range_end(vm, first, length)
     vm.unlock(LOCK_MMAP)
     return 0
 

@@ -47,7 +47,8 @@ def main() -> None:
     begun = time.monotonic()
     schedules = 0
     reported: list[str] = []
-    while time.monotonic() - begun < int(flags["max_total_time"]):
+    seconds = float(how.get("seconds", flags["max_total_time"]))
+    while time.monotonic() - begun < seconds:
         time.sleep(0.05)
         schedules += 100
         if len(reported) < how.get("findings", 0):

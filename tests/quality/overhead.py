@@ -1,0 +1,103 @@
+"""What a campaign costs beyond its fuzzing, in CPU time of it all: ``./run bench overhead``.
+
+A local campaign and a bare ``fuzz`` run the same target for the same time on both cores; what each
+process was at when it used its CPU time is sampled. Confirming, minimising and regressing are work
+that was asked for and counted apart. Two figures tell of the rest: the share of the campaign's CPU
+time that was not fuzzing, and the CPU time of a thousand schedules against the bare command's.
+"""
+
+import argparse
+import json
+import os
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from tests.quality.cpu_parts import Used, run_watched
+
+ENGINES: Final = ("model:v5.10", "model:v5.12")
+"""One that finds things, and one that does not."""
+APART: Final = ("confirming", "minimising", "regressing")
+FUZZING: Final = "fuzzing"
+
+
+@dataclass(frozen=True, slots=True)
+class Bill:
+    """A command, and what it did."""
+
+    used: Used
+    schedules: int
+
+    @property
+    def work(self) -> float:
+        """CPU seconds without what is counted apart."""
+        return self.used.total - sum(
+            seconds for part, seconds in self.used.parts.items() if is_apart(part)
+        )
+
+    @property
+    def beside(self) -> float:
+        """The share of that which was not fuzzing."""
+        return 1 - self.used.parts.get(FUZZING, 0.0) / self.work
+
+    @property
+    def rate(self) -> float:
+        """CPU seconds of a thousand schedules."""
+        return 1000 * self.work / self.schedules
+
+
+def is_apart(part: str) -> bool:
+    """Whether a part is work that findings cause, its starts included."""
+    return part.removeprefix("starting: ") in APART
+
+
+def bill(arguments: list[str], folder: Path) -> Bill:
+    """Run a command of ours with ``--json`` and read what it did."""
+    environment = dict(os.environ)
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)
+    database = f"--database=sqlite:///{folder}/overhead.db"
+    command = [sys.executable, "-m", "stage2fuzz", *arguments, database, "--json"]
+    used = run_watched(command, environment)
+    if used.code not in (0, 1):
+        sys.exit(used.output)
+    return Bill(used, int(json.loads(used.output)["schedules"]))
+
+
+def show(name: str, one: Bill) -> None:
+    """Print the parts, the largest first."""
+    print(f"{name}: {one.schedules:,} schedules, {one.used.total:.1f} s of CPU time")
+    for part, seconds in sorted(one.used.parts.items(), key=lambda item: -item[1]):
+        if not seconds:
+            continue
+        apart = "  (counted apart)" if is_apart(part) else ""
+        print(f"  {part:<24}{seconds:8.2f} s{100 * seconds / one.used.total:7.1f} %{apart}")
+    print(f"  not fuzzing: {one.beside:.1%}; {one.rate:.3f} s a thousand schedules", flush=True)
+
+
+def main(arguments: list[str]) -> None:
+    """Measure each engine, the bare command first."""
+    parser = argparse.ArgumentParser(prog="bench overhead", description=__doc__)
+    parser.add_argument("--engine", action="append", default=[], help="again for more")
+    parser.add_argument("--target", default="map_race")
+    parser.add_argument("--seconds", type=int, default=25, help="of fuzzing, of each command")
+    parser.add_argument("--order-seconds", type=int, default=60)
+    parser.add_argument("--jobs", type=int, default=2)
+    asked = parser.parse_args(arguments)
+    for engine in asked.engine or ENGINES:
+        what = ["--engine", engine, "--target", asked.target]
+        with tempfile.TemporaryDirectory(prefix="stage2fuzz-overhead-") as name:
+            folder = Path(name)
+            (folder / "bare").mkdir()
+            (folder / "campaign").mkdir()
+            often = ["--seconds", str(asked.seconds), "--jobs", str(asked.jobs)]
+            bare = bill(["fuzz", *what, *often], folder / "bare")
+            show(f"{engine}, bare", bare)
+            reserve = min(30, asked.seconds // 4)
+            service = ["--local", "--workers", str(asked.jobs), "--regress", ""]
+            service += ["--seconds", str(asked.seconds + reserve)]
+            service += ["--order-seconds", str(asked.order_seconds)]
+            whole = bill(["campaign", "start", "bench", *what, *service], folder / "campaign")
+            show(f"{engine}, campaign with orders of {asked.order_seconds} s", whole)
+            print(f"{engine}: {whole.rate / bare.rate - 1:+.1%} CPU time for the same schedules")
