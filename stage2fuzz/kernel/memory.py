@@ -6,12 +6,13 @@ being named, so that nothing is missed; what is large and no state must be named
 becomes slow, which a test sees.
 """
 
-import struct
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Final
+
+from elftools.elf.elffile import ELFFile
+from elftools.elf.sections import SymbolTableSection
 
 from stage2fuzz.errors import ModelError
 
@@ -70,66 +71,58 @@ NO_STATE: Final = {
 SECTIONS: Final = (".data", ".bss")
 """Where a library's own writable memory is; the compiler's edge counters have sections of theirs,
 and more sections of the kernel's code begin with one of these names and a dot."""
-OBJECT: Final = 1
-"""A symbol's type in ELF."""
 
 
 @dataclass(frozen=True, slots=True)
-class Symbol:
-    """A symbol of the library."""
+class LibrarySymbol:
+    """A function or variable of the library."""
 
     name: str
-    kind: int
-    section: int
+    """As in the source."""
     address: int
     size: int
+    writable: bool
+    """It is a variable that may change."""
 
 
 @lru_cache(maxsize=8)
 def state_memory(library: Path) -> tuple[tuple[int, int], ...]:
     """Pieces of memory, as an offset from ``ANCHOR`` and a size."""
-    sections, symbols = read_elf(library.read_bytes())
+    symbols = symbols_of(library)
     (anchor,) = {each.address for each in symbols if each.name == ANCHOR}
-    writable = [
-        (start, end)
-        for name, start, end in sections
-        if name.startswith(SECTIONS) and not name.startswith(".data.rel.ro")
-    ]
     pieces = sorted(
-        (each.address, each.size)
+        (each.address - anchor, each.size)
         for each in symbols
-        if each.kind == OBJECT
-        and each.size
-        and plain(each.name) not in NO_STATE
-        and any(start <= each.address < end for start, end in writable)
+        if each.writable and each.size and each.name not in NO_STATE
     )
-    return tuple((address - anchor, size) for address, size in pieces)
+    return tuple(pieces)
+
+
+def symbols_of(library: Path) -> list[LibrarySymbol]:
+    """The library's own functions and variables."""
+    with library.open("rb") as file:
+        read = ELFFile(file)
+        names = [section.name for section in read.iter_sections()]
+        table = read.get_section_by_name(".symtab")
+        if not isinstance(table, SymbolTableSection):
+            raise ModelError(f"{library} was stripped of its symbols")
+        return [
+            LibrarySymbol(
+                plain(each.name),
+                each["st_value"],
+                each["st_size"],
+                each["st_info"]["type"] == "STT_OBJECT" and is_writable(names[each["st_shndx"]]),
+            )
+            for each in table.iter_symbols()
+            if isinstance(each["st_shndx"], int) and each["st_shndx"] < len(names)
+        ]
+
+
+def is_writable(section: str) -> bool:
+    """Whether a section is memory that the code writes: what only the linker fills is none."""
+    return section.startswith(SECTIONS) and not section.startswith(".data.rel.ro")
 
 
 def plain(name: str) -> str:
     """A symbol's name in the source: compilers number what is static in a function."""
     return name.split(".", 1)[0]
-
-
-def read_elf(data: bytes) -> tuple[list[tuple[str, int, int]], list[Symbol]]:
-    """The sections (name, start, end) and symbols of a library for a 64-bit machine."""
-    if data[:6] != b"\x7fELF\x02\x01":
-        raise ModelError("the library is no little-endian ELF of 64 bits")
-    (offset,) = struct.unpack_from("<Q", data, 40)
-    size, count, names = struct.unpack_from("<HHH", data, 58)
-    rows = [struct.unpack_from("<IIQQQQIIQQ", data, offset + size * i) for i in range(count)]
-    text = rows[names][4]
-    sections = [(_text(data, text + row[0]), row[3], row[3] + row[5]) for row in rows]
-    symbols = [each for row in rows if row[1] == 2 for each in _symbols(data, rows, row)]
-    return sections, symbols
-
-
-def _symbols(data: bytes, rows: list[tuple[int, ...]], table: tuple[int, ...]) -> Iterator[Symbol]:
-    names = rows[table[6]][4]
-    for at in range(table[4], table[4] + table[5], 24):
-        name, info, _, section, address, size = struct.unpack_from("<IBBHQQ", data, at)
-        yield Symbol(_text(data, names + name), info & 15, section, address, size)
-
-
-def _text(data: bytes, at: int) -> str:
-    return data[at : data.index(b"\0", at)].decode()

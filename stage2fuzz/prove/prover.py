@@ -19,8 +19,6 @@ START_SECONDS: Final = 120.0
 OVERHEAD: Final = 2 << 30
 """Bytes of address space beside what a search may have twice."""
 
-Progress = Callable[[Frame], None]
-
 
 class Prover:
     """A confined process that searches; one that dies is replaced."""
@@ -34,7 +32,7 @@ class Prover:
         """End the process."""
         self._child.close()
 
-    def prove(self, request: ProofRequest, progress: Progress) -> Proof:
+    def prove(self, request: ProofRequest, progress: Callable[[Frame], None]) -> Proof:
         """Search as the request says; ``progress`` hears how far it is."""
         proof = Proof(request)
         try:
@@ -46,7 +44,7 @@ class Prover:
             proof.died = f"{self._child.renew()}: its answer makes no sense"
         return proof
 
-    def _read(self, proof: Proof, answer: Frame, progress: Progress) -> None:
+    def _read(self, proof: Proof, answer: Frame, progress: Callable[[Frame], None]) -> None:
         if "pass" in answer:
             proof.passes.append(read_pass(answer["pass"]))
         elif "found" in answer:
@@ -59,7 +57,7 @@ class Prover:
             progress(answer)
 
 
-def prove(request: ProofRequest, progress: Progress) -> Proof:
+def prove(request: ProofRequest, progress: Callable[[Frame], None]) -> Proof:
     """Search in a process of its own."""
     with closing(Prover(request.memory)) as prover:
         return prover.prove(request, progress)

@@ -7,7 +7,7 @@ from stage2fuzz.case.scenario import Access, HostOp, Op, Options, Scenario, Tlb
 from stage2fuzz.events import Event
 from stage2fuzz.kernel.abi import SearchStop
 from stage2fuzz.kernel.adapter import KernelEngine
-from stage2fuzz.kernel.memory import NO_STATE, plain, read_elf, state_memory
+from stage2fuzz.kernel.memory import NO_STATE, state_memory, symbols_of
 from stage2fuzz.kernel.search import SearchBounds, StateSearch, cut
 from stage2fuzz.schedule.base import Schedule
 
@@ -65,8 +65,7 @@ def test_the_state_of_the_machine_is_small_and_none_is_named_that_is_not_there(
     kernel: KernelEngine,
 ) -> None:
     """What a module adds is kept at each step: what is large is kept in parts, or is no state."""
-    _, symbols = read_elf(kernel.library.path.read_bytes())
-    sizes = {plain(each.name): each.size for each in symbols}
+    sizes = {each.name: each.size for each in symbols_of(kernel.library.path)}
     assert NO_STATE.keys() - sizes.keys() <= {"gathered", "reading"}  # may live in registers
     state = sum(size for _, size in state_memory(kernel.library.path))
     assert state - sizes["s2_log"] < 16 << 10, state - sizes["s2_log"]
