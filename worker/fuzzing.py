@@ -25,7 +25,8 @@ from stage2fuzz.process.limits import Limits
 from stage2fuzz.process.wait import expect_room, last_words
 from stage2fuzz.service.orders import MAX_SEEDS, FuzzOrder, FuzzResult
 from stage2fuzz.session.case_asker import CaseAsker
-from stage2fuzz.worker.job import LOG, Job
+from stage2fuzz.session.killers import killers
+from stage2fuzz.worker.job import LOG, Job, LeaseLostError
 
 GRACE_SECONDS: Final = 20.0
 """Start-up and the end of the last input, beyond the order's own seconds."""
@@ -46,12 +47,20 @@ def fuzz(job: Job, order: FuzzOrder) -> None:
     """Seeds in, run, findings out while it runs, new inputs measured, commit."""
     old = lay_out_seeds(job, order)
     outbox = Outbox(job.folder / "outbox", order.engine)
-    end, found = run_target(job, order, outbox)
-    died = report_killers(job, order, outbox, end)
-    inputs = new_inputs(job, order, outbox, old)
-    done = outbox.statistics()
-    result = FuzzResult(done.schedules, done.seconds, found, len(inputs), str(end.how), died)
-    job.commit(result, inputs)
+    try:
+        end, found = run_target(job, order, outbox)
+        died = report_killers(job, order, outbox, end)
+        inputs = new_inputs(job, order, outbox, old)
+        done = outbox.statistics()
+        result = FuzzResult(done.schedules, done.seconds, found, len(inputs), str(end.how), died)
+        handed_in = job.commit(result, inputs)
+    except LeaseLostError:
+        handed_in = False
+    if not handed_in:
+        done = outbox.statistics()
+        result = FuzzResult(done.schedules, done.seconds, ended="cut short")
+        if not job.cut_short(result):
+            raise LeaseLostError
 
 
 def lay_out_seeds(job: Job, order: FuzzOrder) -> set[str]:
@@ -121,13 +130,16 @@ def report_killers(job: Job, order: FuzzOrder, outbox: Outbox, end: End) -> tupl
 
     Raises DiedError for one that died of no input, NoRoomError where a full disk explains it.
     """
-    fatal = outbox.killers(job.folder / "artifacts", end.code)[:MAX_SEEDS]
+    words = last_words(job.folder / "log")
+    with CaseAsker(job.folder, beat=job.beat) as asker:
+        artifacts = job.folder / "artifacts"
+        fatal = killers(outbox, artifacts, end, asker, order.engine, order.target)[:MAX_SEEDS]
     for how, data in fatal:
         report_killer(job, order.engine, order.target, data, how)
     if end.how is not How.OK and not fatal:
         expect_room(job.folder)
         if end.how is How.CRASH:
-            raise DiedError(f"{order.target}, no input", end, last_words(job.folder / "log"))
+            raise DiedError(f"{order.target}, no input", end, words)
     return tuple(digest_of(data) for _how, data in fatal)
 
 
@@ -178,8 +190,8 @@ def measure(
 ) -> dict[Path, frozenset[int]]:
     """The features of inputs by a confined process; those that kill it are recorded instead."""
     with CaseAsker(job.folder, beat=job.beat) as asker:
-        measured, killers = asker.features(engine, target, list(paths), MEASURE_SECONDS)
-    for path, end in sorted(killers.items()):
+        measured, fatal = asker.features(engine, target, list(paths), MEASURE_SECONDS)
+    for path, end in sorted(fatal.items()):
         data = read_bounded(path, MAX_INPUT_BYTES)
         if data is not None:
             report_killer(job, engine, target, data, str(end.how))

@@ -14,7 +14,7 @@ from stage2fuzz.cli.streams import complain
 from stage2fuzz.engine import engine_of
 from stage2fuzz.errors import InputError
 from stage2fuzz.fuzz.outbox import write_whole
-from stage2fuzz.process.guard import Pulse
+from stage2fuzz.process.life import alive
 from stage2fuzz.studies.compare import Headway, compare
 from stage2fuzz.studies.comparison import Change, Comparison
 
@@ -46,13 +46,12 @@ def compare_engines(
     arguments = [f"--engine={name}" for name in pair] + [f"--seconds={seconds}", f"--seed={seed}"]
     arguments += [] if output is None else [f"--output={output}"]
     arguments += ["--json"] * as_json + [str(path) for path in cases or ()]
-    run_guarded("compare", pair, ["compare", *arguments])
+    run_guarded("compare", pair, ["compare", *arguments], quiet=as_json)
     scenarios = [read_case(path).scenario for path in cases or ()]
-    pulse = Pulse()
     with ProgressLine(as_json) as progress:
 
         def hear(headway: Headway) -> None:
-            pulse.beat()
+            alive()
             line = f"{headway.runs:,} schedules of each, {headway.differences} differences"
             progress.update(line, headway.done)
 
