@@ -6,6 +6,7 @@ libFuzzer's artifacts; never from its log. Findings are recorded while it still 
 """
 
 import os
+import time
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from pathlib import Path
@@ -30,6 +31,8 @@ from stage2fuzz.worker.job import LOG, Job
 
 GRACE_SECONDS: Final = 20.0
 """Start-up and the end of the last input, beyond the order's own seconds."""
+EARLY_SECONDS: Final = 3.0
+"""Before its time at which an end is told; restarts and rounding cost two."""
 MEASURE_SECONDS: Final = 120.0
 INPUT_SECONDS: Final = 10
 """libFuzzer's limit of one input; a run is bounded to some milliseconds by the engine itself."""
@@ -47,11 +50,14 @@ def fuzz(job: Job, order: FuzzOrder) -> None:
     """Seeds in, run, findings out while it runs, new inputs measured, commit."""
     old = lay_out_seeds(job, order)
     outbox = Outbox(job.folder / "outbox", order.engine)
+    begun = time.monotonic()
     end, found = run_target(job, order, outbox)
+    early = end.how is How.OK and time.monotonic() - begun < order.seconds - EARLY_SECONDS
     died = report_killers(job, order, outbox, end)
     inputs = new_inputs(job, order, outbox, old)
     done = outbox.statistics()
-    result = FuzzResult(done.schedules, done.seconds, found, len(inputs), str(end.how), died)
+    ended = How.EARLY if early else end.how
+    result = FuzzResult(done.schedules, done.seconds, found, len(inputs), str(ended), died)
     job.commit(result, inputs)
 
 
