@@ -74,6 +74,12 @@ PARTS = (
         "arch case engine errors events process run schedule",
         "a schedule forced onto a real kernel",
     ),
+    part(
+        "check",
+        "arch case engine errors events fuzz kernel minimise oracles places process report rules "
+        "run schedule session source studies",
+        "versions of one code held against each other",
+    ),
     part("fuzz_targets", "case engine errors fuzz places process", "scripts; all of Atheris"),
     part(
         "worker",
@@ -83,8 +89,8 @@ PARTS = (
     part("coordinator", "case errors findings process service"),
     part(
         "cli",
-        "arch case confirm engine errors events findings fuzz fuzz_targets kernel minimise model "
-        "oracles places process report rules run schedule service session studies",
+        "arch case check confirm engine errors events findings fuzz fuzz_targets kernel minimise "
+        "model oracles places process report rules run schedule service session studies",
         "starts the service and the targets",
     ),
     part("__main__", "cli"),

@@ -28,7 +28,7 @@ from stage2fuzz.process.wait import expect_room, last_words
 from stage2fuzz.service.orders import MAX_SEEDS, FuzzOrder, FuzzResult
 from stage2fuzz.session.case_asker import CaseAsker
 from stage2fuzz.session.killers import killers
-from stage2fuzz.worker.job import LOG, Job
+from stage2fuzz.worker.job import LOG, Job, LeaseLostError
 
 GRACE_SECONDS: Final = 20.0
 """Start-up and the end of the last input, beyond the order's own seconds."""
@@ -55,14 +55,22 @@ def fuzz(job: Job, order: FuzzOrder) -> None:
     old = lay_out_seeds(job, order)
     outbox = Outbox(job.folder / "outbox", order.engine)
     begun = time.monotonic()
-    end, found = run_target(job, order, outbox)
-    early = end.how is How.OK and time.monotonic() - begun < order.seconds - EARLY_SECONDS
-    died = report_killers(job, order, outbox, end)
-    inputs = new_inputs(job, order, outbox, old)
-    done = outbox.statistics()
-    ended = How.EARLY if early else end.how
-    result = FuzzResult(done.schedules, done.seconds, found, len(inputs), str(ended), died)
-    job.commit(result, inputs)
+    try:
+        end, found = run_target(job, order, outbox)
+        early = end.how is How.OK and time.monotonic() - begun < order.seconds - EARLY_SECONDS
+        died = report_killers(job, order, outbox, end)
+        inputs = new_inputs(job, order, outbox, old)
+        done = outbox.statistics()
+        ended = str(How.EARLY if early else end.how)
+        result = FuzzResult(done.schedules, done.seconds, found, len(inputs), ended, died)
+        handed_in = job.commit(result, inputs)
+    except LeaseLostError:
+        handed_in = False
+    if not handed_in:
+        done = outbox.statistics()
+        result = FuzzResult(done.schedules, done.seconds, ended="cut short")
+        if not job.cut_short(result):
+            raise LeaseLostError
 
 
 def prepare(job: Job, engine: str) -> None:

@@ -36,6 +36,8 @@ COLUMNS = (
     "confirmations",
     "first_seen_in",
     "fixed_in",
+    "introduced_by",
+    "fixed_by",
     "duplicate_of",
     "case_text",
     "minimised",
@@ -109,6 +111,8 @@ def show(
         "confirmed": f"{found.confirmations} of {found.attempts} clean runs",
         "first seen in": found.first_seen_in,
         "fixed in": found.fixed_in,
+        "introduced by": found.introduced_by,
+        "fixed by": found.fixed_by,
         "owner": found.owner,
         "label": found.label,
     }

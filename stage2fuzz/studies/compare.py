@@ -97,7 +97,8 @@ def meaning(events: Sequence[Event], threads: int) -> dict[str, list[str]]:
         if kind == ev.ACCESS:
             words.append(f"{ACCESS_NAMES[old]} of {where:#x} reached {new:#x}")
         elif kind == ev.FAULT:
-            words.append(f"{ACCESS_NAMES[old]} of {where:#x}: {FAULT_NAMES[new]} fault at L{aux}")
+            fault = f"{FAULT_NAMES[new]} fault at L{aux & ev.FAULT_LEVEL}"
+            words.append(f"{ACCESS_NAMES[old]} of {where:#x}: {fault}")
         elif kind == ev.RESUME:
             words.append(f"fault at {where:#x} ended with {new}")
         elif kind == ev.RETURN and aux & CALL_CODE not in QUIET_CALLS:
