@@ -54,7 +54,7 @@ COMMANDS: Final = {
     "compare": CommandEntry(
         f"{_CLI}.compare",
         "compare_engines",
-        "Compare two engines, or two trees: the first difference of meaning in each run.",
+        "Compare two trees, or any two engines, BEFORE and AFTER, by what can happen in each.",
         (
             "compare --engine model:v5.10 --engine model:v5.10+p2",
             "compare --engine kernel:before --engine kernel:after --seconds 120",

@@ -4,6 +4,7 @@
 #include "scenario.h"
 #include "step.h"
 #include "tables.h"
+#include "regime.h"
 #include "tlb.h"
 #include "window.h"
 #include "words.h"
@@ -171,7 +172,7 @@ void s2_barrier(int kind)
 	if (s2_sched.silent)
 		return;
 	if (kind == S2_DSB_ISH || kind == S2_DSB_NSH) {
-		dsb_ish();
+		complete_tlbis(kind);
 		return;
 	}
 	s2_point(S2_DSB, 0);
@@ -181,4 +182,5 @@ void s2_barrier(int kind)
 void s2_isb(void)
 {
 	s2_record(S2_ISB, 0, 0, 0, 0);
+	synchronise_context();
 }

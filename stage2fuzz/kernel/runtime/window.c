@@ -13,6 +13,7 @@
 #include "setup.h"
 #include "strategy.h"
 #include "tables.h"
+#include "tlb.h"
 #include "window.h"
 
 #define RECORDS 64
@@ -231,27 +232,29 @@ S2_OWN void window_write(s2_u64 location, s2_u64 old, s2_u64 value)
 /* ---- invalidation ---- */
 
 /* How far a TLBI by IPA cleans a location that it covers: up to the first value that its level
- * hint lets it leave. */
-static int hinted_end(const struct record *of, int hint)
+ * hint, or that it is for leaves alone, lets it leave. */
+static int hinted_end(const struct record *of, const struct s2_tlbi *tlbi)
 {
-	int low = of->stage2[0], end = of->base + of->count - 1;
+	int low = of->stage2[0], end = of->base + of->count - 1, hint = tlbi->level;
 
 	for (int pe = 1; pe < s2_scenario.vcpus; pe++)
 		low = of->stage2[pe] < low ? of->stage2[pe] : low;
-	for (int i = 0; hint >= 0 && i < of->count - 1; i++) {
+	for (int i = 0; (hint >= 0 || tlbi->last_level) && i < of->count - 1; i++) {
 		s2_u64 value = of->values[i];
 
 		if (i + of->base < low || !cacheable(value, of->level))
 			continue;
-		if (is_table_entry(value, of->level) ? hint < of->level : hint != of->level)
+		if (is_table_entry(value, of->level) ?
+			    tlbi->last_level || (hint >= 0 && hint < of->level) :
+			    hint >= 0 && hint != of->level)
 			return i + of->base;
 	}
 	return end;
 }
 
-S2_OWN void window_tlbi(s2_u64 ipa, s2_u64 size, int operation, int broadcast, int level)
+S2_OWN void window_tlbi(const struct s2_tlbi *tlbi)
 {
-	int me = s2_sched.current;
+	int me = s2_sched.current, operation = tlbi->operation;
 
 	for (int i = 0; window.records && i < RECORDS; i++) {
 		struct record *record = &window.record[i];
@@ -266,15 +269,16 @@ S2_OWN void window_tlbi(s2_u64 ipa, s2_u64 size, int operation, int broadcast, i
 		to = &window.issued[me][window.issued_count[me]];
 		to->record = record;
 		to->serial = record->serial;
-		to->broadcast = broadcast;
+		to->broadcast = tlbi->broadcast;
 		to->moves_combined = operation != S2_TLBI_IPAS2E1;
 		to->stage2 = operation == S2_TLBI_VMALLE1 ? -1 : end;
 		for (int pe = 0; pe < S2_MAX_VCPUS; pe++)
 			to->combined[pe] = operation == S2_TLBI_VMALLE1 ? record->stage2[pe] : end;
 		if (operation == S2_TLBI_IPAS2E1) {
-			if (record->ipa >= ipa + (size ? size : 1) || ipa >= record->end)
+			if (record->ipa >= tlbi->ipa + (tlbi->size ? tlbi->size : 1) ||
+			    tlbi->ipa >= record->end)
 				continue;
-			to->stage2 = hinted_end(record, level);
+			to->stage2 = hinted_end(record, tlbi);
 		}
 		window.issued_count[me]++;
 	}
