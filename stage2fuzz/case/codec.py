@@ -222,7 +222,7 @@ def _options(data: bytes, menu: Menus) -> Options:
     """The machine around the engine."""
     byte = data[OPTIONS_AT]
     pending_stores, hardware_af, dic, fwb, teardown, deep = menu.option_flags[byte]
-    rare = menu.rare_flags[data[RARE_AT]]
+    failing_atomic, vhe = (*menu.rare_flags[data[RARE_AT]], False, False)[:2]
     return Options(
         ipa_bits=IPA_BITS[deep],
         tlb=menu.tlbs[byte],
@@ -233,7 +233,8 @@ def _options(data: bytes, menu: Menus) -> Options:
         cache_pages=menu.cache[data[CACHE_AT]],
         failing_topup=menu.topup[data[TOPUP_AT]],
         teardown=teardown,
-        failing_atomic=rare[:1] == (True,),
+        failing_atomic=failing_atomic,
+        vhe=vhe,
     )
 
 
@@ -253,7 +254,7 @@ def _encode_machine(data: bytearray, scenario: Scenario) -> None:
     data[SLOT_COUNT_AT] = _byte(menus.SLOTS, len(scenario.slots))
     data[HOST_PAGE_COUNT_AT] = _byte(menus.HOST_PAGES, len(scenario.host_pages))
     data[OPTIONS_AT] = menus.flag_bits(flags, 0) | _byte(menus.TLBS, options.tlb) << 6
-    data[RARE_AT] = menus.rare_bits((options.failing_atomic,))
+    data[RARE_AT] = menus.rare_bits((options.failing_atomic, options.vhe))
     data[CACHE_AT] = menus.CACHE.index(options.cache_pages)
     data[TOPUP_AT] = menus.TOPUP.index(options.failing_topup)
     for at, slot in zip(range(SLOTS_AT, HOST_PAGES_AT, SLOT_BYTES), scenario.slots, strict=False):

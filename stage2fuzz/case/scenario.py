@@ -206,6 +206,8 @@ class Options:
     """Destroy the tables after the last thread and look for leaks."""
     failing_atomic: bool = False
     """Who finds its memory cache empty gets no page from the system's reserve either."""
+    vhe: bool = False
+    """The host runs at EL2, so that TLB code is called directly; the model has no such choice."""
 
 
 @dataclass(frozen=True, slots=True)

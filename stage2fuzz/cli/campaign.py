@@ -69,7 +69,7 @@ def start(
     )
     spec.check()
     for each in spec.engines:
-        if kind_of(each).everywhere:
+        if local or kind_of(each).everywhere:
             engine_of(each)
     with Store.open(database) as store:
         service = own_name() if local else ""

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from stage2fuzz.findings.models import Finding
 
 
-class Form(StrEnum):
+class ReportForm(StrEnum):
     """In which form."""
 
     MAIL = "mail"
@@ -47,7 +47,7 @@ class Display:
     facts: dict[str, str]
 
 
-SINGLE: Final = (Form.HTML, Form.SVG)
+SINGLE: Final = (ReportForm.HTML, ReportForm.SVG)
 """Forms of which one file holds one run."""
 
 
@@ -55,7 +55,7 @@ def report(
     subject: Annotated[
         str, typer.Argument(metavar="ID|FILE", help="A finding's number, or a case file.")
     ] = "",
-    form: Annotated[Form, typer.Option("--format", help="Of the report.")] = Form.MAIL,
+    form: Annotated[ReportForm, typer.Option("--format", help="Of the report.")] = ReportForm.MAIL,
     campaign: Annotated[str, typer.Option(help="All findings of this campaign.")] = "",
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="Write it to this file.")
@@ -214,12 +214,12 @@ def _junit(shown: Sequence[Display]) -> str:
     return junit("stage2fuzz findings", tests, 0.0)
 
 
-_FORMS: Final[dict[Form, Callable[[Sequence[Display]], str]]] = {
-    Form.MAIL: _mails,
-    Form.MD: _markdown,
-    Form.HTML: _html,
-    Form.SVG: _svg,
-    Form.JSON: _json,
-    Form.SARIF: _sarif,
-    Form.JUNIT: _junit,
+_FORMS: Final[dict[ReportForm, Callable[[Sequence[Display]], str]]] = {
+    ReportForm.MAIL: _mails,
+    ReportForm.MD: _markdown,
+    ReportForm.HTML: _html,
+    ReportForm.SVG: _svg,
+    ReportForm.JSON: _json,
+    ReportForm.SARIF: _sarif,
+    ReportForm.JUNIT: _junit,
 }

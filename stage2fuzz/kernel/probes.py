@@ -54,6 +54,7 @@ WRITTEN: Final[dict[str, str]] = {
     "S2_HAS_GUEST_SEA": r"int kvm_handle_guest_sea\(struct kvm_vcpu",
     "S2_HAS_IPA_LIMIT": r"kvm_inject_size_fault\(",
     "S2_HAS_LOCAL_FLUSH": r"__kvm_tlb_flush_vmid_ipa_nsh",
+    "S2_HAS_RANGE_FLUSH": r"__kvm_tlb_flush_vmid_range",
     "S2_HAS_TTL_UNKNOWN": r"TLBI_TTL_UNKNOWN",
     "S2_HAS_RWLOCK": r"write_lock\(&(?:vcpu->)?kvm->mmu_lock\)",
     "S2_HAS_PERMISSION_ONLY_RULE": r"KVM_PTE_LEAF_ATTR_S2_PERMS",

@@ -32,6 +32,7 @@ def _guest(*accesses: str) -> tuple[Access, ...]:
 
 _STICKY = Options(tlb=Tlb.STICKY)
 _TEARDOWN = Options(teardown=True)
+_VHE = Options(tlb=Tlb.STICKY, vhe=True)
 
 PROVING_GROUND: Final = (
     Scenario((Slot(4),), _vcpus("ww", "rr", "xr"), options=_TEARDOWN),
@@ -73,6 +74,21 @@ PROVING_GROUND: Final = (
         options=Options(fwb=True, teardown=True),
     ),
     Scenario((Slot(1, logging=True),), _vcpus("rw"), ((HostOp(Op.MOVE),),)),
+    Scenario(
+        (Slot(4),),
+        (*_vcpus("wr", page=3), *_vcpus("rw", page=2)),
+        ((HostOp(Op.INVALIDATE, 0, 4),),),
+        options=Options(tlb=Tlb.STICKY, fwb=True),
+    ),
+    Scenario(
+        (Slot(4),), _vcpus("ww", "r"), ((HostOp(Op.MOVE), HostOp(Op.LOG_ENABLE)),), options=_VHE
+    ),
+    Scenario(
+        (Slot(512, Backing.PMD),),
+        _vcpus("w", "r", page=1),
+        ((HostOp(Op.INVALIDATE, 0, 512), HostOp(Op.LOG_ENABLE)),),
+        options=Options(tlb=Tlb.STICKY, fwb=True, vhe=True, teardown=True),
+    ),
     Scenario(
         (Slot(4, readonly=True),),
         (_guest("walk 0", "walk-update 0", "dc-zva 0"), _guest("fetch-walk 1", "walk 1")),

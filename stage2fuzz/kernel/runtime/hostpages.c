@@ -27,7 +27,9 @@ S2_OWN s2_u64 ipa_of(int64_t page)
 
 S2_OWN s2_u64 backing_size(int backing)
 {
-	return backing == S2_BACKING_PMD ? PAGE << 9 : backing == S2_BACKING_PUD ? PAGE << 18 : PAGE;
+	if (backing == S2_BACKING_PUD)
+		return PAGE << 18;
+	return backing == S2_BACKING_PMD ? PAGE << 9 : PAGE;
 }
 
 S2_OWN s2_u64 home(int slot, s2_u64 unit)
@@ -57,7 +59,8 @@ S2_OWN struct s2_slot *slot_numbered(int64_t number)
 S2_OWN struct s2_slot *slot_of_ipa(s2_u64 ipa)
 {
 	for (int i = 0; i < s2_scenario.slots; i++)
-		if (s2_host.slot[i].exists && ipa >= s2_host.slot[i].first && ipa < s2_host.slot[i].end)
+		if (s2_host.slot[i].exists && ipa >= s2_host.slot[i].first &&
+		    ipa < s2_host.slot[i].end)
 			return &s2_host.slot[i];
 	return NULL;
 }

@@ -27,6 +27,9 @@
 #include <asm/pgtable-hwdef.h>
 #include <asm/kvm_arm.h>
 #include <asm/stage2_pgtable.h>
+#if S2_HAS_UNIT_TLB
+#include "tlb.h"
+#endif
 #include "emulate.h"
 
 /* ---- declarations that the tree's own headers would have made ---- */
