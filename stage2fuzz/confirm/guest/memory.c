@@ -62,23 +62,35 @@ void drop_slot(struct slot *slot)
 	slot->bits = 0;
 }
 
+/* What the case's accesses name, there to be read and executed. */
+static void populate_named(void)
+{
+	for (int i = 0; i < machine.threads; i++) {
+		struct thread *thread = &machine.thread[i];
+		for (int k = 0; thread->is_vcpu && k < thread->items; k++) {
+			struct slot *slot = &machine.slot[thread->item[k].slot];
+			uint64_t page = thread->item[k].page;
+			if (page >= slot->pages)
+				continue;
+			settle(slot, page);
+			__builtin___clear_cache(slot->memory + page * PAGE, slot->memory + page * PAGE + 16);
+		}
+	}
+}
+
 /* Touch what the case may touch: all pages of a slot of up to 1,024, else a block at each edge; where
- * a case is to be quick, only the pages at the edges. */
+ * a case is to be quick, only what it names. */
 void populate(void)
 {
-	for (int i = 0; i < machine.slots; i++) {
+	for (int i = 0; i < machine.slots && !machine.sparse; i++) {
 		struct slot *slot = &machine.slot[i];
 		for (unsigned k = 0; k < sizeof places / sizeof *places; k++) {
-			uint64_t first = machine.sparse ? places[k] : places[k] & ~511ul;
-			uint64_t end = machine.sparse ? first + 1 : first + 512;
-			for (uint64_t page = first; page < end && page < slot->pages; page++)
+			uint64_t first = places[k] & ~511ul;
+			for (uint64_t page = first; page < first + 512 && page < slot->pages; page++)
 				settle(slot, page);
 		}
-		for (unsigned k = 0; k < sizeof places / sizeof *places; k++)
-			if (places[k] < slot->pages)
-				__builtin___clear_cache(slot->memory + places[k] * PAGE,
-							slot->memory + places[k] * PAGE + 16);
 	}
+	populate_named();
 }
 
 /* KiB of a slot that the kernel maps by huge pages. */
