@@ -78,10 +78,11 @@ def _result(job: Job, image: Path, order: RealOrder) -> RealResult:
         return RealResult(why=last_words(complaint))
     if code not in ANSWERED:
         raise RuntimeError(f"confirm ended with {code}: {last_words(complaint)}")
-    return _counted(json.loads(said.read_text()))
+    return counted(json.loads(said.read_text()))
 
 
-def _counted(told: dict[str, Any]) -> RealResult:
+def counted(told: dict[str, Any]) -> RealResult:
+    """What the answer of ``confirm --json`` comes to."""
     runs = [run["answer"] for run in told["kernel"]["runs"]]
     confirmed, refuted, missed = map(runs.count, ("confirmed", "refuted", "not reached"))
     return RealResult(told["kernel"]["release"], told["answer"], confirmed, refuted, missed)
