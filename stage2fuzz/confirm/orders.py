@@ -24,10 +24,10 @@ OPERATIONS: Final = {
     Op.PROTECT: "protect",
     Op.UNPROTECT: "unprotect",
     Op.SLOT_DELETE: "slot-delete",
+    Op.AGE: "age",
 }
 MISSING: Final = {
-    Op.AGE: "aging a page takes page_idle, which stock kernels lack",
-    Op.TEST_YOUNG: "testing a page's age takes page_idle, which stock kernels lack",
+    Op.TEST_YOUNG: "testing a page's age by itself cannot be asked for",
     Op.CHANGE_PTE: "change_pte is KSM's, whose moment cannot be chosen",
     Op.TEARDOWN: "a VM's end cannot be asked for while it runs",
     Op.HYP_MAP: "hyp mappings cannot be asked for from user space",

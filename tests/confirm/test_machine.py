@@ -5,10 +5,12 @@ import shutil
 import stat
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from stage2fuzz.case.scenario import HostOp, Op
 from stage2fuzz.case.text import read_case
 from stage2fuzz.confirm import machine as machines
 from stage2fuzz.confirm.initrd import COMPILERS
@@ -129,6 +131,19 @@ def test_an_image_without_the_anchors_is_refused_and_ended(
     pid = pretend(tmp_path, monkeypatch, BOOT + SERVE.format(names=names))
     with pytest.raises(InputError, match=words):
         confirm(image, subject(), 1)
+    assert gone(pid)
+
+
+def test_a_kernel_that_cannot_age_a_page_is_told_what_it_lacks(
+    tmp_path: Path, image: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    body = 'say("S2 boot 6.12.1"); say("S2 no-age"); say("S2 ok boot")\n' + SERVE.format(names=())
+    pid = pretend(tmp_path, monkeypatch, body)
+    asked = subject()
+    scenario = replace(asked.case.scenario, hosts=((HostOp(Op.AGE),),))
+    asked = replace(asked, case=replace(asked.case, scenario=scenario))
+    with pytest.raises(InputError, match="no page_idle; a kernel with CONFIG_IDLE_PAGE_TRACKING"):
+        confirm(image, asked, 1)
     assert gone(pid)
 
 
