@@ -33,6 +33,7 @@ def main(target: str, engine: str = "model:v5.10") -> None:
     ours, rest = _arguments(target, engine)
     try:
         harness = Harness(ours.engine, target, ours.outbox)
+        harness.shunned.update(_digests(ours.shun))
         Restart(harness, sys.argv[1:], ours.continued)
         harness.one_input(b"")
         show_phase("seeds")
@@ -62,8 +63,17 @@ def _arguments(target: str, engine: str) -> tuple[argparse.Namespace, list[str]]
     parser.add_argument("--outbox", type=Path, help="folder for findings and statistics")
     parser.add_argument("--own-loop", action="store_true", help="fuzz without Atheris")
     parser.add_argument("--no-seeds", action="store_true", help="start from an empty corpus")
+    parser.add_argument("--shun", type=Path, help="file of SHA-256 digests of inputs not to run")
     parser.add_argument(CONTINUED, action="store_true", help=argparse.SUPPRESS)
     return parser.parse_known_args()
+
+
+def _digests(path: Path | None) -> list[str]:
+    try:
+        return [] if path is None else path.read_text().split()
+    except (OSError, ValueError) as error:
+        what = getattr(error, "strerror", None) or "is no text"
+        raise InputError(str(path), what, "a file of digests") from None
 
 
 def _refuse(line: str) -> int:

@@ -16,6 +16,7 @@ from stage2fuzz.errors import InputError
 from stage2fuzz.events import Event
 from stage2fuzz.rules import Rules
 from stage2fuzz.schedule.base import Schedule, Scheduler
+from stage2fuzz.source import Stack
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +106,15 @@ class EdgeCountingEngine(Protocol):
     def coverage(self) -> tuple[int, int, int, int] | None:
         """Addresses of its counters and of their table of PCs: start, stop, start, stop; None
         where its compiler counts nothing."""
+
+
+@runtime_checkable
+class SourceEngine(Protocol):
+    """An engine that knows from which line of the user's tree each event of a run comes."""
+
+    def stacks(self, scenario: Scenario, schedule: Schedule) -> list[Stack]:
+        """The place of each event of that run, which is made once more; none where the build
+        knows none."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,28 +36,32 @@ PARTS = (
     part("rules", remark="an era's rules"),
     part("arch", remark="numbers of the Arm manual and of Linux"),
     part("places", remark="where the package's own files lie"),
+    part("source", remark="lines of the user's tree, as words"),
     part("event_kind", remark="the form of a row of the table of events"),
     part("events", "arch errors event_kind", "the one language of engines and oracles"),
     part("schedule", "arch errors event_kind events", "knows no engine and no case"),
     part("window", "arch events", "shared by engines and oracles: the Arm manual's side"),
     part("case", "arch errors schedule"),
-    part("engine", "case errors events rules schedule", "opens engines by name: imports none"),
+    part(
+        "engine", "case errors events rules schedule source", "opens engines by name: imports none"
+    ),
     part("process", "errors places", "knows no case, no order and no oracle"),
     part("model", "arch case engine errors events rules schedule window"),
     part(
-        "kernel", "arch case engine errors event_kind events places process rules schedule window"
+        "kernel",
+        "arch case engine errors event_kind events places process rules schedule source window",
     ),
-    part("oracles", "arch errors event_kind events rules window", "no engine, no case"),
+    part("oracles", "arch errors event_kind events rules source window", "no engine, no case"),
     part("minimise", "arch case errors schedule", "no engine: the predicate is handed in"),
-    part("run", "case engine errors events oracles schedule"),
-    part("report", "arch case errors event_kind events oracles"),
+    part("run", "case engine errors events oracles schedule source"),
+    part("report", "arch case errors event_kind events oracles source"),
     part("service", "case engine errors places process"),
     part("findings", "arch case errors events oracles schedule service", "all of SQLAlchemy"),
-    part("fuzz", "arch case engine errors event_kind events oracles places run schedule"),
+    part("fuzz", "arch case engine errors event_kind events oracles places run schedule source"),
     part(
         "session",
         "arch case engine errors events findings fuzz minimise oracles places process report run "
-        "schedule",
+        "schedule source",
     ),
     part(
         "studies",
@@ -70,17 +74,23 @@ PARTS = (
         "arch case engine errors events process run schedule",
         "a schedule forced onto a real kernel",
     ),
+    part(
+        "check",
+        "arch case engine errors events fuzz kernel minimise oracles places process report rules "
+        "run schedule session source studies",
+        "versions of one code held against each other",
+    ),
     part("fuzz_targets", "case engine errors fuzz places process", "scripts; all of Atheris"),
     part(
         "worker",
         "case confirm engine errors findings fuzz minimise oracles places process report run "
-        "schedule service session",
+        "schedule service session source",
     ),
     part("coordinator", "case errors findings process service"),
     part(
         "cli",
-        "arch case confirm engine errors events findings fuzz fuzz_targets kernel minimise model "
-        "oracles places process report rules run schedule service session studies",
+        "arch case check confirm engine errors events findings fuzz fuzz_targets kernel minimise "
+        "model oracles places process report rules run schedule service session studies",
         "starts the service and the targets",
     ),
     part("__main__", "cli"),

@@ -35,6 +35,7 @@ OPTION_NAMES: Final = (
     "cache_pages",
     "failing_topup",
     "failing_atomic",
+    "vhe",
 )
 
 
@@ -73,7 +74,7 @@ _ODD_PLACES = (3, 63, 64, 65, 256, 300, 510, 514, 767, 768, 1000, 1022, 1023, 10
 """Inside blocks and words of the dirty bitmap, and at their edges."""
 _ODD_SIZES = (3, 511, 513, 700, 1023)
 _LOG = (Op.LOG_GET, Op.LOG_CLEAR, Op.LOG_ENABLE, Op.LOG_DISABLE)
-_MACHINE = ("pending_stores", "dic", "ipa_bits", "tlb")
+_MACHINE = ("pending_stores", "dic", "ipa_bits", "tlb", "vhe")
 
 ANY: Final = Profile("any")
 MAP_RACE: Final = Profile(

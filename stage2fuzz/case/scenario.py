@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Final
 
-from stage2fuzz.arch import EXECUTE, PAGE_SIZE, READ, WRITE
+from stage2fuzz.arch import BEYOND, INSTRUCTIONS, PAGE_SIZE, READ
 
 MAX_VCPUS: Final = 8
 MAX_HOST_THREADS: Final = 2
@@ -57,7 +57,8 @@ RANGE_PAGES: Final = (
 )
 # fmt: on
 """Pages that one host operation may cover, in the order of their bytes."""
-ACCESS_KINDS: Final = (READ, WRITE, EXECUTE)
+ACCESS_KINDS: Final = tuple(INSTRUCTIONS.values())
+"""What a guest may do with a page, the plainest first."""
 
 
 class Backing(IntEnum):
@@ -151,6 +152,7 @@ class Access:
     """One guest access; ``page`` is ``slot * SLOT_STRIDE + one of PLACES``."""
 
     kind: int
+    """One of ``arch.INSTRUCTIONS``."""
     page: int
 
 
@@ -193,6 +195,8 @@ class Options:
     """Destroy the tables after the last thread and look for leaks."""
     failing_atomic: bool = False
     """Who finds its memory cache empty gets no page from the system's reserve either."""
+    vhe: bool = False
+    """The host runs at EL2, so that TLB code is called directly; the model has no such choice."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,6 +218,12 @@ class Scenario:
 def ipa_of(page: int) -> int:
     """The intermediate physical address of a page number."""
     return IPA_BASE + page * PAGE_SIZE
+
+
+def address_of_access(access: Access, ipa_bits: int) -> int:
+    """The intermediate physical address of an access, which may lie above the IPA space."""
+    ipa = ipa_of(access.page)
+    return ipa | 1 << ipa_bits if access.kind & BEYOND else ipa
 
 
 def page_of(ipa: int) -> int:

@@ -31,6 +31,7 @@ USAGE_ERROR: Final[type[Exception]] = typer.BadParameter.__bases__[0]
 def main() -> None:
     """Entry point of ``stage2fuzz``."""
     hide()  # what runs confined must not read our passwords
+    Pulse().begin()
     try:
         _main()
     except SystemExit as end:

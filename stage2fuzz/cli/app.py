@@ -48,12 +48,29 @@ COMMANDS: Final = {
     "compare": CommandEntry(
         f"{_CLI}.compare",
         "compare_engines",
-        "Compare two engines, or two trees: the first difference of meaning in each run.",
+        "Compare two trees, or any two engines, BEFORE and AFTER, by what can happen in each.",
         (
             "compare --engine model:v5.10 --engine model:v5.10+p2",
             "compare --engine kernel:before --engine kernel:after --seconds 120",
             "compare --engine kernel:linux-6.12 --real vmlinuz-6.12 --seconds 600",
         ),
+    ),
+    "check": CommandEntry(
+        f"{_CLI}.check",
+        "check",
+        "Say what a patch or a series adds: new faults (exit 1), faults that went away.",
+        (
+            "check linux",
+            "check linux v6.12..my-branch --output out",
+            "check linux v6.12 --mbox series.mbx",
+            "check linux-before linux-after",
+        ),
+    ),
+    "bisect": CommandEntry(
+        f"{_CLI}.bisect",
+        "bisect",
+        "Find the commit that brought a fault, or that ended it; a finding keeps both.",
+        ("bisect 3 linux v5.10..v6.1", "bisect my.case linux.git v6.12..HEAD --json"),
     ),
     "confirm": CommandEntry(
         f"{_CLI}.confirm",
@@ -64,6 +81,12 @@ COMMANDS: Final = {
             "confirm my.case --kernel vmlinuz --times 10",
             "confirm my.case --reproducer race.c",
         ),
+    ),
+    "report": CommandEntry(
+        f"{_CLI}.report",
+        "report",
+        "Write a finding, or a campaign's, as a mail, Markdown, HTML, SVG, JSON, SARIF or JUnit.",
+        ("report 1", "report my.case --format html -o race.html", "report --campaign night"),
     ),
     "findings": CommandEntry(f"{_CLI}.groups", "findings", "Read and triage what was found."),
     "campaign": CommandEntry(

@@ -14,16 +14,21 @@ from typing import Annotated, Final
 import typer
 
 from stage2fuzz import places
+from stage2fuzz.cli.guarded import run_again
 from stage2fuzz.cli.options import Json, check_range
 from stage2fuzz.cli.output import emit
 from stage2fuzz.cli.trees import Cache, Tree, prepared
 from stage2fuzz.kernel.adapter import REFERENCE, KernelEngine
 from stage2fuzz.kernel.explore import explore
+from stage2fuzz.kernel.native import Native
 from stage2fuzz.oracles.judge import judge
+from stage2fuzz.process.life import alive
+from stage2fuzz.process.wait import POLL_SECONDS
 
 RUNS: Final = 100_000
 MAX_RUNS: Final = 100_000_000
 FUZZ_SECONDS: Final = 10
+PIECE: Final = 10_000
 TARGET: Final = "map_race"
 
 
@@ -38,6 +43,9 @@ def bench(
     check_range("--runs", runs, 1, MAX_RUNS)
     check_range("--seconds", seconds, 0, 3600)
     library, engine = prepared(tree, cache)
+    arguments = ["kernel", "bench", str(tree), f"--runs={runs}", f"--seconds={seconds}"]
+    arguments += [] if cache is None else [f"--cache={cache}"]
+    run_again("bench", arguments + ["--json"] * as_json, quiet=as_json)
     figures: dict[str, float] = {}
     for name, figure in _measured(tree, engine, runs, seconds):
         figures[name] = figure
@@ -63,29 +71,43 @@ def _stages(engine: KernelEngine, runs: int) -> Iterator[tuple[str, float]]:
     native.load(scenario)
     for what, alone in (("pgtable.c alone", True), ("with mmu.c", False)):
         yield f"{what}, points a schedule", native.bare(1, 1000, alone) / 1000
-        yield f"{what}, schedules/s", _rate(runs, partial(native.bare, 1, runs, alone))
+        yield f"{what}, schedules/s", _rate(runs, partial(_bare, native, runs, alone))
     classes: list[int] = []
-    yield (
-        "folded into classes, schedules/s",
-        _rate(
-            runs, lambda: classes.extend(each.seed for each in explore(native, scenario, 1, runs))
-        ),
-    )
+
+    def folded() -> None:
+        for seed, count in _pieces(runs):
+            classes.extend(each.seed for each in explore(native, scenario, seed, count))
+
+    yield "folded into classes, schedules/s", _rate(runs, folded)
     yield "of a new class, %", 100 * len(classes) / runs
     few = max(1, runs // 100)
 
     def judged() -> None:
         for seed in range(1, few + 1):
+            alive()
             native.run_seed(seed)
             judge(native.events(), engine.rules, len(scenario.vcpus), scenario.threads)
 
     yield "each run judged, schedules/s", _rate(few, judged)
 
 
+def _bare(native: Native, runs: int, alone: bool) -> None:
+    for seed, count in _pieces(runs):
+        native.bare(seed, count, alone)
+
+
+def _pieces(runs: int) -> Iterator[tuple[int, int]]:
+    """(First seed, how many) of the runs between two signs of life."""
+    for seed in range(1, runs + 1, PIECE):
+        alive()
+        yield seed, min(PIECE, runs + 1 - seed)
+
+
 def _rate(runs: int, work: Callable[[], object]) -> float:
-    start = time.perf_counter()
+    """Runs a second of this process's own time, so that what else runs here counts for little."""
+    start = time.process_time()
     work()
-    return runs / (time.perf_counter() - start)
+    return runs / (time.process_time() - start)
 
 
 def _fuzzed(tree: Path, options: tuple[str, ...], seconds: int) -> list[tuple[str, float]]:
@@ -94,8 +116,13 @@ def _fuzzed(tree: Path, options: tuple[str, ...], seconds: int) -> list[tuple[st
         command = [sys.executable, str(places.TARGETS / f"{TARGET}.py"), f"--engine=kernel:{tree}"]
         command += [*options, f"--outbox={folder}", f"-max_total_time={seconds}", "-seed=1"]
         environment = {**os.environ, "TMPDIR": folder}
-        done = subprocess.run(command, env=environment, capture_output=True, check=False)
-        if done.returncode:
+        with subprocess.Popen(
+            command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        ) as process:
+            while process.poll() is None:
+                alive()
+                time.sleep(POLL_SECONDS)
+        if process.returncode:
             return []
         stats = json.loads((Path(folder) / "stats.json").read_text())
     return [

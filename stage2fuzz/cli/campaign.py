@@ -8,19 +8,18 @@ from typing import Annotated, Final, NoReturn
 import typer
 
 from stage2fuzz.cli.campaign_here import run_here, watch
-from stage2fuzz.cli.campaign_view import show, summary
-from stage2fuzz.cli.exits import FOUND, INCONCLUSIVE
+from stage2fuzz.cli.campaign_view import show, summary_of
 from stage2fuzz.cli.options import DEFAULT_DATABASE, Database, Json
 from stage2fuzz.cli.output import emit, say
 from stage2fuzz.cli.program import program, shown
-from stage2fuzz.cli.streams import complain
+from stage2fuzz.cli.summary import conclude
 from stage2fuzz.cli.tables import Table
 from stage2fuzz.engine import engine_of, kind_of
 from stage2fuzz.errors import InputError
 from stage2fuzz.findings import campaigns
 from stage2fuzz.findings.figures import figures_of, history, to_record
 from stage2fuzz.findings.sightings import findings_of
-from stage2fuzz.findings.states import CampaignState, Part
+from stage2fuzz.findings.states import Part
 from stage2fuzz.findings.store import Store
 from stage2fuzz.findings.workers import living
 from stage2fuzz.fuzz_targets import TARGETS
@@ -74,7 +73,7 @@ def start(
     )
     spec.check()
     for each in spec.engines:
-        if kind_of(each).everywhere:
+        if local or kind_of(each).everywhere:
             engine_of(each)
     with Store.open(database) as store:
         service = own_name() if local else ""
@@ -179,21 +178,13 @@ def delete(name: CampaignName, database: Database = DEFAULT_DATABASE) -> None:
 def _finish_here(
     store: Store, number: int, service: str, workers: int, database: str, as_json: bool
 ) -> NoReturn:
-    """Run the campaign here to its end and say what came of it; ends the command.
-
-    The exit code is that of ``fuzz``: 1 where something was found, 3 where too little ran to say
-    that nothing is to be found.
+    """Run the campaign here to its end and say what came of it, as ``fuzz`` does; ends the
+    command.
     """
     slots = workers or os.cpu_count() or 1
     figures = run_here(store, number, service, slots, quiet=as_json)
-    found = findings_of(store.engine, number)
-    summary(figures, found, database, as_json)
-    if found:
-        raise typer.Exit(FOUND)
-    ran = figures.campaign.schedules > 0 and figures.campaign.state is CampaignState.DONE
-    if not ran:
-        complain("stage2fuzz: inconclusive: too little ran to say that nothing is to be found")
-    raise typer.Exit(0 if ran else INCONCLUSIVE)
+    summary = summary_of(figures, findings_of(store.engine, number))
+    conclude(summary, database, as_json, {"campaign": to_record(figures)})
 
 
 def _tell_who_works(store: Store, name: str, service: str = "") -> None:

@@ -8,7 +8,7 @@ from typing import Final, NoReturn
 from stage2fuzz.cli.campaign_view import done, line
 from stage2fuzz.cli.interrupt import on_signals
 from stage2fuzz.cli.progress import ProgressLine
-from stage2fuzz.findings import campaigns
+from stage2fuzz.findings import campaigns, leases
 from stage2fuzz.findings.figures import CampaignFigures, figures_of
 from stage2fuzz.findings.states import ENDED, CampaignState
 from stage2fuzz.findings.store import Store
@@ -17,6 +17,8 @@ from stage2fuzz.service.local import running
 REFRESH_SECONDS: Final = 1.0
 QUIET_SECONDS: Final = 2.0
 """Between two looks where nobody watches: each costs as much as some thirty schedules."""
+HAND_IN_SECONDS: Final = 5.0
+"""For the workers, which look every second whether their orders are still wanted."""
 
 
 class Interruption(Exception):  # noqa: N818 - it is no error
@@ -40,6 +42,7 @@ def run_here(store: Store, number: int, service: str, workers: int, quiet: bool)
         if figures.campaign.state not in ENDED:
             note = figures.campaign.note or "interrupted"
             campaigns.stop(store.engine, number, note)
+        _hand_in(store, number)
     return figures_of(store.engine, number)
 
 
@@ -54,6 +57,13 @@ def watch(store: Store, number: int, check: Callable[[], None], quiet: bool) -> 
             progress.update(line(figures), done(figures))
             check()
             time.sleep(QUIET_SECONDS if quiet else REFRESH_SECONDS)
+
+
+def _hand_in(store: Store, number: int) -> None:
+    """Wait a moment for workers to say what they did of orders that the end cut short."""
+    end = time.monotonic() + HAND_IN_SECONDS
+    while leases.to_hand_in(store.engine, number) and time.monotonic() < end:
+        time.sleep(0.1)
 
 
 def _interrupt() -> NoReturn:

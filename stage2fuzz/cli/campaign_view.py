@@ -1,14 +1,15 @@
 """A campaign in words: a line while it works, a table on demand, a summary at its end."""
 
+from collections.abc import Sequence
 from typing import Final
 
 from stage2fuzz.cli.output import emit, say
 from stage2fuzz.cli.program import program
-from stage2fuzz.cli.summary import found_record, show_found
 from stage2fuzz.cli.tables import Table
 from stage2fuzz.findings.figures import CampaignFigures, to_record
 from stage2fuzz.findings.models import Finding
-from stage2fuzz.findings.states import CampaignState
+from stage2fuzz.findings.states import CampaignState, LeaseState
+from stage2fuzz.session.summary import Summary
 
 WORDS: Final = {
     "fuzz_seconds": "seconds spent fuzzing, over all workers",
@@ -97,18 +98,25 @@ def trouble(figures: CampaignFigures) -> list[str]:
     ]
 
 
-def summary(figures: CampaignFigures, found: list[Finding], database: str, as_json: bool) -> None:
-    """What a campaign that ran here has found, and what to type next."""
-    if as_json:
-        emit(to_record(figures) | {"found": [found_record(each) for each in found]})
-        return
-    campaign = figures.campaign
-    say(
-        f"campaign {campaign.name} is {campaign.state} after {campaign.elapsed:.0f} s: "
-        f"{campaign.schedules:,} schedules, {figures.features:,} features, {len(found)} findings"
+def summary_of(figures: CampaignFigures, found: Sequence[Finding]) -> Summary:
+    """What a campaign did, in the words and with the exit code of a session."""
+    campaign, spec = figures.campaign, figures.campaign.spec
+    shortfalls = [
+        f"{number} order{'s' * (number != 1)} ended before {'their' if number != 1 else 'its'} "
+        f"time: {ended}"
+        for ended, number in sorted(figures.limits.items())
+    ]
+    if given_up := figures.leases.get(LeaseState.POISONED, 0):
+        shortfalls.append(f"{given_up} order{'s' * (given_up != 1)} given up, see the log")
+    if campaign.state is not CampaignState.DONE:
+        why = f": {campaign.note}" if campaign.note else ""
+        shortfalls.append(f"{campaign.state} after {campaign.elapsed:.0f} s{why}")
+    return Summary(
+        ", ".join(spec.engines),
+        campaign.schedules,
+        None,
+        figures.features,
+        campaign.fuzz_seconds,
+        found,
+        tuple(shortfalls),
     )
-    if campaign.note:
-        say(campaign.note)
-    for ended, number in sorted(figures.limits.items()):
-        say(f"{number} orders ended before their time: {ended}")
-    show_found(found, database)

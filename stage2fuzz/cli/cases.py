@@ -85,18 +85,18 @@ def _run(
     check_build(_what(name), case, outcome, finding)
     shown = (outcome.case, outcome.events, outcome.violations)
     if svg is not None:
-        write(svg, sequence_svg(*shown))
+        write(svg, sequence_svg(*shown, stacks=outcome.stacks))
     if form.as_json:
         emit(_record(outcome))
     elif form.log:
         print(event_log(outcome.events), end="")
     elif form.markdown:
-        print(report.markdown(*shown, full=full), end="")
+        print(report.markdown(*shown, full=full, stacks=outcome.stacks), end="")
     elif form.mail:
-        print(report.mail(*shown, full=full), end="")
+        print(report.mail(*shown, full=full, stacks=outcome.stacks), end="")
     else:
         print(f"{_title(name, outcome)}\n")
-        print(text(*shown, width=width(), full=full), end="")
+        print(text(*shown, width(), full, outcome.stacks), end="")
         if outcome.ended != "finished":
             print(f"the run ended by {outcome.ended}: what it did not show is inconclusive")
     raise typer.Exit(FOUND if outcome.violations else 0)
@@ -129,10 +129,14 @@ def _record(outcome: Outcome) -> dict[str, object]:
                 "verdict": violation.verdict,
                 "signature": violation.signature,
                 "events": list(violation.events),
+                "source": [each.to_record() for each in violation.source],
             }
             for violation in outcome.violations
         ],
-        "events": [event_record(event) for event in outcome.events],
+        "events": [
+            event_record(event, outcome.stacks[number] if outcome.stacks else ())
+            for number, event in enumerate(outcome.events)
+        ],
     }
 
 

@@ -21,7 +21,7 @@ from stage2fuzz.cli.output import emit, say, write
 from stage2fuzz.cli.progress import ProgressLine
 from stage2fuzz.engine import kind_of
 from stage2fuzz.oracles.violation import Violation
-from stage2fuzz.process.guard import Pulse
+from stage2fuzz.process.life import alive
 from stage2fuzz.run import run_scheduled
 from stage2fuzz.schedule.exhaustive import MAX_EXECUTIONS, Exhaustive
 
@@ -119,7 +119,8 @@ def _guarded(
         arguments = ["explore", file.name, f"--executions={executions}"]
         arguments += [] if preemptions is None else [f"--preemptions={preemptions}"]
         arguments += [] if output is None else [f"--output={output}"]
-        run_guarded("explore", [given.engine], arguments + ["--json"] * as_json)
+        arguments += ["--json"] * as_json
+        run_guarded("explore", [given.engine], arguments, quiet=as_json)
 
 
 def unreduced(engine: str, scenario: Scenario, preemptions: int | None) -> str:
@@ -137,7 +138,7 @@ def unreduced(engine: str, scenario: Scenario, preemptions: int | None) -> str:
 
 def _search(exploration: Exploration, scenario: Scenario, most: int, quiet: bool) -> None:
     started = time.monotonic()
-    search, signatures, pulse = exploration.search, exploration.signatures, Pulse()
+    search, signatures = exploration.search, exploration.signatures
 
     def stop() -> None:
         """End the search between two executions; what was seen is told."""
@@ -146,7 +147,7 @@ def _search(exploration: Exploration, scenario: Scenario, most: int, quiet: bool
     with on_signals(signal.SIGINT, act=stop), ProgressLine(quiet) as progress:
         while not exploration.interrupted and search.advance():
             outcome = run_scheduled(exploration.engine, scenario, search)
-            pulse.beat()
+            alive()
             exploration.inconclusive += outcome.ended == "limit"
             for violation in outcome.violations:
                 seen = signatures.setdefault(

@@ -37,6 +37,8 @@ COLUMNS = (
     "confirmations",
     "first_seen_in",
     "fixed_in",
+    "introduced_by",
+    "fixed_by",
     "duplicate_of",
     "case_text",
     "minimised",
@@ -114,6 +116,8 @@ def show(
         "confirmed": f"{found.confirmations} of {found.attempts} clean runs",
         "first seen in": found.first_seen_in,
         "fixed in": found.fixed_in,
+        "introduced by": found.introduced_by,
+        "fixed by": found.fixed_by,
         "owner": found.owner,
         "label": found.label,
     }

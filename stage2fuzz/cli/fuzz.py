@@ -16,16 +16,14 @@ from stage2fuzz.cli.options import (
     check_range,
     cores,
 )
-from stage2fuzz.cli.output import emit, say
+from stage2fuzz.cli.output import say
 from stage2fuzz.cli.program import shown
-from stage2fuzz.cli.streams import complain
-from stage2fuzz.cli.summary import found_record, show_found
+from stage2fuzz.cli.summary import conclude, show
 from stage2fuzz.engine import engine_names, engine_of
 from stage2fuzz.errors import InputError
 from stage2fuzz.findings.store import Store
 from stage2fuzz.fuzz_targets import TARGETS
 from stage2fuzz.session.session import Session
-from stage2fuzz.session.summary import Summary
 
 
 def fuzz(
@@ -61,12 +59,10 @@ def fuzz(
             started = time.monotonic()
             drive(session, lambda: _lines(session, started), quiet=as_json)
         summary = session.summary()
-        _report(summary, database, as_json)
     if failures := session.intake.failures:
+        show(summary, database, as_json)
         raise RuntimeError("\n".join(failures))
-    for line in () if as_json else summary.missing:
-        complain(f"stage2fuzz: inconclusive: {line}")
-    raise typer.Exit(summary.exit_code)
+    conclude(summary, database, as_json)
 
 
 def _checked(engine: str, names: tuple[str, ...]) -> tuple[str, ...]:
@@ -88,12 +84,3 @@ def _lines(session: Session, started: float) -> list[str]:
         f"{totals.features:>6,} features  {len(session.intake.findings):>3} findings",
         f"        {work}" + (f"; {waiting} to minimise" if waiting else ""),
     ]
-
-
-def _report(summary: Summary, database: str, as_json: bool) -> None:
-    if as_json:
-        found = [found_record(each) for each in summary.findings]
-        emit(summary.to_record() | {"findings": found})
-        return
-    say(summary.heading())
-    show_found(summary.findings, database)

@@ -1,13 +1,40 @@
 """What a session or a campaign found, and the commands to type next."""
 
-from collections.abc import Sequence
-from typing import Final
+from collections.abc import Mapping, Sequence
+from typing import Final, NoReturn
 
+import typer
+
+from stage2fuzz.cli.output import emit, plain, say
 from stage2fuzz.cli.program import hint
+from stage2fuzz.cli.streams import complain
 from stage2fuzz.cli.tables import Table
 from stage2fuzz.findings.models import Finding
+from stage2fuzz.session.summary import Summary
 
 _ORDER: Final = {"correctness": 0, "progress": 1, "economy": 2}
+
+
+def conclude(
+    summary: Summary, database: str, as_json: bool, more: Mapping[str, object] | None = None
+) -> NoReturn:
+    """``show``, and end the command as the summary deserves."""
+    show(summary, database, as_json, more)
+    raise typer.Exit(summary.exit_code)
+
+
+def show(
+    summary: Summary, database: str, as_json: bool, more: Mapping[str, object] | None = None
+) -> None:
+    """Say what was done and found, and what is missing; ``more`` joins the JSON record."""
+    if as_json:
+        found = [found_record(each) for each in summary.findings]
+        emit({**summary.to_record(), "findings": found, **(more or {})})
+    else:
+        say(summary.heading())
+        show_found(summary.findings, database)
+        for line in summary.missing:
+            complain(f"stage2fuzz: inconclusive: {plain(line)}")
 
 
 def show_found(found: Sequence[Finding], database: str) -> None:

@@ -26,6 +26,7 @@ MAX_SIGNATURE: Final = 1000
 MAX_LABEL: Final = 80
 MAX_KERNEL: Final = 80
 MAX_NOTE: Final = 10_000
+MAX_COMMIT: Final = 300
 
 
 class State(StrEnum):
@@ -100,6 +101,10 @@ class Finding(Base):
     """The oldest engine tried that shows it."""
     fixed_in: Mapped[str] = mapped_column(String(MAX_ENGINE), default="")
     """The engine in which it is gone."""
+    introduced_by: Mapped[str] = mapped_column(String(MAX_COMMIT), default="")
+    """The commit that brought it, as a Fixes line has it, and its date; empty until bisected."""
+    fixed_by: Mapped[str] = mapped_column(String(MAX_COMMIT), default="")
+    """The commit that ended it, likewise."""
 
     notes: Mapped[list["Note"]] = relationship(lazy="selectin", order_by="Note.id")
     regressions: Mapped[list["Regression"]] = relationship(

@@ -21,7 +21,7 @@ from stage2fuzz.errors import InputError
 from stage2fuzz.findings.clock import now
 from stage2fuzz.findings.database import open_database, reading, reason
 from stage2fuzz.findings.history import add_note, expect, move
-from stage2fuzz.findings.models import Finding, State
+from stage2fuzz.findings.models import MAX_COMMIT, Finding, State
 from stage2fuzz.findings.real import RealCounts, note_real
 from stage2fuzz.findings.regression import note_presence
 from stage2fuzz.findings.seen import Receipt, named_build, note_seen, replace_case
@@ -155,6 +155,15 @@ class Store:
         """Keep what a real kernel said when the finding's schedule was forced on it."""
         with self._transaction(within) as connection:
             note_real(connection, number, counts)
+
+    def bisected(self, number: int, commit: str, fixed: bool) -> None:
+        """Keep which commit brought a finding, or ``fixed`` it: a Fixes line and a date."""
+        column = "fixed_by" if fixed else "introduced_by"
+        commit = commit[:MAX_COMMIT]
+        with self._transaction(None) as connection:
+            changed = update(Finding).where(Finding.id == number).values({column: commit})
+            expect(connection.execute(changed).rowcount, number)
+            add_note(connection, number, f"{column.replace('_', ' ')} {commit}")
 
     def triage(
         self,

@@ -26,6 +26,7 @@ from stage2fuzz.fuzz.current_input import left_running
 from stage2fuzz.fuzz.feature_map import NAME
 from stage2fuzz.fuzz.features import COUNTERS
 from stage2fuzz.oracles.violation import Category, Violation
+from stage2fuzz.source import read_stack
 
 FINDING_FORMAT: Final = 1
 FINDING: Final = ".finding.json"
@@ -192,7 +193,7 @@ def parse_finding(raw: Any, engine: str, where: str) -> tuple[Case, Violation]:
     return case, violation
 
 
-def violation_record(violation: Violation) -> dict[str, str]:
+def violation_record(violation: Violation) -> dict[str, object]:
     """A violation as it crosses a process boundary, without the events that prove it."""
     return {
         "oracle": violation.oracle,
@@ -200,6 +201,7 @@ def violation_record(violation: Violation) -> dict[str, str]:
         "category": str(violation.category),
         "signature": violation.signature,
         "verdict": violation.verdict,
+        "source": violation.source,
     }
 
 
@@ -218,7 +220,11 @@ def parse_violation(raw: Any, where: str) -> Violation:
     except ValueError:
         raise InputError(where, f"is no finding (category {raw.get('category')!r})") from None
     named = (texts["oracle"], texts["rule"], category, texts["verdict"])
-    return Violation(*named, (), texts["signature"])
+    try:
+        source = read_stack(raw.get("source", []))
+    except (ValueError, TypeError):
+        raise InputError(where, "is no finding (source is no list of lines)") from None
+    return Violation(*named, (), texts["signature"], source)
 
 
 def printable(text: str) -> str:

@@ -18,6 +18,8 @@ from stage2fuzz.events import LIMIT_NAMES
 
 LIMITS: Final = max(LIMIT_NAMES) + 1
 THREADS: Final = MAX_VCPUS + MAX_HOST_THREADS
+DEPTH: Final = 24
+"""Calls of an event's stack that are kept, ours between kernel code and event included."""
 
 
 class CallEnd(IntEnum):
@@ -232,6 +234,8 @@ FUNCTIONS: Final[dict[str, tuple[CType, ...]]] = {
     "s2_continue": (I32, I32, I32),
     "s2_view": (VOID, _pointer("s2_view")),
     "s2_events": (CType("const struct s2_event *", ctypes.c_void_p), COUNT),
+    "s2_note_sites": (VOID, I32),
+    "s2_stacks": (CType("const uint32_t *", ctypes.c_void_p), COUNT),
     "s2_runs": (CType("const struct s2_run *", ctypes.c_void_p), COUNT),
     "s2_choices": (CType("const int32_t *", ctypes.c_void_p), COUNT),
     "s2_counts": (VOID, _pointer("s2_counts")),
@@ -298,7 +302,7 @@ def header() -> str:
         "#ifndef STAGE2FUZZ_ABI_H\n#define STAGE2FUZZ_ABI_H\n\n"
         '#include <stddef.h>\n#include <stdint.h>\n#include "linkage.h"\n\n'
         f"#define S2_INTERFACE {fingerprint():#x}UL\n#define S2_THREADS {THREADS}\n"
-        f"#define S2_LIMITS {LIMITS}\n"
+        f"#define S2_LIMITS {LIMITS}\n#define S2_DEPTH {DEPTH}\n"
         f"{_declarations()}\n#endif\n"
     )
 

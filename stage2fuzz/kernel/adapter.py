@@ -1,6 +1,7 @@
 """A built tree as an engine: proved before it is believed, with the rules of its era."""
 
 from functools import cached_property
+from itertools import chain
 from typing import Final
 
 from stage2fuzz.arch import EXECUTE, READ, WRITE
@@ -9,10 +10,12 @@ from stage2fuzz.engine import Burst, Trace
 from stage2fuzz.errors import InputError
 from stage2fuzz.events import ACCESS
 from stage2fuzz.kernel.build import Library
+from stage2fuzz.kernel.lines import Lines, load_lines
 from stage2fuzz.kernel.native import Native
 from stage2fuzz.rules import Rules
 from stage2fuzz.schedule.base import Schedule, Scheduler
 from stage2fuzz.schedule.replay import Replay
+from stage2fuzz.source import Stack
 
 REFERENCE: Final = Scenario(
     vcpus=(
@@ -82,6 +85,26 @@ class KernelEngine:
             ended = native.run_scheduler(how, scenario.threads)
         return native.trace(ended)
 
+    @cached_property
+    def _lines(self) -> Lines | None:
+        return load_lines(self.library.path.parent)
+
+    def stacks(self, scenario: Scenario, schedule: Schedule) -> list[Stack]:
+        """Run ``schedule`` once more and note where in the tree each event comes from; none where
+        the build has no table of lines."""
+        native, lines = self.native, self._lines
+        if lines is None:
+            return []
+        native.load(scenario)
+        native.note_sites(True)
+        try:
+            native.run_schedule(schedule)
+            noted = native.stacks()
+        finally:
+            native.note_sites(False)
+        known: dict[int, Stack] = {address: lines.at(address) for address in set(chain(*noted))}
+        return [tuple(chain(*(known[at] for at in stack if at))) for stack in noted]
+
     def burst(
         self,
         scenario: Scenario,
@@ -109,5 +132,6 @@ def rules_of(has: frozenset[str]) -> Rules:
         shared_relax="S2_HAS_RWLOCK" in has and not shared,
         counts_any_nonzero="S2_HAS_COUNTED_ENTRIES" in has,
         rcu="S2_HAS_FREE_UNLINKED" in has,
+        refuses_beyond="S2_HAS_IPA_LIMIT" in has,
         strict_table_hints="S2_HAS_TTL_UNKNOWN" in has,
     )

@@ -177,6 +177,16 @@ class Native:
             for kind, thread, aux, where, old, new in EVENT.iter_unpack(data)
         ]
 
+    def note_sites(self, on: bool) -> None:
+        """Have the next runs note, or not, where in the code each of their events comes from."""
+        self._library.s2_note_sites(on)
+
+    def stacks(self) -> list[tuple[int, ...]]:
+        """Where the last run's events come from: offsets into the library, innermost first, up to
+        the first 0. Only for a run that noted them."""
+        data = self._read("s2_stacks", 4)
+        return list(struct.iter_unpack(f"<{abi.DEPTH}I", data))
+
     def schedule(self) -> Schedule:
         """The schedule that the last run really executed."""
         runs = struct.iter_unpack("<ii", self._read("s2_runs", 8))
@@ -238,7 +248,7 @@ def encode(scenario: Scenario) -> "array[int]":
     options = scenario.options
     numbers = [options.ipa_bits, options.tlb, options.hardware_af, options.dic, options.fwb]
     numbers += [options.cache_pages, options.failing_topup, options.teardown]
-    numbers += [options.failing_atomic, len(scenario.slots)]
+    numbers += [options.failing_atomic, options.vhe, len(scenario.slots)]
     for slot in scenario.slots:
         numbers += [slot.pages, slot.first, slot.backing, slot.readonly, slot.logging, slot.skewed]
     numbers.append(len(scenario.vcpus))

@@ -12,6 +12,7 @@ from typing import Final
 
 from stage2fuzz.errors import InputError
 from stage2fuzz.kernel.diagnostics import complaint
+from stage2fuzz.process.life import alive
 
 HEADERS: Final = "#include <asm/kvm_arm.h>\n#include <asm/kvm_pgtable.h>\n"
 
@@ -51,7 +52,9 @@ WRITTEN: Final[dict[str, str]] = {
     "S2_HAS_ARCH_FLUSH_REMOTE": r"int kvm_arch_flush_remote_tlbs\(",
     "S2_HAS_FLUSH_SHADOW_ALL": r"void kvm_arch_flush_shadow_all\(",
     "S2_HAS_GUEST_SEA": r"int kvm_handle_guest_sea\(struct kvm_vcpu",
+    "S2_HAS_IPA_LIMIT": r"kvm_inject_size_fault\(",
     "S2_HAS_LOCAL_FLUSH": r"__kvm_tlb_flush_vmid_ipa_nsh",
+    "S2_HAS_RANGE_FLUSH": r"__kvm_tlb_flush_vmid_range",
     "S2_HAS_TTL_UNKNOWN": r"TLBI_TTL_UNKNOWN",
     "S2_HAS_RWLOCK": r"write_lock\(&(?:vcpu->)?kvm->mmu_lock\)",
     "S2_HAS_PERMISSION_ONLY_RULE": r"KVM_PTE_LEAF_ATTR_S2_PERMS",
@@ -87,6 +90,7 @@ def _compiles(how: Probe, text: str) -> str | None:
     """None if it compiles, else what the compiler misses."""
     source = how.work / "probe.c"
     source.write_text(HEADERS + text + "\n")
+    alive()
     done = subprocess.run(
         [*how.compile, "-fsyntax-only", str(source)], capture_output=True, text=True, check=False
     )

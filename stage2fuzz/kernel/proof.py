@@ -28,17 +28,45 @@ def proved(tree: Path, cache: Path | None = None) -> Library:
     library = find(tree, cache)
     if library is not None:
         return library
+    _ask("build and proof", tree, cache)
+    return _found(tree, cache, proof=True)
+
+
+def built(tree: Path, cache: Path | None = None) -> Library:
+    """The engine of ``tree``, built as ``proved`` does it, but believed without a proof: a tree
+    with a planted fault may well make no progress. InputError as of ``proved``.
+    """
+    library = find(tree, cache, proof=False)
+    if library is not None:
+        return library
+    _ask("build", tree, cache)
+    return _found(tree, cache, proof=False)
+
+
+def _ask(what: str, tree: Path, cache: Path | None) -> None:
     question = {
-        "do": "build and proof",
-        "tree": str(tree.resolve()),
-        "cache": "" if cache is None else str(cache.resolve()),
+        "do": what,
+        "tree": str(_absolute(tree)),
+        "cache": "" if cache is None else str(_absolute(cache)),
     }
     with closing(Child(SERVER, limits=Limits(cpu=int(BUILD_SECONDS)))) as child:
         try:
             child.ask_one(question, BUILD_SECONDS)
         except DiedError as died:
             raise InputError(str(tree), str(died), "a tree whose code comes to an end") from None
-    library = find(tree, cache)
+
+
+def _absolute(path: Path) -> Path:
+    """The path where the confined process looks for it."""
+    try:
+        return path.resolve()
+    except (OSError, RuntimeError) as error:  # a loop of links is a RuntimeError up to 3.12
+        what = getattr(error, "strerror", None) or str(error)
+        raise InputError(str(path), what, "a folder") from None
+
+
+def _found(tree: Path, cache: Path | None, proof: bool) -> Library:
+    library = find(tree, cache, proof)
     if library is None:
-        raise InputError(str(tree), "the tree, or the cache, changed while it was proved")
+        raise InputError(str(tree), "the tree, or the cache, changed while it was built")
     return replace(library, cached=False)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from stage2fuzz.errors import InputError
+from stage2fuzz.process.life import alive
 
 GENERATOR: Final = Path("arch/arm64/tools/gen-sysreg.awk")
 TABLE: Final = Path("arch/arm64/tools/sysreg")
@@ -46,6 +47,7 @@ def generate(tree: Path) -> str:
     awk = shutil.which("awk")
     if awk is None:
         raise InputError("kernel build", "no awk", f"awk, which {GENERATOR} is written in")
+    alive()
     command = [awk, "-f", str(tree / GENERATOR), str(tree / TABLE)]
     done = subprocess.run(
         command, capture_output=True, encoding="utf-8", errors="replace", check=False

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
+from stage2fuzz.source import Stack
+
 
 class Category(StrEnum):
     """What kind of harm; a CI gate may ask for correctness alone."""
@@ -28,3 +30,6 @@ class Violation:
     verdict: str
     events: tuple[int, ...]
     signature: str
+    source: Stack = ()
+    """Where in the user's tree the step that the verdict is about was made, innermost first; empty
+    for a model, and until a run is replayed for it."""

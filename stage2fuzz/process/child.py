@@ -15,7 +15,8 @@ from typing import Final
 from stage2fuzz.errors import InputError, ModelError
 from stage2fuzz.process.confined import ConfinedProcess
 from stage2fuzz.process.end import DiedError, End, How
-from stage2fuzz.process.frames import Frame, Frames, to_bytes
+from stage2fuzz.process.frames import ALIVE, Frame, Frames, to_bytes
+from stage2fuzz.process.life import stall_seconds
 from stage2fuzz.process.limits import Limits
 from stage2fuzz.process.wait import POLL_SECONDS, Watch, last_words, nothing
 
@@ -47,20 +48,21 @@ class Child:
     ) -> Iterator[Frame]:
         """The answers to a question, as they come; ``beat`` is called while we wait for them.
 
-        Raises DiedError where the process dies, goes mad or is ended after ``seconds``; InputError
-        and ModelError as the process raised them.
+        Raises DiedError where the process dies, goes mad, is silent for too long, or is ended after
+        ``seconds``; InputError and ModelError as the process raised them.
         """
         self.send(question)
-        watch = Watch(self._folder, self._limits, seconds, beat)
+        watch = self._watch(seconds, beat)
         while (answer := self._receive(question, watch)) is not None:
             yield answer
 
     def ask_one(self, question: Frame, seconds: float, beat: Callable[[], None] = nothing) -> Frame:
         """The one answer to a question."""
-        answers = list(self.ask(question, seconds, beat))
-        if len(answers) != 1:
+        answers = self.ask(question, seconds, beat)
+        first = next(answers, None)
+        if first is None or next(answers, None) is not None:
             raise self._died(question, How.CRASH)
-        return answers[0]
+        return first
 
     def send(self, question: Frame) -> None:
         """Ask without waiting; ``receive`` waits."""
@@ -72,7 +74,7 @@ class Child:
 
     def receive(self, question: Frame, seconds: float) -> Frame:
         """The one answer to what was sent. Raises as ``ask`` does."""
-        watch = Watch(self._folder, self._limits, seconds)
+        watch = self._watch(seconds)
         answer = self._receive(question, watch)
         if answer is None or self._receive(question, watch) is not None:
             raise self._died(question, How.CRASH)
@@ -94,6 +96,9 @@ class Child:
         self.renew()
         if self._own is not None:
             self._own.cleanup()
+
+    def _watch(self, seconds: float, beat: Callable[[], None] = nothing) -> Watch:
+        return Watch(self._folder, self._limits, seconds, beat, stall_seconds())
 
     def _alive(self) -> ConfinedProcess:
         if self._confined is None:
@@ -125,14 +130,20 @@ class Child:
             return bool(how)
 
         try:
-            frame = self._frames.next(POLL_SECONDS, look)
+            while (frame := self._frames.next(POLL_SECONDS, look)) == ALIVE:
+                watch.heard()
+                if look():  # a flood of them leaves no time in which nothing comes
+                    raise self._died(question, *how)
         except ValueError:
             raise self._died(question, How.CRASH) from None
+        except DiedError:
+            raise
         except BaseException:  # the heartbeat's: nobody wants the answer any more
             self.renew()
             raise
         if frame is None:
             raise self._died(question, *how)
+        watch.heard()
         return self._opened(question, frame)
 
     def _opened(self, question: Frame, frame: Frame) -> Frame | None:

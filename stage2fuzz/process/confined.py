@@ -13,6 +13,7 @@ from stage2fuzz.places import PACKAGE
 from stage2fuzz.process.cage import hide
 from stage2fuzz.process.limits import Limits, environment
 
+CONFINE: Final = (sys.executable, "-I", "-S", str(PACKAGE / "process" / "confine.py"))
 KILL_SECONDS: Final = 5.0
 """Until the program that confines has killed all; it waits for nothing but the kernel."""
 
@@ -36,11 +37,10 @@ class ConfinedProcess:
         """``folder`` is its home; it starts there unless ``cwd`` is given. ``more`` joins its
         environment, ``inherited`` are file descriptors that it gets.
         """
-        confine = str(PACKAGE / "process" / "confine.py")
         hide()
         numbers = (limits.processes, os.getpid(), limits.memory, limits.file, limits.cpu)
         self.process = subprocess.Popen(
-            [sys.executable, "-I", "-S", confine, "--cage", *map(str, numbers), *program],
+            [*CONFINE, "--cage", *map(str, numbers), *program],
             cwd=cwd or folder,
             env=environment(folder, more),
             stdin=stdin,
@@ -72,3 +72,10 @@ class ConfinedProcess:
                 with contextlib.suppress(BrokenPipeError):
                     stream.close()
         return code
+
+
+def tied(program: Sequence[str]) -> list[str]:
+    """The command line of a program of our own that ends when this process does, however that
+    ends. It is not confined: the parts of a service need sockets and processes of their own.
+    """
+    return [*CONFINE, str(os.getpid()), "0", "0", "0", *program]

@@ -6,6 +6,7 @@ object, what comes back is one of
 
 - ``{"answer": OBJECT}``, any number of times,
 - ``{"done": true}`` after the last answer,
+- ``{"alive": true}``, at any time: nothing is done yet, but the work goes on,
 - ``{"refused": [WHERE, WHAT, RIGHT]}``, the parts of an ``InputError``,
 - ``{"bug": TRACEBACK}`` for any other exception, our own bug.
 """
@@ -22,6 +23,7 @@ MOST: Final = 64 << 20
 CHUNK: Final = 1 << 16
 
 Frame = dict[str, Any]
+ALIVE: Final[Frame] = {"alive": True}
 
 
 def to_bytes(frame: Frame) -> bytes:

@@ -8,11 +8,17 @@ was ended in between.
 import os
 import signal
 import sys
+import time
 import traceback
 from collections.abc import Callable, Iterable
+from typing import Final
 
 from stage2fuzz.errors import InputError
-from stage2fuzz.process.frames import Frame, parse_frame, to_bytes
+from stage2fuzz.process.frames import ALIVE, Frame, parse_frame, to_bytes
+from stage2fuzz.process.life import listen
+
+SIGN_SECONDS: Final = 0.5
+"""Between two signs of life that are sent."""
 
 
 def serve(answers_to: Callable[[Frame], Iterable[Frame]]) -> None:
@@ -21,6 +27,7 @@ def serve(answers_to: Callable[[Frame], Iterable[Frame]]) -> None:
     out = os.dup(sys.stdout.fileno())
     os.set_inheritable(out, False)
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # what anybody prints is no answer
+    listen(_Signs(out).send)
     for line in sys.stdin.buffer:
         for frame in _answered(answers_to, parse_frame(line)):
             _write(out, to_bytes(frame))
@@ -36,6 +43,20 @@ def _answered(answers_to: Callable[[Frame], Iterable[Frame]], question: Frame) -
         yield {"bug": traceback.format_exc()}
     else:
         yield {"done": True}
+
+
+class _Signs:
+    """Signs of life on the pipe of answers, not more of them than anybody needs."""
+
+    def __init__(self, out: int) -> None:
+        self._out, self._next = out, 0.0
+
+    def send(self) -> None:
+        """Send one if the last is long ago."""
+        now = time.monotonic()
+        if now >= self._next:
+            self._next = now + SIGN_SECONDS
+            _write(self._out, to_bytes(ALIVE))
 
 
 def _write(out: int, data: bytes) -> None:

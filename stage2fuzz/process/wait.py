@@ -1,6 +1,7 @@
 """Look after a confined program: its time, its output, and whether it is still wanted."""
 
 import contextlib
+import math
 import os
 import shutil
 import subprocess
@@ -32,18 +33,30 @@ class Watch:
     """What whoever waits looks after, about ten times a second."""
 
     def __init__(
-        self, folder: Path, limits: Limits, seconds: float, beat: Callable[[], None] = nothing
+        self,
+        folder: Path,
+        limits: Limits,
+        seconds: float,
+        beat: Callable[[], None] = nothing,
+        silence: float = math.inf,
     ) -> None:
-        """``beat`` is called at each look; what it raises goes through."""
+        """``beat`` is called at each look; what it raises goes through. ``silence`` is how many
+        seconds may pass between two calls of ``heard``.
+        """
         self._folder, self._most, self._beat = folder, limits.folder, beat
         self._end = time.monotonic() + seconds
+        self._silence, self._heard = silence, time.monotonic()
         self._next = time.monotonic() + LOOK_SECONDS
+
+    def heard(self) -> None:
+        """The program gave a sign of life."""
+        self._heard = time.monotonic()
 
     def look(self) -> How | None:
         """Why the program must be ended now; None where it may go on."""
         self._beat()
         now = time.monotonic()
-        if now > self._end:
+        if now > self._end or now > self._heard + self._silence:
             return How.TIMEOUT
         if self._most and now > self._next:
             self._next = now + LOOK_SECONDS

@@ -13,6 +13,7 @@ from stage2fuzz.case.text import format_case
 from stage2fuzz.events import SETUP, Event
 from stage2fuzz.oracles.violation import Violation
 from stage2fuzz.report.story import Step, fold, label, story
+from stage2fuzz.source import Stack, route
 
 LEAST_WIDTH: Final = 40
 _LEAST_COLUMN: Final = 26
@@ -25,12 +26,13 @@ def text(
     violations: Sequence[Violation],
     width: int = 100,
     full: bool = False,
+    stacks: Sequence[Stack] = (),
 ) -> str:
     """The whole report, no line wider than ``width`` characters (at least 40) if words allow."""
     width = max(width, LEAST_WIDTH)
     parts = [
         scenario_text(case),
-        interleaving(case, events, violations, width, full),
+        interleaving(case, events, violations, width, full, stacks),
         verdict_text(violations, width),
     ]
     return "\n".join(part for part in parts if part)
@@ -49,9 +51,10 @@ def interleaving(
     violations: Sequence[Violation],
     width: int,
     full: bool = False,
+    stacks: Sequence[Stack] = (),
 ) -> str:
     """The steps in columns; in a single one with the threads named where they are too many."""
-    steps = story(events, violations, full)
+    steps = story(events, violations, full, stacks)
     heads = _heads(steps, len(events), len(violations) > 1)
     threads = sorted({step.thread for step in steps} - {SETUP})
     gutter = len(heads[0]) if heads else 0
@@ -68,7 +71,7 @@ def interleaving(
         before = step.thread
         indent = sum(columns[thread] + len(_GAP) for thread in threads if thread < step.thread)
         begin = head + _GAP + " " * indent
-        lines += _lines(begin, step.text, columns.get(step.thread, width - len(begin)))
+        lines += _lines(begin, step, columns.get(step.thread, width - len(begin)))
     return "\n".join(line.rstrip() for line in lines) + "\n"
 
 
@@ -80,6 +83,8 @@ def verdict_text(violations: Sequence[Violation], width: int) -> str:
         head = f"{mark} {violation.oracle} {violation.rule} ({violation.category}): "
         indent = " " * (len(mark) + 1)
         lines += wrap(head + violation.verdict, width, subsequent_indent=indent)
+        if violation.source:
+            lines += wrap(f"{indent}at {route(violation.source)}", width, subsequent_indent=indent)
     return "\n".join(lines) + "\n" if lines else "no violation\n"
 
 
@@ -102,7 +107,7 @@ def _one_column(case: Case, steps: list[Step], heads: list[str], width: int) -> 
     for step, head in zip(steps, heads, strict=True):
         name = "setup" if step.thread == SETUP else label(case, step.thread)
         begin = f"{head}{_GAP}{name}: "
-        lines += _lines(begin, step.text, width - len(begin))
+        lines += _lines(begin, step, width - len(begin))
     return "\n".join(lines) + "\n"
 
 
@@ -122,8 +127,10 @@ def _marks(numbers: tuple[int, ...], several: bool) -> str:
     return f"{letters}>" if numbers else ""
 
 
-def _lines(begin: str, text: str, width: int) -> list[str]:
-    """The text beside ``begin``, folded to ``width``, further lines set in."""
-    return [
-        (begin if i == 0 else " " * len(begin)) + line for i, line in enumerate(fold(text, width))
-    ]
+def _lines(begin: str, step: Step, width: int) -> list[str]:
+    """A step beside ``begin``, folded to ``width``, further lines set in: its text, then where in
+    the user's tree it was made."""
+    lines = fold(step.text, width)
+    if step.source:
+        lines += [f"  {line}" for line in fold(step.source, width - 2)]
+    return [(begin if i == 0 else " " * len(begin)) + line for i, line in enumerate(lines)]

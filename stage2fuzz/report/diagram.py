@@ -13,6 +13,7 @@ from stage2fuzz.case.case import Case
 from stage2fuzz.events import SETUP, Event
 from stage2fuzz.oracles.violation import Violation
 from stage2fuzz.report.story import Step, fold, label, story
+from stage2fuzz.source import Stack
 
 _COLUMNS: Final = 44
 """Characters of a line of text."""
@@ -25,6 +26,7 @@ _STYLE: Final = """\
 text { font: 11.5px ui-monospace, monospace; fill: #1f2430 }
 .head { font-weight: bold; font-size: 13px }
 .number { fill: #8a90a0; text-anchor: end }
+.source { fill: #6c7a99; font-size: 10px }
 .proof { fill: #b00020; font-weight: bold }
 .verdict { fill: #b00020; font-size: 12.5px }
 .lane { stroke: #d5d9e2 }
@@ -34,10 +36,14 @@ text { font: 11.5px ui-monospace, monospace; fill: #1f2430 }
 
 
 def sequence_svg(
-    case: Case, events: list[Event], violations: Sequence[Violation], full: bool = False
+    case: Case,
+    events: list[Event],
+    violations: Sequence[Violation],
+    full: bool = False,
+    stacks: Sequence[Stack] = (),
 ) -> str:
     """The whole SVG file."""
-    steps = [step for step in story(events, violations, full) if step.thread != SETUP]
+    steps = [step for step in story(events, violations, full, stacks) if step.thread != SETUP]
     lanes = sorted({step.thread for step in steps})
     width = _LEFT + max(2, len(lanes)) * _LANE
     tops, bottom = _places(steps)
@@ -69,7 +75,7 @@ def _places(steps: list[Step]) -> tuple[list[int], int]:
     tops, y = [], _TOP
     for step in steps:
         tops.append(y)
-        y += len(fold(step.text, _COLUMNS)) * _LINE + _PADDING
+        y += (len(fold(step.text, _COLUMNS)) + bool(step.source)) * _LINE + _PADDING
     return tops, y
 
 
@@ -90,4 +96,7 @@ def _step(step: Step, x: int, y: int) -> list[str]:
         y += _LINE
         left = x + 10 + (len(line) - len(line.lstrip())) * 7
         lines.append(f'<text{css} x="{left}" y="{y - 3}">{escape(line.strip())}</text>')
+    if step.source:
+        y += _LINE
+        lines.append(f'<text class="source" x="{x + 24}" y="{y - 3}">{escape(step.source)}</text>')
     return lines

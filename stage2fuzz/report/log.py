@@ -7,14 +7,17 @@ from collections.abc import Iterable
 
 from stage2fuzz.event_kind import UNUSED
 from stage2fuzz.events import KINDS, SETUP, Event
+from stage2fuzz.source import Stack
 
 _PLACES = ("where", "old", "new", "aux")
 
 
-def event_record(event: Event) -> dict[str, str | int]:
-    """One event for a program: ``event``, ``thread`` and the payload that its kind uses."""
+def event_record(event: Event, stack: Stack = ()) -> dict[str, object]:
+    """One event for a program: ``event``, ``thread``, the payload that its kind uses, and where in
+    the user's tree it was made (``source``, innermost first), where that is known."""
     name, used = _used(event)
-    return {"event": name, "thread": event[1], **used}
+    source = {"source": [each.to_record() for each in stack]} if stack else {}
+    return {"event": name, "thread": event[1], **used, **source}
 
 
 def event_log(events: Iterable[Event]) -> str:

@@ -15,6 +15,7 @@ from stage2fuzz.case.case import Case
 from stage2fuzz.events import SETUP, Event
 from stage2fuzz.oracles.violation import Violation
 from stage2fuzz.report.words import Words
+from stage2fuzz.source import Stack, spot
 
 _ALWAYS: Final = {
     ev.HIT,
@@ -56,6 +57,8 @@ class Step:
     text: str
     marks: tuple[int, ...]
     """The violations that this step helps to prove, by their place in the list."""
+    source: str = ""
+    """Where in the user's tree the step was made; empty where that is not known."""
 
 
 def label(case: Case, thread: int) -> str:
@@ -64,7 +67,12 @@ def label(case: Case, thread: int) -> str:
     return f"vCPU {thread}" if thread < vcpus else f"host {thread - vcpus}"
 
 
-def story(events: list[Event], violations: Sequence[Violation], full: bool = False) -> list[Step]:
+def story(
+    events: list[Event],
+    violations: Sequence[Violation],
+    full: bool = False,
+    stacks: Sequence[Stack] = (),
+) -> list[Step]:
     """The steps of a run to show, in order."""
     words = Words(events)
     marks: dict[int, list[int]] = {}
@@ -85,7 +93,8 @@ def story(events: list[Event], violations: Sequence[Violation], full: bool = Fal
         if event[1] == SETUP and not marked and not full:
             continue
         if full or marked or event[0] in extra or _worth_a_line(event, bool(extra & _ORDERING)):
-            steps.append(Step(index, event[1], text, marked))
+            source = spot(stacks[index]) if stacks else ""
+            steps.append(Step(index, event[1], text, marked, source))
     return steps
 
 

@@ -2,7 +2,7 @@
 
 The embedded set-up runs the very programs of production, on a broker without a port (a Unix socket
 in a folder of our own) and an SQLite file, so that nothing has to be installed and no second code
-path exists. Every process is started through ``tied``: whatever becomes of this one, they end.
+path exists. Every process is started ``tied``: whatever becomes of this one, they end.
 """
 
 import contextlib
@@ -20,10 +20,12 @@ from typing import Final
 
 from stage2fuzz.errors import InputError
 from stage2fuzz.places import IMPORT_ROOT, TARGETS
+from stage2fuzz.process.confined import tied
 from stage2fuzz.service import settings
 
 RESTARTS: Final = 10
-"""Ends of processes that are made good before we give up."""
+"""Ends of processes within a minute that are made good before we give up."""
+MINUTE: Final = 60.0
 START_SECONDS: Final = 20.0
 STOP_SECONDS: Final = 3.0
 """For a clean end of each process: what it has recorded is recorded, so none is waited for long."""
@@ -40,7 +42,8 @@ class Service:
         """
         self.database, self.workers, self.name = database, workers, name
         self.folder = Path(tempfile.mkdtemp(prefix="stage2fuzz-"))
-        self.restarts = 0
+        self.restarts: list[float] = []
+        """When processes were started again, by the monotonic clock."""
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
 
     def start(self) -> None:
@@ -66,8 +69,9 @@ class Service:
         for name, process in list(self.processes.items()):
             if process.poll() is None:
                 continue
-            self.restarts += 1
-            if self.restarts <= RESTARTS:
+            now = time.monotonic()
+            self.restarts = [at for at in (*self.restarts, now) if at > now - MINUTE]
+            if len(self.restarts) <= RESTARTS:
                 self.begin(name)
             else:
                 last = (self.folder / f"{name}.log").read_text(errors="replace")[-600:]
@@ -86,10 +90,9 @@ class Service:
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def _run(self, name: str, command: tuple[str, ...]) -> None:
-        tied = str(Path(__file__).with_name("tied.py"))
         with (self.folder / f"{name}.log").open("ab") as log:
             self.processes[name] = subprocess.Popen(
-                [sys.executable, "-I", "-S", tied, str(os.getpid()), *command],
+                tied(command),
                 env=os.environ | self.environment(),
                 stdin=subprocess.DEVNULL,
                 stdout=log,

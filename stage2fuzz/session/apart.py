@@ -14,9 +14,10 @@ from stage2fuzz.minimise import BUDGET, Minimum
 from stage2fuzz.process.checked import count, listed, number, text
 from stage2fuzz.process.frames import Frame
 from stage2fuzz.process.limits import is_confined
-from stage2fuzz.run import Outcome, run
+from stage2fuzz.run import Outcome, run, with_sources
 from stage2fuzz.session.case_asker import CaseAsker, read_case_of, read_judgement
 from stage2fuzz.session.reproduce import minimise_finding
+from stage2fuzz.source import read_stack
 
 RUN_SECONDS: Final = 240.0
 """For one case, which may have to build its engine first."""
@@ -24,9 +25,9 @@ MINIMISE_SECONDS: Final = 3600.0
 
 
 def run_apart(case: Case) -> Outcome:
-    """``run(case)``."""
+    """``run(case)``, with the places in the user's tree where the engine knows them."""
     if not _isolated(case):
-        return run(case)
+        return with_sources(run(case))
     with CaseAsker() as asker:
         return asker.ask("run", case, RUN_SECONDS, read_outcome)
 
@@ -55,7 +56,11 @@ def read_outcome(answer: Frame, engine: str) -> Outcome:
         replace(each, events=proof) for each, proof in zip(judged.violations, proofs, strict=True)
     )
     preemptions, diverged = count(answer["preemptions"]), text(answer["diverged"])
-    return Outcome(judged.case, events, violations, preemptions, judged.ended, diverged)
+    known = [read_stack(each) for each in listed(answer["stacks"])]
+    stacks = [known[count(each)] for each in listed(answer["places"])]
+    if len(stacks) not in (0, len(events)):
+        raise ValueError("not each event has a place")
+    return Outcome(judged.case, events, violations, preemptions, judged.ended, diverged, stacks)
 
 
 def read_minimised(answer: Frame, engine: str) -> Minimum:

@@ -93,6 +93,10 @@ class CaseAsker:
         """Let the next question have a new process."""
         self._child.renew()
 
+    def prepare(self, engine: str, seconds: float) -> None:
+        """Have an engine built, so that no later question takes the time for it."""
+        self._one({"do": "prepare", "engine": engine}, seconds)
+
     def ask(
         self,
         do: str,
@@ -169,7 +173,7 @@ class CaseAsker:
         """What ``read`` makes of an answer; one that can't be ends the process that gave it."""
         try:
             return read(answer)
-        except (ValueError, KeyError, TypeError, InputError):
+        except (ValueError, LookupError, TypeError, InputError):
             end = self._child.renew()
             raise DiedError(what, end, "its answer makes no sense") from None
 

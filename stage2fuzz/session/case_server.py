@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from stage2fuzz.case.text import format_case, parse
+from stage2fuzz.engine import engine_of
 from stage2fuzz.errors import InputError
 from stage2fuzz.fuzz.harness import features
 from stage2fuzz.fuzz.outbox import violation_record
@@ -18,13 +19,13 @@ from stage2fuzz.process.frames import Frame
 from stage2fuzz.process.phase import show_phase
 from stage2fuzz.process.serve import serve
 from stage2fuzz.report import event_log
-from stage2fuzz.run import run
+from stage2fuzz.run import run, with_sources
 from stage2fuzz.session.reproduce import minimise_finding, shows
 
 
 def judge(question: Frame) -> Iterator[Frame]:
     """Run a case from its text."""
-    outcome = run(parse(question["case"], "case"))
+    outcome = with_sources(run(parse(question["case"], "case")))
     yield {
         "case": format_case(outcome.case),
         "violations": [violation_record(each) for each in outcome.violations],
@@ -35,9 +36,12 @@ def judge(question: Frame) -> Iterator[Frame]:
 
 def run_whole(question: Frame) -> Iterator[Frame]:
     """Run a case, and tell all that an ``Outcome`` has."""
-    outcome = run(parse(question["case"], "case"))
+    outcome = with_sources(run(parse(question["case"], "case")))
+    places = {stack: number for number, stack in enumerate(dict.fromkeys(outcome.stacks))}
     yield {
         "case": format_case(outcome.case),
+        "stacks": list(places),
+        "places": [places[stack] for stack in outcome.stacks],
         "violations": [violation_record(each) for each in outcome.violations],
         "proofs": [each.events for each in outcome.violations],
         "events": outcome.events,
@@ -76,7 +80,14 @@ def find(question: Frame) -> Iterator[Frame]:
         yield {"unknown": str(error)}
 
 
+def prepare(question: Frame) -> Iterator[Frame]:
+    """Have an engine built and proved, and kept where others find it."""
+    engine_of(question["engine"])
+    yield {}
+
+
 ANSWERS: Final[dict[str, Callable[[Frame], Iterator[Frame]]]] = {
+    "prepare": prepare,
     "judge": judge,
     "run": run_whole,
     "minimise": minimise,

@@ -5,10 +5,9 @@ reproduction from scratch. A fault that does not show again is our own bug and i
 crashes an engine's code ends that process and not this one, which holds the findings.
 """
 
-import tempfile
 from collections import deque
+from collections.abc import Sequence
 from contextlib import suppress
-from pathlib import Path
 from typing import Final
 
 from stage2fuzz.case.case import Case
@@ -16,10 +15,12 @@ from stage2fuzz.case.text import parse
 from stage2fuzz.errors import InputError
 from stage2fuzz.findings import Store
 from stage2fuzz.findings.models import Finding
+from stage2fuzz.fuzz.outbox import Outbox
 from stage2fuzz.oracles.violation import Violation
-from stage2fuzz.process.end import DiedError
+from stage2fuzz.process.end import DiedError, End
 from stage2fuzz.process.limits import Limits
 from stage2fuzz.session.case_asker import CaseAsker
+from stage2fuzz.session.killers import killers
 
 RUN_SECONDS: Final = 60.0
 """For one case in the confined process, which may have to build its engine first."""
@@ -72,13 +73,11 @@ class Intake:
         """Record what took its process down: no events, no schedule, nothing to run again."""
         return self._record(case, violation, "")
 
-    def kills(self, engine: str, target: str, data: bytes) -> bool:
-        """Whether an input takes down a confined process that has nobody else's enemies."""
-        with tempfile.NamedTemporaryFile(prefix="stage2fuzz-input-") as file:
-            file.write(data)
-            file.flush()
-            path = Path(file.name)
-            return bool(self._asker.features(engine, target, [path], RUN_SECONDS)[1])
+    def killers(
+        self, outbox: Outbox, end: End, engine: str, target: str
+    ) -> Sequence[tuple[str, bytes]]:
+        """The inputs that ended the process that wrote ``outbox``."""
+        return killers(outbox, outbox.folder, end, self._asker, engine, target)
 
     def minimise_one(self) -> int | None:
         """Minimise the oldest finding that waits for it; its number, or None if none waits."""

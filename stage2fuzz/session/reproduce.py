@@ -11,6 +11,7 @@ from stage2fuzz.minimise import BUDGET, Minimum, Recurrence, minimise
 from stage2fuzz.minimise.door import Same
 from stage2fuzz.minimise.operations import drop_operation
 from stage2fuzz.minimise.threads import drop_thread
+from stage2fuzz.process.life import alive
 from stage2fuzz.run import Outcome, run, run_scheduled
 from stage2fuzz.schedule import STRATEGIES, strategy
 from stage2fuzz.schedule.base import Schedule
@@ -32,6 +33,7 @@ def same_signature(signature: str, end: float = inf) -> Same:
         if begun and time.monotonic() > end:
             return None
         begun = True
+        alive()
         outcome = run(case)
         if signature in signatures(outcome):
             return Recurrence(outcome.schedule, outcome.preemptions)
@@ -52,6 +54,7 @@ def shows(case: Case, signature: str) -> bool:
     for name in STRATEGIES:
         chooser = strategy(name, 1)
         for _ in range(SEARCHES_ELSEWHERE):
+            alive()
             outcome = run_scheduled(case.engine, case.scenario, chooser)
             if signature in signatures(outcome):
                 return True
@@ -115,6 +118,7 @@ def _found(case: Case, signature: str, end: float) -> Case | None:
         for number in range(SEARCHES):
             if time.monotonic() > end:
                 break
+            alive()
             outcome = run_scheduled(case.engine, case.scenario, strategy(name, number))
             if signature in signatures(outcome):
                 shown.append(outcome)

@@ -25,9 +25,10 @@ from stage2fuzz.case.profile import profile_named
 from stage2fuzz.engine import kind_of
 from stage2fuzz.errors import InputError
 from stage2fuzz.findings import Store
-from stage2fuzz.fuzz.outbox import Outbox, Statistics, killer
+from stage2fuzz.fuzz.outbox import Outbox, Statistics, digest_of, killer, printable
 from stage2fuzz.process.confined import ConfinedProcess
 from stage2fuzz.process.end import End, How
+from stage2fuzz.process.life import stall_seconds
 from stage2fuzz.process.limits import Limits
 from stage2fuzz.session.intake import Intake
 from stage2fuzz.session.summary import Summary
@@ -109,6 +110,8 @@ class Session:
         self._turn = 0
         self._past = SessionTotals()
         self._folder = tempfile.TemporaryDirectory(prefix="stage2fuzz-")
+        self._shunned = Path(self._folder.name) / "shunned"
+        self._shunned.touch()
         self._end = time.monotonic() + seconds
         self._slice = max(2.0, seconds * jobs / max(jobs, len(targets)))
 
@@ -189,6 +192,7 @@ class Session:
             *self.options,
             f"--engine={self.engine}",
             f"--outbox={outbox}",
+            f"--shun={self._shunned}",
             f"-max_total_time={seconds}",
             f"-seed={self.seed + self._turn}",
             f"-timeout={INPUT_SECONDS}",
@@ -209,7 +213,7 @@ class Session:
         done, now = job.outbox.statistics().schedules, time.monotonic()
         if done != job.done:
             job.done, job.progressed = done, now
-        return now > job.progressed + STALL
+        return now > job.progressed + stall_seconds(STALL)
 
     def _stop(self, job: TargetJob) -> None:
         """End a target, kindly and then for good; what it wrote is read all the same."""
@@ -230,14 +234,16 @@ class Session:
         self._read_outbox(job.outbox)
         done = self._past.add(job.outbox)
         end = End(How.TIMEOUT, code) if hung else End.of(code)
-        if self._take_killers(job, end):
+        isolated = kind_of(self.engine).isolated
+        if isolated and self._take_killers(job, end):
             return
-        if not hung and code not in (0, -signal.SIGUSR1, -signal.SIGKILL):
+        bad = not hung and code not in (0, -signal.SIGUSR1, -signal.SIGKILL)
+        if bad and not isolated:
             log = (job.outbox.folder / "log").read_text(errors="replace")
-            tail = "\n".join(log.strip().splitlines()[-12:])
-            self.intake.failures.append(f"{job.target} ended with {code}:\n{tail}")
-        elif hung or (early > EARLY and not self.intake.stopping):
-            self.shortfalls[f"{job.target} {end}, before its time"] += 1
+            tail = map(printable, log.strip().splitlines()[-12:])
+            self.intake.failures.append("\n".join((f"{job.target} ended with {code}:", *tail)))
+        elif bad or hung or (early > EARLY and not self.intake.stopping):
+            self.shortfalls[f"{job.target} {end}{', before its time' * (early > 0)}"] += 1
         elif not done.schedules and not self.intake.stopping:
             self.shortfalls[f"{job.target} ran nothing"] += 1
 
@@ -254,19 +260,12 @@ class Session:
             self.intake.take(case, violation)
 
     def _take_killers(self, job: TargetJob, end: End) -> bool:
-        """Record the input that a target's process died of, where compiled code ran in it."""
-        outbox = job.outbox
-        assert outbox is not None
-        if not kind_of(self.engine).isolated:
-            return False
-        found = outbox.killers(outbox.folder, end.code)
-        running = outbox.running()
-        if not found and running is not None:
-            if end.how is How.TIMEOUT:
-                found = [("timeout", running)]
-            elif self.intake.kills(self.engine, job.target, running):
-                found = [("crash", running)]
+        """Record the inputs that a target's process died of, and let no later one run them."""
+        assert job.outbox is not None
+        found = self.intake.killers(job.outbox, end, self.engine, job.target)
         for how, data in found:
             case = decode(data, self.engine, profile_named(job.target))
             self.intake.keep(case, killer(how, job.target))
+            with self._shunned.open("a") as file:
+                file.write(f"{digest_of(data)}\n")
         return bool(found)

@@ -16,6 +16,7 @@ import pytest
 
 from stage2fuzz.case.text import read_case
 from stage2fuzz.findings.store import Store
+from stage2fuzz.kernel.mutants import copy_tree
 from stage2fuzz.places import CORPUS
 from stage2fuzz.report import event_log
 from stage2fuzz.run import run
@@ -29,13 +30,30 @@ NOT_RUN: Final = {
     r"git |pip |pipx |apt-get |curl |openssl ": "fetches or installs something from elsewhere",
 }
 """Begins so -> why it is not run."""
-SLOW: Final = (r"kernel (explore|bench|mutants)", r"campaign ", r"\bseries\b", r"confirm", r"prove")
-NEEDS_A_TREE: Final = re.compile(r"\bTREE\b|\bBEFORE\b|linux-[0-9]|kernel:")
+SLOW: Final = (
+    r"kernel (explore|bench|mutants)",
+    r"check model",
+    r"campaign ",
+    r"\bseries\b",
+    r"confirm",
+    r"prove",
+)
+NEEDS_A_TREE: Final = re.compile(r"\blinux\b|\bTREE\b|\bBEFORE\b|linux-[0-9]|kernel:")
 WORDS: Final = {"ID": "1", "FILE": "race.case", "FOLDER": "out", "TREE": "tree"}
 WORDS.update({"BEFORE": "tree", "AFTER": "tree", "NAME": "night"})
 CASES: Final = sorted((ROOT / "tests" / "cases").glob("bad_situation_*.case"))
 """Their faults are the findings that every session has from the start."""
 TREE: Final = os.environ.get("STAGE2FUZZ_KERNEL_TREE", "")
+
+
+COMMIT: Final = """\
+git init --quiet --initial-branch=main
+git config user.name A; git config user.email a@example.org
+git add --all --force; git commit --quiet -m released; git tag v6.12
+git checkout --quiet -b my-branch
+echo '# words' >> arch/arm64/kvm/Kconfig; git commit --quiet --all -m words
+git format-patch --stdout -1 > ../series.mbx
+"""
 
 
 def why_not(command: Command) -> str:
@@ -93,9 +111,18 @@ def prepared(folder: Path) -> Path:
                 store.record(outcome.case, violation, event_log(outcome.events))
         assert len(store.list()) >= 5
     if TREE:
+        committed(folder)
         for name in ("tree", *(f"linux-{each}" for each in ("5.10", "6.1", "6.12", "7.2", "7.3"))):
             (folder / name).symlink_to(Path(TREE).resolve())
     return folder
+
+
+def committed(folder: Path) -> None:
+    """A git repository of the tree, with a branch of one commit and that commit as a mail."""
+    repository = folder / "linux"
+    copy_tree(Path(TREE), repository)
+    (folder / "commit").write_text(COMMIT)
+    subprocess.run(["sh", "-e", "../commit"], cwd=repository, check=True, capture_output=True)
 
 
 def shortened(text: str) -> str:

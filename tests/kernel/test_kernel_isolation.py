@@ -105,7 +105,7 @@ def test_a_campaign_goes_on_and_records_it(tree: Path, tmp_path: Path, wild: str
     words = ["--local", "--engine", f"kernel:{copy}", "--target", "notifier", "--seconds", "20"]
     done = stage2fuzz(tmp_path, "campaign", "start", "wild", *words)
     told: dict[str, Any] = json.loads(done.stdout)
-    assert told["state"] == "done", done.stderr
+    assert told["campaign"]["state"] == "done", done.stderr
     assert told["schedules"] > (20 if wild == "endless loop" else 500)
     expect_crash(found(tmp_path / "found.db"), WILD[wild][1])
 

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from stage2fuzz.errors import InputError, ModelError
+from stage2fuzz.process import life
 from stage2fuzz.process.child import Child
 from stage2fuzz.process.end import DiedError, How
 from stage2fuzz.process.limits import Limits
@@ -62,6 +63,7 @@ def test_our_own_bug_there_is_our_own_bug_here(child: Child) -> None:
         ({"do": "crash"}, How.CRASH, "died of SIGSEGV"),
         ({"do": "sleep"}, How.TIMEOUT, "did not end in its time"),
         ({"do": "loop"}, How.TIMEOUT, "did not end in its time"),
+        ({"do": "alive"}, How.TIMEOUT, "did not end in its time"),
         ({"do": "close"}, How.CRASH, "died of SIGKILL"),
         ({"do": "say", "what": "no frame\n"}, How.CRASH, "say: the process"),
         ({"do": "say", "what": "[1]\n"}, How.CRASH, "say: the process"),
@@ -77,6 +79,18 @@ def test_each_wild_end_is_told_and_the_next_question_is_answered(
         list(child.ask(question, 2.0))
     assert caught.value.end.how is how
     assert "process" in child.ask_one(HELLO, 20)
+
+
+def test_work_with_signs_of_life_may_take_its_time_and_silence_may_not(
+    child: Child, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    child.ask_one(HELLO, 20)
+    monkeypatch.setenv(life.VARIABLE, "1.5")
+    assert "process" in child.ask_one({"do": "work"}, 20)
+    begun = time.monotonic()
+    with pytest.raises(DiedError, match="did not end in its time"):
+        child.ask_one({"do": "sleep"}, 20)
+    assert time.monotonic() - begun < 10
 
 
 def test_memory_has_a_limit(child: Child) -> None:

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from stage2fuzz.errors import InputError
+from stage2fuzz.process.life import alive
 from stage2fuzz.process.serve import serve
 
 
@@ -40,6 +41,13 @@ def answers(question: dict[str, Any]) -> Iterator[dict[str, Any]]:
                     os.write(number, question["what"].encode())
                 except OSError:
                     continue
+        case "work":
+            for _ in range(30):
+                alive()
+                time.sleep(0.1)
+        case "alive":
+            while True:
+                os.write(3, b'{"alive": true}\n' * 1000)
         case "crash":
             ctypes.string_at(0)
         case "print":

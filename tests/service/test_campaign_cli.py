@@ -4,6 +4,7 @@ import contextlib
 import io
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -118,11 +119,11 @@ def test_one_command_finds_the_series_faults_confirmed_minimised_and_fixed(datab
     begun = time.monotonic()
     record = json.loads(stage2fuzz(database, *words, code=1))
     assert time.monotonic() - begun < 75
-    assert record["state"] == "done"
-    assert record["findings"] == len(record["found"]) > 0
-    assert record["schedules"] > 0
-    assert record["features"] > 0
-    assert record["inputs"] > 0
+    assert record["campaign"]["state"] == "done"
+    assert record["campaign"]["findings"] == len(record["findings"]) > 0
+    assert record["schedules"] == record["campaign"]["schedules"] > 0
+    assert record["features"] == record["campaign"]["features"] > 0
+    assert record["campaign"]["inputs"] > 0
     points = json.loads(stage2fuzz(database, "campaign", "coverage", "night", "--json"))
     features = [each["features"] for each in points]
     assert features == sorted(features)
@@ -163,6 +164,28 @@ def test_nothing_outlives_the_command_that_started_it(database: Path) -> None:
             return
         time.sleep(0.1)
     raise AssertionError([Path(f"/proc/{process}/cmdline").read_text() for process in left])
+
+
+@pytest.mark.slow
+def test_what_was_run_counts_though_a_person_ends_it_in_the_middle(database: Path) -> None:
+    words = ("campaign", "start", "night", "--local", "--workers", "1", "--json")
+    command = subprocess.Popen(
+        [sys.executable, "-c", "from stage2fuzz.cli import main; main()", *words],
+        cwd=ROOT,
+        env=os.environ | {"STAGE2FUZZ_DATABASE": f"sqlite:///{database}"},
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    while not (database.exists() and working(database)):
+        assert command.poll() is None
+        time.sleep(0.1)
+    time.sleep(6)
+    command.send_signal(signal.SIGINT)
+    record = json.loads(command.communicate(timeout=60)[0])
+    assert (record["state"], record["note"]) == ("stopped", "interrupted")
+    assert record["schedules"] > 0
+    assert record["orders"].get("committed") == 1
+    assert record["orders_cut_short"] == {"cut short": 1}
 
 
 def working(database: Path) -> bool:

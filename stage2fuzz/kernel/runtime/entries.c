@@ -1,8 +1,10 @@
 /* Shared accesses of entries: by macro, and plain ones that the compiler announces. */
+#include <string.h>
 #include "record.h"
 #include "scenario.h"
 #include "step.h"
 #include "tables.h"
+#include "regime.h"
 #include "tlb.h"
 #include "window.h"
 
@@ -94,6 +96,8 @@ static void plain_store(void *address)
 	if (s2_sched.silent || s2_sched.current < 0)
 		return;
 	s2_point(S2_STORE, (int64_t)s2_pa(address));
+	if (s2_sites.on)
+		note_stack(s2_sites.plain);
 	s2_log.plain_old = *(s2_u64 *)address;
 	s2_log.plain_entry = address;
 }
@@ -101,9 +105,12 @@ static void plain_store(void *address)
 S2_OWN void record_plain(void)
 {
 	volatile s2_u64 *entry = s2_log.plain_entry;
+	int event = s2_log.events_count;
 
 	s2_log.plain_entry = NULL;
 	note_store(entry, s2_log.plain_old, *entry, S2_ORDER_PLAIN);
+	if (s2_sites.on && event < s2_log.events_count)
+		memcpy(s2_sites.stack[event], s2_sites.plain, sizeof(s2_sites.plain));
 }
 
 static void sequence_read(void)
@@ -163,7 +170,7 @@ void s2_barrier(int kind)
 	if (s2_sched.silent)
 		return;
 	if (kind == S2_DSB_ISH || kind == S2_DSB_NSH) {
-		dsb_ish();
+		complete_tlbis(kind);
 		return;
 	}
 	s2_point(S2_DSB, 0);
@@ -173,4 +180,5 @@ void s2_barrier(int kind)
 void s2_isb(void)
 {
 	s2_record(S2_ISB, 0, 0, 0, 0);
+	synchronise_context();
 }

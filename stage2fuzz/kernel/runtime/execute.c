@@ -7,6 +7,7 @@
 #include "hostpages.h"
 #include "pages.h"
 #include "rcu.h"
+#include "regime.h"
 #include "record.h"
 #include "scenario.h"
 #include "scheduler.h"
@@ -50,6 +51,7 @@ static void reset(void)
 	reset_memory();
 	reset_rcu();
 	reset_tlb();
+	reset_regime();
 	reset_host();
 	s2_guard.crashed = 0;
 }

@@ -117,7 +117,8 @@ static inline void note(const struct s2_event *event, struct fold_thread *me)
 		me->walked = (uint64_t)event->where | 1;
 		break;
 	case S2_ALLOC:
-		fold_page[page].name = (uint64_t)(event->thread + 2) << 40 | (uint64_t)++me->taken << 20;
+		fold_page[page].name = (uint64_t)(event->thread + 2) << 40 |
+				       (uint64_t)++me->taken << 20;
 		fold_page[page].freed = fold_page[page].linked = 0;
 		break;
 	case S2_FREE:

@@ -26,7 +26,9 @@ S2_OWN s2_u64 ipa_of(int64_t page)
 
 S2_OWN s2_u64 backing_size(int backing)
 {
-	return backing == S2_BACKING_PMD ? PAGE << 9 : backing == S2_BACKING_PUD ? PAGE << 18 : PAGE;
+	if (backing == S2_BACKING_PUD)
+		return PAGE << 18;
+	return backing == S2_BACKING_PMD ? PAGE << 9 : PAGE;
 }
 
 S2_OWN s2_u64 home(int slot, s2_u64 unit)
@@ -56,7 +58,8 @@ S2_OWN struct s2_slot *slot_numbered(int64_t number)
 S2_OWN struct s2_slot *slot_of_ipa(s2_u64 ipa)
 {
 	for (int i = 0; i < s2_scenario.slots; i++)
-		if (s2_host.slot[i].exists && ipa >= s2_host.slot[i].first && ipa < s2_host.slot[i].end)
+		if (s2_host.slot[i].exists && ipa >= s2_host.slot[i].first &&
+		    ipa < s2_host.slot[i].end)
 			return &s2_host.slot[i];
 	return NULL;
 }
@@ -231,6 +234,20 @@ void s2_signal(void)
 void s2_inject(int code)
 {
 	running_thread()->injected = code;
+}
+
+/* The instruction was no access after all: the guest goes on behind it. */
+void s2_skip_instruction(void)
+{
+	running_thread()->skipped = 1;
+}
+
+/* io_mem_abort: the VMM emulates the access, if it is told which and where. */
+int s2_mmio(s2_u64 address, int has_syndrome)
+{
+	if (address != running_thread()->fault_address)
+		return -S2_EINVAL;
+	return has_syndrome ? 0 : -S2_ENOSYS;
 }
 
 s2_u64 s2_fault_granule(void)

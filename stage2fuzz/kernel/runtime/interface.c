@@ -52,7 +52,8 @@ S2_PUBLIC int32_t s2_run_seed(uint64_t seed)
 	return s2_sched.ended;
 }
 
-/* Drive a run from outside: S2_END_ASK wants a thread and its points, S2_END_ASK_CHOICE one of n. */
+/* Drive a run from outside: S2_END_ASK wants a thread and its points, S2_END_ASK_CHOICE one of
+ * n. */
 S2_PUBLIC int32_t s2_start(void)
 {
 	S2_DOOR(S2_END_BUG);
@@ -87,6 +88,13 @@ S2_PUBLIC const struct s2_event *s2_events(int32_t *count)
 {
 	*count = s2_log.events_count;
 	return s2_log.events;
+}
+
+/* Where the last run's events came from, S2_DEPTH numbers each. */
+S2_PUBLIC const uint32_t *s2_stacks(int32_t *count)
+{
+	*count = s2_log.events_count * S2_DEPTH;
+	return s2_sites.stack[0];
 }
 
 S2_PUBLIC const struct s2_run *s2_runs(int32_t *count)

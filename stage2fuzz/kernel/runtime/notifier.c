@@ -120,14 +120,16 @@ static int change_rights(struct s2_slot *slot, s2_u64 first, s2_u64 size, int gi
 	for (s2_u64 i = 0; i < MAX_CHANGED && i * step < length; i++) {
 		int host = host_page(slot, start + i * step)->host;
 
-		changing[i] = give ? host == S2_GRANT_R : host == S2_GRANT_RW || host == S2_GRANT_LAZY;
+		changing[i] = give ? host == S2_GRANT_R :
+				     host == S2_GRANT_RW || host == S2_GRANT_LAZY;
 		any |= changing[i];
 	}
 	if (any) {
 		invalidate_start(slot, start, length, 1);
 		for (s2_u64 i = 0; i < MAX_CHANGED && i * step < length; i++)
 			if (changing[i])
-				change_host(slot, start + i * step, give ? S2_GRANT_RW : S2_GRANT_R);
+				change_host(slot, start + i * step,
+					    give ? S2_GRANT_RW : S2_GRANT_R);
 		invalidate_end(start, length);
 	}
 	s2_unlock(S2_LOCK_MMAP, 0);

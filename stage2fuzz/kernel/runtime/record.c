@@ -25,6 +25,8 @@ S2_OWN void record_last(int kind, int64_t where, int aux)
 	if (s2_log.plain_entry)
 		record_plain();
 	S2_ASSERT(s2_log.events_count <= S2_EVENTS, s2_log.events_count);
+	if (s2_sites.on)
+		note_stack(s2_sites.stack[s2_log.events_count]);
 	s2_log.events[s2_log.events_count++] = event;
 }
 

@@ -4,8 +4,8 @@
 
 #include "abi.h"
 #include "scheduler.h"
+#include "sites.h"
 
-#define S2_EVENTS 65536
 #define S2_RUNS 32768
 
 struct s2_log {
@@ -52,6 +52,8 @@ static inline void s2_record(int kind, int64_t where, int64_t old, int64_t new_,
 	event->where = where;
 	event->old = old;
 	event->new_ = new_;
+	if (__builtin_expect(s2_sites.on, 0))
+		note_stack(s2_sites.stack[s2_log.events_count]);
 	s2_log.events_count++;
 }
 

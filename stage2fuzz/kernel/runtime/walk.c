@@ -14,11 +14,10 @@
 
 static int denied(s2_u64 entry, int kind)
 {
-	if (kind == S2_READ)
-		return !(entry & S2_PTE_READ);
-	if (kind == S2_EXECUTE)
+	if (kind & S2_EXECUTE)
 		return (entry & S2_PTE_XN) || !(entry & S2_PTE_READ);
-	return !(entry & S2_PTE_WRITE);
+	return (kind & S2_READ && !(entry & S2_PTE_READ)) ||
+	       (kind & S2_WRITE && !(entry & S2_PTE_WRITE));
 }
 
 /* What the walker reads; memory that holds no tables reads as zero. */

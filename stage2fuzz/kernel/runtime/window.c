@@ -11,6 +11,7 @@
 #include "setup.h"
 #include "strategy.h"
 #include "tables.h"
+#include "tlb.h"
 #include "window.h"
 
 #define RECORDS 64
@@ -41,7 +42,9 @@ static struct {
 
 static inline int is_table_entry(s2_u64 value, int level)
 {
-	return level < 3 && (value & (S2_PTE_VALID | S2_PTE_TABLE)) == (S2_PTE_VALID | S2_PTE_TABLE);
+	const s2_u64 table = S2_PTE_VALID | S2_PTE_TABLE;
+
+	return level < 3 && (value & table) == table;
 }
 
 static inline int cacheable(s2_u64 value, int level)
@@ -151,8 +154,8 @@ static void note_write(s2_u64 location, int level, s2_u64 ipa, s2_u64 old, s2_u6
 	struct record *record = window.records ? record_of(location) : NULL;
 
 	if (record && (record->ipa != ipa || record->level != level)) {
-		/* The table page was freed and used again elsewhere: what was cached of its old life
-		 * still translates the old addresses. */
+		/* The table page was freed and used again elsewhere: what was cached of its old
+		 * life still translates the old addresses. */
 		append(record, 0);
 		record->orphan = 1;
 		record = NULL;
@@ -202,7 +205,8 @@ static void note_linked(s2_u64 page, int level, s2_u64 base)
 	window.table[(page - S2_TABLE_BASE) >> 12].base = base;
 	for (int i = 0; level < 3 && i < 512; i++)
 		if (is_table_entry(entry[i], level))
-			note_linked(entry[i] & S2_PTE_ADDRESS, level + 1, base + (s2_u64)i * granule(level));
+			note_linked(entry[i] & S2_PTE_ADDRESS, level + 1,
+				    base + (s2_u64)i * granule(level));
 }
 
 /* An entry changed for walkers. */
@@ -226,27 +230,29 @@ S2_OWN void window_write(s2_u64 location, s2_u64 old, s2_u64 value)
 /* ---- invalidation ---- */
 
 /* How far a TLBI by IPA cleans a location that it covers: up to the first value that its level
- * hint lets it leave. */
-static int hinted_end(const struct record *of, int hint)
+ * hint, or that it is for leaves alone, lets it leave. */
+static int hinted_end(const struct record *of, const struct s2_tlbi *tlbi)
 {
-	int low = of->stage2[0], end = of->base + of->count - 1;
+	int low = of->stage2[0], end = of->base + of->count - 1, hint = tlbi->level;
 
 	for (int pe = 1; pe < s2_scenario.vcpus; pe++)
 		low = of->stage2[pe] < low ? of->stage2[pe] : low;
-	for (int i = 0; hint >= 0 && i < of->count - 1; i++) {
+	for (int i = 0; (hint >= 0 || tlbi->last_level) && i < of->count - 1; i++) {
 		s2_u64 value = of->values[i];
 
 		if (i + of->base < low || !cacheable(value, of->level))
 			continue;
-		if (is_table_entry(value, of->level) ? hint < of->level : hint != of->level)
+		if (is_table_entry(value, of->level) ?
+			    tlbi->last_level || (hint >= 0 && hint < of->level) :
+			    hint >= 0 && hint != of->level)
 			return i + of->base;
 	}
 	return end;
 }
 
-S2_OWN void window_tlbi(s2_u64 ipa, s2_u64 size, int operation, int broadcast, int level)
+S2_OWN void window_tlbi(const struct s2_tlbi *tlbi)
 {
-	int me = s2_sched.current;
+	int me = s2_sched.current, operation = tlbi->operation;
 
 	for (int i = 0; window.records && i < RECORDS; i++) {
 		struct record *record = &window.record[i];
@@ -261,15 +267,16 @@ S2_OWN void window_tlbi(s2_u64 ipa, s2_u64 size, int operation, int broadcast, i
 		to = &window.issued[me][window.issued_count[me]];
 		to->record = record;
 		to->serial = record->serial;
-		to->broadcast = broadcast;
+		to->broadcast = tlbi->broadcast;
 		to->moves_combined = operation != S2_TLBI_IPAS2E1;
 		to->stage2 = operation == S2_TLBI_VMALLE1 ? -1 : end;
 		for (int pe = 0; pe < S2_MAX_VCPUS; pe++)
 			to->combined[pe] = operation == S2_TLBI_VMALLE1 ? record->stage2[pe] : end;
 		if (operation == S2_TLBI_IPAS2E1) {
-			if (record->ipa >= ipa + (size ? size : 1) || ipa >= record->end)
+			if (record->ipa >= tlbi->ipa + (tlbi->size ? tlbi->size : 1) ||
+			    tlbi->ipa >= record->end)
 				continue;
-			to->stage2 = hinted_end(record, level);
+			to->stage2 = hinted_end(record, tlbi);
 		}
 		window.issued_count[me]++;
 	}

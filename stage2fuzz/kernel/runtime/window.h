@@ -11,7 +11,8 @@ S2_OWN int window_forgotten(void);
 /* An entry changed for walkers. */
 S2_OWN void window_write(s2_u64 location, s2_u64 old, s2_u64 value);
 /* The running thread issued a TLBI; a DSB of `kind` completes its own. */
-S2_OWN void window_tlbi(s2_u64 ipa, s2_u64 size, int operation, int broadcast, int level);
+struct s2_tlbi;
+S2_OWN void window_tlbi(const struct s2_tlbi *tlbi);
 S2_OWN void window_dsb(int kind);
 /* What a walk reads at a location: its value, or one that the PE may still hold. */
 S2_OWN s2_u64 cached_descriptor(s2_u64 location, s2_u64 value, int *is_hit);

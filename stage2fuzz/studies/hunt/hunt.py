@@ -158,8 +158,10 @@ class Hunt:
         """Keep every process busy until nobody wants more: in a thread of its own."""
         try:
             while not self._unwanted.is_set() and self._keep_busy():
-                for worker in self._ready(0.1):
-                    self._read(worker)
+                ready = self._ready(0.1)
+                for worker in self._workers:
+                    if worker in ready or worker.process.stalls():
+                        self._read(worker)
         except BaseException as error:  # the main thread raises it
             self._failure.append(error)
 

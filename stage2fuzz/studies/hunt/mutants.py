@@ -14,9 +14,10 @@ from typing import Final
 
 from stage2fuzz.errors import InputError
 from stage2fuzz.kernel.adapter import rules_of
-from stage2fuzz.kernel.build import Library, build
+from stage2fuzz.kernel.build import Library
 from stage2fuzz.kernel.faults import FAULTS, PlantedFault
 from stage2fuzz.kernel.mutants import copy_tree, plant
+from stage2fuzz.kernel.proof import built, proved
 from stage2fuzz.kernel.proving_ground import PROVING_GROUND
 from stage2fuzz.studies.hunt.turn import Turn, TurnResult
 from stage2fuzz.studies.hunt.turn_process import TurnProcess
@@ -57,7 +58,7 @@ def run_mutants(
     if unknown:
         known_faults = ", ".join(fault.name for fault in FAULTS)
         raise InputError("--only", f"no fault {', '.join(sorted(unknown))}", f"of {known_faults}")
-    known = baseline(build(tree, cache), rounds)
+    known = baseline(proved(tree, cache), rounds)
     faults = [fault for fault in FAULTS if not names or fault.name in names]
     with ThreadPoolExecutor(jobs) as pool:
         try:
@@ -74,7 +75,7 @@ def try_fault(tree: Path, fault: PlantedFault, known: frozenset[str], rounds: in
         if not plant(copy, fault):
             return MutantResult(fault.name, fault.what, planted=False)
         schedules = 0
-        for done in _batches(build(copy, Path(name) / "cache"), rounds):
+        for done in _batches(built(copy, Path(name) / "cache"), rounds):
             new = [found for signature, found in done.found.items() if signature not in known]
             if new:
                 first = min(new, key=lambda found: found.runs)

@@ -4,6 +4,7 @@ import mmap
 import os
 import sys
 import tempfile
+import time
 from pathlib import Path
 from typing import Final
 
@@ -14,6 +15,7 @@ from stage2fuzz.oracles.native.build import library as compiled_judge
 from stage2fuzz.oracles.violation import Category, Violation
 from stage2fuzz.process.child import Child
 from stage2fuzz.process.end import DiedError, End
+from stage2fuzz.process.life import stall_seconds
 from stage2fuzz.studies.hunt.turn import FirstShowing, Turn, TurnResult, read_answer, to_question
 
 SERVER: Final = "stage2fuzz.studies.hunt.turn_server"
@@ -35,20 +37,33 @@ class TurnProcess:
         self._child = Child(SERVER, arguments, inherited=(self._place,))
         self.turn: Turn | None = None
         """The one that is being taken."""
+        self._silence = stall_seconds()
+        self._seen, self._moved = b"", 0.0
         self._told: set[str] = set()
         """Signatures whose first run the child has told; it tells each once."""
 
     def ask(self, turn: Turn) -> None:
         """Give out a turn; ``answer`` waits for it."""
         self.turn = turn
+        self._seen, self._moved = b"", time.monotonic()
         self._child.send(to_question(turn))
 
+    def stalls(self) -> bool:
+        """Whether the turn is at the same schedule for so long that it hangs there."""
+        if self.turn is None:
+            return False
+        now, at = time.monotonic(), self._running[:8]
+        if at != self._seen:
+            self._seen, self._moved = at, now
+        return now > self._moved + self._silence
+
     def answer(self) -> TurnResult:
-        """What the turn did."""
+        """What the turn did; of one that stalls, at once."""
         turn = self.turn
         assert turn is not None
+        hangs = self.stalls()
         self.turn = None
-        done = self._answer(turn, TURN_SECONDS)
+        done = self._answer(turn, 0.0 if hangs else TURN_SECONDS)
         if isinstance(done, End):
             done = self._last_words(turn)
         if done.crashed:
@@ -74,7 +89,7 @@ class TurnProcess:
         seed = int.from_bytes(self._running[:8], sys.byteorder)
         alone = Turn(turn.number, turn.scenario, seed, 1, 1, turn.rules)
         self._child.send(to_question(alone))
-        done = self._answer(alone, ALONE_SECONDS)
+        done = self._answer(alone, min(ALONE_SECONDS, self._silence))
         if isinstance(done, End):
             violation = _death(done, turn)
             found = {violation.signature: FirstShowing(violation, None, 1)}

@@ -1,0 +1,252 @@
+"""What a check says in the forms that others read: JSON, SARIF, JUnit XML, Markdown."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from stage2fuzz import __version__
+from stage2fuzz.case.text import format_case
+from stage2fuzz.check.result import CheckResult, Effect, Row, grouped
+from stage2fuzz.oracles.catalogue import CATALOGUE
+from stage2fuzz.oracles.violation import Violation
+from stage2fuzz.report.columns import interleaving
+from stage2fuzz.report.junit import SuiteCase, junit
+from stage2fuzz.report.message import WIDTH
+from stage2fuzz.report.sarif import Remark, sarif
+from stage2fuzz.run import Outcome
+from stage2fuzz.source import SourceLine, route
+
+
+@dataclass(frozen=True, slots=True)
+class Exposition:
+    """A new fault as it is shown: its run, and the line that a reviewer should look at."""
+
+    effect: Effect
+    others: int
+    """More faces of it."""
+    outcome: Outcome | None
+    """None where its process died."""
+
+    @property
+    def violation(self) -> Violation:
+        """As the run that is shown says it, with its place in the tree."""
+        shown = self.outcome.violations if self.outcome is not None else ()
+        same = (each for each in shown if each.signature == self.effect.signature)
+        return next(same, self.effect.exhibit.violation)
+
+    @property
+    def place(self) -> SourceLine | None:
+        """The line of the user's tree that proves it; None where the engine knows none."""
+        source = self.violation.source
+        return source[0] if source else None
+
+    @property
+    def where(self) -> str:
+        """The same in words, with the call that led there; empty where it is not known."""
+        return route(self.violation.source)
+
+    @property
+    def head(self) -> str:
+        """Oracle, rule, category and how many faces."""
+        violation = self.violation
+        ways = f", {self.others + 1} ways" if self.others else ""
+        return f"{violation.oracle} {violation.rule} ({violation.category}){ways}"
+
+    def steps(self, width: int = WIDTH) -> str:
+        """The interleaving; empty where there is none."""
+        if self.outcome is None:
+            return ""
+        run, shown = self.outcome, [self.violation]
+        return interleaving(run.case, run.events, shown, width, stacks=run.stacks)
+
+
+def cell(row: Row, oracle: str) -> str:
+    """How many judged runs showed an oracle's violations, and after how many schedules first."""
+    if row.survey is None:
+        return "?"
+    found = [each for each in row.survey.exhibits.values() if each.violation.oracle == oracle]
+    if not found:
+        return "-"
+    return f"{sum(each.times for each in found):,} #{min(each.at for each in found):,}"
+
+
+def to_record(result: CheckResult, shown: Sequence[Exposition]) -> dict[str, object]:
+    """For a program."""
+    expositions = {each.effect.signature: each for each in shown}
+    return {
+        "exit_code": result.exit_code,
+        "seconds": round(result.seconds, 1),
+        "changes_compiled_code": result.changes,
+        "rows": [_row_record(row) for row in result.rows],
+        "new": [_effect_record(each, expositions) for each in result.new],
+        "gone": [_effect_record(each, {}) for each in result.gone],
+        "passing": [_effect_record(each, {}) for each in result.passing],
+        "known": [each.violation.signature for each in result.known()],
+        "inconclusive": list(result.shortfalls),
+    }
+
+
+def _row_record(row: Row) -> dict[str, object]:
+    version, made = row.version, row.survey
+    return {
+        "name": version.name,
+        "title": version.title,
+        "engine": version.engine,
+        "commit": version.commit.id if version.commit is not None else "",
+        "build": version.library.key if version.library is not None else "",
+        "failure": version.failure,
+        "same_as": row.same_as,
+        "schedules": made.runs if made is not None else 0,
+        "inconclusive": made.inconclusive if made is not None else 0,
+        "signatures": sorted(made.exhibits) if made is not None else [],
+    }
+
+
+def _effect_record(effect: Effect, shown: Mapping[str, Exposition]) -> dict[str, object]:
+    violation = effect.exhibit.violation
+    exposition = shown.get(effect.signature)
+    place = exposition.place if exposition is not None else None
+    return {
+        "oracle": violation.oracle,
+        "rule": violation.rule,
+        "category": str(violation.category),
+        "signature": violation.signature,
+        "verdict": violation.verdict,
+        "by": effect.by.name,
+        "commit": effect.by.commit.id if effect.by.commit is not None else "",
+        "shown_after": effect.exhibit.at,
+        "not_shown_in": effect.tried,
+        "case": format_case(effect.exhibit.case),
+        "file": place.file if place is not None else "",
+        "line": place.line if place is not None else 0,
+    }
+
+
+def to_sarif(result: CheckResult, shown: Sequence[Exposition]) -> str:
+    """New faults as new, what went as absent, the rest as unchanged."""
+    places = {each.effect.signature: each.place for each in shown}
+    remarks = []
+    for state, effects in (("new", result.new), ("absent", result.gone)):
+        for each in effects:
+            violation, place = each.exhibit.violation, places.get(each.signature)
+            remarks.append(
+                Remark(
+                    violation.oracle,
+                    violation.rule,
+                    str(violation.category),
+                    violation.verdict,
+                    violation.signature,
+                    state,
+                    place.file if place is not None else "",
+                    place.line if place is not None else 0,
+                )
+            )
+    for exhibit in result.known():
+        known = exhibit.violation
+        category = str(known.category)
+        remarks.append(
+            Remark(known.oracle, known.rule, category, known.verdict, known.signature, "unchanged")
+        )
+    return sarif(remarks, __version__)
+
+
+def to_junit(result: CheckResult, shown: Sequence[Exposition]) -> str:
+    """A test for each version that must build, and one for each oracle."""
+    tests = []
+    for row in result.rows:
+        failure = f"does not build: {row.version.failure}" if row.version.failure else ""
+        tests.append(SuiteCase("build", f"{row.version.name} {row.version.title}", failure))
+    looked = result.changes and result.head.survey is not None
+    for oracle, rule, *_ in CATALOGUE:
+        mine = [each for each in shown if each.effect.exhibit.violation.oracle == oracle]
+        failure = "\n".join(
+            f"{each.effect.exhibit.violation.verdict}\n{each.steps()}\n"
+            f"{format_case(each.effect.exhibit.case)}"
+            for each in mine
+        )
+        skipped = "" if looked else "the compiled code is the same"
+        tests.append(
+            SuiteCase("oracles", f"{oracle} {rule}", failure, skipped if not failure else "")
+        )
+    return junit("stage2fuzz check", tests, result.seconds)
+
+
+def to_markdown(result: CheckResult, shown: Sequence[Exposition]) -> str:
+    """For a pull request, an issue, or the summary of a CI job."""
+    parts = [f"# stage2fuzz check: {answer(result)}"]
+    oracles = result.moving()
+    if oracles:
+        rows = ["| | patch | " + " | ".join([*oracles, "new"]) + " |"]
+        rows.append("|---" * (3 + len(oracles)) + "|")
+        for row in result.rows:
+            cells = [row.version.name, row.version.title.replace("|", r"\|")]
+            cells += [cell(row, each) for each in oracles]
+            rows.append("| " + " | ".join([*cells, news(result, row)]) + " |")
+        parts += ["\n".join(rows), CELLS]
+    if result.changes and result.steady():
+        parts.append(f"As before: {', '.join(result.steady())}.")
+    for each in shown:
+        violation, by = each.effect.exhibit.violation, each.effect.by
+        where = f" At `{each.where}`." if each.where else ""
+        parts.append(f"## New with {by.name} ({by.title}): {each.head}")
+        parts.append(f"{violation.verdict}.{where} {absence(each.effect, 'base')}")
+        if each.outcome is not None:
+            parts.append("```text\n" + each.steps() + "```")
+        parts.append("<details><summary>The case, for `stage2fuzz replay FILE`</summary>\n")
+        parts.append("```text\n" + format_case(each.effect.exhibit.case) + "```\n\n</details>")
+    for title, effects, side in (
+        ("Went away", result.gone, "head"),
+        ("Only between base and head", result.passing, "base or head"),
+    ):
+        if effects:
+            parts.append(f"## {title}")
+            parts.append("\n".join(f"- {line}" for line in lines(effects, side)))
+    if result.shortfalls:
+        parts.append("## Inconclusive")
+        parts.append("\n".join(f"- {line}" for line in result.shortfalls))
+    return "\n\n".join(parts) + "\n"
+
+
+CELLS = (
+    "Each cell: how many judged runs showed it, and after how many schedules of its scenario first."
+)
+
+
+def answer(result: CheckResult) -> str:
+    """The whole check in a few words."""
+    if not result.changes and not result.shortfalls:
+        return "the compiled code is the same"
+    new, gone = len(grouped(result.new)), len(grouped(result.gone))
+    told = f"{new} new" if new else "nothing new"
+    told += f", {gone} went away" if gone else ""
+    return told + (", inconclusive" if result.shortfalls else "")
+
+
+def news(result: CheckResult, row: Row) -> str:
+    """The oracles of the faults that came with a row."""
+    came = {
+        each.exhibit.violation.oracle
+        for each in (*result.new, *result.passing)
+        if each.by.name == row.version.name
+    }
+    return " ".join(sorted(came))
+
+
+def lines(effects: Sequence[Effect], side: str) -> list[str]:
+    """A line for each group of effects."""
+    told = []
+    for group in grouped(effects):
+        first, violation = group[0], group[0].exhibit.violation
+        ways = f", {len(group)} ways" if len(group) > 1 else ""
+        told.append(
+            f"{violation.oracle} {violation.rule}{ways}, with {first.by.name}: {violation.verdict}"
+            f" ({absence(first, side)})"
+        )
+    return told
+
+
+def absence(effect: Effect, side: str) -> str:
+    """How well it is known that the other side does not show a fault."""
+    return (
+        f"Shown after {effect.exhibit.at:,} schedules of its scenario; not on the {side} in "
+        f"{effect.tried:,}"
+    )

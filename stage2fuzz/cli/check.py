@@ -1,0 +1,227 @@
+"""stage2fuzz check: what a patch or a series adds, before it is sent."""
+
+import json
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from textwrap import shorten
+from typing import Annotated, Final
+
+import typer
+
+from stage2fuzz.case.text import format_case
+from stage2fuzz.check.check import Check, Request
+from stage2fuzz.check.forms import (
+    CELLS,
+    Exposition,
+    absence,
+    answer,
+    cell,
+    lines,
+    news,
+    to_junit,
+    to_markdown,
+    to_record,
+    to_sarif,
+)
+from stage2fuzz.check.mailbox import of_mailbox, repository_of
+from stage2fuzz.check.result import CheckResult, Effect, grouped
+from stage2fuzz.check.version import KERNEL, Version, of_engines, of_range
+from stage2fuzz.cli.options import DATABASE_VARIABLE, MAX_SECONDS, Jobs, Json, check_range, cores
+from stage2fuzz.cli.output import emit, say, width, write
+from stage2fuzz.cli.program import hint
+from stage2fuzz.cli.progress import ProgressLine
+from stage2fuzz.cli.streams import complain
+from stage2fuzz.cli.tables import Table
+from stage2fuzz.cli.trees import Cache
+from stage2fuzz.errors import InputError
+from stage2fuzz.kernel.repository import Repository
+from stage2fuzz.process.end import DiedError
+from stage2fuzz.report import event_log
+from stage2fuzz.session.apart import run_apart
+
+MAX_SEED: Final = 10**9
+_ENGINE: Final = re.compile(r"(?:model|kernel):")
+
+
+def check(
+    subject: Annotated[
+        str, typer.Argument(metavar="REPO", help="A git repository, a tree, or model:REVISION.")
+    ],
+    against: Annotated[
+        str,
+        typer.Argument(
+            metavar="[BASE..HEAD|AFTER]",
+            help="Commits; with --mbox the BASE; or the tree or model after the change.",
+        ),
+    ] = "",
+    mbox: Annotated[
+        Path | None, typer.Option(help="Check these mails on top of BASE, or of HEAD.")
+    ] = None,
+    seconds: Annotated[
+        int, typer.Option(help="How long to explore the base; the others take the same turns.")
+    ] = 20,
+    jobs: Jobs = 0,
+    seed: Annotated[int, typer.Option(help="Of scenarios and schedules.")] = 1,
+    cache: Cache = None,
+    output: Annotated[
+        Path | None,
+        typer.Option(help="Folder for check.md, .json, .sarif, .xml (JUnit) and a case a fault."),
+    ] = None,
+    database: Annotated[
+        str | None,
+        typer.Option(envvar=DATABASE_VARIABLE, help="Where new findings are kept, if anywhere."),
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Say what a patch or a series adds: new faults (exit 1), faults that went away."""
+    check_range("--seconds", seconds, 1, MAX_SECONDS)
+    check_range("--seed", seed, 0, MAX_SEED)
+    request = Request(seconds, cores(jobs), seed, cache)
+    with _versions(subject, against, mbox) as versions:
+        with ProgressLine(as_json) as progress:
+            result = Check(versions, request, progress.update).run()
+        shown = [_exposed(group) for group in grouped(result.new)]
+        names: list[str] = []
+        if output is not None:
+            _write(output, result, shown)
+            names = [str(output / f"new-{number}.case") for number in range(1, len(shown) + 1)]
+        if database is not None:
+            names = [str(number) for number in _kept(shown, database)]
+        if as_json:
+            emit(to_record(result, shown))
+        else:
+            _print(result, shown, names, database or "")
+    for line in result.shortfalls:
+        complain(f"stage2fuzz: inconclusive: {line}")
+    raise typer.Exit(result.exit_code)
+
+
+@contextmanager
+def _versions(subject: str, against: str, mbox: Path | None) -> Iterator[list[Version]]:
+    """The versions to look at; what was made for the moment is gone afterwards."""
+    path = Path(subject)
+    if mbox is not None:
+        with repository_of(path) as repository:
+            versions = of_mailbox(repository, against, mbox)
+            if not Repository.is_at(path):
+                versions[0] = replace(versions[0], title=subject, engine=f"{KERNEL}{path}")
+            yield versions
+    elif ".." not in against and (against or ":" in subject):
+        yield _two(subject, against)
+    elif Repository.is_at(path):
+        yield of_range(Repository(path), against)
+    else:
+        right = "a git repository; or two trees; or --mbox FILE"
+        what = "no git repository" if path.is_dir() else "there is no such folder"
+        raise InputError(subject, what, right)
+
+
+def _two(base: str, head: str) -> list[Version]:
+    """Two trees, or two engines by their names."""
+    if not head:
+        raise InputError(
+            base, "needs a second engine to be held against", "model:v5.10 model:v5.12"
+        )
+    names = [each if _ENGINE.match(each) else f"{KERNEL}{each}" for each in (base, head)]
+    return of_engines(*names)
+
+
+def _exposed(group: Sequence[Effect]) -> Exposition:
+    """Run the first of a group once more, to be shown."""
+    case = group[0].exhibit.case
+    try:
+        outcome = run_apart(case)
+    except DiedError:
+        outcome = None
+    return Exposition(group[0], len(group) - 1, outcome)
+
+
+def _kept(shown: Sequence[Exposition], database: str) -> list[int]:
+    """Record each new fault; their numbers."""
+    from stage2fuzz.findings.store import Store  # noqa: PLC0415  (SQLAlchemy, only if asked for)
+
+    numbers = []
+    with Store.open(database) as store:
+        for each in shown:
+            log = event_log(each.outcome.events) if each.outcome is not None else ""
+            exhibit = each.effect.exhibit
+            number = store.record(exhibit.case, exhibit.violation, log).number
+            store.confirm(number, 1, 1, build=exhibit.case.build)
+            store.attach_minimised(number, exhibit.case)
+            numbers.append(number)
+    return numbers
+
+
+def _write(folder: Path, result: CheckResult, shown: Sequence[Exposition]) -> None:
+    """All forms of the answer, and each new fault's case."""
+    write(folder / "check.json", json.dumps(to_record(result, shown), indent=1) + "\n")
+    write(folder / "check.md", to_markdown(result, shown))
+    write(folder / "check.sarif", to_sarif(result, shown))
+    write(folder / "check.xml", to_junit(result, shown))
+    for number, each in enumerate(shown, 1):
+        write(folder / f"new-{number}.case", format_case(each.effect.exhibit.case))
+
+
+def _print(
+    result: CheckResult, shown: Sequence[Exposition], names: Sequence[str], database: str
+) -> None:
+    """For a person: the table, then what is new, what went, and what to type next."""
+    say(f"{answer(result)}: {_span(result)}, {result.seconds:.0f} s")
+    _print_table(result)
+    for row in result.rows:
+        if row.version.failure:
+            say(f"{row.version.name} does not build: {row.version.failure}", indent="  ")
+    for each, name in zip(shown, names or [""] * len(shown), strict=True):
+        effect = each.effect
+        print()
+        say(f"new with {effect.by.name}, {_titled(effect.by)}: {each.head}")
+        say("  " + effect.exhibit.violation.verdict, indent="  ")
+        say(f"  {absence(effect, 'base')}.", indent="  ")
+        if each.where:
+            say(f"  at {each.where}")
+        if name:
+            say(f"  {hint(f'replay {name}', database)}")
+    if shown and shown[0].outcome is not None:
+        print()
+        print(shown[0].steps(width()), end="")
+    for title, effects, side in (
+        ("went away", result.gone, "head"),
+        ("only between base and head", result.passing, "base or head"),
+    ):
+        if effects:
+            print(f"\n{title}:")
+        for line in lines(effects, side):
+            say(f"  {line}", indent="    ")
+
+
+def _print_table(result: CheckResult) -> None:
+    """A row a version, a column an oracle with something new or gone."""
+    oracles = result.moving()
+    if oracles or len(result.rows) > 2:
+        table = Table("", "patch", *oracles, "new")
+        cells = [[cell(row, each) for each in oracles] for row in result.rows]
+        room = width() - 16 - sum(2 + max(map(len, each)) for each in zip(*cells, strict=True))
+        for row, told in zip(result.rows, cells, strict=True):
+            title = shorten(row.version.title, max(16, room), placeholder="...")
+            table.add(row.version.name, title, *told, news(result, row))
+        print()
+        table.show()
+        say(CELLS)
+    if result.changes and result.steady():
+        say(f"As before: {', '.join(result.steady())}.")
+
+
+def _titled(version: Version) -> str:
+    return str(version.commit) if version.commit is not None else version.title
+
+
+def _span(result: CheckResult) -> str:
+    base, head = result.base.version, result.head.version
+    patches = len(result.rows) - 1
+    what = f"{patches} patch{'es' * (patches != 1)}"
+    if base.commit is None or head.commit is None:
+        return f"{base.engine} to {head.engine}"
+    return f"{what}, {base.commit.short}..{head.commit.short}"

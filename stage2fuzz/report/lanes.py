@@ -1,0 +1,82 @@
+"""A run as lanes: each step with what holds while it happens, for pages that show it in full.
+
+A lane is a thread's. Beside its words a step has the locks that are held, the entries that are
+broken and not made yet, and the TLB invalidations that came since: what a reader keeps in mind.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from stage2fuzz import events as ev
+from stage2fuzz.arch import PTE_VALID, is_valid
+from stage2fuzz.case.case import Case
+from stage2fuzz.events import SETUP, Event
+from stage2fuzz.oracles.violation import Violation
+from stage2fuzz.report.story import Step, label, story
+from stage2fuzz.report.words import Words
+
+STORES: Final = (ev.STORE, ev.DRAIN)
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """One step, and what holds after it."""
+
+    step: Step
+    holders: frozenset[int]
+    """Threads that hold mmu_lock, shared or not."""
+    broken: tuple[str, ...]
+    """Entries that are invalid on their way from one valid value to another."""
+    entry: str
+    """The entry that the step writes, decoded before and after; empty where it writes none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Lanes:
+    """A whole run."""
+
+    names: tuple[tuple[int, str], ...]
+    """(thread, heading) of each lane, in the order of threads."""
+    moments: tuple[Moment, ...]
+
+
+def lanes(
+    case: Case, events: list[Event], violations: Sequence[Violation], full: bool = False
+) -> Lanes:
+    """The steps that are worth a line, with what holds at each."""
+    steps = {step.index: step for step in story(events, violations, full) if step.thread != SETUP}
+    remade = _remade(events)
+    words, held, broken = Words(events), set[int](), dict[int, str]()
+    moments = []
+    for index, event in enumerate(events):
+        words.say(event)
+        kind, thread, where, old, new, _aux = event
+        if kind == ev.LOCK and where == ev.LOCK_MMU:
+            held.add(thread)
+        elif kind == ev.UNLOCK and where == ev.LOCK_MMU:
+            held.discard(thread)
+        elif kind in STORES and is_valid(old) and not is_valid(new) and index in remade:
+            broken[where] = words.entry(where)
+        elif kind in STORES and is_valid(new):
+            broken.pop(where, None)
+        step = steps.get(index)
+        if step is not None:
+            entry = words.entry(where) if kind in STORES else ""
+            moments.append(Moment(step, frozenset(held), tuple(broken.values()), entry))
+    threads = sorted({step.thread for step in steps.values()})
+    return Lanes(tuple((thread, label(case, thread)) for thread in threads), tuple(moments))
+
+
+def _remade(events: Sequence[Event]) -> frozenset[int]:
+    """The stores that break an entry which a later store makes valid again."""
+    broken: dict[int, int] = {}
+    remade = set()
+    for index, (kind, _thread, where, old, new, _aux) in enumerate(events):
+        if kind not in STORES:
+            continue
+        if old & PTE_VALID and not new & PTE_VALID:
+            broken[where] = index
+        elif new & PTE_VALID and where in broken:
+            remade.add(broken.pop(where))
+    return frozenset(remade)

@@ -1,0 +1,108 @@
+"""A check says what a patch adds, and only that."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+
+from stage2fuzz.case.text import read_case
+from stage2fuzz.run import run
+from tests.check.conftest import git
+from tests.cli.terminal import command
+
+
+def test_a_fault_planted_in_a_model_is_new(tmp_path: Path) -> None:
+    arguments = ("--seconds", "2", "--jobs", "1", "--output", tmp_path, "--json")
+    said = command("check", "model:v5.12", "model:v5.12!missing-tlbi", *arguments)
+    assert said.code == 1
+    told = json.loads(said.out)
+    assert told["new"] and told["exit_code"] == 1
+    assert told["rows"][0]["schedules"] == told["rows"][1]["schedules"]
+    for path in tmp_path.glob("new-*.case"):
+        assert run(read_case(path)).violations
+
+
+@pytest.mark.slow
+def test_what_the_series_mended_went_away_and_came_back_the_other_way(tmp_path: Path) -> None:
+    arguments = ("--seconds", "2", "--jobs", "1", "--json")
+    mended = json.loads(command("check", "model:v5.10", "model:series-v4", *arguments).out)
+    assert {"C6", "G3"} <= {each["oracle"] for each in mended["gone"]}
+    assert not {"C6", "G3"} & {each["oracle"] for each in mended["new"]}
+    said = command("check", "model:series-v4", "model:v5.10", "--output", tmp_path, *arguments)
+    assert said.code == 1
+    worse = json.loads(said.out)
+    assert {"C6", "G3"} <= {each["oracle"] for each in worse["new"]}
+    for path in tmp_path.glob("new-*.case"):
+        assert run(read_case(path)).violations
+
+
+def test_a_model_held_against_itself_is_exit_0() -> None:
+    said = command("check", "model:v5.12", "model:v5.12", "--seconds", "1")
+    assert said.code == 0
+    assert said.out.startswith("the compiled code is the same")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("nowhere",), "nowhere: there is no such folder"),
+        ((".", "HEAD"), "no arch/arm64/kvm/hyp/pgtable.c"),
+        (("model:v5.10",), "needs a second engine"),
+        (("model:v5.10", "model:v9"), "unknown revision 'v9'"),
+        (("model:v5.10", "model:v5.12", "--seconds", "0"), "--seconds: 0 is out of range"),
+        (("nowhere", "--mbox", "nothing.mbx"), "nowhere"),
+    ],
+)
+def test_what_can_not_be_checked_is_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...], words: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert words in command("check", *arguments).refused()
+
+
+def test_a_planted_fault_is_new_and_names_its_patch(
+    planted: Callable[..., Path], tmp_path: Path
+) -> None:
+    repository = planted("-", "no-dirty-mark")
+    before = git(repository, "status", "--porcelain")
+    options = ("--seconds", "4", "--output", tmp_path / "out", "--cache", tmp_path / "kernel")
+    said = command("check", repository, "HEAD~2..HEAD", *options)
+    assert said.code == 1, said
+    told = json.loads((tmp_path / "out/check.json").read_text())
+    assert {"D1", "D3"} <= {each["oracle"] for each in told["new"]}
+    assert {each["by"] for each in told["new"]} == {"2/2"}
+    assert [row["same_as"] for row in told["rows"]] == ["", "base", ""]
+    assert git(repository, "status", "--porcelain") == before
+    for number in range(1, len(list((tmp_path / "out").glob("new-*.case"))) + 1):
+        assert command("replay", tmp_path / f"out/new-{number}.case").code == 1
+    tests = ElementTree.parse(tmp_path / "out/check.xml").getroot().iter("testcase")
+    failed = {str(each.get("name"))[:2] for each in tests if each.find("failure") is not None}
+    assert {"D1", "D3"} <= failed
+    sarif = json.loads((tmp_path / "out/check.sarif").read_text())
+    new = [each for each in sarif["runs"][0]["results"] if each["baselineState"] == "new"]
+    assert {"D1", "D3"} <= {each["ruleId"] for each in new}
+    assert "| D1 |" in (tmp_path / "out/check.md").read_text()
+
+
+def test_words_alone_are_answered_at_once(planted: Callable[..., Path]) -> None:
+    said = command("check", planted("-"), "--seconds", "100")
+    assert (said.code, said.out.split(":")[0]) == (0, "the compiled code is the same")
+
+
+def test_a_head_that_does_not_build_is_inconclusive(planted: Callable[..., Path]) -> None:
+    said = command("check", planted("broken"), "--seconds", "1")
+    assert said.code == 3
+    assert "does not build" in said.err
+
+
+def test_two_trees_and_a_mailbox_say_the_same(planted: Callable[..., Path], tmp_path: Path) -> None:
+    repository = planted("no-dirty-mark")
+    (tmp_path / "one.mbx").write_text(git(repository, "format-patch", "--stdout", "-1"))
+    options = ("--seconds", "2", "--json", "--cache", tmp_path / "kernel")
+    said = command("check", repository, "HEAD~1", "--mbox", tmp_path / "one.mbx", *options)
+    assert {"D1", "D3"} <= {each["oracle"] for each in json.loads(said.out)["new"]}
+    git(repository, "worktree", "add", "--quiet", str(tmp_path / "before"), "HEAD~1")
+    said = command("check", tmp_path / "before", repository, *options)
+    assert {"D1", "D3"} <= {each["oracle"] for each in json.loads(said.out)["new"]}
