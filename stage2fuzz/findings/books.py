@@ -22,7 +22,7 @@ from stage2fuzz.findings.campaign_tables import (
     result,
     sample,
 )
-from stage2fuzz.findings.campaigns import Campaign, of_row
+from stage2fuzz.findings.campaigns import TENDED_SECONDS, Campaign, of_row
 from stage2fuzz.findings.clock import now
 from stage2fuzz.findings.corpus import Corpus
 from stage2fuzz.findings.database import insert_or_not
@@ -41,9 +41,9 @@ from stage2fuzz.service.orders import (
     to_json,
 )
 
-LONGEST_TICK: Final = 5.0
-"""Seconds that one tick may add to a campaign's time: a jump of the clock or an hour without a
-coordinator does not use up its budget."""
+LONGEST_TICK: Final = TENDED_SECONDS
+"""Seconds that one tick may add to a campaign's time: a coordinator that was killed and started
+again does not make the campaign late, and an hour without one does not use up its budget."""
 SAMPLE_SECONDS: Final = 5.0
 RESULTS_PER_TICK: Final = 500
 
