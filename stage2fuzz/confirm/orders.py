@@ -19,13 +19,12 @@ KINDS: Final = {READ: "read", WRITE: "write", EXECUTE: "execute"}
 OPERATIONS: Final = frozenset(
     {
         *(Op.LOG_ENABLE, Op.LOG_DISABLE, Op.LOG_GET, Op.LOG_CLEAR),
-        *(Op.MOVE, Op.PROTECT, Op.UNPROTECT, Op.SLOT_DELETE),
+        *(Op.MOVE, Op.PROTECT, Op.UNPROTECT, Op.SLOT_DELETE, Op.AGE),
     }
 )
 """What ``guest/threads.c`` does, by the names that cases have for it."""
 MISSING: Final = {
-    Op.AGE: "aging a page takes page_idle, which stock kernels lack",
-    Op.TEST_YOUNG: "testing a page's age takes page_idle, which stock kernels lack",
+    Op.TEST_YOUNG: "testing a page's age by itself cannot be asked for",
     Op.CHANGE_PTE: "change_pte is KSM's, whose moment cannot be chosen",
     Op.TEARDOWN: "a VM's end cannot be asked for while it runs",
     Op.HYP_MAP: "hyp mappings cannot be asked for from user space",
