@@ -29,6 +29,7 @@ from stage2fuzz.findings.corpus import Corpus, CorpusInput, StreamKey
 from stage2fuzz.findings.leases import LEASE_SECONDS
 from stage2fuzz.findings.models import State
 from stage2fuzz.findings.outage import OutageError, RefusalError, one_line
+from stage2fuzz.findings.real import RealCounts
 from stage2fuzz.findings.states import OPEN, CampaignState, InputState, LeaseState
 from stage2fuzz.findings.store import Store
 from stage2fuzz.service.orders import (
@@ -41,6 +42,8 @@ from stage2fuzz.service.orders import (
     MinimiseResult,
     PruneOrder,
     PruneResult,
+    RealOrder,
+    RealResult,
     RegressOrder,
     RegressResult,
 )
@@ -83,7 +86,7 @@ def tick(store: Store, number: int, lease: float = LEASE_SECONDS) -> bool:
         tally = _Tally(book.campaign.schedules, book.campaign.fuzz_seconds, book.campaign.failures)
         suspects = _merge_reports(store, book, tally)
         _merge_corpus(book.corpus)
-        planned = _plan(book, slots, elapsed, tally, suspects)
+        planned = _plan(book, _view(book, slots, elapsed, tally, suspects), tally)
         if planned // PRUNE_EVERY > book.campaign.planned // PRUNE_EVERY:
             _prune_corpus(book.corpus)
     return True
@@ -208,6 +211,13 @@ def _merge_report(store: Store, book: Books, report: Report, tally: _Tally) -> N
         case RegressOrder() as order, RegressResult() as result:
             engines, shown = order.engines, result.present
             store.regressed(order.finding, engines, shown, result.absent, within)
+        case RealOrder() as order, RealResult() as result:
+            if result.answer:
+                counts = (result.confirmed, result.refuted, result.missed)
+                answer = RealCounts(result.kernel, result.answer, *counts)
+                store.tried_on_real(order.finding, answer, within)
+            else:
+                LOG.info("finding %d and a real kernel: %s", order.finding, result.why)
         case _:
             raise InputError("result", "answers another kind of order")
 
@@ -233,17 +243,14 @@ def _candidates(entries: Sequence[CorpusInput]) -> list[Candidate]:
     return [Candidate(each.digest, each.size, each.features) for each in entries]
 
 
-def _plan(
+def _view(
     book: Books,
     slots: int,
     elapsed: float,
     tally: _Tally,
     suspects: dict[StreamKey, tuple[str, ...]],
-) -> int:
-    """Add the orders that are needed, and move the campaign on; fuzz orders planned so far."""
-    campaign = book.campaign
-    seen = book.findings()
-    labels = book.labels()
+) -> CampaignView:
+    """What is on record about the campaign, for the planner."""
     kept = book.corpus.kept()
     waiting = tuple(
         FindingProgress(
@@ -254,28 +261,35 @@ def _plan(
             confirmed=each.state != State.NEW,
             minimised=bool(each.minimised),
             regressed=bool(each.regressions),
+            tried=bool(each.real),
         )
-        for each in seen
+        for each in book.findings()
     )
-    view = CampaignView(
-        spec=campaign.spec,
-        planned=campaign.planned,
+    return CampaignView(
+        spec=book.campaign.spec,
+        planned=book.campaign.planned,
         elapsed=elapsed,
         schedules=tally.schedules,
-        findings=len(seen),
+        findings=len(waiting),
         open_orders=book.open_orders(),
         slots=slots,
-        draining=campaign.state == CampaignState.DRAINING,
-        labels=labels,
+        real=book.has_real_kernel(),
+        draining=book.campaign.state == CampaignState.DRAINING,
+        labels=book.labels(),
         streams=tuple(
             Stream(*stream, kept.get(stream, ()), suspects.get(stream, ()))
             for stream in sorted(kept.keys() | suspects.keys())
         ),
         waiting=waiting,
     )
+
+
+def _plan(book: Books, view: CampaignView, tally: _Tally) -> int:
+    """Add the orders that are needed, and move the campaign on; fuzz orders planned so far."""
+    campaign = book.campaign
     orders = plan(view)
     book.add(orders)
-    book.take_sample(elapsed, tally.schedules, len(seen))
+    book.take_sample(view.elapsed, tally.schedules, view.findings)
     state, note = _next_state(view, len(orders), tally)
     if state is CampaignState.DONE:
         cut_short = book.cancel(OPEN)
@@ -289,7 +303,7 @@ def _plan(
         planned=planned,
         schedules=tally.schedules,
         fuzz_seconds=tally.fuzz_seconds,
-        findings=len(seen),
+        findings=view.findings,
         failures=tally.failures,
         state=state,
         note=note or campaign.note,

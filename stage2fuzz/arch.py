@@ -50,15 +50,68 @@ READ: Final = 1
 WRITE: Final = 2
 EXECUTE: Final = 4
 ACCESS_NAMES: Final = {READ: "read", WRITE: "write", EXECUTE: "execute"}
+ACCESS_RIGHTS: Final = READ | WRITE | EXECUTE
+
+TABLE_WALK: Final = 1 << 3
+"""S1PTW: the access is the stage-1 walker's, to a table of the guest."""
+FETCH_WALK: Final = 1 << 4
+"""With TABLE_WALK: the walk is an instruction fetch's, so an instruction abort tells of it."""
+NO_SYNDROME: Final = 1 << 5
+"""ISV is clear: the syndrome does not say which register was loaded or stored."""
+CACHE_MAINTENANCE: Final = 1 << 6
+"""CM: maintenance by address, whose fault the syndrome calls a write, whatever it needs."""
+BEYOND: Final = 1 << 7
+"""The address lies above the guest's IPA space."""
+UNSUPPORTED_ATOMIC: Final = 1 << 8
+"""An exclusive or atomic that the memory's attributes do not support."""
+CONSUMED_ERROR: Final = 1 << 9
+"""The access meets a synchronous external abort."""
+INSTRUCTIONS: Final = {
+    "read": READ,
+    "write": WRITE,
+    "execute": EXECUTE,
+    "walk": READ | TABLE_WALK,
+    "walk-update": READ | WRITE | TABLE_WALK,
+    "fetch-walk": READ | TABLE_WALK | FETCH_WALK,
+    "atomic": READ | WRITE | NO_SYNDROME,
+    "ldp": READ | NO_SYNDROME,
+    "dc-zva": WRITE | NO_SYNDROME,
+    "dc-cvac": READ | NO_SYNDROME | CACHE_MAINTENANCE,
+    "dc-ivac": WRITE | NO_SYNDROME | CACHE_MAINTENANCE,
+    "read-beyond": READ | BEYOND,
+    "write-beyond": WRITE | BEYOND,
+    "execute-beyond": EXECUTE | BEYOND,
+    "ls64": WRITE | NO_SYNDROME | UNSUPPORTED_ATOMIC,
+    "sea": READ | NO_SYNDROME | CONSUMED_ERROR,
+}
+"""What a guest does: the rights that it needs, and what the syndrome of its fault says of it."""
+INSTRUCTION_NAMES: Final = {kind: name for name, kind in INSTRUCTIONS.items()}
 
 TRANSLATION: Final = 1
 ACCESS_FLAG: Final = 2
 PERMISSION: Final = 3
+UNSUPPORTED_ACCESS: Final = 4
+EXTERNAL_ABORT: Final = 5
 FAULT_NAMES: Final = {
     TRANSLATION: "translation",
     ACCESS_FLAG: "access flag",
     PERMISSION: "permission",
+    UNSUPPORTED_ACCESS: "unsupported atomic",
+    EXTERNAL_ABORT: "external abort",
 }
+
+
+def reported_kind(kind: int, status: int) -> int:
+    """READ, WRITE or EXECUTE, as the syndrome of a fault tells it.
+
+    WnR is clear where a read would have faulted as well, so an atomic's first fault is a read's;
+    cache maintenance is always called a write.
+    """
+    if kind & CACHE_MAINTENANCE or (kind & WRITE and not kind & READ):
+        return WRITE
+    if kind & WRITE and status == PERMISSION:
+        return WRITE
+    return kind & (READ | EXECUTE)
 
 
 def is_locked(pte: int) -> bool:

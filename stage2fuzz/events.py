@@ -122,6 +122,14 @@ TLBI_BROADCAST: Final = 1 << 4
 TLBI_LAST_LEVEL: Final = 1 << 5
 TLBI_OPERATION: Final = 0xF
 
+HPFAR_VALID: Final = 1 << 63
+"""HPFAR_EL2.NS, by which KVM notes that the register holds the address."""
+OFFSET_IN_PAGE: Final = 0x5C8
+"""Where in its page an access of the C side lies: a fault's address has bits below the page's."""
+FAULT_LEVEL: Final = 0xFF
+FAULT_HOW_SHIFT: Final = 5
+"""How far the bits of ``arch.INSTRUCTIONS`` above the rights are moved to name a fault's access."""
+
 LOCK_MMU: Final = 1
 LOCK_MMAP: Final = 2
 LOCK_HYP: Final = 3
@@ -225,6 +233,13 @@ ENOMEM: Final = 12
 EFAULT: Final = 14
 EINVAL: Final = 22
 ERANGE: Final = 34
+ENOSYS: Final = 38
+PAST_THE_INSTRUCTION: Final = 2
+"""Result of a fault after which the guest goes on behind the instruction, which did nothing."""
+INJECTED_DABT: Final = 1001
+"""Results of a fault, negated: what the guest got in place of its access."""
+INJECTED_SIZE_FAULT: Final = 1002
+INJECTED_SERROR: Final = 1003
 
 
 def tlbi_aux(
@@ -280,7 +295,7 @@ _ROWS: Final = (
     EventKind(HIT, "hit", "ipa - pte level", Dependence.GUEST, _NOWHERE, Hearing.NEVER),
     EventKind(ACCESS, "access", "ipa kind address number", Dependence.GUEST, _HOST_READ,
          feature=Feature(18, Label.TLB)),
-    EventKind(FAULT, "fault", "ipa kind status level", Dependence.GUEST,
+    EventKind(FAULT, "fault", "ipa kind status walk", Dependence.GUEST,
          (Meeting(Place.WALKED, Side.READS), *_HOST_READ)),
     EventKind(RESUME, "resume", "ipa kind result outside", Dependence.EVERYTHING, _HOST_READ),
     EventKind(HARDWARE_AF, "hardware-af", "location old new level", Dependence.WRITE, _WRITTEN,

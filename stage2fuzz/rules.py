@@ -14,6 +14,8 @@ class Rules:
     counts_any_nonzero: bool = False
     """From v5.13 any non-zero entry is counted; before, valid ones."""
     rcu: bool = False
+    refuses_beyond: bool = False
+    """From v5.19 an access above the guest's IPA space gets an abort; before, it was MMIO."""
     strict_table_hints: bool = False
     """From v6.8 a TLBI that removes a table must not carry its level as a TTL hint; before, the
     kernel always did, which only matters on a CPU that uses hints."""

@@ -11,6 +11,7 @@ import socket
 import tempfile
 import time
 from collections.abc import Iterable
+from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
 from typing import Final
@@ -23,9 +24,10 @@ from stage2fuzz.findings.outage import OutageError, one_line, patiently
 from stage2fuzz.findings.store import Store
 from stage2fuzz.oracles.violation import Violation
 from stage2fuzz.process.wait import NoRoomError, expect_room
-from stage2fuzz.service.orders import Result
+from stage2fuzz.service.orders import FuzzResult, Result
 from stage2fuzz.service.settings import Settings, from_environment
 
+LOOK_SECONDS: Final = 1.0
 LOG: Final = logging.getLogger("stage2fuzz.worker")
 
 
@@ -40,10 +42,12 @@ class Job:
         """``held`` is what ``claim`` returned, ``folder`` an empty one that is ours."""
         self.store, self.held, self.settings, self.folder = store, held, settings, folder
         self._next_beat = time.monotonic() + settings.lease / 3
+        self._next_look = 0.0
 
     def beat(self) -> None:
         """Keep the lease, every third of its length. Raises LeaseLostError."""
         if time.monotonic() < self._next_beat:
+            self._look()
             return
         self._next_beat = time.monotonic() + self.settings.lease / 3
         try:
@@ -53,6 +57,15 @@ class Job:
             return
         if not kept:
             raise LeaseLostError
+
+    def _look(self) -> None:
+        """See every second whether the order is still wanted. Raises LeaseLostError."""
+        if time.monotonic() < self._next_look:
+            return
+        self._next_look = time.monotonic() + LOOK_SECONDS
+        with suppress(OutageError):
+            if not leases.is_wanted(self.store.engine, self.held):
+                raise LeaseLostError
 
     def report(self, found: Case, violation: Violation, events: str) -> int:
         """Record a finding at once, so that no later death of ours can lose it."""
@@ -65,6 +78,15 @@ class Job:
         def write() -> bool:
             with self.store.engine.begin() as connection:
                 return leases.commit(connection, self.held, outcome, rows)
+
+        return patiently(write)
+
+    def cut_short(self, outcome: FuzzResult) -> bool:
+        """Hand in what was done until the campaign ended; False where that was not the reason."""
+
+        def write() -> bool:
+            with self.store.engine.begin() as connection:
+                return leases.cut_short(connection, self.held, outcome)
 
         return patiently(write)
 

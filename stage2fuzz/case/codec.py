@@ -5,10 +5,10 @@ part of the scenario has its place, unused parts keep theirs, and scenario, choi
 are streams of their own that never shift one another. Missing bytes are zero. The engine's name is
 not in the bytes: the same input can be run by every engine.
 
-Layout: 128 bytes of scenario (counts and options, slots, host pages, vCPU programs, host programs,
-and what came later; version 1 has the first 73), 24 choices, then pairs (thread, points) until the
-end. A pair whose first byte is 0xF0 or more appends its second byte to the choices instead, so that
-a run with more choices still has bytes.
+Layout: 192 bytes of scenario (counts and options, slots, host pages, vCPU programs, host programs,
+and what came later; version 1 has the first 73, versions 2 and 3 the first 128), 24 choices, then
+pairs (thread, points) until the end. A pair whose first byte is 0xF0 or more appends its second
+byte to the choices instead, so that a run with more choices still has bytes.
 
 An input of a later version than 1 begins with ``MAGIC`` and its version, four bytes that are no
 part of the layout; each version keeps its menus, so old inputs mean for ever what they meant. A
@@ -20,6 +20,7 @@ from collections.abc import Callable
 from functools import lru_cache
 from typing import Final, TypeVar
 
+from stage2fuzz.arch import ACCESS_NAMES
 from stage2fuzz.case import menus
 from stage2fuzz.case.case import Case
 from stage2fuzz.case.limits import IPA_BITS, MAX_CHOICES, MAX_RUNS, check_case, schedulable
@@ -57,13 +58,14 @@ VCPU_BYTES: Final = 1 + MAX_ACCESSES
 HOSTS_AT: Final = VCPUS_AT + VCPU_BYTES * MAX_VCPUS
 HOST_BYTES: Final = 1 + 2 * MAX_HOST_OPS
 RARE_AT: Final = HOSTS_AT + HOST_BYTES * MAX_HOST_THREADS
-FIRST_SCENARIO: Final = RARE_AT
-"""Bytes of the scenario in version 1."""
 FIRSTS_AT: Final = RARE_AT + 1
 RANGES_AT: Final = FIRSTS_AT + MAX_SLOTS
 FAR_AT: Final = RANGES_AT + MAX_HOST_OPS * MAX_HOST_THREADS
 FAR_PAGES_AT: Final = FAR_AT + MAX_ACCESSES * MAX_VCPUS
-CHOICES_AT: Final = 128
+INSTRUCTIONS_AT: Final = 128
+CHOICES_AT: Final = 192
+SCENARIO_BYTES: Final = {1: RARE_AT, 2: 128, 3: 128}
+"""Bytes of the scenario in the versions that have fewer."""
 CHOICES: Final = 24
 SCHEDULE_AT: Final = CHOICES_AT + CHOICES
 MORE_CHOICES: Final = 0xF0
@@ -83,8 +85,9 @@ _host_op = lru_cache(maxsize=1024)(HostOp)
 def decode(data: bytes, engine: str, profile: Profile = ANY) -> Case:
     """The case of any byte string; ``engine`` is taken as it is."""
     version, data = _opened(data)
-    if version == 1:
-        data = data[:FIRST_SCENARIO].ljust(CHOICES_AT, b"\0") + data[FIRST_SCENARIO:]
+    first = SCENARIO_BYTES.get(version, CHOICES_AT)
+    if first < CHOICES_AT:
+        data = data[:first].ljust(CHOICES_AT, b"\0") + data[first:]
     scenario = _scenario(data[:CHOICES_AT], profile, version)
     choices = list(data[CHOICES_AT:SCHEDULE_AT])
     runs: list[Run] = []
@@ -153,8 +156,7 @@ def _scenario(data: bytes, profile: Profile, version: int) -> Scenario:
     return Scenario(
         slots,
         tuple(
-            _vcpu(data, number, menu.kinds[number & 1], pages)
-            for number in range(menu.vcpus[data[VCPU_COUNT_AT]])
+            _vcpu(data, number, menu, pages) for number in range(menu.vcpus[data[VCPU_COUNT_AT]])
         ),
         tuple(
             _host(data, number, menu, backed) for number in range(menu.hosts[data[HOST_COUNT_AT]])
@@ -172,15 +174,18 @@ def _slot(data: bytes, number: int, menu: Menus) -> Slot:
     return Slot(menu.sizes[size], menu.backings[flags], readonly, logging, skewed, first)
 
 
-def _vcpu(
-    data: bytes, number: int, kinds: tuple[int, ...], pages: tuple[int, ...]
-) -> tuple[Access, ...]:
+def _vcpu(data: bytes, number: int, menu: Menus, pages: tuple[int, ...]) -> tuple[Access, ...]:
     """One vCPU's program: how many accesses, then each."""
     at = VCPUS_AT + VCPU_BYTES * number
     near = data[at + 1 : at + 2 + data[at] % MAX_ACCESSES]
     far = FAR_AT + MAX_ACCESSES * number
+    special = INSTRUCTIONS_AT + MAX_ACCESSES * number
+    kinds = menu.kinds[number & 1]
     return tuple(
-        _access(kinds[byte], pages[_far_half(byte, data[far + i])]) for i, byte in enumerate(near)
+        _access(
+            menu.special[data[special + i]] or kinds[byte], pages[_far_half(byte, data[far + i])]
+        )
+        for i, byte in enumerate(near)
     )
 
 
@@ -217,7 +222,7 @@ def _options(data: bytes, menu: Menus) -> Options:
     """The machine around the engine."""
     byte = data[OPTIONS_AT]
     pending_stores, hardware_af, dic, fwb, teardown, deep = menu.option_flags[byte]
-    rare = menu.rare_flags[data[RARE_AT]]
+    failing_atomic, vhe = (*menu.rare_flags[data[RARE_AT]], False, False)[:2]
     return Options(
         ipa_bits=IPA_BITS[deep],
         tlb=menu.tlbs[byte],
@@ -228,7 +233,8 @@ def _options(data: bytes, menu: Menus) -> Options:
         cache_pages=menu.cache[data[CACHE_AT]],
         failing_topup=menu.topup[data[TOPUP_AT]],
         teardown=teardown,
-        failing_atomic=rare[:1] == (True,),
+        failing_atomic=failing_atomic,
+        vhe=vhe,
     )
 
 
@@ -248,7 +254,7 @@ def _encode_machine(data: bytearray, scenario: Scenario) -> None:
     data[SLOT_COUNT_AT] = _byte(menus.SLOTS, len(scenario.slots))
     data[HOST_PAGE_COUNT_AT] = _byte(menus.HOST_PAGES, len(scenario.host_pages))
     data[OPTIONS_AT] = menus.flag_bits(flags, 0) | _byte(menus.TLBS, options.tlb) << 6
-    data[RARE_AT] = menus.rare_bits((options.failing_atomic,))
+    data[RARE_AT] = menus.rare_bits((options.failing_atomic, options.vhe))
     data[CACHE_AT] = menus.CACHE.index(options.cache_pages)
     data[TOPUP_AT] = menus.TOPUP.index(options.failing_topup)
     for at, slot in zip(range(SLOTS_AT, HOST_PAGES_AT, SLOT_BYTES), scenario.slots, strict=False):
@@ -268,8 +274,14 @@ def _encode_programs(data: bytearray, scenario: Scenario) -> None:
         at = VCPUS_AT + VCPU_BYTES * number
         data[at] = len(program) - 1
         for i, access in enumerate(program, at + 1):
-            data[i] = page_half(access.page) | _byte(menus.KINDS[number & 1], access.kind) << 4
-            data[FAR_AT + MAX_ACCESSES * number + i - at - 1] = _far_byte(access.page)
+            offset = MAX_ACCESSES * number + i - at - 1
+            data[i] = page_half(access.page)
+            if access.kind in ACCESS_NAMES:
+                data[i] |= _byte(menus.KINDS[number & 1], access.kind) << 4
+            else:
+                special = _byte(menus.SPECIAL, access.kind)
+                data[INSTRUCTIONS_AT + offset] = menus.INSTRUCTION + special
+            data[FAR_AT + offset] = _far_byte(access.page)
     for number, operations in enumerate(scenario.hosts):
         at = HOSTS_AT + HOST_BYTES * number
         data[at] = len(operations) - 1

@@ -5,7 +5,7 @@ from dataclasses import fields
 from typing import Final
 from zlib import crc32
 
-from stage2fuzz.arch import ACCESS_NAMES
+from stage2fuzz.arch import INSTRUCTION_NAMES
 from stage2fuzz.case.case import Case
 from stage2fuzz.case.limits import normal
 from stage2fuzz.case.scenario import SLOT_STRIDE, Access, Backing, HostOp, Options, Slot, Tlb
@@ -53,7 +53,7 @@ def _page_text(page: int) -> str:
 
 def _access_text(access: Access) -> str:
     """An access as cases write it: ``write 0``."""
-    return f"{ACCESS_NAMES[access.kind]} {_page_text(access.page)}"
+    return f"{INSTRUCTION_NAMES[access.kind]} {_page_text(access.page)}"
 
 
 def _host_op_text(operation: HostOp) -> str:

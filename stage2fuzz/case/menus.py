@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final, Generic, TypeVar
 
-from stage2fuzz.arch import EXECUTE, READ, WRITE
+from stage2fuzz.arch import ACCESS_NAMES, EXECUTE, INSTRUCTIONS, READ, WRITE
 from stage2fuzz.case.limits import MAX_CACHE_PAGES, MAX_FAILING_TOPUP
 from stage2fuzz.case.profile import Profile
 from stage2fuzz.case.scenario import (
@@ -47,7 +47,7 @@ class VersionedMenu(Generic[T]):
         )
 
 
-NEWEST: Final[int] = 3
+NEWEST: Final[int] = 5
 """The version of the byte format that ``encode`` writes."""
 
 # What the bytes 0, 1, 2 ... stand for where a profile allows it, by the version that added it.
@@ -62,7 +62,9 @@ SIZES: Final = VersionedMenu(
     }
 )
 BACKINGS: Final = VersionedMenu({1: (Backing.PAGE, Backing.PMD, Backing.PUD, Backing.DEVICE)})
-HOST_KINDS: Final = VersionedMenu({1: (Host.R, Host.ABSENT, Host.POISON, Host.LAZY)})
+HOST_KINDS: Final = VersionedMenu(
+    {1: (Host.R, Host.ABSENT, Host.POISON, Host.LAZY), 5: (Host.COW,)}
+)
 OPERATIONS: Final = VersionedMenu(
     {
         1: (
@@ -81,6 +83,7 @@ OPERATIONS: Final = VersionedMenu(
             Op.HYP_MAP,
         ),
         3: (Op.INVALIDATE, Op.INVALIDATE_NONBLOCK, Op.SLOT_CREATE),
+        5: (Op.MUNMAP, Op.MMAP, Op.SHARE),
     }
 )
 KINDS: Final = (
@@ -88,6 +91,12 @@ KINDS: Final = (
     VersionedMenu({1: (READ, WRITE, EXECUTE)}),
 )
 """By the vCPU's parity, so that an empty input is a write and a read of one page."""
+INSTRUCTION: Final = 192
+"""A byte of an access's instruction up to here leaves it a plain read, write or fetch."""
+SPECIAL: Final = VersionedMenu(
+    {4: tuple(kind for kind in INSTRUCTIONS.values() if kind not in ACCESS_NAMES)}
+)
+"""Instructions whose fault says more than which right was missing, from ``INSTRUCTION`` on."""
 TLBS: Final = VersionedMenu({1: (Tlb.FRESH, Tlb.STICKY, Tlb.SAMPLED)})
 CACHE: Final = (*[0] * 128, *(1 + i % MAX_CACHE_PAGES for i in range(128)))
 TOPUP: Final = (*[0] * (256 - MAX_FAILING_TOPUP), *range(1, MAX_FAILING_TOPUP + 1))
@@ -107,7 +116,7 @@ SLOT_FLAGS: Final = ("readonly", "logging", "skewed")
 """Bits 2 to 4 of a slot's second byte; bits 0 and 1 are its backing."""
 OPTION_FLAGS: Final = ("pending_stores", "hardware_af", "dic", "fwb", "teardown", "ipa_bits")
 """Bits 0 to 5 of the option byte; bits 6 and 7 are the TLB."""
-RARE_FLAGS: Final = VersionedMenu({2: ("failing_atomic",)})
+RARE_FLAGS: Final = VersionedMenu({2: ("failing_atomic",), 4: ("vhe",)})
 """Options of the byte of rare options, each set where two bits are: a quarter of all bytes."""
 
 
@@ -127,6 +136,8 @@ class Menus:
     operations: tuple[Op, ...]
     kinds: tuple[tuple[int, ...], tuple[int, ...]]
     """By the vCPU's parity."""
+    special: tuple[int, ...]
+    """0 where the kind is a plain one."""
     tlbs: tuple[Tlb, ...]
     cache: tuple[int, ...]
     topup: tuple[int, ...]
@@ -142,6 +153,7 @@ def menus_of(profile: Profile, version: int) -> Menus:
     def menu(each: VersionedMenu[T], allowed: Sequence[T], shift: int = 0) -> tuple[T, ...]:
         return _menu(each.values(version), allowed, shift)
 
+    plain = [kind for kind in profile.accesses if kind in ACCESS_NAMES]
     forced = ("logging",) if profile.logging_on else ()
     return Menus(
         vcpus=menu(VCPUS, profile.vcpus),
@@ -154,7 +166,8 @@ def menus_of(profile: Profile, version: int) -> Menus:
         slot_flags=_flags(SLOT_FLAGS, profile.slot_flags, 2, forced),
         host_kinds=menu(HOST_KINDS, profile.host_kinds, 4),
         operations=menu(OPERATIONS, profile.operations),
-        kinds=(menu(KINDS[0], profile.accesses, 4), menu(KINDS[1], profile.accesses, 4)),
+        kinds=(menu(KINDS[0], plain, 4), menu(KINDS[1], plain, 4)),
+        special=_special(version, profile.accesses),
         tlbs=menu(TLBS, tuple(Tlb) if "tlb" in options else (Tlb.FRESH,), 6),
         cache=CACHE if "cache_pages" in options else (0,) * 256,
         topup=TOPUP if "failing_topup" in options else (0,) * 256,
@@ -233,6 +246,16 @@ def _flags(
         )
         for byte in range(256)
     )
+
+
+def _special(version: int, allowed: Sequence[int]) -> tuple[int, ...]:
+    """The special instruction of each byte, 0 where it leaves the plain kind."""
+    known = SPECIAL.values(version)
+    mine = [kind for kind in known if kind in allowed]
+    if not mine:
+        return (0,) * 256
+    every = [kind if kind in mine else mine[at % len(mine)] for at, kind in enumerate(known)]
+    return (0,) * INSTRUCTION + tuple(every[i % len(every)] for i in range(256 - INSTRUCTION))
 
 
 def _rare_flags(names: Sequence[str], allowed: Sequence[str]) -> tuple[tuple[bool, ...], ...]:

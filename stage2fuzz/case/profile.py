@@ -35,6 +35,7 @@ OPTION_NAMES: Final = (
     "cache_pages",
     "failing_topup",
     "failing_atomic",
+    "vhe",
 )
 
 
@@ -63,7 +64,7 @@ class Profile:
     """Every slot has its dirty log on from the start."""
     outside: bool = True
     """Accesses to pages of no slot."""
-    host_kinds: tuple[Host, ...] = (Host.R, Host.ABSENT, Host.POISON, Host.LAZY)
+    host_kinds: tuple[Host, ...] = (Host.R, Host.ABSENT, Host.POISON, Host.LAZY, Host.COW)
     operations: tuple[Op, ...] = tuple(Op)
     options: tuple[str, ...] = OPTION_NAMES
     """The options that may leave their default."""
@@ -73,7 +74,7 @@ _ODD_PLACES = (3, 63, 64, 65, 256, 300, 510, 514, 767, 768, 1000, 1022, 1023, 10
 """Inside blocks and words of the dirty bitmap, and at their edges."""
 _ODD_SIZES = (3, 511, 513, 700, 1023)
 _LOG = (Op.LOG_GET, Op.LOG_CLEAR, Op.LOG_ENABLE, Op.LOG_DISABLE)
-_MACHINE = ("pending_stores", "dic", "ipa_bits", "tlb")
+_MACHINE = ("pending_stores", "dic", "ipa_bits", "tlb", "vhe")
 
 ANY: Final = Profile("any")
 MAP_RACE: Final = Profile(
@@ -88,7 +89,7 @@ MAP_RACE: Final = Profile(
     backings=(Backing.PAGE,),
     slot_flags=(),
     outside=False,
-    host_kinds=(Host.LAZY,),
+    host_kinds=(Host.LAZY, Host.COW),
     options=(*_MACHINE, "teardown", "cache_pages"),
 )
 PERMISSION_MIX: Final = Profile(
@@ -102,7 +103,7 @@ PERMISSION_MIX: Final = Profile(
     backings=(Backing.PAGE, Backing.PMD, Backing.DEVICE),
     slot_flags=("readonly",),
     outside=False,
-    operations=(Op.PROTECT, Op.UNPROTECT, Op.CHANGE_PTE),
+    operations=(Op.PROTECT, Op.UNPROTECT, Op.CHANGE_PTE, Op.SHARE),
     options=(*_MACHINE, "hardware_af", "fwb"),
 )
 DIRTY_LOGGING: Final = Profile(
@@ -142,6 +143,9 @@ NOTIFIER: Final = Profile(
         Op.SLOT_DELETE,
         Op.INVALIDATE,
         Op.INVALIDATE_NONBLOCK,
+        Op.MUNMAP,
+        Op.MMAP,
+        Op.SHARE,
     ),
     options=(*_MACHINE, "hardware_af", "teardown"),
 )

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Final, TypeVar
 
-from stage2fuzz.arch import ACCESS_NAMES
+from stage2fuzz.arch import INSTRUCTIONS
 from stage2fuzz.case.case import Case
 from stage2fuzz.case.limits import (
     check_access,
@@ -41,7 +41,6 @@ END: Final = "end"
 
 T = TypeVar("T")
 
-_KINDS: Final = {name: kind for kind, name in ACCESS_NAMES.items()}
 _BACKINGS: Final = {spell(one.name): one for one in Backing}
 _HOSTS: Final = {spell(one.name): one for one in Host}
 _OPS: Final = {spell(one.name): one for one in Op}
@@ -188,7 +187,7 @@ class Reader:
         for item in _numbered("vcpu", words, len(self.vcpus), where):
             if len(item) != 2:
                 raise InputError(where, f"access {' '.join(item)[:60]!r}", "such as 'write 0'")
-            access = Access(_named(item[0], _KINDS, "access", where), _page(item[1], where))
+            access = Access(_named(item[0], INSTRUCTIONS, "access", where), _page(item[1], where))
             check_access(access, where)
             program.append(access)
         self.vcpus.append(tuple(program))

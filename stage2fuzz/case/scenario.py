@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Final
 
-from stage2fuzz.arch import EXECUTE, PAGE_SIZE, READ, WRITE
+from stage2fuzz.arch import BEYOND, INSTRUCTIONS, PAGE_SIZE, READ
 
 MAX_VCPUS: Final = 8
 MAX_HOST_THREADS: Final = 2
@@ -57,7 +57,8 @@ RANGE_PAGES: Final = (
 )
 # fmt: on
 """Pages that one host operation may cover, in the order of their bytes."""
-ACCESS_KINDS: Final = (READ, WRITE, EXECUTE)
+ACCESS_KINDS: Final = tuple(INSTRUCTIONS.values())
+"""What a guest may do with a page, the plainest first."""
 
 
 class Backing(IntEnum):
@@ -86,7 +87,11 @@ class Host(IntEnum):
     """Hardware-poisoned: the fault handler signals and returns 0."""
     LAZY = 4
     """A writable VMA whose page the host maps read-only until the first write: a read pin gets a
-    read-only page, a write pin makes it writable (a clean page of a shared file, for one)."""
+    read-only page, a write pin makes it writable (a clean page of a shared file, for one). Device
+    memory is not made writable by a lookup."""
+    COW = 5
+    """Shared with others until the first write: a read pin gets the shared page read-only, a write
+    pin copies it, with a notifier around (KSM, fork, the zero page)."""
 
 
 class Op(IntEnum):
@@ -107,7 +112,7 @@ class Op(IntEnum):
     AGE = 7
     TEST_YOUNG = 8
     CHANGE_PTE = 9
-    """invalidate start, change_pte to a new read-only page, invalidate end: KSM's way."""
+    """invalidate start, change_pte to a new shared page, invalidate end: KSM's way."""
     SLOT_DELETE = 10
     TEARDOWN = 11
     HYP_MAP = 12
@@ -119,6 +124,13 @@ class Op(IntEnum):
     """The same, and the notifier may not sleep: the OOM reaper's way."""
     SLOT_CREATE = 15
     """Add the memslot again, where it was deleted; its dirty log is off."""
+    MUNMAP = 16
+    """The VMM unmaps the range: invalidate start, no VMA any more, invalidate end."""
+    MMAP = 17
+    """The VMM maps it again where there is no VMA: other pages, and no notifier."""
+    SHARE = 18
+    """invalidate start, writable pages become shared ones, invalidate end: fork's way, and KSM's
+    before it replaces a page."""
 
 
 class Tlb(IntEnum):
@@ -151,6 +163,7 @@ class Access:
     """One guest access; ``page`` is ``slot * SLOT_STRIDE + one of PLACES``."""
 
     kind: int
+    """One of ``arch.INSTRUCTIONS``."""
     page: int
 
 
@@ -193,6 +206,8 @@ class Options:
     """Destroy the tables after the last thread and look for leaks."""
     failing_atomic: bool = False
     """Who finds its memory cache empty gets no page from the system's reserve either."""
+    vhe: bool = False
+    """The host runs at EL2, so that TLB code is called directly; the model has no such choice."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,6 +229,12 @@ class Scenario:
 def ipa_of(page: int) -> int:
     """The intermediate physical address of a page number."""
     return IPA_BASE + page * PAGE_SIZE
+
+
+def address_of_access(access: Access, ipa_bits: int) -> int:
+    """The intermediate physical address of an access, which may lie above the IPA space."""
+    ipa = ipa_of(access.page)
+    return ipa | 1 << ipa_bits if access.kind & BEYOND else ipa
 
 
 def page_of(ipa: int) -> int:

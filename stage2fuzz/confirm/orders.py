@@ -3,6 +3,7 @@
 from typing import Final
 
 from stage2fuzz.arch import EXECUTE, READ, WRITE
+from stage2fuzz.case.lines import spell
 from stage2fuzz.case.scenario import (
     SLOT_STRIDE,
     Backing,
@@ -15,27 +16,22 @@ from stage2fuzz.case.scenario import (
 from stage2fuzz.errors import InputError
 
 KINDS: Final = {READ: "read", WRITE: "write", EXECUTE: "execute"}
-OPERATIONS: Final = {
-    Op.LOG_ENABLE: "log-enable",
-    Op.LOG_DISABLE: "log-disable",
-    Op.LOG_GET: "log-get",
-    Op.LOG_CLEAR: "log-clear",
-    Op.MOVE: "move",
-    Op.PROTECT: "protect",
-    Op.UNPROTECT: "unprotect",
-    Op.SLOT_DELETE: "slot-delete",
-}
+OPERATIONS: Final = frozenset(
+    {
+        *(Op.LOG_ENABLE, Op.LOG_DISABLE, Op.LOG_GET, Op.LOG_CLEAR),
+        *(Op.MOVE, Op.PROTECT, Op.UNPROTECT, Op.SLOT_DELETE, Op.AGE),
+    }
+)
+"""What ``guest/threads.c`` does, by the names that cases have for it."""
 MISSING: Final = {
-    Op.AGE: "aging a page takes page_idle, which stock kernels lack",
-    Op.TEST_YOUNG: "testing a page's age takes page_idle, which stock kernels lack",
+    Op.TEST_YOUNG: "testing a page's age by itself cannot be asked for",
     Op.CHANGE_PTE: "change_pte is KSM's, whose moment cannot be chosen",
     Op.TEARDOWN: "a VM's end cannot be asked for while it runs",
     Op.HYP_MAP: "hyp mappings cannot be asked for from user space",
     Op.INVALIDATE: "a notifier that changes nothing cannot be asked for",
     Op.INVALIDATE_NONBLOCK: "the OOM reaper cannot be asked for",
-    Op.SLOT_CREATE: "the program in the machine does not add a slot again",
 }
-"""Operations that user space cannot ask for, and why."""
+"""Operations that user space cannot ask for, and why. Any other the program merely does not do."""
 GRANTS: Final = {
     Host.R: "r",
     Host.ABSENT: "absent",
@@ -58,13 +54,22 @@ def check_scenario(scenario: Scenario, where: str) -> None:
         _refuse(where, "needs device memory, which the machine has none of")
     if any(slot.first for slot in scenario.slots):
         _refuse(where, "needs a slot that begins inside a block", "without 'first'")
-    if any(page.host is Host.LAZY for page in scenario.host_pages):
+    if any(page.host in (Host.LAZY, Host.COW) for page in scenario.host_pages):
         what = "needs a page that becomes writable without a notifier, which a file system gives"
         _refuse(where, what, "the same with a slot that is logged shows most of it")
+    _check_programs(scenario, where)
+
+
+def _check_programs(scenario: Scenario, where: str) -> None:
+    """Refuse what neither the guest nor the VMM there can do."""
+    if any(access.kind not in KINDS for accesses in scenario.vcpus for access in accesses):
+        what = "needs an instruction that the guest there does not have"
+        _refuse(where, what, "read, write and execute alone")
     for ops in scenario.hosts:
         for op in ops:
-            if op.op in MISSING:
-                _refuse(where, MISSING[op.op])
+            if op.op not in OPERATIONS:
+                other = f"the program in the machine does no {spell(op.op.name)}"
+                _refuse(where, MISSING.get(op.op, other))
     ops_used = {op.op for ops in scenario.hosts for op in ops}
     if {Op.LOG_GET, Op.LOG_CLEAR} <= ops_used:
         _refuse(where, "reads and clears one log, and a VM has one of the two ways")
@@ -92,5 +97,5 @@ def orders(scenario: Scenario) -> list[str]:
     for thread, ops in enumerate(scenario.hosts, len(scenario.vcpus)):
         for op in ops:
             slot_number, offset = divmod(op.page, SLOT_STRIDE)
-            lines.append(f"op {thread} {OPERATIONS[op.op]} {slot_number} {offset} {op.pages}")
+            lines.append(f"op {thread} {spell(op.op.name)} {slot_number} {offset} {op.pages}")
     return [*lines, "make"]

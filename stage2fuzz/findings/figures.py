@@ -1,9 +1,10 @@
 """The figures of a campaign, as its status, the log and the Prometheus page all show them."""
 
 from dataclasses import dataclass, replace
+from typing import Any
 
-from sqlalchemy import case, func, select
-from sqlalchemy.engine import Engine
+from sqlalchemy import Column, ColumnElement, case, func, select
+from sqlalchemy.engine import Connection, Engine
 
 from stage2fuzz.findings.campaign_tables import (
     campaign,
@@ -54,61 +55,40 @@ class CampaignFigures:
 
 def figures_of(engine: Engine, number: int) -> CampaignFigures:
     """The figures of one campaign, read in one transaction."""
+    mine, of_corpus = lease.c.campaign_id == number, corpus.c.campaign_id == number
+    more = func.sum(case((lease.c.attempts > 1, lease.c.attempts - 1), else_=0))
+    limited = (mine, lease.c.state == LeaseState.COMMITTED, lease.c.failure != "")
+    features = select(func.coalesce(func.sum(coverage.c.count), 0))
+    silent = select(now() - campaign.c.ticked).where(campaign.c.id == number)
+    seen = select(func.count()).where(sighting.c.campaign_id == number)
     with reading(engine) as connection:
         row = connection.execute(select(campaign).where(campaign.c.id == number)).one()
-        leases = connection.execute(
-            select(
-                lease.c.state,
-                func.count().label("number"),
-                func.sum(case((lease.c.attempts > 1, lease.c.attempts - 1), else_=0)).label(
-                    "again"
-                ),
-            )
-            .where(lease.c.campaign_id == number)
-            .group_by(lease.c.state)
-        ).all()
-        inputs: dict[str, int] = {}
-        for each in connection.execute(
-            select(corpus.c.state, func.count().label("number"))
-            .where(corpus.c.campaign_id == number)
-            .group_by(corpus.c.state)
-        ):
-            inputs[each.state] = each.number
-        features = connection.execute(
-            select(func.coalesce(func.sum(coverage.c.count), 0)).where(
-                coverage.c.campaign_id == number
-            )
-        ).scalar_one()
-        mine = lease.c.campaign_id == number
-        to_do = connection.execute(
-            select(lease.c.kind, func.count().label("number"))
-            .where(mine, lease.c.state.in_(OPEN))
-            .group_by(lease.c.kind)
-        ).all()
-        limits = connection.execute(
-            select(lease.c.failure, func.count().label("number"))
-            .where(mine, lease.c.state == LeaseState.COMMITTED, lease.c.failure != "")
-            .group_by(lease.c.failure)
-        ).all()
-        silent = connection.execute(
-            select(now() - campaign.c.ticked).where(campaign.c.id == number)
-        ).scalar_one()
+        inputs = _counted(connection, corpus.c.state, of_corpus)
         living = connection.execute(alive(service=row.service)).one()
-        seen = select(func.count()).where(sighting.c.campaign_id == number)
-        findings = connection.execute(seen).scalar_one()
-    return CampaignFigures(
-        campaign=replace(of_row(row), findings=findings),
-        leases={each.state: each.number for each in leases},
-        again=sum(int(each.again) for each in leases),
-        features=int(features),
-        inputs=inputs.get(InputState.KEPT, 0),
-        killers=inputs.get(InputState.KILLER, 0),
-        to_do={each.kind: each.number for each in to_do},
-        limits={each.failure: each.number for each in limits},
-        silent=max(0.0, silent),
-        workers=living.workers,
-        slots=living.slots,
+        of_features = features.where(coverage.c.campaign_id == number)
+        return CampaignFigures(
+            campaign=replace(of_row(row), findings=connection.execute(seen).scalar_one()),
+            leases=_counted(connection, lease.c.state, mine),
+            again=int(connection.execute(select(more).where(mine)).scalar_one() or 0),
+            features=int(connection.execute(of_features).scalar_one()),
+            inputs=inputs.get(InputState.KEPT, 0),
+            killers=inputs.get(InputState.KILLER, 0),
+            to_do=_counted(connection, lease.c.kind, mine, lease.c.state.in_(OPEN)),
+            limits=_counted(connection, lease.c.failure, *limited),
+            silent=max(0.0, connection.execute(silent).scalar_one()),
+            workers=living.workers,
+            slots=living.slots,
+        )
+
+
+def _counted(
+    connection: Connection, column: Column[Any], *where: ColumnElement[bool]
+) -> dict[str, int]:
+    """How many rows there are of each value of ``column``."""
+    rows = connection.execute(
+        select(column, func.count().label("number")).where(*where).group_by(column)
     )
+    return {row[0]: row.number for row in rows}
 
 
 def history(engine: Engine, number: int) -> list[tuple[float, int, int, int, int]]:

@@ -16,6 +16,7 @@ from sqlalchemy import (
     and_,
     case,
     exists,
+    func,
     insert,
     literal,
     or_,
@@ -162,6 +163,60 @@ def commit(
     if rows:
         connection.execute(insert_or_not(connection, corpus).on_conflict_do_nothing(), rows)
     return True
+
+
+def is_wanted(engine: Engine, held: HeldLease) -> bool:
+    """Whether a lease is still ours and its campaign goes on; a look that changes nothing."""
+    statement = select(lease.c.id).where(_current(held), ~in_campaign((CampaignState.STOPPED,)))
+    with reading(engine) as connection:
+        return connection.execute(statement).one_or_none() is not None
+
+
+def cut_short(connection: Connection, held: HeldLease, outcome: FuzzResult) -> bool:
+    """Count what a fuzz order did that was cancelled in our hands, once, in one transaction.
+
+    False where the lease was lost to somebody else, or has been counted. Its campaign has ended, so
+    that no coordinator merges the result: it is counted here.
+    """
+    cancelled = and_(
+        lease.c.id == held.lease,
+        lease.c.epoch == held.epoch,
+        lease.c.state == LeaseState.CANCELLED,
+    )
+    values = {"state": LeaseState.COMMITTED, "failure": _limit(outcome)}
+    if connection.execute(update(lease).where(cancelled).values(values)).rowcount != 1:
+        return False
+    connection.execute(
+        insert(result).values(
+            lease_id=held.lease,
+            campaign_id=held.campaign,
+            body=to_json(outcome),
+            committed=now(),
+            merged=True,
+            epoch=held.epoch,
+        )
+    )
+    connection.execute(
+        update(campaign)
+        .where(campaign.c.id == held.campaign)
+        .values(
+            schedules=campaign.c.schedules + outcome.schedules,
+            fuzz_seconds=campaign.c.fuzz_seconds + outcome.seconds,
+        )
+    )
+    return True
+
+
+def to_hand_in(engine: Engine, campaign_id: int) -> int:
+    """Cancelled fuzz orders whose workers have yet to say what they did of them."""
+    statement = select(func.count()).where(
+        lease.c.campaign_id == campaign_id,
+        lease.c.kind == "fuzz",
+        lease.c.state == LeaseState.CANCELLED,
+        lease.c.deadline > now(),
+    )
+    with reading(engine) as connection:
+        return int(connection.execute(statement).scalar_one())
 
 
 def _limit(outcome: Result) -> str:

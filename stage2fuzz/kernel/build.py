@@ -1,21 +1,29 @@
-"""Compile the user's unmodified pgtable.c and mmu.c with our shim and runtime, into a cache.
+"""Compile the user's unmodified pgtable.c and mmu.c, and what else of ``units.py`` the tree has.
 
-Nothing is extracted or patched: whole files are compiled as they lie in the tree, against shim
-headers that serve what the tree's few stage-2 headers do not. Features are probed, never guessed
-from a version number, because users have backports.
+Nothing is patched: whole files are compiled as they lie in the tree, against shim headers that
+serve what the tree's few stage-2 headers do not (``emulate`` tells of the one exception). Features
+are probed, never guessed from a version number, because users have backports.
 """
 
 import hashlib
 import re
 import shutil
 import subprocess
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 
 from stage2fuzz.errors import InputError
-from stage2fuzz.kernel import abi, registers
-from stage2fuzz.kernel.cache import LIBRARY, check_room, default_cache, load, store, workshop
+from stage2fuzz.kernel import abi, emulate, registers
+from stage2fuzz.kernel.cache import (
+    LIBRARY,
+    Report,
+    check_room,
+    default_cache,
+    load,
+    store,
+    workshop,
+)
 from stage2fuzz.kernel.diagnostics import complaint
 from stage2fuzz.kernel.lines import TREE, write_lines
 from stage2fuzz.kernel.numbers import header
@@ -29,19 +37,10 @@ from stage2fuzz.kernel.toolchain import (
     find_toolchain,
     run_command,
 )
+from stage2fuzz.kernel.units import ARCH, OPTIONAL, STAGE2, Unit
 
 HERE: Final = Path(__file__).parent
-ARCH: Final = Path("arch/arm64")
-KERNEL_FILES: Final = (ARCH / "kvm/hyp/pgtable.c", ARCH / "kvm/mmu.c")
-REAL_HEADERS: Final = (
-    "asm/kvm_pgtable.h",
-    "asm/kvm_arm.h",
-    "asm/stage2_pgtable.h",
-    "asm/pgtable-hwdef.h",
-    "asm/esr.h",
-    "asm/brk-imm.h",
-)
-"""Headers that the tree itself serves, so that entry bits and syndrome codes are its own."""
+KERNEL_FILES: Final = STAGE2.files
 RUNTIME_FILES: Final = (
     *(
         "assertion",
@@ -54,9 +53,11 @@ RUNTIME_FILES: Final = (
         "locks",
         "execute",
     ),
-    *("guard", "window", "entries", "pages", "rcu", "tlb", "walk"),
+    *("guard", "window", "entries", "pages", "rcu", "walk"),
+    *("regime", "tlb", "tlbi", "sequences"),
     *("hostpages", "calls", "memslots", "notifier", "hostthread", "guest", "scenario", "setup"),
     *("places", "tripwires", "lasso", "fold", "classes", "explore", "features", "fuzz"),
+    *("words", "configs", "snapshot", "search"),
     *("coverage", "interface"),
 )
 """The modules of the runtime: one translation unit, so that what they share can be inlined; each
@@ -84,8 +85,8 @@ MODELLED: Final = (
     "gfn to pfn lookup, pinning, host pages and VMAs",
     "MMU notifier begin and end, and their order against unmap",
     "memory caches, page reference counts, RCU callbacks",
-    "TLB maintenance sequences (hyp/nvhe/tlb.c) and the hardware walker",
-    "syndrome decoding, abort injection, MMIO, caches, CPU features",
+    "the hardware walker and its TLB",
+    "abort injection, MMIO, caches, CPU features",
     "VM creation and the VMM's own page tables",
 )
 PROVED: Final = "proved"
@@ -105,13 +106,27 @@ class Library:
     probes: dict[str, bool]
     real: tuple[str, ...]
     """The user's own files in it, with the first digits of their SHA-256."""
-    modelled: tuple[str, ...] = MODELLED
+    refused: dict[str, str] = field(default_factory=dict)
+    """Units that the tree has and the shim can't serve, with what they need."""
     cached: bool = False
 
     @property
     def has(self) -> frozenset[str]:
         """The features that the probes found."""
         return frozenset(name for name, found in self.probes.items() if found)
+
+    @property
+    def modelled(self) -> tuple[str, ...]:
+        """What is not the user's code, the units among it that are not there."""
+        missing = (unit for unit in OPTIONAL if not self.probes.get(unit.config))
+        return (
+            *MODELLED,
+            *(unit.modelled + _because(self.refused.get(unit.name)) for unit in missing),
+        )
+
+
+def _because(needs: str | None) -> str:
+    return f": the tree's own {needs}" if needs else ""
 
 
 def find(tree: Path, cache: Path | None = None, proof: bool = True) -> Library | None:
@@ -120,8 +135,8 @@ def find(tree: Path, cache: Path | None = None, proof: bool = True) -> Library |
     """
     library = _planned(tree, find_toolchain(), cache)[0]
     folder = library.path.parent
-    probes = load(folder) if not proof or (folder / PROVED).is_file() else None
-    return None if probes is None else replace(library, probes=probes, cached=True)
+    report = load(folder) if not proof or (folder / PROVED).is_file() else None
+    return None if report is None else _reported(library, report, cached=True)
 
 
 def build(tree: Path, cache: Path | None = None) -> Library:
@@ -132,15 +147,24 @@ def build(tree: Path, cache: Path | None = None) -> Library:
     tools = find_toolchain()
     library, sources = _planned(tree, tools, cache)
     folder = library.path.parent
-    probes = load(folder)
-    if probes is not None:
-        return replace(library, probes=probes, cached=True)
+    report = load(folder)
+    if report is not None:
+        return _reported(library, report, cached=True)
     with workshop(folder.parent) as work:
-        probes = _compile(library.tree, tools, work)
+        report = _compile(library.tree, tools, work)
         if _sources(library.tree) != sources:
             raise InputError(str(library.tree), "the tree changed while it was compiled")
-        store(work, folder, probes)
-    return replace(library, probes=probes)
+        store(work, folder, report)
+    return _reported(library, report, cached=False)
+
+
+def _reported(library: Library, report: Report, cached: bool) -> Library:
+    """A library with what is known once it was built; a unit that was refused is not the user's."""
+    left_out = {
+        str(name) for unit in OPTIONAL if unit.name in report.refused for name in unit.files
+    }
+    real = tuple(line for line in library.real if line.split()[0] not in left_out)
+    return replace(library, probes=report.probes, refused=report.refused, real=real, cached=cached)
 
 
 def _planned(tree: Path, tools: Toolchain, cache: Path | None) -> tuple[Library, dict[str, str]]:
@@ -170,9 +194,18 @@ def _resolved(tree: Path) -> Path:
 
 def _sources(tree: Path) -> dict[str, str]:
     """Each file of the tree that goes in, with its SHA-256; InputError if one can't be read."""
-    names = [*KERNEL_FILES, *(ARCH / "include" / name for name in REAL_HEADERS)]
-    names += [ARCH / "kvm/trace.h", *registers.sources(tree)]
+    names = [name for unit in _units(tree) for name in _files(unit)]
+    names += [ARCH / "kvm/trace.h", emulate.SOURCE, *registers.sources(tree)]
     return {str(name): _digest(tree / name) for name in names if (tree / name).is_file()}
+
+
+def _units(tree: Path) -> tuple[Unit, ...]:
+    """What the tree has the files of."""
+    return (STAGE2, *(unit for unit in OPTIONAL if unit.present(tree)))
+
+
+def _files(unit: Unit) -> tuple[Path, ...]:
+    return (*unit.files, *(ARCH / "include" / name for name in unit.headers))
 
 
 def _digest(path: Path) -> str:
@@ -196,8 +229,10 @@ def _key(sources: dict[str, str], tools: Toolchain) -> str:
     ours = [
         *sorted(HERE.glob("*/*.[ch]")),
         HERE / "build.py",
+        HERE / "emulate.py",
         HERE / "lines.py",
         HERE / "probes.py",
+        HERE / "units.py",
     ]
     parts += [(path.name, path.read_text()) for path in ours]
     for part in parts:
@@ -205,12 +240,13 @@ def _key(sources: dict[str, str], tools: Toolchain) -> str:
     return digest.hexdigest()[:24]
 
 
-def _compile(tree: Path, tools: Toolchain, work: Path) -> dict[str, bool]:
-    """Everything from probes to the linked library, in ``work``; the probes' answers."""
+def _compile(tree: Path, tools: Toolchain, work: Path) -> Report:
+    """Everything from probes to the linked library, in ``work``; what was found out."""
     stubs = work / "include"
     _write_stubs(tree, stubs)
     write_headers(stubs)
     (stubs / registers.HEADER).write_text(registers.generate(tree))
+    (stubs / emulate.HEADER).write_text(emulate.generate(tree))
     text = "".join((tree / name).read_text(errors="replace") for name in KERNEL_FILES)
     traces = "".join(
         f"#define {name}(...) ((void)0)\n" for name in sorted(set(TRACE.findall(text)))
@@ -218,19 +254,25 @@ def _compile(tree: Path, tools: Toolchain, work: Path) -> dict[str, bool]:
     (stubs / "config.h").write_text(traces)
     command = _kernel_command(tree, tools, stubs)
     probes = probe(Probe(tree, command, text, work))
-    config = "".join(f"#define {name} {int(found)}\n" for name, found in probes.items())
-    (stubs / "config.h").write_text(traces + config)
-    objects = []
-    for source, instrument in (
-        *((tree / file, tools.instrument) for file in KERNEL_FILES),
-        (HERE / "glue/glue.c", ()),
-        (HERE / "runtime/witness.c", tools.instrument),
-    ):
-        out = work / f"{source.stem}.o"
-        asked = [*command, *instrument, "-c", str(source), "-o", str(out)]
-        _check(tree, work, run_command(asked))
-        objects.append(out)
-    objects.append(_compile_runtime(tools, stubs, work))
+    refused: dict[str, str] = {}
+    for unit in OPTIONAL:
+        probes[unit.config] = unit.present(tree)
+        (stubs / "config.h").write_text(traces + _config(probes))
+        needs = _refusal(tree, unit, command) if probes[unit.config] else None
+        if needs is not None:
+            refused[unit.name], probes[unit.config] = needs, False
+    (stubs / "config.h").write_text(traces + _config(probes))
+    objects = [
+        *(
+            _object(tree, [*_unit_command(unit, file, command), *tools.instrument], file, work)
+            for unit in (STAGE2, *OPTIONAL)
+            for file in unit.files
+            if unit is STAGE2 or probes[unit.config]
+        ),
+        _object(tree, command, HERE / "glue/glue.c", work),
+        _object(tree, [*command, *tools.instrument], HERE / "runtime/witness.c", work),
+        _compile_runtime(tools, stubs, work),
+    ]
     wraps = [f"-Wl,--wrap={name}" for name in WRAPPED]
     link = [tools.command, "-shared", "-Wl,-z,defs", *wraps]
     library = work / LIBRARY
@@ -239,7 +281,34 @@ def _compile(tree: Path, tools: Toolchain, work: Path) -> dict[str, bool]:
     for path in objects:
         path.unlink()
     shutil.rmtree(stubs)
-    return probes
+    return Report(probes, refused)
+
+
+def _config(probes: dict[str, bool]) -> str:
+    return "".join(f"#define {name} {int(found)}\n" for name, found in probes.items())
+
+
+def _object(tree: Path, command: list[str], source: Path, work: Path) -> Path:
+    """The object of one file, of the tree's or ours; InputError if it does not compile."""
+    out = work / f"{'-'.join(source.parts[-2:])}.o"
+    _check(tree, work, run_command([*command, "-c", str(tree / source), "-o", str(out)]))
+    return out
+
+
+def _unit_command(unit: Unit, file: Path, command: list[str]) -> list[str]:
+    """How a file of a unit is compiled: under names of its own where a unit has two of a kind."""
+    forced = ["-include", str(HERE / "shim" / unit.shim)] if unit.shim else []
+    return [*command, f"-DS2_COPY={file.parent.name}", *forced]
+
+
+def _refusal(tree: Path, unit: Unit, command: list[str]) -> str | None:
+    """What a unit of the tree needs that the shim has not; None where it compiles."""
+    for file in unit.files:
+        asked = [*_unit_command(unit, file, command), "-fsyntax-only", str(tree / file)]
+        done = run_command(asked)
+        if done.returncode:
+            return complaint(done.stderr)
+    return None
 
 
 def _kernel_command(tree: Path, tools: Toolchain, stubs: Path) -> list[str]:
@@ -281,8 +350,9 @@ def write_headers(folder: Path) -> None:
 
 def _write_stubs(tree: Path, stubs: Path) -> None:
     """An empty header for each include that the tree's stage-2 headers do not serve."""
-    waiting = [tree / name for name in KERNEL_FILES] + [HERE / "glue/glue.c"]
-    served = {name: tree / ARCH / "include" / name for name in REAL_HEADERS}
+    units = _units(tree)
+    waiting = [tree / name for unit in units for name in unit.files] + [HERE / "glue/glue.c"]
+    served = {name: tree / ARCH / "include" / name for unit in units for name in unit.headers}
     waiting += served.values()
     seen: set[str] = set()
     stubs.mkdir()

@@ -12,6 +12,7 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Final
 
@@ -22,21 +23,33 @@ REPORT: Final = "report.json"
 RIGHT: Final = "a folder with room that can be written: --cache, or XDG_CACHE_HOME"
 
 
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What was found out about a tree when its library was built."""
+
+    probes: dict[str, bool]
+    refused: dict[str, str]
+    """Units that the tree has and the shim can't serve, with what they need."""
+
+
 def default_cache() -> Path:
     """Where libraries are kept between runs; they are made of the user's tree and stay local."""
     base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     return Path(base) / "stage2fuzz" / "kernel"
 
 
-def load(folder: Path) -> dict[str, bool] | None:
-    """The probes' answers of the library in ``folder``; None where there is none that is whole."""
+def load(folder: Path) -> Report | None:
+    """The report of the library in ``folder``; None where there is none that is whole."""
     try:
         report = json.loads((folder / REPORT).read_bytes())
-        probes, size, digest = report["probes"], report["size"], report["sha256"]
+        size, digest = report["size"], report["sha256"]
         library = folder / LIBRARY
         if library.stat().st_size != size or _sha256(library) != digest:
             return None
-        return {str(name): bool(found) for name, found in probes.items()}
+        return Report(
+            {str(name): bool(found) for name, found in report["probes"].items()},
+            {str(name): str(needs) for name, needs in report["refused"].items()},
+        )
     except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError):
         return None
 
@@ -65,10 +78,10 @@ def _refusal(cache: Path, error: OSError) -> InputError:
     return InputError(named, what, "a file that can be read")
 
 
-def store(work: Path, folder: Path, probes: dict[str, bool]) -> None:
+def store(work: Path, folder: Path, found: Report) -> None:
     """Give the library in ``work`` its name ``folder``, in place of one that is not whole."""
     library = work / LIBRARY
-    report = {"probes": probes, "size": library.stat().st_size, "sha256": _sha256(library)}
+    report = {**asdict(found), "size": library.stat().st_size, "sha256": _sha256(library)}
     (work / REPORT).write_text(json.dumps(report))
     for path in (library, work / REPORT, work):
         _sync(path)

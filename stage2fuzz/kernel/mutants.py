@@ -4,8 +4,8 @@ import re
 import shutil
 from pathlib import Path
 
-from stage2fuzz.kernel.build import ARCH
 from stage2fuzz.kernel.faults import Edit, PlantedFault
+from stage2fuzz.kernel.units import ARCH
 
 
 def copy_tree(tree: Path, to: Path) -> None:
@@ -20,8 +20,10 @@ def plant(tree: Path, fault: PlantedFault) -> bool:
     for way in fault.ways:
         texts: dict[str, str] = {}
         for edit in way:
-            text = texts.get(edit.file) or (tree / ARCH / "kvm" / edit.file).read_text()
-            changed = _apply(text, edit)
+            file = tree / ARCH / "kvm" / edit.file
+            if not file.is_file():
+                break
+            changed = _apply(texts.get(edit.file) or file.read_text(), edit)
             if changed is None:
                 break
             texts[edit.file] = changed

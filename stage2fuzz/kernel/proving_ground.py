@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from stage2fuzz.arch import EXECUTE, READ, WRITE
+from stage2fuzz.arch import EXECUTE, INSTRUCTIONS, READ, WRITE
 from stage2fuzz.case.scenario import (
     Access,
     Backing,
@@ -24,8 +24,15 @@ def _vcpus(*programs: str, page: int = 0) -> tuple[tuple[Access, ...], ...]:
     return tuple(tuple(Access(kinds[c], page) for c in program) for program in programs)
 
 
+def _guest(*accesses: str) -> tuple[Access, ...]:
+    """A vCPU's program, as a case writes it."""
+    items = (access.split() for access in accesses)
+    return tuple(Access(INSTRUCTIONS[name], int(page)) for name, page in items)
+
+
 _STICKY = Options(tlb=Tlb.STICKY)
 _TEARDOWN = Options(teardown=True)
+_VHE = Options(tlb=Tlb.STICKY, vhe=True)
 
 PROVING_GROUND: Final = (
     Scenario((Slot(4),), _vcpus("ww", "rr", "xr"), options=_TEARDOWN),
@@ -67,5 +74,31 @@ PROVING_GROUND: Final = (
         options=Options(fwb=True, teardown=True),
     ),
     Scenario((Slot(1, logging=True),), _vcpus("rw"), ((HostOp(Op.MOVE),),)),
+    Scenario(
+        (Slot(4),),
+        (*_vcpus("wr", page=3), *_vcpus("rw", page=2)),
+        ((HostOp(Op.INVALIDATE, 0, 4),),),
+        options=Options(tlb=Tlb.STICKY, fwb=True),
+    ),
+    Scenario(
+        (Slot(4),), _vcpus("ww", "r"), ((HostOp(Op.MOVE), HostOp(Op.LOG_ENABLE)),), options=_VHE
+    ),
+    Scenario(
+        (Slot(512, Backing.PMD),),
+        _vcpus("w", "r", page=1),
+        ((HostOp(Op.INVALIDATE, 0, 512), HostOp(Op.LOG_ENABLE)),),
+        options=Options(tlb=Tlb.STICKY, fwb=True, vhe=True, teardown=True),
+    ),
+    Scenario(
+        (Slot(4, readonly=True),),
+        (_guest("walk 0", "walk-update 0", "dc-zva 0"), _guest("fetch-walk 1", "walk 1")),
+    ),
+    Scenario(
+        (Slot(4),),
+        (
+            _guest("walk 511", "dc-cvac 511", "write 511", "read-beyond 0"),
+            _guest("ls64 0", "atomic 1", "sea 0", "ldp 511"),
+        ),
+    ),
 )
 """Every operation of the host, every size."""

@@ -4,8 +4,9 @@ import os
 import shutil
 import subprocess
 from collections.abc import Iterable
-from contextlib import suppress
 from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
 from typing import Final
 
 from stage2fuzz.errors import InputError
@@ -50,7 +51,7 @@ STRICT: Final = (
 )
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Toolchain:
     """A compiler and how it is told to announce plain loads and stores."""
 
@@ -64,19 +65,27 @@ class Toolchain:
 def find_toolchain() -> Toolchain:
     """Clang where there is one (it also counts edges), gcc otherwise; InputError if neither."""
     for command in ("clang", "gcc", "cc"):
-        if shutil.which(command) is None:
-            continue
-        version = run_command([command, "--version"]).stdout.splitlines()[0]
-        machine = run_command([command, "-dumpmachine"]).stdout.strip()
-        if "clang" in version:
-            for coverage in ("inline-8bit-counters,pc-table,", "edge,"):
-                flags = (f"-fsanitize-coverage={coverage}trace-loads,trace-stores",)
-                if _announces(command, flags, "__sanitizer_cov_load8"):
-                    return Toolchain(command, version, machine, flags)
-        flags = ("-fsanitize=thread",)
-        if _announces(command, flags, "__tsan_read8"):
-            return Toolchain(command, version, machine, flags)
+        place = shutil.which(command)
+        tools = _asked(command, place, Path(place).stat().st_mtime_ns) if place else None
+        if tools is not None:
+            return tools
     raise InputError("kernel build", "no usable C compiler", "clang 14 or gcc 12, or later")
+
+
+@cache
+def _asked(command: str, _place: str, _changed: int) -> Toolchain | None:
+    """What a compiler says of itself, asked once a process while its file does not change."""
+    version = run_command([command, "--version"]).stdout.splitlines()[0]
+    machine = run_command([command, "-dumpmachine"]).stdout.strip()
+    if "clang" in version:
+        for coverage in ("inline-8bit-counters,pc-table,", "edge,"):
+            flags = (f"-fsanitize-coverage={coverage}trace-loads,trace-stores",)
+            if _announces(command, flags, "__sanitizer_cov_load8"):
+                return Toolchain(command, version, machine, flags)
+    flags = ("-fsanitize=thread",)
+    if _announces(command, flags, "__tsan_read8"):
+        return Toolchain(command, version, machine, flags)
+    return None
 
 
 def _announces(command: str, flags: Iterable[str], symbol: str) -> bool:
@@ -98,8 +107,12 @@ def run_command(command: list[str], text: str = "") -> subprocess.CompletedProce
         errors="replace",
         env=environment,
     ) as process:
+        left: str | None = text
         while True:
             alive()  # a compiler works as long as it runs; the whole build has its limit
-            with suppress(subprocess.TimeoutExpired):
-                out, err = process.communicate(text, timeout=SIGN_SECONDS)
+            try:
+                out, err = process.communicate(left, timeout=SIGN_SECONDS)
+            except subprocess.TimeoutExpired:
+                left = None  # it is on its way, and must not be given again
+            else:
                 return subprocess.CompletedProcess(command, process.returncode, out, err)

@@ -26,6 +26,7 @@ _OPTION_FIELDS = (
     "failing_topup",
     "teardown",
     "failing_atomic",
+    "vhe",
 )
 
 

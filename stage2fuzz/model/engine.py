@@ -30,6 +30,7 @@ class ModelEngine:
             shared_relax=flags.relaxes_under_read_lock,
             counts_any_nonzero=flags.counts_any_nonzero,
             rcu=flags.shared_faults,
+            refuses_beyond=flags.refuses_beyond,
         )
         self._vm = self._new_vm()
 

@@ -44,13 +44,21 @@ _V5_15: Final = replace(
     apply_range_level=1,
     swap_waits_for_notifiers=True,
 )
-_SINCE_V6_1: Final = replace(_V5_15, refuses_hyp_remap=True, unhinted_tables=True)
+_SINCE_V6_1: Final = replace(
+    _V5_15, refuses_hyp_remap=True, refuses_beyond=True, unhinted_tables=True
+)
 _V6_1: Final = replace(_SINCE_V6_1, relaxes_under_read_lock=True)
 _V6_6: Final = replace(
     _SINCE_V6_1, shared_faults=True, flushes_slot_by_range=True, splits_eagerly=True
 )
 _V6_12: Final = replace(_V6_6, ignores_change_pte=True, lost_relax_flushes=True)
-_V7_3: Final = replace(_V6_12, logging_tops_up=True, marks_host_page_under_lock=True)
+_V7_3: Final = replace(
+    _V6_12,
+    logging_tops_up=True,
+    marks_host_page_under_lock=True,
+    injects_unsupported_atomics=True,
+    injects_external_aborts=True,
+)
 
 ERAS: Final[dict[str, Era]] = {
     "v5.10": Era(pgtable, abort_v5_10, _V5_10),

@@ -45,6 +45,8 @@ class Flags:
     """From v5.13: new memslots are published while no notifier invalidates anything."""
     relaxes_under_read_lock: bool = False
     """v5.18 to v6.1: while logging, a write permission fault of a page holds the read lock."""
+    refuses_beyond: bool = False
+    """From v5.19: an access above the guest's IPA space gets an abort; before, it was MMIO."""
     refuses_hyp_remap: bool = False
     """From v6.1: a hyp mapping that differs from what is there is an error, not a warning alone."""
     unhinted_tables: bool = False
@@ -61,5 +63,9 @@ class Flags:
     """From v6.12: whoever lost the race to relax a leaf flushes it all the same."""
     marks_host_page_under_lock: bool = False
     """From v6.13: the host's page is marked dirty before a shared mmu_lock is dropped."""
+    injects_unsupported_atomics: bool = False
+    """From v7.0: an unsupported exclusive or atomic is the guest's own fault; before, -EFAULT."""
+    injects_external_aborts: bool = False
+    """From v6.17: an external abort that firmware does not claim is an SError for the guest."""
     logging_tops_up: bool = False
     """v7.3: while logging, a permission fault of any kind fills its memory cache first."""

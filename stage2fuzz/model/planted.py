@@ -56,6 +56,8 @@ MUST_CATCH: Final[dict[str, tuple[str, ...]]] = {
     "executable_device": ("C7",),
     "no_icache_invalidate": ("C8",),
     "page_not_released": ("E4",),
+    "unsupported_atomic_keeps_the_page": ("E4",),
+    "table_walk_is_a_write": ("G5",),
     "no_topup": ("E5",),
     "refused_map_exits": ("G5",),
     "fault_without_lock": ("F1",),

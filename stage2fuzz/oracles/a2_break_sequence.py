@@ -7,6 +7,7 @@ from stage2fuzz.arch import GRANULES, LAST_LEVEL
 from stage2fuzz.events import (
     DSB_ISH,
     DSB_ISHST,
+    TLBI_ALLE1,
     TLBI_BROADCAST,
     TLBI_IPAS2E1,
     TLBI_LAST_LEVEL,
@@ -105,7 +106,9 @@ class BreakSequence(Oracle):
             if broken.thread != thread:
                 continue
             operation = form & TLBI_OPERATION
-            if not form & TLBI_BROADCAST:
+            if vmid != self.world.vmid and operation != TLBI_ALLE1:
+                broken.missing = "a TLBI for the guest (it was for another VMID)"
+            elif not form & TLBI_BROADCAST:
                 broken.missing = "a broadcast TLBI (it was local)"
             elif broken.phase == WRITTEN:
                 broken.missing = MISSING[WRITTEN]
@@ -119,7 +122,7 @@ class BreakSequence(Oracle):
                     broken.missing = TOO_EARLY
                 elif broken.phase == STAGE2_DONE:
                     broken.phase = STAGE1_ISSUED
-            elif vmid in (self.world.vmid, 0):
+            else:
                 broken.phase = STAGE1_ISSUED
 
     def leaf_installed(self, index: int, thread: int, location: int, level: int, ipa: int) -> None:

@@ -3,6 +3,7 @@
 from stage2fuzz.arch import GRANULES
 from stage2fuzz.events import (
     DSB_ISH,
+    TLBI_ALLE1,
     TLBI_BROADCAST,
     TLBI_IPAS2E1,
     TLBI_OPERATION,
@@ -58,9 +59,12 @@ class TlbiScope(Oracle):
         """A table is gone, with all that hung below it."""
         self.removals[location] = Removal(index, thread, level, ipa, [entry[0] for entry in below])
 
-    def tlbi(self, index: int, thread: int, form: int) -> None:
+    def tlbi(self, index: int, thread: int, vmid: int, form: int) -> None:
         """The thread issued a broadcast TLBI of stage 2; its DSB will complete it."""
-        if self.removals and form & TLBI_BROADCAST and form & TLBI_OPERATION != TLBI_VMALLE1:
+        operation = form & TLBI_OPERATION
+        if vmid != self.world.vmid and operation != TLBI_ALLE1:
+            return
+        if self.removals and form & TLBI_BROADCAST and operation != TLBI_VMALLE1:
             for removal in self.removals.values():
                 if removal.thread == thread:
                     removal.tlbi = index

@@ -19,10 +19,24 @@ class TranslationContext(Oracle):
         """The thread loaded another VMID into VTTBR_EL2."""
         self.vmids[thread] = vmid
 
-    def tlbi(self, index: int, thread: int, form: int) -> None:
-        """The VMID in the register decides whose entries the thread's TLBI hits."""
-        loaded = self.vmids.get(thread)
-        if loaded != self.world.vmid and form & TLBI_OPERATION != TLBI_ALLE1:
+    def tlbi(self, index: int, thread: int, vmid: int, form: int) -> None:
+        """The VMID in the register decides whose entries the thread's TLBI hits.
+
+        The engine says for whom the instruction was; it differs from what was written last where no
+        ISB came in between, and where HCR_EL2.TGE made stage 1 the host's.
+        """
+        if form & TLBI_OPERATION == TLBI_ALLE1:
+            return
+        loaded = self.vmids.get(thread, 0)
+        if loaded == self.world.vmid != vmid:
+            self.violation(
+                "TLBI before the context was synchronised",
+                f"{self.world.name(thread)} issued a TLBI after it had written VMID "
+                f"{self.world.vmid} to VTTBR_EL2, but without the ISB, or with HCR_EL2.TGE set: it "
+                f"was for VMID {vmid}, and the guest's entries were not touched",
+                index,
+            )
+        elif loaded != self.world.vmid:
             held = "the host's" if not loaded else "another"
             self.violation(
                 f"TLBI in {held} context",

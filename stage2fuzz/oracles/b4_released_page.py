@@ -3,6 +3,7 @@
 from stage2fuzz.arch import GRANULES, PTE_ADDRESS, is_leaf
 from stage2fuzz.events import HOST_ABSENT
 from stage2fuzz.oracles.base import Oracle
+from stage2fuzz.oracles.facts import host_address
 
 
 class ReleasedPage(Oracle):
@@ -62,7 +63,7 @@ class ReleasedPage(Oracle):
         backing = self.world.backing_of(ipa)
         if backing is None or backing[3] & HOST_ABSENT:
             return
-        if address != backing[2] + (ipa - backing[0]):
+        if address != host_address(backing, ipa):
             self.violation(
                 "accessed",
                 f"{self.world.name(thread)} accessed {address:#x} through IPA {ipa:#x}, a page "

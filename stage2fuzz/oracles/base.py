@@ -14,8 +14,12 @@ from stage2fuzz.events import (
     ENOENT,
     ENOEXEC,
     ENOMEM,
+    ENOSYS,
     EPERM,
     ERANGE,
+    INJECTED_DABT,
+    INJECTED_SERROR,
+    INJECTED_SIZE_FAULT,
 )
 from stage2fuzz.oracles.facts import Fault
 from stage2fuzz.oracles.handlers import EVENTS, check_handlers
@@ -35,6 +39,10 @@ ERRNO_NAMES: Final = {
     EFAULT: "-EFAULT",
     EINVAL: "-EINVAL",
     ERANGE: "-ERANGE",
+    ENOSYS: "-ENOSYS",
+    INJECTED_DABT: "an injected data abort",
+    INJECTED_SIZE_FAULT: "an injected address size fault",
+    INJECTED_SERROR: "an injected SError",
 }
 
 

@@ -32,7 +32,7 @@ from stage2fuzz.events import (
     PROT_X,
 )
 from stage2fuzz.oracles.base import Oracle, leaf_kind
-from stage2fuzz.oracles.facts import Call
+from stage2fuzz.oracles.facts import Call, overlap
 
 MAY_CHANGE = {
     CALL_MAP: PTE_PERMISSIONS | PTE_AF | PTE_SOFTWARE | PTE_ADDRESS,
@@ -228,4 +228,4 @@ class Refinement(Oracle):
 
 
 def _touches(call: Call, level: int, ipa: int) -> bool:
-    return ipa < call[2] + max(call[3], 1) and call[2] < ipa + GRANULES[level]
+    return overlap(ipa, GRANULES[level], call[2], max(call[3], 1))

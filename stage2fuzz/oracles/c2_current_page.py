@@ -3,7 +3,7 @@
 from stage2fuzz.arch import PTE_ADDRESS, describe
 from stage2fuzz.events import CALL_MAP, LOCK_MMAP, UNLOCK
 from stage2fuzz.oracles.base import Oracle, leaf_kind
-from stage2fuzz.oracles.facts import BackingFact, Call, Fault
+from stage2fuzz.oracles.facts import BackingFact, Call, Fault, host_address
 
 
 class CurrentPage(Oracle):
@@ -76,11 +76,11 @@ class CurrentPage(Oracle):
     ) -> None:
         """A fault's leaf: all steps done, in order, and still the right page."""
         world = self.world
-        if backing is not None and new & PTE_ADDRESS != backing[2] + (ipa - backing[0]):
+        if backing is not None and new & PTE_ADDRESS != host_address(backing, ipa):
             self.violation(
                 f"stale page installed, {leaf_kind(level)}",
                 f"{world.name(thread)} mapped {describe(new, level)} at IPA {ipa:#x}, but the "
-                f"host has {backing[2] + (ipa - backing[0]):#x} there by now",
+                f"host has {host_address(backing, ipa):#x} there by now",
                 max(backing[4], 0),
                 index,
             )
@@ -115,11 +115,11 @@ class CurrentPage(Oracle):
             self.ended.append(begun)
         for leaf, level, first, location in world.leaves(ipa, ipa + size):
             backing = world.backing_of(first)
-            if backing is not None and leaf & PTE_ADDRESS != backing[2] + (first - backing[0]):
+            if backing is not None and leaf & PTE_ADDRESS != host_address(backing, first):
                 self.violation(
                     f"stale page after an invalidation, {leaf_kind(level)}",
                     f"the invalidation of IPA {first:#x} ended with {describe(leaf, level)} still "
-                    f"mapped, but the host has {backing[2] + (first - backing[0]):#x} there",
+                    f"mapped, but the host has {host_address(backing, first):#x} there",
                     world.since.get(location, index),
                     index,
                 )

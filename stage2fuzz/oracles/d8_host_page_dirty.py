@@ -3,7 +3,7 @@
 from stage2fuzz.arch import GRANULES, PTE_ADDRESS, PTE_WRITE
 from stage2fuzz.events import CALL_INVALIDATE_START, CALL_MAP, CALL_RELAX, HOST_DEVICE, LOCK_MMU
 from stage2fuzz.oracles.base import Oracle, fault_name, leaf_kind
-from stage2fuzz.oracles.facts import LOCK_SHARED, BackingFact, Call, Fault
+from stage2fuzz.oracles.facts import LOCK_SHARED, BackingFact, Call, Fault, overlap
 
 Grant = tuple[int, int, int, int]
 """(event, first IPA, level, host address): a leaf that a fault made writable."""
@@ -48,7 +48,7 @@ class HostPageDirty(Oracle):
             call = world.calls.get(host)
             if call is None or call[1] != CALL_INVALIDATE_START:
                 continue
-            if first < call[2] + call[3] and call[2] < first + GRANULES[level]:
+            if overlap(first, GRANULES[level], call[2], call[3]):
                 self.violation(
                     f"marked after the lock was dropped, {leaf_kind(level)}",
                     f"{world.name(thread)} made page {address:#x} of IPA {first:#x} writable and "
@@ -117,9 +117,7 @@ class HostPageDirty(Oracle):
         if thread < 0 or not self.granted:
             return
         for owner, (granted, first, level, old) in list(self.granted.items()):
-            if not (first < ipa + size and ipa < first + GRANULES[level]) or (
-                address - ipa == old - first
-            ):
+            if not overlap(first, GRANULES[level], ipa, size) or (address - ipa == old - first):
                 continue
             del self.granted[owner]
             self.violation(

@@ -44,6 +44,16 @@ NOTHING: Final[dict[int, int]] = {}
 """The entries of a table page that nobody knows."""
 
 
+def overlap(first: int, size: int, other: int, length: int) -> bool:
+    """Whether two ranges of bytes have one in common."""
+    return first < other + length and other < first + size
+
+
+def host_address(backing: BackingFact, ipa: int) -> int:
+    """The host's address of an IPA that ``backing`` covers."""
+    return backing[2] + (ipa - backing[0])
+
+
 def outermost(call: Call | None) -> Call | None:
     """The call that ``call`` was made inside of, or itself; None for none."""
     while call is not None and call[6] is not None:

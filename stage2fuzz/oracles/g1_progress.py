@@ -19,6 +19,7 @@ from stage2fuzz.events import (
     DRAIN,
     EAGAIN,
     FAULT,
+    FAULT_LEVEL,
     FIRST_HOST_CALL,
     INVALIDATE_BEGIN,
     INVALIDATE_END,
@@ -108,7 +109,8 @@ class Progress(Oracle):
         count, deepest = 0, 0
         for event in cycle:
             if event[0] == FAULT:
-                _kind, thread, where, old, new, level = event
+                _kind, thread, where, old, new, walk = event
+                level = walk & FAULT_LEVEL
                 count, deepest = count + 1, max(deepest, level)
                 kinds.append(FAULT_NAMES.get(new, "?"))
                 name = fault_name((0, where, old, new, level))

@@ -26,6 +26,7 @@ from stage2fuzz.events import (
     CALL_HYP_MAP,
     CALL_PROT_SHIFT,
     EAGAIN,
+    FAULT_LEVEL,
     PENDING,
     ROOT_BITS,
     SLOT_LOGGING,
@@ -98,9 +99,9 @@ class World(Facts):
         """The host has this behind that range from now on."""
         self.backings.append((ipa, ipa + size, address, flags, index))
 
-    def fault(self, index: int, thread: int, ipa: int, kind: int, status: int, level: int) -> None:
+    def fault(self, index: int, thread: int, ipa: int, kind: int, status: int, walk: int) -> None:
         """A vCPU enters the fault handler."""
-        self.faults[thread] = (index, ipa, kind, status, level)
+        self.faults[thread] = (index, ipa, kind, status, walk & FAULT_LEVEL)
         attempts = self.attempts.get(thread)
         if attempts:
             attempts.append(index)

@@ -39,14 +39,14 @@ CHUNK: Final = 1 << 16
 SIGN_SECONDS: Final = 0.1
 """Between two signs of life that are sent."""
 
-Progress = Callable[[str, float], None]
+ProgressHandler = Callable[[str, float], None]
 """Takes a line about how far the work is, and its part that is done, 0 to 1."""
 
 
 def guard(
     what: str,
     arguments: Sequence[str],
-    progress: Progress,
+    progress: ProgressHandler,
     more: Mapping[str, str] | None = None,
     module: str = "stage2fuzz",
 ) -> int:
@@ -100,7 +100,7 @@ class _Watched:
     """A guarded command as its guard sees it: three pipes, all distrusted."""
 
     def __init__(
-        self, confined: ConfinedProcess, says: int, out: int, err: int, progress: Progress
+        self, confined: ConfinedProcess, says: int, out: int, err: int, progress: ProgressHandler
     ) -> None:
         self.code: int | None = None
         """What the command says that it ends with."""

@@ -9,10 +9,12 @@ from typing import Final
 from stage2fuzz import events as ev
 from stage2fuzz.arch import (
     ACCESS_NAMES,
+    ACCESS_RIGHTS,
     ENTRIES,
     ENTRY_SIZE,
     FAULT_NAMES,
     GRANULES,
+    INSTRUCTIONS,
     LAST_LEVEL,
     PAGE_SIZE,
     PTE_AF,
@@ -60,13 +62,28 @@ _ERRNOS: Final = {
     value: name
     for name, value in vars(ev).items()
     if name in {"EPERM", "ENOENT", "E2BIG", "ENOEXEC", "EAGAIN", "ENOMEM", "EFAULT", "EINVAL"}
-    or name == "ERANGE"
+    or name in {"ERANGE", "ENOSYS"}
+}
+_INJECTED: Final = {
+    -ev.INJECTED_DABT: "an injected data abort",
+    -ev.INJECTED_SIZE_FAULT: "an injected address size fault",
+    -ev.INJECTED_SERROR: "an injected SError",
 }
 
 
 def result_text(result: int) -> str:
     """A result as the kernel writes it: ``0``, ``-EAGAIN``."""
+    if result in _INJECTED:
+        return _INJECTED[result]
     return f"-{_ERRNOS[-result]}" if -result in _ERRNOS else str(result)
+
+
+def _fault_text(status: int, walk: int) -> str:
+    """``translation fault at L3``, with the instruction where the syndrome says more of it."""
+    how = walk >> 8 << 3
+    names = [name for name, kind in INSTRUCTIONS.items() if how and kind & ~ACCESS_RIGHTS == how]
+    of = f" of {' or '.join(names)}" if names else ""
+    return f"{FAULT_NAMES[status]} fault at L{walk & ev.FAULT_LEVEL}{of}"
 
 
 class Words:
@@ -93,7 +110,7 @@ class Words:
             case ev.ACCESS:
                 return f"{ACCESS_NAMES[old]} {where:#x} done"
             case ev.FAULT:
-                return f"{ACCESS_NAMES[old]} {where:#x}: {FAULT_NAMES[new]} fault at L{aux}"
+                return f"{ACCESS_NAMES[old]} {where:#x}: {_fault_text(new, aux)}"
             case ev.RESUME:
                 return _resume_text(new)
             case ev.ALLOC | ev.ZERO | ev.FREE | ev.FREE_DEFERRED | ev.GET | ev.PUT:
@@ -181,6 +198,10 @@ class Words:
 def _resume_text(result: int) -> str:
     if result == 1:
         return "back to the guest"
+    if result == ev.PAST_THE_INSTRUCTION:
+        return "back to the guest, behind the instruction"
+    if result in _INJECTED:
+        return f"back to the guest with {result_text(result)}"
     return "exit to user space: " + ("MMIO" if result == 0 else result_text(result))
 
 

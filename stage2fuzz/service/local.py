@@ -24,7 +24,8 @@ from stage2fuzz.process.confined import tied
 from stage2fuzz.service import settings
 
 RESTARTS: Final = 10
-"""Ends of processes that are made good before we give up."""
+"""Ends of processes within a minute that are made good before we give up."""
+MINUTE: Final = 60.0
 START_SECONDS: Final = 20.0
 STOP_SECONDS: Final = 3.0
 """For a clean end of each process: what it has recorded is recorded, so none is waited for long."""
@@ -41,7 +42,8 @@ class Service:
         """
         self.database, self.workers, self.name = database, workers, name
         self.folder = Path(tempfile.mkdtemp(prefix="stage2fuzz-"))
-        self.restarts = 0
+        self.restarts: list[float] = []
+        """When processes were started again, by the monotonic clock."""
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
 
     def start(self) -> None:
@@ -67,8 +69,9 @@ class Service:
         for name, process in list(self.processes.items()):
             if process.poll() is None:
                 continue
-            self.restarts += 1
-            if self.restarts <= RESTARTS:
+            now = time.monotonic()
+            self.restarts = [at for at in (*self.restarts, now) if at > now - MINUTE]
+            if len(self.restarts) <= RESTARTS:
                 self.begin(name)
             else:
                 last = (self.folder / f"{name}.log").read_text(errors="replace")[-600:]

@@ -80,7 +80,7 @@ def test_no_bytes_are_a_write_and_a_read_of_one_page() -> None:
     assert decode(newest(b""), ENGINE).scenario == scenario
 
 
-@given(st.binary(min_size=codec.SCHEDULE_AT, max_size=200), st.integers(0, 255), st.data())
+@given(st.binary(min_size=codec.SCHEDULE_AT, max_size=300), st.integers(0, 255), st.data())
 def test_a_changed_byte_changes_one_stream(data: bytes, value: int, draw: st.DataObject) -> None:
     at = draw.draw(st.integers(0, len(data) - 1))
     changed = data[:at] + bytes([value]) + data[at + 1 :]

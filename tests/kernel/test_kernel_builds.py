@@ -11,10 +11,10 @@ from stage2fuzz.case.text import format_case, parse
 from stage2fuzz.engine import engine_of
 from stage2fuzz.findings import State, Store
 from stage2fuzz.kernel import opener
-from stage2fuzz.kernel.build import ARCH
 from stage2fuzz.kernel.faults import FAULTS
 from stage2fuzz.kernel.faults.edit import MMU
 from stage2fuzz.kernel.mutants import copy_tree, plant
+from stage2fuzz.kernel.units import ARCH
 from stage2fuzz.report import event_log
 from stage2fuzz.run import Outcome, run, run_scheduled
 from stage2fuzz.schedule import strategy

@@ -12,10 +12,10 @@ import pytest
 from stage2fuzz.errors import InputError
 from stage2fuzz.kernel.adapter import KernelEngine
 from stage2fuzz.kernel.build import KERNEL_FILES, Library, build
-from stage2fuzz.kernel.cache import load, store
+from stage2fuzz.kernel.cache import Report, load, store
 from stage2fuzz.kernel.mutants import copy_tree
 
-PROBES = {"S2_HAS_SPLIT": True}
+REPORT = Report({"S2_HAS_SPLIT": True}, {})
 
 
 def whole(folder: Path) -> Path:
@@ -23,12 +23,12 @@ def whole(folder: Path) -> Path:
     work = folder / "work" / "new"
     work.mkdir(parents=True)
     (work / "engine.so").write_bytes(b"library" * 1000)
-    store(work, folder / "key", PROBES)
+    store(work, folder / "key", REPORT)
     return folder / "key"
 
 
 def test_a_whole_library_is_taken(tmp_path: Path) -> None:
-    assert load(whole(tmp_path)) == PROBES
+    assert load(whole(tmp_path)) == REPORT
 
 
 @pytest.mark.parametrize("size", [0, 1, 6999, 7001])
@@ -63,12 +63,12 @@ def test_storing_replaces_what_is_not_whole_and_leaves_what_is(tmp_path: Path) -
     work = tmp_path / "two" / "new"
     work.mkdir(parents=True)
     (work / "engine.so").write_bytes(b"another" * 1000)
-    store(work, folder, PROBES)
-    assert load(folder) == PROBES
+    store(work, folder, REPORT)
+    assert load(folder) == REPORT
     late = tmp_path / "three" / "new"
     late.mkdir(parents=True)
     (late / "engine.so").write_bytes(b"too late" * 1000)
-    store(late, folder, PROBES)
+    store(late, folder, REPORT)
     assert (folder / "engine.so").read_bytes() == b"another" * 1000
 
 

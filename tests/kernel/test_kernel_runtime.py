@@ -56,6 +56,17 @@ def compiled(compiler: str, generated: Path, *words: str) -> str:
     return subprocess.run(command, capture_output=True, text=True, check=False).stderr
 
 
+def test_c_has_lines_of_100_columns() -> None:
+    """A tab goes to the next multiple of eight, as the kernel has it."""
+    long = [
+        f"{path.relative_to(HERE)}:{number}"
+        for path in sorted((*HERE.rglob("*.c"), *HERE.rglob("*.h")))
+        for number, line in enumerate(path.read_text().splitlines(), 1)
+        if len(line.expandtabs(8)) > 100
+    ]
+    assert long == []
+
+
 @needs_compiler
 @pytest.mark.parametrize("compiler", COMPILERS)
 @pytest.mark.parametrize("module", MODULES)

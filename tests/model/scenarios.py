@@ -5,6 +5,7 @@ from random import Random
 from stage2fuzz.arch import ACCESS_NAMES, EXECUTE, READ, WRITE
 from stage2fuzz.case.limits import check_scenario
 from stage2fuzz.case.scenario import (
+    ACCESS_KINDS,
     PLACES,
     RANGE_PAGES,
     SLOT_FIRSTS,
@@ -83,7 +84,7 @@ def _drawn(draw: Random) -> Scenario:
         return draw.randrange(len(slots)) * SLOT_STRIDE + draw.choice(places)
 
     vcpus = tuple(
-        tuple(Access(draw.choice(list(ACCESS_NAMES)), page()) for _ in range(draw.randrange(1, 4)))
+        tuple(Access(_kind(draw), page()) for _ in range(draw.randrange(1, 4)))
         for _ in range(draw.randrange(1, 5))
     )
     hosts = tuple(
@@ -112,6 +113,11 @@ def _drawn(draw: Random) -> Scenario:
         draw.random() < 0.1,
     )
     return Scenario(slots, vcpus, hosts, host_pages, options)
+
+
+def _kind(draw: Random) -> int:
+    """A plain access mostly."""
+    return draw.choice(list(ACCESS_NAMES) if draw.random() < 0.8 else ACCESS_KINDS)
 
 
 def _holds(slot: Slot, place: int) -> bool:

@@ -43,10 +43,10 @@ def test_a_public_method_that_is_no_plain_function_is_refused() -> None:
 
 
 def test_a_field_that_the_kind_does_not_have_is_refused() -> None:
-    def method(self: Oracle, index: int, level: int) -> None:
-        """A free has no level; a fault has."""
+    def method(self: Oracle, index: int, status: int) -> None:
+        """A free has no status; a fault has."""
 
-    with pytest.raises(TypeError, match=r"Candidate\.free: no field 'level'; there are index, thr"):
+    with pytest.raises(TypeError, match=r"Candidate\.free: no field 'status'; there are index"):
         define("free", method)
     assert define("fault", method)
 

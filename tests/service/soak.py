@@ -39,11 +39,13 @@ FINDINGS, OF = 2, 20
 confirm it, and a count that is wrong shows in few as in many."""
 ORDER_SECONDS = 0.3
 SLOTS = 4
-PAUSE = 0.03
-"""Seconds between two quick faults."""
+PAUSE = 0.1
+"""Seconds between two quick faults of a thread."""
+QUICK = 8
+"""Threads that do quick faults."""
 GRAVE_PAUSE = 4.0
 """Seconds between two grave ones: each costs the start of a process or two."""
-UNFELT = 5.0
+UNFELT = 10.0
 """Seconds without a result after which no further quick fault is done for the moment."""
 PATIENCE = 180.0
 """Seconds for the next result after a fault."""
@@ -107,22 +109,30 @@ class Soak:
 
     def run(self, number: int, seconds: float) -> None:
         """Inject ``number`` faults, or as many as ``seconds`` allow: a grave one after the other,
-        and the quick ones meanwhile."""
+        and the quick ones meanwhile.
+
+        What this thread starts dies with it, so the grave faults are its own.
+        """
         begun = line = time.monotonic()
         over = threading.Event()
         self.results.start()
-        graver = threading.Thread(target=self._grave, args=(number, over), daemon=True)
-        graver.start()
-        weights = [weight for weight, _do in self.quick.values()]
+        quick = [
+            threading.Thread(target=self._quick, args=(number, over), daemon=True)
+            for _ in range(QUICK)
+        ]
+        for each in quick:
+            each.start()
+        next_grave = begun
         while self.injected.total() < number and time.monotonic() - begun < seconds:
-            time.sleep(PAUSE)
             silent, what = self.results.silent()
             if silent > PATIENCE or self.failed:
                 record = self.rig.figures()
                 raise SystemExit(f"not recovered from {what!r}: {record} {self.failed}")
-            if self.quick and silent < UNFELT:
-                name = self.chooser.choices(list(self.quick), weights)[0]
-                self._do(name, self.quick[name][1])
+            if self.grave and time.monotonic() > next_grave:
+                name = self.chooser.choice(list(self.grave))
+                self._do(name, self.grave[name])
+                next_grave = time.monotonic() + (GRAVE_PAUSE if self.quick else 0.2)
+            time.sleep(0.05)
             if time.monotonic() - line > LINE_SECONDS:
                 line = time.monotonic()
                 done, spent = self.injected.total(), line - begun
@@ -130,21 +140,20 @@ class Soak:
                 orders = self.results.committed
                 print(f"{done} faults, {orders} orders; {left:.0f} s left", flush=True)
         over.set()
-        graver.join()
-        while self.results.silent()[0] and self.results.silent()[0] < PATIENCE:
+        for each in quick:
+            each.join()
+        while 0 < self.results.silent()[0] < PATIENCE:
             time.sleep(0.1)
         self.results.over.set()
         self.results.join()
 
-    def _grave(self, number: int, over: threading.Event) -> None:
+    def _quick(self, number: int, over: threading.Event) -> None:
+        weights = [weight for weight, _do in self.quick.values()]
         try:
-            while (
-                self.grave
-                and not over.wait(GRAVE_PAUSE if self.quick else 0.2)
-                and self.injected.total() < number
-            ):
-                name = self.chooser.choice(list(self.grave))
-                self._do(name, self.grave[name])
+            while self.quick and not over.wait(PAUSE) and self.injected.total() < number:
+                if self.results.silent()[0] < UNFELT:
+                    name = self.chooser.choices(list(self.quick), weights)[0]
+                    self._do(name, self.quick[name][1])
         except BaseException as error:
             self.failed.append(error)
 

@@ -4,6 +4,7 @@ import contextlib
 import io
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -12,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from stage2fuzz.cli import main
+from stage2fuzz.cli.campaign_here import Interrupt, Interruption
 from stage2fuzz.cli.output import say
 from stage2fuzz.findings.figures import figures_of
 from stage2fuzz.findings.store import Store
@@ -163,6 +165,40 @@ def test_nothing_outlives_the_command_that_started_it(database: Path) -> None:
             return
         time.sleep(0.1)
     raise AssertionError([Path(f"/proc/{process}/cmdline").read_text() for process in left])
+
+
+def test_a_request_to_end_is_heard_where_nothing_is_left_half_started_or_ended() -> None:
+    interrupt, ran = Interrupt(), []
+    interrupt()
+    with pytest.raises(Interruption), interrupt.heard():
+        ran.append("though it was asked to end before")
+    interrupt()
+    assert not ran
+    later = Interrupt()
+    with pytest.raises(Interruption), later.heard():
+        later()
+
+
+@pytest.mark.slow
+def test_what_was_run_counts_though_a_person_ends_it_in_the_middle(database: Path) -> None:
+    words = ("campaign", "start", "night", "--local", "--workers", "1", "--json")
+    command = subprocess.Popen(
+        [sys.executable, "-c", "from stage2fuzz.cli import main; main()", *words],
+        cwd=ROOT,
+        env=os.environ | {"STAGE2FUZZ_DATABASE": f"sqlite:///{database}"},
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    while not (database.exists() and working(database)):
+        assert command.poll() is None
+        time.sleep(0.1)
+    time.sleep(6)
+    command.send_signal(signal.SIGINT)
+    record = json.loads(command.communicate(timeout=60)[0])
+    assert (record["state"], record["note"]) == ("stopped", "interrupted")
+    assert record["schedules"] > 0
+    assert record["orders"].get("committed") == 1
+    assert record["orders_cut_short"] == {"cut short": 1}
 
 
 def working(database: Path) -> bool:

@@ -111,6 +111,44 @@ def test_a_late_worker_that_nobody_replaced_may_still_write(database: Engine) ->
     assert commit(database, held)
 
 
+def test_what_the_end_cut_short_is_counted_once_and_only_by_who_holds_it(database: Engine) -> None:
+    campaign = start(database)
+    zombie = claim(database)
+    expire(database)
+    sweep(database)
+    held = claim(database)
+    done = FuzzResult(70, 1.5, ended="cut short")
+
+    def cut_short(by: leases.HeldLease) -> bool:
+        with database.begin() as connection:
+            return leases.cut_short(connection, by, done)
+
+    assert leases.is_wanted(database, held)
+    assert not leases.is_wanted(database, zombie)
+    assert not cut_short(held)
+    assert leases.to_hand_in(database, campaign) == 0
+    campaigns.stop(database, campaign)
+    assert not leases.is_wanted(database, held)
+    assert leases.to_hand_in(database, campaign) == 1
+    assert not cut_short(zombie)
+    assert cut_short(held)
+    assert not cut_short(held)
+    assert not commit(database, held)
+    assert leases.to_hand_in(database, campaign) == 0
+    figures = figures_of(database, campaign)
+    assert (figures.campaign.schedules, figures.campaign.fuzz_seconds) == (70, 1.5)
+    assert figures.limits == {"cut short": 1}
+
+
+def test_a_worker_that_is_silent_for_long_is_not_waited_for(database: Engine) -> None:
+    campaign = start(database)
+    claim(database)
+    campaigns.stop(database, campaign)
+    assert leases.to_hand_in(database, campaign) == 1
+    expire(database)
+    assert leases.to_hand_in(database, campaign) == 0
+
+
 @pytest.mark.parametrize("jump", [-86_400.0, 86_400.0])
 def test_a_clock_that_jumps_frees_leases_and_no_more(database: Engine, jump: float) -> None:
     start(database)

@@ -6,10 +6,12 @@ version; the first whose patterns all match is applied. A fault with none is not
 
 from typing import Final
 
+from stage2fuzz.kernel.faults.abort import IN_ABORT
 from stage2fuzz.kernel.faults.edit import Edit, PlantedFault
 from stage2fuzz.kernel.faults.mmu import IN_MMU
 from stage2fuzz.kernel.faults.pgtable import IN_PGTABLE
+from stage2fuzz.kernel.faults.tlb import IN_TLB
 
 __all__ = ["FAULTS", "Edit", "PlantedFault"]
 
-FAULTS: Final = (*IN_PGTABLE, *IN_MMU)
+FAULTS: Final = (*IN_PGTABLE, *IN_MMU, *IN_ABORT, *IN_TLB)

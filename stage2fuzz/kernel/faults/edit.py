@@ -5,6 +5,10 @@ from typing import Final
 
 PGTABLE: Final = "hyp/pgtable.c"
 MMU: Final = "mmu.c"
+NVHE_TLB: Final = "hyp/nvhe/tlb.c"
+VHE_TLB: Final = "hyp/vhe/tlb.c"
+TLBFLUSH: Final = "../include/asm/tlbflush.h"
+EMULATE: Final = "../include/asm/kvm_emulate.h"
 EVERYWHERE: Final = ""
 
 

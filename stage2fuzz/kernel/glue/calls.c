@@ -140,8 +140,8 @@ WRAP(int, kvm_pgtable_stage2_split, struct kvm_pgtable *pgt, u64 addr, u64 size,
 #endif
 
 #if S2_HAS_DESTROY_RANGE
-/* Range after range, then the root: one call to the oracles. A GiB at a time there are a quarter of a
- * million ranges in 48 bits; where the root has no entry there is nothing to walk or to see. */
+/* Range after range, then the root: one call to the oracles. A GiB at a time there are a quarter of
+ * a million ranges in 48 bits; where the root has no entry there is nothing to walk or to see. */
 WRAP(void, kvm_pgtable_stage2_destroy_range, struct kvm_pgtable *pgt, u64 addr, u64 size)
 {
 	const kvm_pte_t *root = (const kvm_pte_t *)pgt->pgd;

@@ -58,6 +58,7 @@ int kvm_set_spte_hva(struct kvm *, unsigned long, pte_t);
 #include "memslots.c"
 #include "alone.c"
 #include "vm.c"
+#include "tlb.c"
 #include "operations.c"
 #include "hyp.c"
 #include "calls.c"

@@ -48,19 +48,45 @@ void s2_glue_sequence(s2_s64 sequence, s2_s64 count)
 	kvm.mmu_notifier_count = count;
 }
 
-int s2_glue_fault(int thread, s2_u64 ipa, int kind, int status, int level, int table_walk)
+/* Counters that nobody reads are no part of a configuration. */
+void s2_glue_forget_statistics(void)
+{
+	memset(&kvm.stat, 0, sizeof(kvm.stat));
+	for (int i = 0; i < S2_MAX_VCPUS; i++)
+		memset(&vcpus[i].stat, 0, sizeof(vcpus[i].stat));
+}
+
+/* The syndrome's fault status code. */
+static u64 fault_code(int status, int level, int how)
+{
+	switch (status) {
+	case S2_TRANSLATION: return 0x04 | level;
+	case S2_ACCESS_FLAG: return 0x08 | level;
+	case S2_PERMISSION: return 0x0c | level;
+	case S2_UNSUPPORTED_ACCESS: return 0x35;
+	default: return how & S2_TABLE_WALK ? 0x14 | level : 0x10;
+	}
+}
+
+int s2_glue_fault(int thread, s2_u64 ipa, int kind, int status, int level, int how)
 {
 	struct kvm_vcpu *vcpu = &vcpus[thread];
-	u64 fsc = (status == S2_TRANSLATION ? 0x04 : status == S2_ACCESS_FLAG ? 0x08 : 0x0c) | level;
-	u64 class = kind == S2_EXECUTE ? ESR_ELx_EC_IABT_LOW : ESR_ELx_EC_DABT_LOW;
+	int result, fetch = kind == S2_EXECUTE || how & S2_FETCH_WALK;
+	u64 class = fetch ? ESR_ELx_EC_IABT_LOW : ESR_ELx_EC_DABT_LOW;
+	int named = !fetch && !(how & (S2_NO_SYNDROME | S2_TABLE_WALK));
 
 	S2_ASSERT((unsigned)thread < S2_MAX_VCPUS, thread);
 	if (s2_options.alone)
 		return fault_alone(vcpu, ipa, kind, status);
-	vcpu->arch.fault.esr_el2 = (class << ESR_ELx_EC_SHIFT) | ESR_ELx_IL | fsc |
+	vcpu->arch.fault.esr_el2 = (class << ESR_ELx_EC_SHIFT) | ESR_ELx_IL |
+				   fault_code(status, level, how) |
 				   (kind == S2_WRITE ? ESR_ELx_WNR : 0) |
-				   (table_walk ? ESR_ELx_S1PTW : 0);
-	vcpu->arch.fault.hpfar_el2 = ipa >> 8;
-	vcpu->arch.fault.far_el2 = ipa;
-	return kvm_handle_guest_abort(vcpu);
+				   (named ? ESR_ELx_ISV : 0) |
+				   (how & S2_CACHE_MAINTENANCE ? ESR_ELx_CM : 0) |
+				   (how & S2_TABLE_WALK ? ESR_ELx_S1PTW : 0);
+	vcpu->arch.fault.hpfar_el2 = (ipa >> 12 << 4) | S2_HPFAR_VALID;
+	vcpu->arch.fault.far_el2 = ipa | S2_OFFSET_IN_PAGE;
+	result = kvm_handle_guest_abort(vcpu);
+	memset(&vcpu->arch.fault, 0, sizeof(vcpu->arch.fault));
+	return result;
 }

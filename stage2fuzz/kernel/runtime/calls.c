@@ -14,7 +14,8 @@ void s2_call(int call, s2_u64 first, s2_u64 size, s2_u64 argument, int rights)
 		return;
 	running_thread()->sparse = is_sparse(call);
 	running_thread()->call = call;
-	s2_record(S2_CALL, (int64_t)first, (int64_t)size, (int64_t)argument, call | rights << S2_CALL_PROT_SHIFT);
+	s2_record(S2_CALL, (int64_t)first, (int64_t)size, (int64_t)argument,
+		  call | rights << S2_CALL_PROT_SHIFT);
 }
 
 void s2_return(int call, s2_u64 first, s2_u64 size, s2_s64 result)

@@ -4,8 +4,10 @@
 #include "scenario.h"
 #include "step.h"
 #include "tables.h"
+#include "regime.h"
 #include "tlb.h"
 #include "window.h"
+#include "words.h"
 
 /* Empty entries that a walk over a whole slot passes are no step: under the lock nobody could
  * change them, and there would be hundreds. */
@@ -28,6 +30,7 @@ s2_u64 s2_entry_load(const volatile void *entry)
 
 static void note_store(const volatile void *entry, s2_u64 old, s2_u64 value, int order)
 {
+	note_word((volatile s2_u64 *)entry, old);
 	if (s2_scenario.tlb && !s2_sched.silent)
 		window_write(s2_pa(entry), old, value);
 	s2_record(S2_STORE, (int64_t)s2_pa(entry), (int64_t)old, (int64_t)value, order);
@@ -169,7 +172,7 @@ void s2_barrier(int kind)
 	if (s2_sched.silent)
 		return;
 	if (kind == S2_DSB_ISH || kind == S2_DSB_NSH) {
-		dsb_ish();
+		complete_tlbis(kind);
 		return;
 	}
 	s2_point(S2_DSB, 0);
@@ -179,4 +182,5 @@ void s2_barrier(int kind)
 void s2_isb(void)
 {
 	s2_record(S2_ISB, 0, 0, 0, 0);
+	synchronise_context();
 }

@@ -11,8 +11,11 @@ S2_OWN void execute(void);
 /* The two parts of that: until all threads have ended, and the teardown, where there is one. */
 S2_OWN void execute_threads(void);
 S2_OWN void finish_run(void);
-/* Begin a run that is driven from outside, and go on with an answer: how it stands (s2_call_end). */
+/* Begin a run that is driven from outside, and go on with an answer: how it stands, an
+ * s2_call_end. */
 S2_OWN int start_external(void);
 S2_OWN int resume_external(int answer_thread, int answer_points);
+/* As that, but where all threads have ended the teardown is left to finish_run(). */
+S2_OWN int step_external(int answer_thread, int answer_points);
 
 #endif

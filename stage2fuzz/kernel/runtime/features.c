@@ -67,7 +67,8 @@ static void count_progress(const struct s2_event *event, struct feature_thread *
 	case S2_FAULT:
 		me->faults++;
 		me->doing = (uint64_t)event->old | (uint64_t)event->new_ << 3 | aux << 5;
-		bump(counters, 0x3A7 + me->doing * 0x61 + (me->faults < 8 ? me->faults : 8) * 0x1F3ULL);
+		bump(counters, 0x3A7 + me->doing * 0x61 +
+				       (me->faults < 8 ? me->faults : 8) * 0x1F3ULL);
 		break;
 	case S2_CALL:
 		me->doing = 0x80 + (aux & S2_CALL_CODE) + (aux >> S2_CALL_PROT_SHIFT << 6);

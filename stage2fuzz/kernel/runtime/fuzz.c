@@ -20,7 +20,8 @@ static void run_input(int number, const int32_t *runs, int count, const int32_t 
 
 /* Run the schedule (number 0), then seeds `seed` .. `seed + burst - 1` (1 and on); add the features
  * of all to `counters`, write those that are worth judging to `kept`, which has room for all
- * (with a judge, those only that it is not content with). A crash is the last run. How the last run ended; S2_END_BUG is our own bug. */
+ * (with a judge, those only that it is not content with). A crash is the last run. How the last
+ * run ended; S2_END_BUG is our own bug. */
 S2_PUBLIC int32_t s2_fuzz(const int32_t *runs, int32_t count, const int32_t *choices,
 			  int32_t chosen, uint64_t seed, int32_t burst, uint8_t *counters,
 			  s2_judge judge, struct s2_burst_run *kept, struct s2_burst_counts *told)

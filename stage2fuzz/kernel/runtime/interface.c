@@ -52,7 +52,8 @@ S2_PUBLIC int32_t s2_run_seed(uint64_t seed)
 	return s2_sched.ended;
 }
 
-/* Drive a run from outside: S2_END_ASK wants a thread and its points, S2_END_ASK_CHOICE one of n. */
+/* Drive a run from outside: S2_END_ASK wants a thread and its points, S2_END_ASK_CHOICE one of
+ * n. */
 S2_PUBLIC int32_t s2_start(void)
 {
 	S2_DOOR(S2_END_BUG);
@@ -127,6 +128,13 @@ S2_PUBLIC uint64_t s2_class(void)
 {
 	S2_DOOR(0);
 	return fold(may_be_lasso());
+}
+
+/* The same without rounds of faults that changed nothing. */
+S2_PUBLIC uint64_t s2_effect_class(void)
+{
+	S2_DOOR(0);
+	return fold_effect();
 }
 
 /* How many of three plain loads of an entry the instrumentation announced. */

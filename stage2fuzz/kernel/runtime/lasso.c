@@ -100,7 +100,8 @@ S2_OWN int may_be_lasso(void)
 		const struct s2_event *event = &s2_log.events[i];
 		int thread = event->thread;
 
-		if (event->kind == S2_STORE || event->kind == S2_HARDWARE_AF || event->kind == S2_FREE)
+		if (event->kind == S2_STORE || event->kind == S2_HARDWARE_AF ||
+		    event->kind == S2_FREE)
 			note_tree(event);
 		if (is_progress(event))
 			lasso.states = 0;
@@ -110,7 +111,8 @@ S2_OWN int may_be_lasso(void)
 		lasso.since[thread]++;
 		if (event->kind == S2_THREAD_END)
 			lasso.ended[thread] = 1;
-		if (event->kind == S2_RESUME || event->kind == S2_ACCESS || event->kind == S2_THREAD_END)
+		if (event->kind == S2_RESUME || event->kind == S2_ACCESS ||
+		    event->kind == S2_THREAD_END)
 			lasso.since[thread] = 0;
 		if (event->kind == S2_RESUME && is_seen(i))
 			return 1;

@@ -25,8 +25,10 @@ struct s2_thread {
 	int64_t pending_where;
 	/* The one fault or host operation under way. */
 	int reader_epoch, rcu_depth, sparse, leaving, call;
-	int injected, signalled;
-	s2_u64 fault_granule;
+	int injected, signalled, skipped;
+	/* Faults of the access under way. */
+	int faults;
+	s2_u64 fault_granule, fault_address;
 	s2_u64 pinned_ipa, pinned_address;
 	int pinned, pins_host_page;
 };
@@ -39,7 +41,8 @@ struct s2_sched {
 	int alone, silent;
 	enum s2_call_end ended;
 	uint32_t enabled;
-	/* A question to whoever drives the run from outside, and the answer of that or a strategy. */
+	/* A question to whoever drives the run from outside, and the answer of that or a
+	 * strategy. */
 	int asked_current, asked_options, answer_thread, answer_points;
 	struct s2_thread thread[S2_THREADS];
 	struct s2_coroutine hub;

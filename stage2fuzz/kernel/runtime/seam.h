@@ -13,6 +13,8 @@ typedef unsigned long long s2_u64;
 typedef long long s2_s64;
 
 #define S2_PAGES 2048
+/* The one guest's; 0 is the host's. */
+#define S2_VMID 1
 #define S2_ARENA_SIZE (S2_PAGES * 4096UL)
 /* Host-side tables of the VMM (never watched) follow the arena of stage-2 tables. */
 #define S2_USER_PAGES 8
@@ -66,6 +68,15 @@ void s2_slots_read_unlock(void);
 void s2_tlb_flush_ipa(s2_u64 ipa, int level, int broadcast);
 void s2_tlb_flush_range(s2_u64 ipa, s2_u64 pages);
 void s2_tlb_flush_vmid(void);
+/* What the tree's own TLB code executes: an instruction by its text, a TLBI by its name, and the
+ * registers that say which guest a TLBI is for. */
+void s2_instruction(const char *text, s2_u64 operand);
+void s2_tlbi(const char *operation, s2_u64 operand);
+void s2_write_vttbr(s2_u64 value);
+void s2_write_hcr(s2_u64 value);
+s2_u64 s2_hcr(void);
+void s2_exception_return(void);
+int s2_vcpu_on_this_cpu(void);
 void s2_dcache_clean(s2_u64 address, s2_u64 size);
 void s2_icache_invalidate(s2_u64 address, s2_u64 size);
 
@@ -81,6 +92,8 @@ int s2_is_huge(s2_u64 address);
 int s2_host_absent(s2_u64 ipa);
 void s2_signal(void);
 void s2_inject(int code);
+void s2_skip_instruction(void);
+int s2_mmio(s2_u64 address, int has_syndrome);
 
 /* Calls into pgtable.c as seen by the oracles, and complaints. */
 void s2_call(int call, s2_u64 first, s2_u64 size, s2_u64 argument, int rights);
@@ -91,7 +104,7 @@ void s2_bug(void) __attribute__((noreturn));
 
 /* What glue.c gives the runtime. */
 struct s2_glue_options {
-	int ipa_bits, dic, fwb, eager_split, alone;
+	int ipa_bits, dic, fwb, vhe, eager_split, alone;
 };
 struct s2_glue_slot {
 	s2_u64 first, size, user_address;
@@ -101,7 +114,8 @@ extern struct s2_glue_options s2_options;
 extern const int s2_shared_faults, s2_swap_waits;
 int s2_glue_begin(void);
 void s2_glue_publish(int slot, const struct s2_glue_slot *what);
-int s2_glue_fault(int thread, s2_u64 ipa, int kind, int status, int level, int table_walk);
+/* `kind` is what the syndrome calls it, `how` the bits of arch.INSTRUCTIONS above the rights. */
+int s2_glue_fault(int thread, s2_u64 ipa, int kind, int status, int level, int how);
 void s2_glue_commit_logging(int slot);
 void s2_glue_commit_creation(int slot);
 void s2_glue_protect_masked(int slot, s2_u64 first_page, unsigned long mask);
@@ -112,6 +126,7 @@ int s2_glue_age(int slot, s2_u64 first, s2_u64 size);
 int s2_glue_test_young(int slot, s2_u64 first);
 int s2_glue_change_pte(int slot, s2_u64 first, s2_u64 address);
 void s2_glue_teardown(void);
+void s2_glue_forget_statistics(void);
 s2_u64 s2_glue_hyp_begin(void);
 int s2_glue_hyp_map(s2_u64 first, int writable);
 void s2_glue_sequence(s2_s64 sequence, s2_s64 count);

@@ -74,6 +74,7 @@ S2_OWN void set_up_vm(void)
 	s2_options.ipa_bits = s2_scenario.ipa_bits;
 	s2_options.dic = s2_scenario.dic;
 	s2_options.fwb = s2_scenario.fwb;
+	s2_options.vhe = s2_scenario.vhe;
 	s2_options.eager_split = splits_eagerly();
 	s2_vm.start_level = s2_scenario.ipa_bits == 40 ? 1 : 0;
 	s2_vm.roots = s2_scenario.ipa_bits == 40 ? 2 : 1;

@@ -6,7 +6,8 @@
 #include "tables.h"
 
 struct s2_vm {
-	/* The first root page of stage 2 and of hyp stage 1 (0: none), how many they are together. */
+	/* The first root page of stage 2 and of hyp stage 1 (0: none), how many they are
+	 * together. */
 	s2_u64 root, hyp_root;
 	int start_level, roots;
 	/* The tables are still there. */

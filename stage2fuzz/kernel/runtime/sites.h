@@ -10,7 +10,8 @@
 
 struct s2_sites {
 	int on;
-	/* Of each event the stack above it, innermost first: offsets into the library, 0 at its end. */
+	/* Of each event the stack above it, innermost first: offsets into the library, 0 at its
+	 * end. */
 	uint32_t stack[S2_EVENTS + 1][S2_DEPTH];
 	/* Of the plain store whose event is still to be recorded. */
 	uint32_t plain[S2_DEPTH];

@@ -117,7 +117,8 @@ static void choose_priority(void)
 
 	while (s2_plan.changes && s2_sched.steps >= s2_plan.change[s2_plan.changes - 1].step) {
 		if (s2_sched.current >= 0)
-			s2_plan.priority[s2_sched.current] = s2_plan.change[s2_plan.changes - 1].priority;
+			s2_plan.priority[s2_sched.current] =
+				s2_plan.change[s2_plan.changes - 1].priority;
 		s2_plan.changes--;
 	}
 	if (s2_sched.yielded)
@@ -150,8 +151,8 @@ static void draw_priorities(void)
 		s2_plan.priority[i] = S2_CHANGES + 1 + (int)(next_random() & 0xFFFFF);
 	s2_plan.changes = 1 + (int)(next_random() % S2_CHANGES);
 	for (int i = 0; i < s2_plan.changes; i++) {
-		struct s2_change drawn = { 1 + (int)(next_random() % (uint32_t)s2_plan.length_estimate),
-					   i + 1 };
+		uint32_t point = next_random() % (uint32_t)s2_plan.length_estimate;
+		struct s2_change drawn = { 1 + (int)point, i + 1 };
 		int at = i;
 
 		/* Kept in descending order of steps, so that the last one is the next to come. */

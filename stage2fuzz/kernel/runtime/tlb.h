@@ -23,8 +23,16 @@ struct s2_tlb {
 
 extern struct s2_tlb s2_tlb;
 
+/* One TLBI; `size` is 0 for one page, `level` -1 without a hint. */
+struct s2_tlbi {
+	int operation, vmid, level, broadcast, last_level;
+	s2_u64 ipa, size;
+};
+
 S2_OWN void reset_tlb(void);
-/* A DSB ISH of the running thread. */
-S2_OWN void dsb_ish(void);
+/* The running thread issues a TLBI; nothing goes before its DSB. */
+S2_OWN void issue_tlbi(const struct s2_tlbi *tlbi);
+/* A DSB of the running thread: ISH completes all its TLBIs, NSH those of this PE alone. */
+S2_OWN void complete_tlbis(int kind);
 
 #endif

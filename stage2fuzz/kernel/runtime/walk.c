@@ -8,17 +8,17 @@
 #include "tlb.h"
 #include "walk.h"
 #include "window.h"
+#include "words.h"
 
 /* Access flags that one walk sets; more only where stale entries send it round for ever. */
 #define MAX_FLAGS_SET 64
 
 static int denied(s2_u64 entry, int kind)
 {
-	if (kind == S2_READ)
-		return !(entry & S2_PTE_READ);
-	if (kind == S2_EXECUTE)
+	if (kind & S2_EXECUTE)
 		return (entry & S2_PTE_XN) || !(entry & S2_PTE_READ);
-	return !(entry & S2_PTE_WRITE);
+	return (kind & S2_READ && !(entry & S2_PTE_READ)) ||
+	       (kind & S2_WRITE && !(entry & S2_PTE_WRITE));
 }
 
 /* What the walker reads; memory that holds no tables reads as zero. */
@@ -91,6 +91,7 @@ S2_OWN int translate(s2_u64 ipa, int kind, int *level_out, s2_u64 *address)
 				give_up(S2_LIMIT_FAULTS);
 			s2_point(S2_HARDWARE_AF, (int64_t)at);
 			if (*memory == entry) {
+				note_word(memory, entry);
 				*memory = entry | S2_PTE_AF;
 				if (s2_scenario.tlb)
 					window_write(at, entry, entry | S2_PTE_AF);

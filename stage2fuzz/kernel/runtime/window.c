@@ -6,11 +6,14 @@
  * are forgotten and counted, which leaves behaviour out and adds none.
  */
 #include <string.h>
+#include "pages.h"
+#include "places.h"
 #include "scenario.h"
 #include "scheduler.h"
 #include "setup.h"
 #include "strategy.h"
 #include "tables.h"
+#include "tlb.h"
 #include "window.h"
 
 #define RECORDS 64
@@ -41,7 +44,9 @@ static struct {
 
 static inline int is_table_entry(s2_u64 value, int level)
 {
-	return level < 3 && (value & (S2_PTE_VALID | S2_PTE_TABLE)) == (S2_PTE_VALID | S2_PTE_TABLE);
+	const s2_u64 table = S2_PTE_VALID | S2_PTE_TABLE;
+
+	return level < 3 && (value & table) == table;
 }
 
 static inline int cacheable(s2_u64 value, int level)
@@ -151,8 +156,8 @@ static void note_write(s2_u64 location, int level, s2_u64 ipa, s2_u64 old, s2_u6
 	struct record *record = window.records ? record_of(location) : NULL;
 
 	if (record && (record->ipa != ipa || record->level != level)) {
-		/* The table page was freed and used again elsewhere: what was cached of its old life
-		 * still translates the old addresses. */
+		/* The table page was freed and used again elsewhere: what was cached of its old
+		 * life still translates the old addresses. */
 		append(record, 0);
 		record->orphan = 1;
 		record = NULL;
@@ -202,7 +207,8 @@ static void note_linked(s2_u64 page, int level, s2_u64 base)
 	window.table[(page - S2_TABLE_BASE) >> 12].base = base;
 	for (int i = 0; level < 3 && i < 512; i++)
 		if (is_table_entry(entry[i], level))
-			note_linked(entry[i] & S2_PTE_ADDRESS, level + 1, base + (s2_u64)i * granule(level));
+			note_linked(entry[i] & S2_PTE_ADDRESS, level + 1,
+				    base + (s2_u64)i * granule(level));
 }
 
 /* An entry changed for walkers. */
@@ -226,27 +232,29 @@ S2_OWN void window_write(s2_u64 location, s2_u64 old, s2_u64 value)
 /* ---- invalidation ---- */
 
 /* How far a TLBI by IPA cleans a location that it covers: up to the first value that its level
- * hint lets it leave. */
-static int hinted_end(const struct record *of, int hint)
+ * hint, or that it is for leaves alone, lets it leave. */
+static int hinted_end(const struct record *of, const struct s2_tlbi *tlbi)
 {
-	int low = of->stage2[0], end = of->base + of->count - 1;
+	int low = of->stage2[0], end = of->base + of->count - 1, hint = tlbi->level;
 
 	for (int pe = 1; pe < s2_scenario.vcpus; pe++)
 		low = of->stage2[pe] < low ? of->stage2[pe] : low;
-	for (int i = 0; hint >= 0 && i < of->count - 1; i++) {
+	for (int i = 0; (hint >= 0 || tlbi->last_level) && i < of->count - 1; i++) {
 		s2_u64 value = of->values[i];
 
 		if (i + of->base < low || !cacheable(value, of->level))
 			continue;
-		if (is_table_entry(value, of->level) ? hint < of->level : hint != of->level)
+		if (is_table_entry(value, of->level) ?
+			    tlbi->last_level || (hint >= 0 && hint < of->level) :
+			    hint >= 0 && hint != of->level)
 			return i + of->base;
 	}
 	return end;
 }
 
-S2_OWN void window_tlbi(s2_u64 ipa, s2_u64 size, int operation, int broadcast, int level)
+S2_OWN void window_tlbi(const struct s2_tlbi *tlbi)
 {
-	int me = s2_sched.current;
+	int me = s2_sched.current, operation = tlbi->operation;
 
 	for (int i = 0; window.records && i < RECORDS; i++) {
 		struct record *record = &window.record[i];
@@ -261,15 +269,16 @@ S2_OWN void window_tlbi(s2_u64 ipa, s2_u64 size, int operation, int broadcast, i
 		to = &window.issued[me][window.issued_count[me]];
 		to->record = record;
 		to->serial = record->serial;
-		to->broadcast = broadcast;
+		to->broadcast = tlbi->broadcast;
 		to->moves_combined = operation != S2_TLBI_IPAS2E1;
 		to->stage2 = operation == S2_TLBI_VMALLE1 ? -1 : end;
 		for (int pe = 0; pe < S2_MAX_VCPUS; pe++)
 			to->combined[pe] = operation == S2_TLBI_VMALLE1 ? record->stage2[pe] : end;
 		if (operation == S2_TLBI_IPAS2E1) {
-			if (record->ipa >= ipa + (size ? size : 1) || ipa >= record->end)
+			if (record->ipa >= tlbi->ipa + (tlbi->size ? tlbi->size : 1) ||
+			    tlbi->ipa >= record->end)
 				continue;
-			to->stage2 = hinted_end(record, level);
+			to->stage2 = hinted_end(record, tlbi);
 		}
 		window.issued_count[me]++;
 	}
@@ -370,4 +379,64 @@ S2_OWN s2_u64 cached_leaf(s2_u64 ipa, int *level)
 	chosen = pick(count + 1);
 	*level = chosen ? levels[chosen - 1] : 0;
 	return chosen ? leaf[chosen - 1] : 0;
+}
+
+/* ---- what a search keeps ---- */
+
+S2_OWN void window_pieces(void (*with)(void *at, size_t size))
+{
+	with(&window.records, sizeof(window.records));
+	with(&window.forgotten, sizeof(window.forgotten));
+	with(&window.serial, sizeof(window.serial));
+	with(window.issued_count, sizeof(window.issued_count));
+	with(window.record, sizeof(window.record));
+	for (int i = 0; i < s2_sched.threads; i++)
+		with(window.issued[i], sizeof(window.issued[0][0]) * (size_t)window.issued_count[i]);
+	with(window.table, sizeof(window.table[0]) * (size_t)s2_memory.next_page);
+}
+
+static uint64_t record_key(const struct record *of)
+{
+	uint64_t key = mix(of->location, of->ipa ^ of->end);
+
+	key = mix(key, (uint64_t)of->orphan << 32 | (uint32_t)of->level);
+	/* Values are numbered from the oldest that is kept. */
+	for (int i = 0; i < of->count; i++)
+		key = mix(key, of->values[i]);
+	for (int pe = 0; pe < s2_scenario.vcpus; pe++)
+		key = mix(key, (uint64_t)(of->stage2[pe] - of->base) << 32 |
+				       (uint32_t)(of->combined[pe] - of->base));
+	return key;
+}
+
+static uint64_t cleaning_key(const struct cleaning *by)
+{
+	const struct record *of = by->record;
+	uint64_t key = mix(record_key(of), (uint64_t)by->broadcast * 2 + (uint64_t)by->moves_combined);
+
+	key = mix(key, (uint64_t)(by->stage2 - of->base));
+	for (int pe = 0; pe < s2_scenario.vcpus; pe++)
+		key = mix(key, (uint64_t)(by->combined[pe] - of->base));
+	return key;
+}
+
+S2_OWN uint64_t window_key(void)
+{
+	uint64_t sum = 0;
+
+	for (int i = 0; i < RECORDS; i++)
+		if (window.record[i].used)
+			sum += record_key(&window.record[i]);
+	for (int t = 0; t < s2_sched.threads; t++)
+		for (int i = 0; i < window.issued_count[t]; i++) {
+			const struct cleaning *by = &window.issued[t][i];
+
+			if (by->record->used && by->record->serial == by->serial)
+				sum += mix((uint64_t)t + 7, cleaning_key(by));
+		}
+	for (int i = 0; i < s2_memory.next_page; i++)
+		if (window.table[i].level >= 0)
+			sum += mix((uint64_t)i << 8 | (uint64_t)window.table[i].level,
+				   window.table[i].base);
+	return sum;
 }

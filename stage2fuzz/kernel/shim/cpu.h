@@ -4,6 +4,9 @@
 #define kvm_call_hyp(f, ...) f(__VA_ARGS__)
 #define kvm_call_hyp_nvhe(f, ...) 0
 #define kvm_call_hyp_ret(f, ...) 0
+#if S2_HAS_UNIT_TLB
+#include "tlb_calls.h"
+#else
 #define __kvm_tlb_flush_vmid_ipa(mmu, ipa, level) s2_tlb_flush_ipa((ipa), (level), 1)
 #define __kvm_tlb_flush_vmid_ipa_nsh(mmu, ipa, level) s2_tlb_flush_ipa((ipa), (level), 0)
 #define __kvm_tlb_flush_vmid_range(mmu, start, pages) s2_tlb_flush_range((start), (pages))
@@ -14,9 +17,11 @@
 #define __tlbi(op, ...) ((void)0)
 #define __tlbi_sync_s1ish_hyp() dsb(ish)
 #define MAX_TLBI_RANGE_PAGES (1UL << 21)
+#endif
 /* The older trees name the page by its frame number, the newer by its address. */
 #define S2_ADDRESS_OF(x) \
-	_Generic((x), void *: virt_to_phys((void *)(unsigned long)(x)), default: __pfn_to_phys((u64)(x)))
+	_Generic((x), void *: virt_to_phys((void *)(unsigned long)(x)), \
+		 default: __pfn_to_phys((u64)(x)))
 /* With FWB the guest's accesses are cacheable whatever it says. */
 #define __clean_dcache_guest_page(x, size) \
 	(s2_options.fwb ? (void)0 : s2_dcache_clean(S2_ADDRESS_OF(x), (size)))
@@ -28,16 +33,19 @@
 enum { ARM64_HAS_STAGE2_FWB = 1, ARM64_HAS_CACHE_DIC, ARM64_HAS_CACHE_IDC, ARM64_HAS_TLB_RANGE,
        ARM64_WORKAROUND_AMPERE_AC03_CPU_38, ARM64_WORKAROUND_NVIDIA_CARMEL_CNP,
        ARM64_KVM_PROTECTED_MODE, ARM64_HAS_LPA2, ARM64_HAS_S1PIE,
-       ARM64_KVM_HVHE, ARM64_HAS_ARMv8_4_TTL, ARM64_HAS_XNX, ARM64_HAS_RAS_EXTN };
+       ARM64_KVM_HVHE, ARM64_HAS_ARMv8_4_TTL, ARM64_HAS_XNX, ARM64_HAS_RAS_EXTN,
+       ARM64_WORKAROUND_SPECULATIVE_AT, ARM64_WORKAROUND_REPEAT_TLBI,
+       ARM64_WORKAROUND_REPEAT_TLBI_SYNC, ARM64_WORKAROUND_4193714 };
 static inline bool s2_cap(int cap)
 {
 	return cap == ARM64_HAS_STAGE2_FWB ? s2_options.fwb :
-	       cap == ARM64_HAS_CACHE_DIC ? s2_options.dic : 0;
+	       cap == ARM64_HAS_CACHE_DIC ? s2_options.dic : cap == ARM64_HAS_ARMv8_4_TTL;
 }
 #define cpus_have_const_cap(cap) s2_cap(cap)
 #define cpus_have_final_cap(cap) s2_cap(cap)
 #define cpus_have_cap(cap) s2_cap(cap)
 #define alternative_has_cap_unlikely(cap) s2_cap(cap)
+#define alternative_has_feature_unlikely(cap) s2_cap(cap)
 /* Range TLBIs come with FWB, so that both flushing strategies of an unmap are exercised. */
 #define system_supports_tlb_range() (!!s2_options.fwb)
 #define MT_NORMAL 0

@@ -1,6 +1,7 @@
 /* Looking up a host page for a fault, and giving it back. */
 
-static inline kvm_pfn_t s2_lookup(struct kvm_memory_slot *slot, gfn_t gfn, bool write, bool *writable)
+static inline kvm_pfn_t s2_lookup(struct kvm_memory_slot *slot, gfn_t gfn, bool write,
+				  bool *writable)
 {
 	s2_u64 address;
 	int granted = 0, ret = s2_pin(gfn << PAGE_SHIFT, write, &address, &granted);

@@ -34,6 +34,7 @@ typedef struct { pteval_t pgprot; } pgprot_t;
 typedef unsigned long vm_flags_t;
 struct mm_struct { pgd_t *pgd; };
 struct vm_area_struct {
+	struct mm_struct *vm_mm;
 	unsigned long vm_start, vm_end, vm_flags, vm_pgoff;
 	pgprot_t vm_page_prot;
 	int shift;

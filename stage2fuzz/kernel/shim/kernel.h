@@ -27,6 +27,10 @@
 #include <asm/pgtable-hwdef.h>
 #include <asm/kvm_arm.h>
 #include <asm/stage2_pgtable.h>
+#if S2_HAS_UNIT_TLB
+#include "tlb.h"
+#endif
+#include "emulate.h"
 
 /* ---- declarations that the tree's own headers would have made ---- */
 void kvm_flush_remote_tlbs(struct kvm *kvm);

@@ -35,7 +35,10 @@ struct kvm_memory_slot {
 };
 struct kvm_memslots { int unused; };
 enum kvm_mr_change { KVM_MR_CREATE, KVM_MR_DELETE, KVM_MR_MOVE, KVM_MR_FLAGS_ONLY };
-struct kvm_userspace_memory_region { u32 slot, flags; u64 guest_phys_addr, memory_size, userspace_addr; };
+struct kvm_userspace_memory_region {
+	u32 slot, flags;
+	u64 guest_phys_addr, memory_size, userspace_addr;
+};
 
 #define KVM_ARCH_NR_OBJS_PER_MEMORY_CACHE 4
 struct kvm_mmu_memory_cache {

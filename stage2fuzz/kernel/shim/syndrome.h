@@ -3,7 +3,6 @@
 #define kvm_vcpu_get_esr(v) ((v)->arch.fault.esr_el2)
 #define kvm_vcpu_get_hsr(v) kvm_vcpu_get_esr(v)
 #define kvm_vcpu_get_hfar(v) ((v)->arch.fault.far_el2)
-#define kvm_vcpu_get_fault_ipa(v) (((phys_addr_t)(v)->arch.fault.hpfar_el2 & GENMASK_ULL(43, 4)) << 8)
 #define kvm_vcpu_trap_get_class(v) ((kvm_vcpu_get_esr(v) >> 26) & 0x3f)
 #define kvm_vcpu_trap_is_iabt(v) (kvm_vcpu_trap_get_class(v) == 0x20)
 #define kvm_vcpu_trap_get_fault(v) (kvm_vcpu_get_esr(v) & 0x3f)
@@ -13,23 +12,7 @@
 #define kvm_vcpu_trap_is_permission_fault(v) (kvm_vcpu_trap_get_fault_type(v) == 0xc)
 #define kvm_vcpu_trap_get_perm_fault_granule(v) \
 	(1UL << (12 + 9 * (3 - (int)kvm_vcpu_trap_get_fault_level(v))))
-static inline bool kvm_vcpu_abt_iss1tw(const struct kvm_vcpu *v)
-{
-	return !kvm_vcpu_trap_is_iabt(v) && (kvm_vcpu_get_esr(v) >> 7 & 1);
-}
 #define kvm_vcpu_dabt_iss1tw(v) kvm_vcpu_abt_iss1tw(v)
-#define kvm_vcpu_dabt_is_cm(v) 0
-static inline bool kvm_vcpu_trap_is_exec_fault(const struct kvm_vcpu *v)
-{
-	return kvm_vcpu_trap_is_iabt(v) && !kvm_vcpu_abt_iss1tw(v);
-}
-#define kvm_vcpu_abt_issea(v) 0
-#define kvm_vcpu_dabt_iswrite(v) (!!(kvm_vcpu_get_esr(v) & (1 << 6)))
-static inline bool kvm_is_write_fault(const struct kvm_vcpu *v)
-{
-	return kvm_vcpu_abt_iss1tw(v) || (!kvm_vcpu_trap_is_iabt(v) && kvm_vcpu_dabt_iswrite(v));
-}
-#define kvm_vcpu_dabt_isvalid(v) 0
 #if !S2_HAS_GUEST_SEA
 #define kvm_handle_guest_sea(ipa, esr) 0
 #endif
@@ -37,18 +20,18 @@ static inline bool kvm_is_write_fault(const struct kvm_vcpu *v)
 #define vcpu_pc(v) (&(v)->arch.pc)
 #define vcpu_hcr(v) (&(v)->arch.hcr_el2)
 #define vcpu_has_cache_enabled(v) 1
-#define io_mem_abort(v, ipa) 0
+#define io_mem_abort(v, ipa) s2_mmio((ipa), kvm_vcpu_dabt_isvalid(v))
 #define kvm_inject_pabt(v, a) s2_inject(-S2_ENOEXEC)
-#define kvm_inject_dabt(v, a) s2_inject(-S2_EFAULT)
-#define kvm_inject_undefined(v) s2_inject(-S2_EFAULT)
-#define kvm_inject_vabt(v) s2_inject(-S2_EFAULT)
-#define kvm_inject_size_fault(v) s2_inject(-S2_EFAULT)
+#define kvm_inject_dabt(v, a) s2_inject(-S2_INJECTED_DABT)
+#define kvm_inject_undefined(v) s2_inject(-S2_INJECTED_DABT)
+#define kvm_inject_vabt(v) s2_inject(-S2_INJECTED_SERROR)
+#define kvm_inject_size_fault(v) s2_inject(-S2_INJECTED_SIZE_FAULT)
 /* The newer trees' answer to KVM_RUN comes from the injection itself. */
 #define kvm_inject_sea_iabt(v, a) (s2_inject(-S2_ENOEXEC), 1)
-#define kvm_inject_sea_dabt(v, a) (s2_inject(-S2_EFAULT), 1)
-#define kvm_inject_sea(v, iabt, a) (s2_inject((iabt) ? -S2_ENOEXEC : -S2_EFAULT), 1)
-#define kvm_inject_serror(v) (s2_inject(-S2_EFAULT), 1)
-#define kvm_inject_dabt_excl_atomic(v, a) s2_inject(-S2_EFAULT)
+#define kvm_inject_sea_dabt(v, a) (s2_inject(-S2_INJECTED_DABT), 1)
+#define kvm_inject_sea(v, iabt, a) (s2_inject((iabt) ? -S2_ENOEXEC : -S2_INJECTED_DABT), 1)
+#define kvm_inject_serror(v) (s2_inject(-S2_INJECTED_SERROR), 1)
+#define kvm_inject_dabt_excl_atomic(v, a) s2_inject(-S2_INJECTED_DABT)
 #define KVM_EXIT_ARM_SEA 41
 #define KVM_EXIT_ARM_SEA_FLAG_GPA_VALID 1
 #define KVM_ARCH_FLAG_EXIT_SEA 11
@@ -56,5 +39,6 @@ struct kvm_run {
 	u32 exit_reason;
 	struct { u64 flags, esr, gva, gpa; } arm_sea;
 };
-#define kvm_incr_pc(v) ((void)(v))
-#define kvm_skip_instr(v, wide) ((void)(v))
+#define kvm_incr_pc(v) ((void)(v), s2_skip_instruction())
+#define kvm_skip_instr(v, wide) ((void)(v), s2_skip_instruction())
+#define kvm_vcpu_trap_il_is32bit(v) 1

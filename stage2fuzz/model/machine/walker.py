@@ -20,6 +20,7 @@ from stage2fuzz.arch import (
     READ,
     SHIFTS,
     TRANSLATION,
+    WRITE,
 )
 from stage2fuzz.case.scenario import Tlb
 from stage2fuzz.events import HARDWARE_AF, HIT, LIMIT_FAULTS, WALK
@@ -118,11 +119,9 @@ def _pick(vm: Vm, options: int) -> int:
 
 
 def _denied(pte: int, kind: int) -> bool:
-    if kind == READ:
-        return not pte & PTE_READ
-    if kind == EXECUTE:
+    if kind & EXECUTE:
         return bool(pte & PTE_XN) or not pte & PTE_READ
-    return not pte & PTE_WRITE
+    return bool(kind & READ and not pte & PTE_READ) or bool(kind & WRITE and not pte & PTE_WRITE)
 
 
 def _set_af(vm: Vm, ptep: int, pte: int, level: int) -> None:

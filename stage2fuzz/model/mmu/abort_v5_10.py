@@ -4,7 +4,7 @@ The order is the point: what is read before the lock is stale inside it unless i
 (mmu_notifier_seq), and what is marked before the handler succeeded may be wrong (patch 3).
 """
 
-from stage2fuzz.arch import EXECUTE, GRANULES, PAGE_SIZE, PERMISSION, WRITE
+from stage2fuzz.arch import GRANULES, PAGE_SIZE, PERMISSION
 from stage2fuzz.case.scenario import Backing, Host
 from stage2fuzz.events import (
     EAGAIN,
@@ -38,8 +38,8 @@ from stage2fuzz.model.mmu.kvm import Kvm, kvm_mmu_lock, kvm_mmu_unlock
 
 def user_mem_abort(vm: Kvm, slot: MemorySlot, fault: FaultDesc) -> int:
     """Map or relax one page or block for a fault; see ``kvm_handle_guest_abort`` for the result."""
-    permission, write = fault.status == PERMISSION, fault.kind == WRITE
-    if permission and fault.kind not in (WRITE, EXECUTE):
+    permission, write = fault.status == PERMISSION, fault.write
+    if permission and not write and not fault.execute:
         return -EFAULT
     info = VmaInfo()
     if kvm_s2_fault_get_vma_info(vm, slot, fault, info):
@@ -85,7 +85,7 @@ def kvm_s2_fault_map(vm: Kvm, slot: MemorySlot, fault: FaultDesc, info: VmaInfo,
             mark_page_dirty(vm, info.ipa)
         if fault.status != PERMISSION and slot.backing is not Backing.DEVICE:
             clean_dcache_guest_page(vm, address, size)
-        if fault.kind == EXECUTE:
+        if fault.execute:
             invalidate_icache_guest_page(vm, address, size)
         ret = relax_or_map(vm, fault, ipa, address, size, prot)
         if writable and late and not ret:

@@ -6,7 +6,7 @@ the fault shares mmu_lock: two faults of one page run side by side and only meet
 the page is marked when the lock is gone already.
 """
 
-from stage2fuzz.arch import EXECUTE, GRANULES, LAST_LEVEL, PAGE_SIZE, PERMISSION, WRITE
+from stage2fuzz.arch import GRANULES, LAST_LEVEL, PAGE_SIZE, PERMISSION
 from stage2fuzz.case.scenario import Host
 from stage2fuzz.events import (
     EAGAIN,
@@ -20,6 +20,7 @@ from stage2fuzz.model.machine.slots import MemorySlot
 from stage2fuzz.model.mmu.fault import (
     kvm_fault_lock,
     kvm_fault_unlock,
+    kvm_release_page_unused,
     kvm_release_pfn_clean,
     kvm_s2_fault_compute_prot,
     kvm_s2_fault_pin_pfn,
@@ -37,8 +38,8 @@ from stage2fuzz.model.mmu.kvm import Kvm
 
 def user_mem_abort(vm: Kvm, slot: MemorySlot, fault: FaultDesc) -> int:
     """Map or relax one page or block for a fault; see ``kvm_handle_guest_abort`` for the result."""
-    permission, write = fault.status == PERMISSION, fault.kind == WRITE
-    if permission and fault.kind not in (WRITE, EXECUTE):
+    permission, write = fault.status == PERMISSION, fault.write
+    if permission and not write and not fault.execute:
         return -EFAULT
     may_link = not permission or (slot.logging and (write or vm.flags.logging_tops_up))
     if may_link and topup_mmu_memcache(vm):
@@ -51,6 +52,7 @@ def user_mem_abort(vm: Kvm, slot: MemorySlot, fault: FaultDesc) -> int:
         return ret
     prot = kvm_s2_fault_compute_prot(vm, slot, fault, info)
     if prot < 0:
+        kvm_release_page_unused(vm, slot, info)
         return prot
     ret = kvm_s2_fault_map(vm, slot, fault, info, prot)
     kvm_release_pfn_clean(vm, slot, info)
@@ -106,7 +108,7 @@ def lock_mode(vm: Kvm, slot: MemorySlot, fault: FaultDesc) -> int:
     if vm.flags.shared_faults:
         return 1
     of_a_page = fault.status == PERMISSION and fault.level == LAST_LEVEL
-    logged_write = slot.logging and fault.kind == WRITE
+    logged_write = slot.logging and fault.write
     return int(vm.flags.relaxes_under_read_lock and logged_write and of_a_page)
 
 

@@ -5,16 +5,36 @@ The steps have the names that v7.3 gave them; in which order they come is the er
 checked there (mmu_notifier_seq).
 """
 
-from stage2fuzz.arch import ACCESS_FLAG, EXECUTE, LAST_LEVEL, PAGE_SIZE, WRITE
+from typing import Final
+
+from stage2fuzz.arch import (
+    ACCESS_FLAG,
+    BEYOND,
+    CACHE_MAINTENANCE,
+    EXTERNAL_ABORT,
+    FETCH_WALK,
+    LAST_LEVEL,
+    NO_SYNDROME,
+    PAGE_SIZE,
+    PERMISSION,
+    TABLE_WALK,
+    UNSUPPORTED_ACCESS,
+    WRITE,
+)
 from stage2fuzz.case.scenario import Backing, Host
 from stage2fuzz.events import (
     BACKING,
     EFAULT,
     ENOEXEC,
+    ENOSYS,
     HOST_POISON,
     HOST_WRITE,
+    INJECTED_DABT,
+    INJECTED_SERROR,
+    INJECTED_SIZE_FAULT,
     LOCK_MMU,
     MARK_DIRTY,
+    PAST_THE_INSTRUCTION,
     PFN_DIRTY,
     PIN,
     PROT_DEVICE,
@@ -30,15 +50,26 @@ from stage2fuzz.model.machine.memcache import kvm_mmu_topup_memory_cache
 from stage2fuzz.model.machine.slots import MemorySlot
 from stage2fuzz.model.mmu.fault_desc import EXIT_TO_USER, RESUME_GUEST, FaultDesc, VmaInfo
 from stage2fuzz.model.mmu.kvm import Kvm
+from stage2fuzz.model.mmu.notifier import copy_page
+
+IPA_LIMIT: Final = 48
+"""kvm_ipa_limit: bits that this CPU's stage 2 could translate."""
 
 
 def kvm_handle_guest_abort(vm: Kvm, fault: FaultDesc) -> int:
     """Handle one fault: 1 re-enters the guest, 0 exits for MMIO, a negative errno exits so."""
     me = vm.current
+    if fault.how & BEYOND and vm.flags.refuses_beyond:
+        return refuse_beyond(vm, fault)
+    if fault.status == EXTERNAL_ABORT:
+        return -INJECTED_SERROR if vm.flags.injects_external_aborts else PAST_THE_INSTRUCTION
+    if fault.status == UNSUPPORTED_ACCESS and not vm.flags.injects_unsupported_atomics:
+        return -EFAULT
     vm.readers[me] = vm.slots_epoch
     slot = vm.slot_of(fault.ipa)
-    if slot is None or (fault.kind == WRITE and slot.flags & SLOT_READONLY):
-        ret = -ENOEXEC if fault.kind == EXECUTE else EXIT_TO_USER
+    fault.write = kvm_is_write_fault(fault)
+    if slot is None or (fault.write and slot.flags & SLOT_READONLY):
+        ret = abort_without_memory(slot, fault)
     elif fault.status == ACCESS_FLAG:
         vm.mmu.handle_access_fault(vm, fault.ipa)
         ret = RESUME_GUEST
@@ -46,6 +77,32 @@ def kvm_handle_guest_abort(vm: Kvm, fault: FaultDesc) -> int:
         ret = vm.mmu.user_mem_abort(vm, slot, fault)
     vm.readers[me] = -1
     return ret
+
+
+def kvm_is_write_fault(fault: FaultDesc) -> bool:
+    """A stage-1 walk writes where it lacks permission: to set a flag in the guest's own tables."""
+    if fault.how & TABLE_WALK:
+        return fault.status == PERMISSION
+    return fault.kind == WRITE
+
+
+def refuse_beyond(vm: Kvm, fault: FaultDesc) -> int:
+    """An access above the guest's IPA space gets an abort: of the size where it is above what any
+    guest has, which is what a guest with 48 bits has."""
+    if vm.options.ipa_bits == IPA_LIMIT:
+        return -INJECTED_SIZE_FAULT
+    return -ENOEXEC if fault.execute or fault.how & FETCH_WALK else -INJECTED_DABT
+
+
+def abort_without_memory(slot: MemorySlot | None, fault: FaultDesc) -> int:
+    """No memory serves the access: an abort, a skipped instruction, or MMIO for the VMM."""
+    if fault.execute or fault.how & FETCH_WALK:
+        return -ENOEXEC
+    if fault.how & TABLE_WALK:
+        return -INJECTED_DABT
+    if slot is None and fault.how & CACHE_MAINTENANCE:
+        return PAST_THE_INSTRUCTION
+    return -ENOSYS if fault.how & NO_SYNDROME else EXIT_TO_USER
 
 
 def topup_mmu_memcache(vm: Kvm) -> int:
@@ -82,7 +139,7 @@ def read_mmu_seq(vm: Kvm) -> int:
 def kvm_s2_fault_pin_pfn(vm: Kvm, slot: MemorySlot, fault: FaultDesc, info: VmaInfo) -> int:
     """Look the host page up: 1 to go on, 0 for a page with a hardware error, or -EFAULT."""
     info.ipa = fault.ipa & -info.size
-    flags, info.address = gfn_to_pfn_prot(vm, slot, info.ipa, fault.kind == WRITE)
+    flags, info.address = gfn_to_pfn_prot(vm, slot, info.ipa, fault.write)
     if flags < 0:
         return flags
     if flags & HOST_POISON:
@@ -96,7 +153,11 @@ def gfn_to_pfn_prot(vm: Kvm, slot: MemorySlot, ipa: int, write: bool) -> tuple[i
     write, whatever the host does."""
     page = vm.host_page(slot, ipa)
     vm.point(PIN, ipa)
+    if write and page.host is Host.COW:
+        copy_page(vm, slot, ipa)
     if page.host is Host.ABSENT or (write and page.host is Host.R):
+        return -EFAULT, 0
+    if write and page.host is Host.LAZY and slot.backing is Backing.DEVICE:
         return -EFAULT, 0
     unit = slot.unit(ipa)
     if write and page.host is Host.LAZY:
@@ -117,11 +178,13 @@ def kvm_s2_fault_compute_prot(vm: Kvm, slot: MemorySlot, fault: FaultDesc, info:
     While pages are logged only a write fault gets write permission.
     """
     device = slot.backing is Backing.DEVICE
-    execute = fault.kind == EXECUTE
+    execute = fault.execute
     if execute and device:
         return -ENOEXEC
+    if fault.status == UNSUPPORTED_ACCESS:
+        return -INJECTED_DABT
     prot = PROT_R
-    if info.writable and (fault.kind == WRITE or not slot.logging):
+    if info.writable and (fault.write or not slot.logging):
         prot |= PROT_W
     if device:
         prot |= PROT_DEVICE
@@ -171,6 +234,11 @@ def mark_page_dirty_in_slot(vm: Kvm, slot: MemorySlot | None, ipa: int) -> None:
         vm.point(MARK_DIRTY, ipa)
         slot.dirty[ipa] = True
         vm.record((MARK_DIRTY, vm.current, ipa, 0, 0, 0))
+
+
+def kvm_release_page_unused(vm: Kvm, slot: MemorySlot, info: VmaInfo) -> None:
+    """Give the reference back on a way out that maps nothing."""
+    kvm_release_pfn_clean(vm, slot, info)
 
 
 def kvm_release_pfn_clean(vm: Kvm, slot: MemorySlot, info: VmaInfo) -> None:

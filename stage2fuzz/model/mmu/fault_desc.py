@@ -2,6 +2,8 @@
 
 from typing import Final
 
+from stage2fuzz.arch import EXECUTE
+
 RESUME_GUEST: Final = 1
 EXIT_TO_USER: Final = 0
 
@@ -9,11 +11,16 @@ EXIT_TO_USER: Final = 0
 class FaultDesc:
     """kvm_s2_fault_desc: what the syndrome says about one guest abort."""
 
-    __slots__ = ("ipa", "kind", "level", "status")
+    __slots__ = ("execute", "how", "ipa", "kind", "level", "status", "write")
 
-    def __init__(self, ipa: int, kind: int, status: int, level: int) -> None:
-        """``kind`` is READ, WRITE or EXECUTE; ``status`` TRANSLATION, PERMISSION, ACCESS_FLAG."""
+    def __init__(self, ipa: int, kind: int, status: int, level: int, how: int = 0) -> None:
+        """``kind`` is READ, WRITE or EXECUTE, as the syndrome tells it; ``status`` TRANSLATION,
+        PERMISSION and so on; ``how`` what else it says (the bits of ``arch.INSTRUCTIONS``)."""
         self.ipa, self.kind, self.status, self.level = ipa, kind, status, level
+        self.how = how
+        self.write = False
+        """What ``kvm_is_write_fault`` makes of it."""
+        self.execute = kind == EXECUTE
 
 
 class VmaInfo:

@@ -1,6 +1,6 @@
 """Bugs planted in the fault handler and the notifiers; each docstring says what is wrong."""
 
-from stage2fuzz.arch import EXECUTE, GRANULES, PERMISSION, READ
+from stage2fuzz.arch import GRANULES, PERMISSION, READ, TABLE_WALK
 from stage2fuzz.case.scenario import Backing
 from stage2fuzz.events import (
     HOST_WRITE,
@@ -12,6 +12,8 @@ from stage2fuzz.model.mmu.fault import (
     fault_supports_stage2_huge_mapping,
     kvm_fault_lock,
     kvm_fault_unlock,
+    kvm_is_write_fault,
+    kvm_release_page_unused,
     kvm_release_pfn_clean,
     kvm_s2_fault_compute_prot,
     kvm_s2_fault_pin_pfn,
@@ -43,6 +45,7 @@ spoil_flags("host_page_dirty_late", abort_v5_15.kvm_s2_fault_map, marks_host_pag
 spoil("no_dirty_mark", kvm_set_pfn_dirty)(nothing)
 spoil("no_dirty_mark", mark_page_dirty_in_slot)(nothing)
 spoil("page_not_released", kvm_release_pfn_clean)(nothing)
+spoil("unsupported_atomic_keeps_the_page", kvm_release_page_unused)(nothing)
 spoil("fault_without_lock", kvm_fault_lock, MAPS)(nothing)
 spoil("fault_without_lock", kvm_fault_unlock, MAPS)(nothing)
 spoil("clear_without_wrprotect", kvm_arch_mmu_enable_log_dirty_pt_masked)(nothing)
@@ -53,6 +56,12 @@ spoil("wrprotect_without_flush", kvm_flush_remote_tlbs_memslot)(nothing)
 def no_topup(_target: KernelFunction, _vm: Kvm) -> int:
     """The cache is used as it is."""
     return 0
+
+
+@spoil("table_walk_is_a_write", kvm_is_write_fault)
+def table_walk_is_a_write(target: KernelFunction, fault: FaultDesc) -> bool:
+    """Every fault of a stage-1 walk is taken for a write, as v5.10 first had it."""
+    return bool(fault.how & TABLE_WALK) or bool(target(fault))
 
 
 @spoil("no_retry", mmu_notifier_retry)
@@ -123,9 +132,9 @@ def executable_device(
     target: KernelFunction, vm: Kvm, slot: MemorySlot, fault: FaultDesc, info: VmaInfo
 ) -> int:
     """An instruction fetch from a device is mapped."""
-    execute = fault.kind == EXECUTE and slot.backing is Backing.DEVICE
+    execute = fault.execute and slot.backing is Backing.DEVICE
     if execute:
-        fault = FaultDesc(fault.ipa, READ, fault.status, fault.level)
+        fault = FaultDesc(fault.ipa, READ, fault.status, fault.level, fault.how)
     prot: int = target(vm, slot, fault, info)
     return prot | PROT_X if execute else prot
 
@@ -136,7 +145,7 @@ def relax_at_the_wrong_level(
 ) -> int:
     """A permission fault relaxes, whatever size the leaf has."""
     if fault.status == PERMISSION:
-        fault = FaultDesc(fault.ipa, fault.kind, fault.status, GRANULES.index(size))
+        fault = FaultDesc(fault.ipa, fault.kind, fault.status, GRANULES.index(size), fault.how)
     ret: int = target(vm, fault, ipa, address, size, prot)
     return ret
 

@@ -44,6 +44,8 @@ def main() -> None:
         die(how, b"always", flags["artifact_prefix"])
     if how.get("junk"):
         litter(ours.outbox, corpus)
+    for number in range(how.get("many", 0)):
+        (ours.outbox / f"{number}.junk").touch()
     begun = time.monotonic()
     schedules = 0
     reported: list[str] = []

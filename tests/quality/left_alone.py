@@ -1,0 +1,176 @@
+"""A campaign left alone: real fuzzing by the real command, a fault every ten seconds, the account.
+
+``python -m tests.quality.left_alone --minutes 20`` starts ``campaign start --local`` and kills or
+freezes one of its processes again and again. The exit code is 1 if the campaign does not end on
+time, if an order is left over or counted twice, if a worker wrote that had been given up, or if a
+sum is not that of the rows it was made of.
+"""
+
+import argparse
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Callable
+from contextlib import suppress
+from functools import partial
+from pathlib import Path
+from typing import Final
+
+from sqlalchemy import create_engine, text
+
+from tests.service.rig import below, command_of
+
+ALLOWANCE: Final = 30.0
+"""Seconds on top of what was asked for: to start and end all processes on a busy machine."""
+FROZEN: Final = (1.0, 5.0)
+LINE_SECONDS: Final = 30.0
+PARTS: Final = {
+    "broker": (b"valkey-server", b"redis-server"),
+    "coordinator": (b"stage2fuzz.coordinator",),
+    "worker": (b"celery",),
+    "fork server": (b"stage2fuzz.process.fork_server",),
+}
+FUZZING: Final = "fuzzing process"
+KILLED: Final = (*PARTS, FUZZING)
+FREEZABLE: Final = ("coordinator", "worker", FUZZING)
+SUMS: Final = {
+    "schedules that no result has": "SELECT schedules - (SELECT SUM(json_extract(body, "
+    "'$.schedules')) FROM lease_result) FROM campaign",
+    "results not counted": "SELECT COUNT(*) FROM lease_result WHERE NOT merged",
+    "orders left over": "SELECT COUNT(*) FROM lease WHERE state IN ('ready', 'leased')",
+    "orders committed without a result": "SELECT COUNT(*) FROM lease WHERE state = 'committed' "
+    "AND id NOT IN (SELECT lease_id FROM lease_result)",
+    "results of workers given up": "SELECT COUNT(*) FROM lease JOIN lease_result ON "
+    "lease_id = lease.id WHERE lease_result.epoch NOT IN (0, lease.epoch)",
+    "findings counted too often or too seldom": "SELECT COUNT(*) FROM finding WHERE count <> "
+    "(SELECT COUNT(*) FROM lease_report WHERE finding_id = finding.id)",
+    "findings without a sighting": "SELECT (SELECT COUNT(*) FROM finding) - "
+    "(SELECT COUNT(*) FROM sighting)",
+    "orders cut short and not counted": "SELECT COUNT(*) FROM lease WHERE state = 'cancelled' AND "
+    "kind = 'fuzz' AND epoch > 0",
+}
+"""What must be 0 in the database of one campaign."""
+SOFT: Final = "orders cut short and not counted"
+"""Not an error where a fault hit the order's worker at the very end."""
+
+
+class Faults:
+    """What may happen to the processes below one command."""
+
+    def __init__(self, root: int, chooser: random.Random) -> None:
+        self.root, self.chooser = root, chooser
+        killed = {f"{part} killed": partial(self.hit, part, True) for part in KILLED}
+        frozen = {f"{part} frozen": partial(self.hit, part, False) for part in FREEZABLE}
+        self.by_name: dict[str, Callable[[], bool]] = {**killed, **frozen}
+
+    def hit(self, part: str, kill: bool) -> bool:
+        """Kill or freeze one process of a part; whether there was one."""
+        found = [each for each in below(self.root) if self.is_part(each, part)]
+        if not found:
+            return False
+        process = self.chooser.choice(found)
+        with suppress(ProcessLookupError):
+            if kill:
+                os.kill(process, signal.SIGKILL)
+            else:
+                os.kill(process, signal.SIGSTOP)
+                time.sleep(self.chooser.uniform(*FROZEN))
+                os.kill(process, signal.SIGCONT)
+        return True
+
+    def is_part(self, process: int, part: str) -> bool:
+        """Whether a process is one of a part: main processes and those of a pool alike."""
+        if part == FUZZING:
+            with suppress(OSError):
+                return Path(f"/proc/{process}/comm").read_text().strip() in ("fuzz", "seeds")
+            return False
+        return any(each in command_of(process) for each in PARTS[part])
+
+
+def account(database: Path) -> dict[str, int]:
+    """What is wrong in the books, by name, as numbers that must be 0."""
+    engine = create_engine(f"sqlite:///{database}")
+    with engine.connect() as connection:
+        wrong = {
+            name: int(connection.execute(text(query)).scalar_one() or 0)
+            for name, query in SUMS.items()
+        }
+    engine.dispose()
+    return wrong
+
+
+def main() -> int:
+    """Run it, hit it, print the figures."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
+    parser.add_argument("--minutes", type=float, default=20)
+    parser.add_argument("--every", type=float, default=10, help="seconds between two faults")
+    parser.add_argument("--engine", default="model:v5.10")
+    parser.add_argument("--order-seconds", type=int, default=60)
+    parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--seed", type=int, default=1)
+    given = parser.parse_args()
+    seconds = round(60 * given.minutes)
+    with tempfile.TemporaryDirectory(prefix="stage2fuzz-left-alone-") as folder:
+        database = Path(folder) / "night.db"
+        command = ["campaign", "start", "night", "--local", "--json", "--engine", given.engine]
+        command += ["--seconds", str(seconds), "--workers", str(given.workers)]
+        command += ["--order-seconds", str(given.order_seconds)]
+        begun = time.monotonic()
+        process = subprocess.Popen(
+            [sys.executable, "-m", "stage2fuzz", *command, f"--database=sqlite:///{database}"],
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        done = inject(process, seconds, given.every, random.Random(given.seed))
+        output, _ = process.communicate()
+        late = time.monotonic() - begun - seconds
+        return report(output, process.returncode, late, done, database)
+
+
+def inject(
+    process: subprocess.Popen[str], seconds: int, every: float, chooser: random.Random
+) -> Counter[str]:
+    """A fault every so many seconds until the command ends; which, how often."""
+    faults, done = Faults(process.pid, chooser), Counter[str]()
+    begun = line = time.monotonic()
+    while True:
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(every)
+            return done
+        name = chooser.choice(list(faults.by_name))
+        done[name] += faults.by_name[name]()
+        if time.monotonic() - line > LINE_SECONDS:
+            line = time.monotonic()
+            left = seconds - (line - begun)
+            print(f"{done.total()} faults; {left:.0f} s left", flush=True)
+
+
+def report(output: str, code: int, late: float, done: Counter[str], database: Path) -> int:
+    """Print the account; 1 where something is wrong."""
+    told = json.loads(output)["campaign"]
+    print(
+        f"exit code {code}, {told['state']} after {told['elapsed']:.0f} s of its own time, ", end=""
+    )
+    print(f"{late:.0f} s after the time that was asked for")
+    print(f"{told['schedules']:,} schedules, {told['features']:,} features, ", end="")
+    print(f"{told['findings']} findings; orders: {told['orders']}; again: {told['orders_again']}")
+    print(f"note: {told['note'] or 'none'}; cut short: {told['orders_cut_short']}")
+    print(f"{done.total()} faults of {len(+done)} kinds")
+    for name, times in sorted((+done).items()):
+        print(f"  {times} x {name}")
+    wrong = account(database)
+    for name, number in wrong.items():
+        print(f"{name}: {number}")
+    hard = any(number for name, number in wrong.items() if name != SOFT)
+    ended = late <= ALLOWANCE and told["state"] == "done" and code in (0, 1, 3)
+    return 0 if ended and not hard else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
