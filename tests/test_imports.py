@@ -88,8 +88,8 @@ PARTS = (
     part("fuzz_targets", "case engine errors fuzz places process", "scripts; all of Atheris"),
     part(
         "worker",
-        "case engine errors findings fuzz minimise oracles places process report run schedule "
-        "service session source",
+        "case confirm engine errors findings fuzz minimise oracles places process report run "
+        "schedule service session source",
     ),
     part("coordinator", "case errors findings process service"),
     part(
