@@ -45,6 +45,12 @@ COMMANDS: Final = {
         "Run every interleaving of a case's scenario, and say what that proves.",
         ("explore my.case", "explore my.case --engine model:v5.12 --preemptions 2"),
     ),
+    "prove": CommandEntry(
+        f"{_CLI}.prove",
+        "prove",
+        "Search every interleaving of a case's scenario, and say what that proves.",
+        ("prove my.case --engine kernel:linux-6.12", "prove 1 --preemptions 2 --stale --json"),
+    ),
     "compare": CommandEntry(
         f"{_CLI}.compare",
         "compare_engines",

@@ -57,6 +57,7 @@ RUNTIME_FILES: Final = (
     *("regime", "tlb", "tlbi", "sequences"),
     *("hostpages", "calls", "memslots", "notifier", "hostthread", "guest", "scenario", "setup"),
     *("places", "tripwires", "lasso", "fold", "classes", "explore", "features", "fuzz"),
+    *("words", "configs", "snapshot", "search"),
     *("coverage", "interface"),
 )
 """The modules of the runtime: one translation unit, so that what they share can be inlined; each
