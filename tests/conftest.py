@@ -13,6 +13,7 @@ CI: Final = os.environ.get("STAGE2FUZZ_CI") == "1"
 NOT_TO_BE_HAD: Final = (
     r"no revision of the model is of the era",
     r"the tree (has|is from before) the series",
+    r"the tree has no script of its own",
     r"this machine is one itself",
     r"root may write everything",
     r"no file system may be mounted here",

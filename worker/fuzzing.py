@@ -6,6 +6,7 @@ libFuzzer's artifacts; never from its log. Findings are recorded while it still 
 """
 
 import os
+import time
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from pathlib import Path
@@ -13,6 +14,7 @@ from typing import Final
 
 from stage2fuzz.case.codec import decode
 from stage2fuzz.case.profile import profile_named
+from stage2fuzz.engine import kind_of
 from stage2fuzz.errors import InputError
 from stage2fuzz.findings import leases
 from stage2fuzz.findings.coverage import pack
@@ -30,6 +32,10 @@ from stage2fuzz.worker.job import LOG, Job, LeaseLostError
 
 GRACE_SECONDS: Final = 20.0
 """Start-up and the end of the last input, beyond the order's own seconds."""
+EARLY_SECONDS: Final = 3.0
+"""Before its time at which an end is told; restarts and rounding cost two."""
+BUILD_SECONDS: Final = 180.0
+"""For a tree's engine, which is built once; the compiler takes most of it."""
 MEASURE_SECONDS: Final = 120.0
 INPUT_SECONDS: Final = 10
 """libFuzzer's limit of one input; a run is bounded to some milliseconds by the engine itself."""
@@ -45,14 +51,18 @@ IMPORTED: Final = (
 
 def fuzz(job: Job, order: FuzzOrder) -> None:
     """Seeds in, run, findings out while it runs, new inputs measured, commit."""
+    prepare(job, order.engine)
     old = lay_out_seeds(job, order)
     outbox = Outbox(job.folder / "outbox", order.engine)
+    begun = time.monotonic()
     try:
         end, found = run_target(job, order, outbox)
+        early = end.how is How.OK and time.monotonic() - begun < order.seconds - EARLY_SECONDS
         died = report_killers(job, order, outbox, end)
         inputs = new_inputs(job, order, outbox, old)
         done = outbox.statistics()
-        result = FuzzResult(done.schedules, done.seconds, found, len(inputs), str(end.how), died)
+        ended = str(How.EARLY if early else end.how)
+        result = FuzzResult(done.schedules, done.seconds, found, len(inputs), ended, died)
         handed_in = job.commit(result, inputs)
     except LeaseLostError:
         handed_in = False
@@ -61,6 +71,21 @@ def fuzz(job: Job, order: FuzzOrder) -> None:
         result = FuzzResult(done.schedules, done.seconds, ended="cut short")
         if not job.cut_short(result):
             raise LeaseLostError
+
+
+def prepare(job: Job, engine: str) -> None:
+    """Have a tree's engine built before the time of an order runs, once in this process.
+
+    Raises InputError and DiedError where there is no such engine to be had.
+    """
+    if not kind_of(engine).isolated or engine in _PREPARED:
+        return
+    with CaseAsker(job.folder, beat=job.beat) as asker:
+        asker.prepare(engine, BUILD_SECONDS)
+    _PREPARED.add(engine)
+
+
+_PREPARED: Final[set[str]] = set()
 
 
 def lay_out_seeds(job: Job, order: FuzzOrder) -> set[str]:

@@ -118,5 +118,5 @@ def summary_of(figures: CampaignFigures, found: Sequence[Finding]) -> Summary:
         figures.features,
         campaign.fuzz_seconds,
         found,
-        shortfalls,
+        tuple(shortfalls),
     )

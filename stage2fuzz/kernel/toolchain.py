@@ -4,7 +4,6 @@ import os
 import shutil
 import subprocess
 from collections.abc import Iterable
-from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -108,8 +107,12 @@ def run_command(command: list[str], text: str = "") -> subprocess.CompletedProce
         errors="replace",
         env=environment,
     ) as process:
+        left: str | None = text
         while True:
             alive()  # a compiler works as long as it runs; the whole build has its limit
-            with suppress(subprocess.TimeoutExpired):
-                out, err = process.communicate(text, timeout=SIGN_SECONDS)
+            try:
+                out, err = process.communicate(left, timeout=SIGN_SECONDS)
+            except subprocess.TimeoutExpired:
+                left = None  # it is on its way, and must not be given again
+            else:
                 return subprocess.CompletedProcess(command, process.returncode, out, err)

@@ -14,6 +14,8 @@ class How(StrEnum):
     """It exited with another code, or died of a signal."""
     TIMEOUT = "timeout"
     """It was ended because its time was up."""
+    EARLY = "early"
+    """It exited with code 0, but before the time for which it was to work."""
     OUTPUT = "output"
     """It was ended because it wrote too much."""
 

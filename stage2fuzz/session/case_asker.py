@@ -93,6 +93,10 @@ class CaseAsker:
         """Let the next question have a new process."""
         self._child.renew()
 
+    def prepare(self, engine: str, seconds: float) -> None:
+        """Have an engine built, so that no later question takes the time for it."""
+        self._one({"do": "prepare", "engine": engine}, seconds)
+
     def ask(
         self,
         do: str,

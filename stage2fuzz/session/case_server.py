@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from stage2fuzz.case.text import format_case, parse
+from stage2fuzz.engine import engine_of
 from stage2fuzz.errors import InputError
 from stage2fuzz.fuzz.harness import features
 from stage2fuzz.fuzz.outbox import violation_record
@@ -79,7 +80,14 @@ def find(question: Frame) -> Iterator[Frame]:
         yield {"unknown": str(error)}
 
 
+def prepare(question: Frame) -> Iterator[Frame]:
+    """Have an engine built and proved, and kept where others find it."""
+    engine_of(question["engine"])
+    yield {}
+
+
 ANSWERS: Final[dict[str, Callable[[Frame], Iterator[Frame]]]] = {
+    "prepare": prepare,
     "judge": judge,
     "run": run_whole,
     "minimise": minimise,

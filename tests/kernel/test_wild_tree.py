@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from stage2fuzz.kernel import registers
 from stage2fuzz.kernel.mutants import copy_tree
 from stage2fuzz.process import life
 
@@ -153,6 +154,67 @@ def test_a_command_whose_run_has_no_result_says_what_ended_it(
     (line,) = [each for each in done.stderr.splitlines() if "inconclusive" in each]
     asked = "run" if verb == "replay" else verb
     assert line.startswith(f"stage2fuzz: inconclusive: {asked}: the process "), done
+
+
+SPY = """
+#define OPEN(path) openat(-100, path, 0101, 0600)
+extern char *getenv(const char *); extern int openat(int, const char *, int, ...);
+extern long read(int, void *, unsigned long); extern int getppid(void);
+extern int sprintf(char *, const char *, ...); extern unsigned sleep(unsigned);
+static void __attribute__((constructor)) spy(void)
+{{
+	char name[64];
+	int parent;
+
+	OPEN("{folder}/ran");
+	sprintf(name, "/proc/%d/environ", getppid());
+	parent = openat(-100, name, 0);
+	if (getenv("SECRET") || (parent >= 0 && read(parent, name, 8) > 0))
+		OPEN("{folder}/leaked");
+	{more}
+}}
+"""
+"""A constructor, which runs whenever the library is loaded."""
+
+
+@pytest.mark.parametrize("more", ["", pytest.param("for (;;) ;", marks=pytest.mark.slow)])
+def test_what_runs_as_a_library_is_loaded_is_confined_and_has_its_time(
+    tree: Path, tmp_path: Path, more: str
+) -> None:
+    copy = tmp_path / "tree"
+    copy_tree(tree, copy)
+    with (copy / "arch/arm64/kvm/mmu.c").open("a") as file:
+        file.write(SPY.format(folder=tmp_path, more=more))
+    environment = {"SECRET": "hunter2", life.VARIABLE: SILENCE}
+    done = command(tmp_path, "kernel", "build", str(copy), more=environment)
+    assert done.returncode == (2 if more else 0), done
+    assert (tmp_path / "ran").exists()
+    assert not (tmp_path / "leaked").exists()
+    if more:
+        assert "build and proof: the process did not end in its time" in done.stderr
+
+
+AWK = {
+    "loop": "BEGIN {{ while (1) n++ }}",
+    "leak": """BEGIN {{ system("echo $SECRET > {folder}/leaked"); exit 1 }}""",
+}
+
+
+@pytest.mark.parametrize("script", [pytest.param("loop", marks=pytest.mark.slow), "leak"])
+def test_the_tree_s_own_script_is_confined_and_has_its_time(
+    tree: Path, tmp_path: Path, script: str
+) -> None:
+    if not registers.sources(tree):
+        pytest.skip("the tree has no script of its own for this")
+    copy = tmp_path / "tree"
+    copy_tree(tree, copy)
+    (copy / registers.GENERATOR).write_text(AWK[script].format(folder=tmp_path))
+    environment = {"SECRET": "hunter2", life.VARIABLE: SILENCE}
+    done = command(tmp_path, "kernel", "build", str(copy), more=environment)
+    assert done.returncode == 2, done
+    assert len(done.stderr.splitlines()) == 1
+    if script == "leak":
+        assert (tmp_path / "leaked").read_text() == "\n"
 
 
 @pytest.mark.parametrize("wild", LONG)

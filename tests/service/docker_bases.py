@@ -5,7 +5,6 @@ folder, its entry point), so that those files are tried as they are. Versions ma
 check prints which they are.
 """
 
-import re
 import shutil
 import subprocess
 import tempfile
@@ -98,11 +97,10 @@ def _debian() -> None:
 
 
 def _mirror() -> str:
-    """The first mirror of this machine's own package lists."""
-    lists = [Path("/etc/apt/sources.list"), *Path("/etc/apt/sources.list.d").glob("*")]
-    for path in lists:
-        text = path.read_text() if path.is_file() else ""
-        found = re.search(r"^(?:URIs:|deb)\s.*?(https?://\S+)", text, re.MULTILINE)
-        if found and "security" not in found[1]:
-            return found[1]
+    """The first mirror that this machine's own apt uses; what is switched off is none."""
+    command = ["apt-get", "indextargets", "--format", "$(SITE)", "Created-By: Packages"]
+    told = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    for site in told.splitlines():
+        if "security" not in site:
+            return site
     raise RuntimeError("no Debian mirror is set up on this machine")

@@ -173,7 +173,7 @@ def test_a_target_that_always_dies_pauses_the_campaign_and_says_why(
     try:
         rig.start(seconds=0)
         rig.until(lambda figures: figures.campaign.state == "paused", 120)
-        assert "ended with -9, no input" in rig.figures().campaign.note
+        assert "no input: the process died of SIGKILL" in rig.figures().campaign.note
         assert rig.figures().campaign.schedules == 0
     finally:
         rig.close()

@@ -1,6 +1,7 @@
 """What a stranger could try: messages, orders, outbox files, listening ports, defaults."""
 
 import json
+import os
 import re
 import socket
 from collections.abc import Iterator
@@ -146,6 +147,31 @@ def test_a_link_or_a_giant_in_the_outbox_is_refused(
     monkeypatch.setattr(outbox, "MAX_FINDING", 100)
     with pytest.raises(InputError):
         read_finding(path, "model:v5.10")
+
+
+def test_a_pipe_in_the_outbox_is_waited_for_by_nobody(tmp_path: Path) -> None:
+    for name in ("0.finding.json", "stats.json", "running", "crash-0", "features"):
+        os.mkfifo(tmp_path / name)
+    refused: list[str] = []
+    box = outbox.Outbox(tmp_path, "model:v5.10")
+    assert list(box.findings(refused.append)) == []
+    assert box.statistics() == outbox.Statistics()
+    assert box.running() is None
+    assert box.features() == 0
+    assert list(box.killers(tmp_path, -6)) == []
+
+
+def test_a_hundred_thousand_files_in_an_outbox_cost_seconds_at_most(tmp_path: Path) -> None:
+    for number in range(100_000):
+        os.close(os.open(tmp_path / f"{number}.finding.json", os.O_CREAT))
+    refused: list[str] = []
+    before = os.times()
+    box = outbox.Outbox(tmp_path, "model:v5.10")
+    for _ in range(10):
+        assert list(box.findings(refused.append)) == []
+    spent = os.times()
+    assert len(refused) == outbox.MAX_FINDINGS
+    assert spent.user + spent.system - before.user - before.system < 5
 
 
 def test_nothing_listens_beyond_this_machine_unless_told_to() -> None:
