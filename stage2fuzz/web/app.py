@@ -259,7 +259,7 @@ class Pages:
             return JSONResponse({"error": str(error)}, code)
         return self._page("refused.html", code, error=str(error))
 
-    def _sought(self, asked: dict[str, str]) -> list[records.JsonRecord]:
+    def _sought(self, asked: dict[str, str]) -> list[records.WebRecord]:
         states = [State(asked["state"])] if asked["state"] in list(State) else []
         return records.findings(
             self._store, states, asked["engine"], asked["oracle"], asked["category"], asked["q"]

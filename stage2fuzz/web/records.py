@@ -11,7 +11,7 @@ from stage2fuzz.findings.sightings import findings_of
 from stage2fuzz.findings.store import Store
 from stage2fuzz.findings.workers import listed
 
-JsonRecord = dict[str, Any]
+WebRecord = dict[str, Any]
 BRIEF = (
     "id",
     "engine",
@@ -42,9 +42,9 @@ def moment(seconds: float) -> str:
     return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def finding_record(finding: Finding) -> JsonRecord:
+def finding_record(finding: Finding) -> WebRecord:
     """One finding without its cases."""
-    record: JsonRecord = {name: getattr(finding, name) for name in BRIEF}
+    record: WebRecord = {name: getattr(finding, name) for name in BRIEF}
     return record | {
         "first_seen": moment(finding.first_seen),
         "last_seen": moment(finding.last_seen),
@@ -52,7 +52,7 @@ def finding_record(finding: Finding) -> JsonRecord:
     }
 
 
-def whole_record(finding: Finding) -> JsonRecord:
+def whole_record(finding: Finding) -> WebRecord:
     """One finding with its cases, its history and the engines that show it."""
     return finding_record(finding) | {
         "case": finding.case_text,
@@ -75,7 +75,7 @@ def findings(
     oracle: str = "",
     category: str = "",
     words: str = "",
-) -> list[JsonRecord]:
+) -> list[WebRecord]:
     """Findings as a list shows them, the gravest first; ``words`` are sought in what is told."""
     found = store.list(states, engine, oracle, category)
     sought = words.casefold().split()
@@ -91,13 +91,13 @@ def findings(
     return [finding_record(each) for each in found]
 
 
-def campaigns(store: Store) -> list[JsonRecord]:
+def campaigns(store: Store) -> list[WebRecord]:
     """Every campaign with its figures, the newest first."""
     numbers = sorted((each.id for each in every(store.engine)), reverse=True)
     return [to_record(figures_of(store.engine, number)) for number in numbers]
 
 
-def campaign(store: Store, name: str) -> JsonRecord:
+def campaign(store: Store, name: str) -> WebRecord:
     """One campaign: figures, course over time, what it found. InputError if there is none."""
     number = named(store.engine, name).id
     names = ("seconds", "schedules", "features", "inputs", "findings")
@@ -106,6 +106,6 @@ def campaign(store: Store, name: str) -> JsonRecord:
     return to_record(figures_of(store.engine, number)) | {"course": course, "found": found}
 
 
-def workers(store: Store) -> list[JsonRecord]:
+def workers(store: Store) -> list[WebRecord]:
     """Every process of the service that was ever seen, those that live first."""
     return listed(store.engine)

@@ -50,7 +50,8 @@ def test_every_link_leads_somewhere(document: Path) -> None:
 
 @EACH
 def test_no_line_is_wider_than_120_columns(document: Path) -> None:
-    wide = [number for number, line, _ in lines(document) if len(line) > 120]
+    """A row of a table cannot be broken."""
+    wide = [n for n, line, _ in lines(document) if len(line) > 120 and not line.startswith("|")]
     assert wide == [], f"lines {wide}"
 
 
