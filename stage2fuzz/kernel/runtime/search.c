@@ -280,7 +280,7 @@ static void clear_memory(void)
 			memset(s2_sched.thread[i].coroutine.stack, 0, S2_STACK);
 }
 
-static int begin(const int64_t *pairs, int32_t count)
+static int begin_search(const int64_t *pairs, int32_t count)
 {
 	int fresh, status;
 	uint64_t key;
@@ -315,7 +315,7 @@ S2_PUBLIC int32_t s2_search_begin(const struct s2_search *asked, const int64_t *
 {
 	S2_DOOR(-1);
 	search.asked = *asked;
-	return begin(pairs, count);
+	return begin_search(pairs, count);
 }
 
 /* How much of the search is done, in millionths: each way on from a configuration counts the same. */
