@@ -29,7 +29,7 @@ from stage2fuzz.findings.database import insert_or_not
 from stage2fuzz.findings.leases import sweep
 from stage2fuzz.findings.models import Finding
 from stage2fuzz.findings.sightings import seen_by
-from stage2fuzz.findings.states import ACTIVE, OPEN, InputState, LeaseState
+from stage2fuzz.findings.states import ACTIVE, OPEN, InputState, LeaseState, Part
 from stage2fuzz.findings.workers import alive
 from stage2fuzz.service.orders import (
     NAMES,
@@ -145,6 +145,11 @@ class Books:
     def slots(self) -> int:
         """Slots of all workers of the campaign's service that are alive."""
         return int(self.connection.execute(alive(service=self.campaign.service)).one().slots)
+
+    def has_real_kernel(self) -> bool:
+        """Whether a worker lives that can force a schedule on a real kernel."""
+        living = alive(Part.REAL, self.campaign.service)
+        return bool(self.connection.execute(living).one().workers)
 
     def add(self, orders: Mapping[str, Order]) -> None:
         """Write the orders down, ready to be claimed; a label that exists stays as it is."""
