@@ -4,11 +4,13 @@ Nothing here writes: findings are read, cases are run in a confined process, and
 it finds to itself. A tree or a repository is used only where whoever started the server allows it.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import wraps
 from pathlib import Path
 from typing import Any, Final
 
 from mcp.server import MCPServer
+from mcp.server.mcpserver.exceptions import ToolError
 
 from stage2fuzz import __version__
 from stage2fuzz.case.text import parse
@@ -21,6 +23,7 @@ from stage2fuzz.findings.models import State
 from stage2fuzz.findings.store import Store
 from stage2fuzz.kernel.repository import Repository
 from stage2fuzz.oracles.catalogue import CATALOGUE
+from stage2fuzz.process.end import DiedError
 from stage2fuzz.report import text
 from stage2fuzz.web import records
 from stage2fuzz.web.runner import Runner
@@ -111,6 +114,19 @@ class ReviewTools:
             raise InputError(str(path), "is not allowed here", f"below one of: {named}")
 
 
+def refusing(verb: Callable[..., Any]) -> Callable[..., Any]:
+    """``verb`` with what it refuses told to the bot in one line, and not as a crash of ours."""
+
+    @wraps(verb)
+    def asked(*given: Any, **named: Any) -> Any:
+        try:
+            return verb(*given, **named)
+        except (InputError, DiedError) as error:
+            raise ToolError(str(error)) from None
+
+    return asked
+
+
 def review_server(tools: ReviewTools) -> MCPServer[None]:
     """The server; ``run("stdio")`` answers until its input ends."""
     server: MCPServer[None] = MCPServer("stage2fuzz", version=__version__, instructions=ABOUT)
@@ -118,5 +134,5 @@ def review_server(tools: ReviewTools) -> MCPServer[None]:
         *(tools.rules, tools.list_findings, tools.show_finding),
         *(tools.replay, tools.check),
     ):
-        server.add_tool(each)
+        server.add_tool(refusing(each))
     return server
