@@ -80,17 +80,22 @@ PARTS = (
         "run schedule session source studies",
         "versions of one code held against each other",
     ),
+    part(
+        "prove",
+        "case engine errors events fuzz kernel oracles process run schedule",
+        "every interleaving of a small scenario",
+    ),
     part("fuzz_targets", "case engine errors fuzz places process", "scripts; all of Atheris"),
     part(
         "worker",
-        "case engine errors findings fuzz minimise oracles places process report run schedule "
-        "service session source",
+        "case confirm engine errors findings fuzz minimise oracles places process report run "
+        "schedule service session source",
     ),
     part("coordinator", "case errors findings process service"),
     part(
         "cli",
         "arch case check confirm engine errors events findings fuzz fuzz_targets kernel minimise "
-        "model oracles places process report rules run schedule service session studies",
+        "model oracles places process prove report rules run schedule service session studies",
         "starts the service and the targets",
     ),
     part("__main__", "cli"),

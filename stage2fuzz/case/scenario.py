@@ -87,7 +87,11 @@ class Host(IntEnum):
     """Hardware-poisoned: the fault handler signals and returns 0."""
     LAZY = 4
     """A writable VMA whose page the host maps read-only until the first write: a read pin gets a
-    read-only page, a write pin makes it writable (a clean page of a shared file, for one)."""
+    read-only page, a write pin makes it writable (a clean page of a shared file, for one). Device
+    memory is not made writable by a lookup."""
+    COW = 5
+    """Shared with others until the first write: a read pin gets the shared page read-only, a write
+    pin copies it, with a notifier around (KSM, fork, the zero page)."""
 
 
 class Op(IntEnum):
@@ -108,7 +112,7 @@ class Op(IntEnum):
     AGE = 7
     TEST_YOUNG = 8
     CHANGE_PTE = 9
-    """invalidate start, change_pte to a new read-only page, invalidate end: KSM's way."""
+    """invalidate start, change_pte to a new shared page, invalidate end: KSM's way."""
     SLOT_DELETE = 10
     TEARDOWN = 11
     HYP_MAP = 12
@@ -120,6 +124,13 @@ class Op(IntEnum):
     """The same, and the notifier may not sleep: the OOM reaper's way."""
     SLOT_CREATE = 15
     """Add the memslot again, where it was deleted; its dirty log is off."""
+    MUNMAP = 16
+    """The VMM unmaps the range: invalidate start, no VMA any more, invalidate end."""
+    MMAP = 17
+    """The VMM maps it again where there is no VMA: other pages, and no notifier."""
+    SHARE = 18
+    """invalidate start, writable pages become shared ones, invalidate end: fork's way, and KSM's
+    before it replaces a page."""
 
 
 class Tlb(IntEnum):

@@ -45,10 +45,16 @@ COMMANDS: Final = {
         "Run every interleaving of a case's scenario, and say what that proves.",
         ("explore my.case", "explore my.case --engine model:v5.12 --preemptions 2"),
     ),
+    "prove": CommandEntry(
+        f"{_CLI}.prove",
+        "prove",
+        "Search every interleaving of a case's scenario, and say what that proves.",
+        ("prove my.case --engine kernel:linux-6.12", "prove 1 --preemptions 2 --stale --json"),
+    ),
     "compare": CommandEntry(
         f"{_CLI}.compare",
         "compare_engines",
-        "Compare two engines, or two trees: the first difference of meaning in each run.",
+        "Compare two trees, or any two engines, BEFORE and AFTER, by what can happen in each.",
         (
             "compare --engine model:v5.10 --engine model:v5.10+p2",
             "compare --engine kernel:before --engine kernel:after --seconds 120",

@@ -14,6 +14,7 @@ from stage2fuzz.cli.tables import Table
 from stage2fuzz.engine import engine_of, kind_of
 from stage2fuzz.errors import InputError
 from stage2fuzz.findings.models import Finding, State
+from stage2fuzz.findings.real import in_words
 from stage2fuzz.findings.store import Store
 from stage2fuzz.oracles.violation import Category
 
@@ -42,6 +43,7 @@ COLUMNS = (
     "case_text",
     "minimised",
 )
+REAL_COLUMNS = ("kernel", "answer", "confirmed", "refuted", "missed")
 Number = Annotated[
     int, typer.Argument(metavar="ID", min=1, max=MAX_NUMBER, help="Number of the finding.")
 ]
@@ -72,9 +74,12 @@ def list_findings(
     if as_json:
         emit([_record(each) for each in found])
         return
-    rows = Table("id", "state", "engine", "oracle", "seen", "verdict", fold=True)
+    tried = ("real",) if any(each.real for each in found) else ()
+    rows = Table("id", "state", "engine", "oracle", "seen", *tried, "verdict", fold=True)
     for each in found:
-        rows.add(each.id, each.state, each.engine, each.oracle, f"{each.count:,}", each.verdict)
+        real = (_best(each),) if tried else ()
+        seen = f"{each.count:,}"
+        rows.add(each.id, each.state, each.engine, each.oracle, seen, *real, each.verdict)
     if found:
         rows.show()
     if hidden:
@@ -119,6 +124,8 @@ def show(
     for name, value in rows.items():
         if value:
             say(f"  {name:<14}{value}", indent=" " * 16)
+    for real in found.real:
+        say(f"  {'real kernel':<14}{in_words(real)}, {_when(real.at)}", indent=" " * 16)
     print()
     for note in found.notes:
         said = "" if note.text in ("", note.state) else f": {note.text}"
@@ -169,6 +176,12 @@ def export(
     say(f"{len(found)} cases in {folder}")
 
 
+def _best(found: Finding) -> str:
+    """What real kernels said, in a word: one that confirms it decides."""
+    answers = {each.answer for each in found.real}
+    return next((each for each in ("confirmed", "refuted", "not reached") if each in answers), "")
+
+
 def _state(name: str) -> State:
     try:
         return State(name)
@@ -189,4 +202,10 @@ def _when(seconds: float) -> str:
 
 def _record(found: Finding) -> dict[str, object]:
     record = {name: getattr(found, name) for name in COLUMNS}
-    return record | {name: iso(record[name]) for name in ("first_seen", "last_seen")}
+    real = [
+        {name: getattr(each, name) for name in REAL_COLUMNS} | {"at": iso(each.at)}
+        for each in found.real
+    ]
+    return (
+        record | {name: iso(record[name]) for name in ("first_seen", "last_seen")} | {"real": real}
+    )

@@ -1,156 +1,298 @@
-"""Compare two engines by what a run means: model and kernel, a tree before and after a patch.
+"""compare: the check for "no functional change", by random scenarios and schedules on two engines.
 
-Meaning is what a user of KVM could see or a review would ask for: how each access and each fault
-ended, what each call returned, the order of TLB invalidations, the dirty log, and the final table.
-How often an entry was loaded, or which bits an invalid one keeps, is not. Both engines run the same
-anchored schedule; the first difference names its thread, what one did and what the other did.
+Two engines that mean the same need not pass the same steps, so no run of one is held against one
+run of the other. What is compared is what can happen at all: first each order of the threads
+without any preemption, where outcome and work must be equal, then many schedules, whose outcomes
+are observations (``observe``) of which neither engine may show one that the other never does. A
+suspicion is tried: more schedules of the same scenario on both, until the one has shown it
+``SHOWN`` times and the other not once in twice as many, or it is dropped. So a step that merely
+moved, which makes some interleavings rarer and others commoner, is no difference.
 """
 
-from collections.abc import Iterator, Sequence
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
+from itertools import count, islice, permutations
+from math import inf
+from random import Random
 from typing import Final
 
-from stage2fuzz import events as ev
-from stage2fuzz.arch import (
-    ACCESS_NAMES,
-    ENTRIES,
-    FAULT_NAMES,
-    GRANULES,
-    PTE_MEMATTR,
-    address_of,
-    is_leaf,
-    is_table,
-    rights,
-    rights_text,
-)
 from stage2fuzz.case.case import Case
+from stage2fuzz.case.codec import CHOICES_AT, decode, newest
+from stage2fuzz.case.profile import PROFILES
 from stage2fuzz.case.scenario import Scenario, Tlb
-from stage2fuzz.engine import engine_of
-from stage2fuzz.events import CALL_CODE, CALL_NAMES, Event
-from stage2fuzz.schedule.anchored import AnchoredWalk
-from stage2fuzz.schedule.base import Schedule
+from stage2fuzz.engine import BurstEngine, engine_of
+from stage2fuzz.errors import ModelError
+from stage2fuzz.run import Outcome, outcome_of
+from stage2fuzz.schedule import strategy
+from stage2fuzz.schedule.base import FOREVER, Schedule
+from stage2fuzz.schedule.replay import Replay
+from stage2fuzz.studies.comparison import Change, Comparison, Difference
+from stage2fuzz.studies.hunt.ground import returning
+from stage2fuzz.studies.observe import Atom, observe, size, work
 
-QUIET_CALLS: Final = frozenset((ev.CALL_IS_YOUNG, ev.CALL_MKYOUNG, ev.CALL_DESTROY))
-"""Calls whose result differs by design: counted in another way, or not returned by some trees."""
+SCHEDULES: Final = 40
+"""Of a scenario on each engine before it is known what either shows."""
+ORDERS: Final = 6
+"""Orders of the threads that are run without preemption, at most."""
+SHOWN: Final = 24
+"""Times that one engine must show what the other never does."""
+PATIENCE: Final = 4_000
+"""Schedules after which a suspicion that was neither proved nor refuted is dropped."""
+DROPPED: Final = 3
+"""Times that a suspicion of one kind may be dropped before nobody looks at its kind again."""
+GRACE: Final = 3.0
+"""Seconds that a suspicion gets at least, even where the time is up."""
+STRATEGIES: Final = ("breaker", "random")
 
 
 @dataclass(frozen=True, slots=True)
-class EngineDifference:
-    """The first thing in which two runs of one scenario differ."""
+class Headway:
+    """How far a comparison is."""
 
-    seed: int
-    scenario: Scenario
+    done: float
+    """0 to 1."""
+    runs: int
+    differences: int
+
+
+HeadwayReader = Callable[[Headway], None]
+
+
+def nobody(_headway: Headway) -> None:
+    """Progress for whoever wants none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Suspicion:
+    """Something that one engine showed and the other did not, so far."""
+
+    change: Change
     topic: str
-    """``thread 1``, ``dirty log`` or ``final table``."""
-    step: int
-    """Number of the item in its topic, from 1."""
-    one: str
-    other: str
-    schedules: tuple[Schedule, Schedule]
-    """What each engine executed: a case of its own for either."""
+    what: str
+    side: int
+    """0: BEFORE shows it, 1: AFTER does."""
+    atom: Atom | None
+    """None for a violation, whose signature is ``what``."""
 
-    def cases(self, engines: tuple[str, str]) -> tuple[Case, Case]:
-        """The run of each engine as a case."""
-        first, second = (
-            Case(name, self.scenario, schedule, engine_of(name).build)
-            for name, schedule in zip(engines, self.schedules, strict=True)
+    @property
+    def signature(self) -> str:
+        """What groups differences."""
+        return f"{self.change}: {('before', 'after')[self.side]} {self.topic}: {self.what}"
+
+
+class _Both:
+    """Two engines, and what was found out about them."""
+
+    def __init__(self, before: str, after: str, seed: int, until: float) -> None:
+        """``until`` is the time by the monotonic clock at which no more is begun."""
+        self.names, self.until = (before, after), until
+        self.untried = 0
+        """Suspicions that there was no time for."""
+        self.runs = 0
+        self.found: dict[str, Difference] = {}
+        self.dropped: Counter[str] = Counter()
+        self.seed = seed
+
+    def run(self, side: int, scenario: Scenario, how: int | Schedule) -> Outcome:
+        """One run of one side: a seed of its strategies, or a schedule."""
+        name = self.names[side]
+        engine = engine_of(name)
+        if isinstance(how, Schedule):
+            trace = engine.run(scenario, Replay(how))
+        elif isinstance(engine, BurstEngine):
+            trace = engine.run(scenario, how)
+        else:
+            trace = engine.run(scenario, strategy(STRATEGIES[how % len(STRATEGIES)], how))
+        self.runs += side
+        return outcome_of(name, engine, scenario, trace)
+
+    def compare(self, scenario: Scenario, number: int) -> None:
+        """Compare on one scenario."""
+        self._in_order(scenario)
+        first = (self.seed << 20) + (number << 8)
+        seen: tuple[dict[Suspicion, Outcome], dict[Suspicion, Outcome]] = ({}, {})
+        for seed in range(first, first + SCHEDULES):
+            for side in (0, 1):
+                outcome = self.run(side, scenario, seed)
+                for each in suspicions(outcome, side):
+                    seen[side].setdefault(each, outcome)
+        for side in (1, 0):
+            other = {(each.topic, each.what, each.atom) for each in seen[1 - side]}
+            for each, outcome in seen[side].items():
+                if (each.topic, each.what, each.atom) not in other:
+                    self._suspect(each, outcome, scenario, first + SCHEDULES)
+
+    def _in_order(self, scenario: Scenario) -> None:
+        """Each thread to its end, in some orders: outcome and work must be the same."""
+        for order in islice(permutations(range(scenario.threads)), ORDERS):
+            schedule = Schedule(tuple((thread, FOREVER) for thread in order))
+            both = [self.run(side, scenario, schedule) for side in (0, 1)]
+            shown = [suspicions(each, side) for side, each in enumerate(both)]
+            plain = [{(each.topic, each.what, each.atom) for each in one} for one in shown]
+            equal = plain[0] == plain[1]
+            for side in (0, 1):
+                for each in shown[side]:
+                    if (each.topic, each.what, each.atom) not in plain[1 - side]:
+                        self._note(each, both[side], both[1 - side], 1)
+            if equal:
+                self._costs(both)
+
+    def _costs(self, both: list[Outcome]) -> None:
+        done = [work(each.events) for each in both]
+        for kind in sorted(set(done[0]) | set(done[1])):
+            less, more = done[0][kind], done[1][kind]
+            if less != more:
+                topic, what = kind
+                words = f"{'more' if more > less else 'fewer'} {what}"
+                suspicion = Suspicion(Change.COST, topic, words, 1, None)
+                verdict = (
+                    f"Without any preemption, and for the same outcome, after has {words}: "
+                    f"{more}, before {less}."
+                )
+                self._keep(suspicion, verdict, 1, both[0].case, both[1].case)
+
+    def _suspect(
+        self, suspicion: Suspicion, outcome: Outcome, scenario: Scenario, seed: int
+    ) -> None:
+        """Try a suspicion: SHOWN times on its side, never in twice as many runs on the other."""
+        signature = suspicion.signature
+        if signature in self.found:
+            self.found[signature] = replace(
+                self.found[signature], runs=self.found[signature].runs + 1
+            )
+            return
+        if self.dropped[signature] >= DROPPED:
+            return
+        shown, other = 0, outcome
+        now = time.monotonic()
+        until = min(self.until + GRACE, now + max(GRACE, (min(self.until, now + 40) - now) / 4))
+        for tried in range(PATIENCE):
+            if time.monotonic() > until:
+                self.untried += 1
+                break
+            shown += shows(self.run(suspicion.side, scenario, seed + tried), suspicion)
+            for number in (2 * tried, 2 * tried + 1):
+                other = self.run(1 - suspicion.side, scenario, seed + number)
+                if shows(other, suspicion):
+                    self.dropped[signature] += 1
+                    return
+            if shown >= SHOWN:
+                self._note(suspicion, outcome, other, 2 * tried + 2)
+                return
+        self.dropped[signature] += 1
+
+    def _note(self, suspicion: Suspicion, shown: Outcome, other: Outcome, tried: int) -> None:
+        who = ("before", "after")
+        side = suspicion.side
+        runs = "the same order of threads" if tried == 1 else f"{tried:,} schedules of the scenario"
+        if suspicion.atom is None:
+            words = next(
+                each.verdict for each in shown.violations if each.signature == suspicion.what
+            )
+            verdict = f"{who[side].capitalize()}: {words}. Not in {runs} of {who[1 - side]}."
+        else:
+            verdict = (
+                f"{who[side].capitalize()}, {suspicion.what}; {who[1 - side]}, never in {runs}."
+            )
+        cases = (shown.case, other.case) if side == 0 else (other.case, shown.case)
+        self._keep(suspicion, verdict, tried, *cases)
+
+    def _keep(
+        self, suspicion: Suspicion, verdict: str, tried: int, before: Case, after: Case
+    ) -> None:
+        signature = suspicion.signature
+        known = self.found.get(signature)
+        made = Difference(
+            suspicion.change, suspicion.topic, signature, verdict, 1, tried, before, after
         )
-        return first, second
+        if known is not None:
+            runs = known.runs + 1
+            smaller = known.after is not None and size(after) < size(known.after)
+            made = replace(made if smaller else known, runs=runs)
+        self.found[signature] = made
 
 
-def compare(one: str, other: str, scenario: Scenario, seed: int) -> EngineDifference | None:
-    """Run ``scenario`` on both engines under anchored schedule ``seed``; their first difference."""
-    options = replace(scenario.options, pending_stores=False, tlb=Tlb.FRESH)
-    plain = replace(scenario, options=options)
-    left = engine_of(one).run(plain, AnchoredWalk(seed))
-    right = engine_of(other).run(plain, AnchoredWalk(seed))
-    meanings = meaning(left.events, plain.threads), meaning(right.events, plain.threads)
-    for topic in meanings[0]:
-        first, second = meanings[0][topic], meanings[1][topic]
-        if first == second:
-            continue
-        step = next(
-            (i for i, (a, b) in enumerate(zip(first, second, strict=False)) if a != b),
-            min(len(first), len(second)),
-        )
-        return EngineDifference(
-            seed,
-            plain,
-            topic,
-            step + 1,
-            first[step] if step < len(first) else "nothing more",
-            second[step] if step < len(second) else "nothing more",
-            (left.schedule, right.schedule),
-        )
-    return None
+def compare(
+    before: str,
+    after: str,
+    *,
+    seconds: float = 20.0,
+    scenarios: Iterable[Scenario] = (),
+    seed: int = 1,
+    progress: HeadwayReader = nobody,
+) -> Comparison:
+    """Compare two engines on ``scenarios``, or for ``seconds`` on telling and random ones.
+
+    Runs both engines in this process: a tree's code belongs into a confined one
+    (``compare_apart``). The same seed draws the same scenarios and schedules; the time only decides
+    how far it gets.
+    """
+    for step in comparing(before, after, seconds=seconds, scenarios=scenarios, seed=seed):
+        if isinstance(step, Comparison):
+            return step
+        progress(step)
+    raise ModelError("a comparison without an end")
 
 
-def meaning(events: Sequence[Event], threads: int) -> dict[str, list[str]]:
-    """What a run means, by topic; texts, so that a difference can be shown as it is."""
-    told: dict[str, list[str]] = {f"thread {thread}": [] for thread in range(threads)}
-    dirty: list[str] = []
-    for event in events:
-        kind, thread, where, old, new, aux = event
-        if thread < 0:
-            continue
-        words = told[f"thread {thread}"]
-        if kind == ev.ACCESS:
-            words.append(f"{ACCESS_NAMES[old]} of {where:#x} reached {new:#x}")
-        elif kind == ev.FAULT:
-            fault = f"{FAULT_NAMES[new]} fault at L{aux & ev.FAULT_LEVEL}"
-            words.append(f"{ACCESS_NAMES[old]} of {where:#x}: {fault}")
-        elif kind == ev.RESUME:
-            words.append(f"fault at {where:#x} ended with {new}")
-        elif kind == ev.RETURN and aux & CALL_CODE not in QUIET_CALLS:
-            words.append(f"{CALL_NAMES[aux & CALL_CODE]}({where:#x}) returned {new}")
-        elif kind == ev.TLBI:
-            words.append(_tlbi(where, aux))
-        elif kind in (ev.MARK_DIRTY, ev.CLEAR_DIRTY, ev.REPORT):
-            dirty.append(f"{ev.KINDS[kind].name} {where:#x}")
-        elif kind == ev.WARN:
-            words.append(f"WARN {aux}")
-    told["dirty log"] = dirty
-    told["final table"] = [
-        f"{ipa:#x} L{level}: {address_of(pte):#x} {rights_text(rights(pte))} "
-        f"attributes {pte & PTE_MEMATTR:#x}"
-        for ipa, level, pte in final_leaves(events)
-    ]
-    return told
-
-
-def _tlbi(where: int, aux: int) -> str:
-    operation = aux & ev.TLBI_OPERATION
-    name = {ev.TLBI_IPAS2E1: "ipas2e1", ev.TLBI_VMALLE1: "vmalle1"}.get(operation, "vmalls12e1")
-    scope = "is" if aux & ev.TLBI_BROADCAST else ""
-    return f"tlbi {name}{scope} {where:#x}"
-
-
-def final_leaves(events: Sequence[Event]) -> Iterator[tuple[int, int, int]]:
-    """(IPA, level, descriptor) of every valid leaf at the end, in the order of addresses."""
-    entries: dict[int, int] = {}
-    root = (0, 0, 0)
-    for kind, _thread, where, old, new, aux in events:
-        if kind in (ev.STORE, ev.DRAIN, ev.HARDWARE_AF):
-            entries[where] = new
-        elif kind == ev.ROOT and new >= 0:
-            root = (where, old, aux & ev.ROOT_BITS)
-        elif kind in (ev.FREE, ev.ALLOC):
-            for entry in [each for each in entries if each & -4096 == where]:
-                del entries[entry]
-        elif kind == ev.QUIESCENT:
+def comparing(
+    before: str, after: str, *, seconds: float, scenarios: Iterable[Scenario], seed: int
+) -> Iterator[Headway | Comparison]:
+    """``compare`` step by step: how far it is after each scenario, and the comparison at last."""
+    for name in (before, after):
+        engine_of(name)  # a build takes its own time
+    begun = time.monotonic()
+    given = [plain(each) for each in scenarios]
+    both = _Both(before, after, seed, inf if given else begun + seconds)
+    number = 0
+    for number, scenario in enumerate(given or _drawn(before, seed), 1):
+        both.compare(scenario, number)
+        spent = time.monotonic() - begun
+        done = number / len(given) if given else min(1.0, spent / seconds)
+        yield Headway(done, both.runs, len(both.found))
+        if not given and spent >= seconds:
             break
-    table, level, bits = root
-    count = max(ENTRIES, (1 << bits) // GRANULES[level])
-    yield from _leaves(entries, table, level, 0, count)
+    gravity = list(Change)
+    found = sorted(both.found.values(), key=lambda each: (gravity.index(each.change), -each.runs))
+    shortfalls = (f"no time to try {both.untried} suspicions",) if both.untried else ()
+    spent = time.monotonic() - begun
+    yield Comparison(before, after, both.runs, number, spent, tuple(found), shortfalls)
 
 
-def _leaves(
-    entries: dict[int, int], table: int, level: int, base: int, count: int
-) -> Iterator[tuple[int, int, int]]:
-    for entry in sorted(each for each in entries if table <= each < table + 8 * count):
-        pte = entries[entry]
-        ipa = base + (entry - table) // 8 * GRANULES[level]
-        if is_table(pte, level):
-            yield from _leaves(entries, address_of(pte), level + 1, ipa, ENTRIES)
-        elif is_leaf(pte, level):
-            yield ipa, level, pte
+def plain(scenario: Scenario) -> Scenario:
+    """The scenario as it is compared: fresh walks, plain memory, everything given back at last."""
+    options = replace(scenario.options, pending_stores=False, tlb=Tlb.FRESH, teardown=True)
+    return replace(scenario, options=options)
+
+
+def _drawn(before: str, seed: int) -> Iterator[Scenario]:
+    """The scenarios that a hunt returns to, one in two, and random ones without end; the profiles
+    take turns."""
+    names, telling = tuple(PROFILES), iter(returning())
+    for number in count():
+        if (known := next(telling, None)) is not None:
+            yield plain(known)
+        data = newest(Random(f"{seed} {number}").randbytes(CHOICES_AT))
+        yield plain(decode(data, before, PROFILES[names[number % len(names)]]).scenario)
+
+
+def suspicions(outcome: Outcome, side: int) -> list[Suspicion]:
+    """All that a run shows, as what it would be if the other engine never showed it."""
+    change = (Change.LOST_VIOLATION, Change.NEW_VIOLATION)[side]
+    found = [
+        Suspicion(change, each.oracle, each.signature, side, None) for each in outcome.violations
+    ]
+    if outcome.ended == "limit":
+        return found
+    atoms = observe(outcome.events, outcome.case.scenario)
+    return found + [
+        Suspicion(Change.OUTCOME, atom.topic, atom.what, side, atom) for atom in sorted(atoms)
+    ]
+
+
+def shows(outcome: Outcome, suspicion: Suspicion) -> bool:
+    """Whether a run shows what a suspicion is about."""
+    if suspicion.atom is None:
+        return any(each.signature == suspicion.what for each in outcome.violations)
+    return suspicion.atom in observe(outcome.events, outcome.case.scenario)

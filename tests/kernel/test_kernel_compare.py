@@ -15,7 +15,7 @@ from stage2fuzz.engine import engine_of
 from stage2fuzz.events import Event
 from stage2fuzz.kernel.opener import open_engine
 from stage2fuzz.schedule.anchored import AnchoredWalk
-from stage2fuzz.studies.compare import compare
+from stage2fuzz.studies.anchored import first_difference
 
 pytestmark = pytest.mark.kernel
 
@@ -59,7 +59,7 @@ def names(tree: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[
 @pytest.mark.parametrize("profile", PROFILES)
 def test_the_model_means_what_the_tree_means(profile: str, names: tuple[str, str]) -> None:
     for seed in range(SCHEDULES):
-        assert compare(*names, scenario_of(seed, profile), seed) is None
+        assert first_difference(*names, scenario_of(seed, profile), seed) is None
 
 
 @pytest.mark.parametrize("profile", PROFILES)

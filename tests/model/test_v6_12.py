@@ -12,7 +12,7 @@ from stage2fuzz.model.revision import parse_revision
 from stage2fuzz.schedule.base import FOREVER, Schedule
 from stage2fuzz.schedule.random_walk import RandomWalk
 from stage2fuzz.schedule.replay import Replay
-from stage2fuzz.studies.compare import final_leaves
+from stage2fuzz.studies.anchored import final_leaves
 from tests.model.scenarios import events_of
 
 ENGINE = ModelEngine(parse_revision("v6.12"))

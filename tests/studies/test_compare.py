@@ -1,53 +1,91 @@
-"""Comparing engines: what means the same is the same, and a real difference is named."""
+"""Comparing engines: what means the same is the same, and each real difference is told once."""
 
-from random import Random
+from collections import Counter
+
+import pytest
 
 from stage2fuzz.arch import READ, WRITE
-from stage2fuzz.case.scenario import Access, Scenario, Slot
-from stage2fuzz.engine import engine_of
+from stage2fuzz.case.scenario import Access, HostOp, Op, Scenario, Slot
 from stage2fuzz.run import run
-from stage2fuzz.schedule.anchored import AnchoredWalk
-from stage2fuzz.studies.compare import compare, final_leaves, meaning
-from tests.model.scenarios import any_scenario
+from stage2fuzz.studies.compare import SHOWN, compare, shows, suspicions
+from stage2fuzz.studies.compare_apart import compare_apart
+from stage2fuzz.studies.comparison import Change, Comparison
+from stage2fuzz.studies.observe import observe, work
 
 RACE = Scenario(slots=(Slot(logging=True),), vcpus=((Access(WRITE, 0),), (Access(READ, 0),)))
+REMAP = Scenario(slots=(Slot(4),), vcpus=((Access(WRITE, 0),),), hosts=((HostOp(Op.MOVE),),))
+
+
+def changes(found: Comparison) -> Counter[Change]:
+    return Counter(each.change for each in found.differences)
 
 
 def test_an_engine_means_the_same_as_itself() -> None:
-    for number in range(60):
-        scenario = any_scenario(Random(number))
-        assert compare("model:v5.10", "model:v5.10", scenario, number) is None
+    found = compare("model:v5.10", "model:v5.10", scenarios=(RACE, REMAP))
+    assert found.differences == ()
+    assert found.exit_code == 0
+    assert found.runs > 80
 
 
 def test_patch_1_changes_no_meaning() -> None:
-    for number in range(60):
-        scenario = any_scenario(Random(number))
-        assert compare("model:v5.10", "model:v5.10+p1", scenario, number) is None
+    found = compare("model:v5.10", "model:v5.10+p1", scenarios=(RACE, REMAP))
+    assert found.exit_code == 0, [each.verdict for each in found.differences]
 
 
-def test_patch_2_is_named_as_the_difference_it_is() -> None:
-    found = [compare("model:v5.10", "model:v5.12", RACE, seed) for seed in range(40)]
-    told = {(each.one, each.other) for each in found if each is not None}
-    assert any("returned -11" in other for _, other in told), told
+def test_what_the_series_changes_is_judged() -> None:
+    found = compare("model:v5.10", "model:v5.12", scenarios=(RACE,))
+    assert found.exit_code == 1
+    assert {"C6", "G3"} <= {each.topic for each in found.of(Change.LOST_VIOLATION)}
+    assert any("returns -11" in each.verdict for each in found.of(Change.OUTCOME))
+    assert not found.of(Change.NEW_VIOLATION)
 
 
-def test_the_cases_of_a_difference_replay_it() -> None:
-    engines = ("model:v5.10", "model:v5.12")
-    found = next(filter(None, (compare(*engines, RACE, seed) for seed in range(40))))
-    threads = found.scenario.threads
-    texts = []
-    for case in found.cases(engines):
-        told = meaning(run(case).events, threads)[found.topic]
-        texts.append(told[found.step - 1] if len(told) >= found.step else "nothing more")
-    assert texts == [found.one, found.other]
+def test_the_other_way_round_the_same_violations_are_new() -> None:
+    found = compare("model:v5.12", "model:v5.10", scenarios=(RACE,))
+    assert {"C6", "G3"} <= {each.topic for each in found.of(Change.NEW_VIOLATION)}
 
 
-def test_the_final_table_is_what_the_leaves_say() -> None:
-    events = engine_of("model:v5.10").run(RACE, AnchoredWalk(3)).events
-    assert [(ipa, level) for ipa, level, _pte in final_leaves(events)] == [(0x4000_0000, 3)]
+@pytest.mark.parametrize(
+    ("bug", "topic"),
+    [("page-not-released", "leaks"), ("no-dirty-mark", "dirty log")],
+)
+def test_leaks_and_the_dirty_log_are_compared(bug: str, topic: str) -> None:
+    found = compare("model:v5.10", f"model:v5.10!{bug}", scenarios=(RACE,))
+    assert topic in {each.topic for each in found.differences}
 
 
-def test_an_anchored_schedule_is_the_same_on_every_run() -> None:
-    engine = engine_of("model:v5.10")
-    first = engine.run(RACE, AnchoredWalk(7))
-    assert engine.run(RACE, AnchoredWalk(7)).events == first.events
+def test_the_cases_of_a_difference_show_it_on_one_side_alone() -> None:
+    found = compare("model:v5.12", "model:v5.10", scenarios=(RACE,))
+    for each in found.of(Change.NEW_VIOLATION):
+        assert each.before is not None
+        assert each.after is not None
+        after = run(each.after)
+        wanted = [one for one in suspicions(after, 1) if one.signature == each.signature]
+        assert wanted
+        assert not shows(run(each.before), wanted[0])
+
+
+def test_a_comparison_apart_says_the_same() -> None:
+    headway: list[float] = []
+    apart = compare_apart(
+        "model:v5.10",
+        "model:v5.12",
+        scenarios=(RACE,),
+        progress=lambda each: headway.append(each.done),
+    )
+    here = compare("model:v5.10", "model:v5.12", scenarios=(RACE,))
+    assert apart.differences == here.differences
+    assert headway
+
+
+def test_a_difference_was_not_met_by_luck() -> None:
+    found = compare("model:v5.10", "model:v5.12", scenarios=(RACE,))
+    assert all(each.tried == 1 or each.tried >= 2 * SHOWN for each in found.differences)
+
+
+def test_observations_hold_no_order_and_work_holds_no_outcome() -> None:
+    found = compare("model:v5.10", "model:v5.10", scenarios=(RACE,))
+    assert not found.differences
+    atoms = observe([], RACE)
+    assert atoms == frozenset()
+    assert not work([])
