@@ -21,7 +21,7 @@ from stage2fuzz.findings.states import ENDED, Part
 from stage2fuzz.findings.store import Store
 from stage2fuzz.process.cage import hide
 from stage2fuzz.service.logs import configure
-from stage2fuzz.service.orders import QUEUE, TASKS
+from stage2fuzz.service.orders import QUEUE, REAL, REAL_QUEUE, TASKS
 from stage2fuzz.service.settings import Settings, from_environment, show_alive
 
 ALIVE_SECONDS: Final = 10.0
@@ -48,8 +48,9 @@ class Broker:
     def send(self, kind: str, campaign: int, lease: int) -> None:
         """One message of two numbers. Raises OSError where the broker is away."""
         try:
+            queue = REAL_QUEUE if kind == REAL else QUEUE
             self.app.send_task(
-                TASKS[kind], args=[campaign, lease], queue=QUEUE, ignore_result=True, retry=False
+                TASKS[kind], args=[campaign, lease], queue=queue, ignore_result=True, retry=False
             )
         except OperationalError as error:
             raise OSError(str(error)) from None

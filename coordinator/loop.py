@@ -29,6 +29,7 @@ from stage2fuzz.findings.corpus import Corpus, CorpusInput, StreamKey
 from stage2fuzz.findings.leases import LEASE_SECONDS
 from stage2fuzz.findings.models import State
 from stage2fuzz.findings.outage import OutageError, RefusalError, one_line
+from stage2fuzz.findings.real import RealCounts
 from stage2fuzz.findings.states import OPEN, CampaignState, InputState, LeaseState
 from stage2fuzz.findings.store import Store
 from stage2fuzz.service.orders import (
@@ -41,6 +42,8 @@ from stage2fuzz.service.orders import (
     MinimiseResult,
     PruneOrder,
     PruneResult,
+    RealOrder,
+    RealResult,
     RegressOrder,
     RegressResult,
 )
@@ -208,6 +211,13 @@ def _merge_report(store: Store, book: Books, report: Report, tally: _Tally) -> N
         case RegressOrder() as order, RegressResult() as result:
             engines, shown = order.engines, result.present
             store.regressed(order.finding, engines, shown, result.absent, within)
+        case RealOrder() as order, RealResult() as result:
+            if result.answer:
+                counts = (result.confirmed, result.refuted, result.missed)
+                answer = RealCounts(result.kernel, result.answer, *counts)
+                store.tried_on_real(order.finding, answer, within)
+            else:
+                LOG.info("finding %d and a real kernel: %s", order.finding, result.why)
         case _:
             raise InputError("result", "answers another kind of order")
 
@@ -251,6 +261,7 @@ def _view(
             confirmed=each.state != State.NEW,
             minimised=bool(each.minimised),
             regressed=bool(each.regressions),
+            tried=bool(each.real),
         )
         for each in book.findings()
     )
@@ -262,6 +273,7 @@ def _view(
         findings=len(waiting),
         open_orders=book.open_orders(),
         slots=slots,
+        real=book.has_real_kernel(),
         draining=book.campaign.state == CampaignState.DRAINING,
         labels=book.labels(),
         streams=tuple(

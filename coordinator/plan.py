@@ -9,12 +9,14 @@ from dataclasses import dataclass
 from typing import Final
 
 from stage2fuzz.service.orders import (
+    REAL,
     CampaignSpec,
     ConfirmOrder,
     FuzzOrder,
     MinimiseOrder,
     Order,
     PruneOrder,
+    RealOrder,
     RegressOrder,
 )
 
@@ -53,6 +55,8 @@ class FindingProgress:
     confirmed: bool = False
     minimised: bool = False
     regressed: bool = False
+    tried: bool = False
+    """On a real kernel."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +71,8 @@ class CampaignView:
     findings: int = 0
     open_orders: int = 0
     slots: int = 1
+    real: bool = False
+    """Whether a worker lives that has a real kernel."""
     draining: bool = False
     labels: frozenset[str] = frozenset()
     """Labels of every order but the fuzz orders."""
@@ -170,6 +176,9 @@ def _follow_ups(view: CampaignView) -> dict[str, Order]:
         elif not each.regressed and view.spec.regress:
             order = RegressOrder(each.number, each.signature, each.case, view.spec.regress)
             orders[f"regress:{name}"] = order
+        if each.minimised and not each.tried and each.build and view.real and view.spec.real:
+            order = RealOrder(each.number, each.signature, each.case, view.spec.real)
+            orders[f"{REAL}:{name}"] = order
     return orders
 
 

@@ -83,20 +83,30 @@ PARTS = (
         "check",
         "arch case engine errors events fuzz kernel minimise oracles places process report rules "
         "run schedule session source studies",
-        "versions of one code held against each other",
+        "versions of one code",
+    ),
+    part(
+        "web",
+        "case check engine errors findings kernel oracles process report run session",
+        "pages, JSON, MCP; all of Starlette",
+    ),
+    part(
+        "prove",
+        "case engine errors events fuzz kernel oracles process run schedule",
+        "every interleaving of a small scenario",
     ),
     part("fuzz_targets", "case engine errors fuzz places process", "scripts; all of Atheris"),
     part(
         "worker",
-        "case engine errors findings fuzz minimise oracles places process report run schedule "
-        "service session source",
+        "case confirm engine errors findings fuzz minimise oracles places process report run "
+        "schedule service session source",
     ),
     part("coordinator", "case errors findings process service"),
     part(
         "cli",
         "arch case check confirm engine errors events findings fuzz fuzz_targets kernel minimise "
-        "known model oracles places process report rules run schedule service session source "
-        "studies",
+        "known model oracles places process prove report rules run schedule service session source "
+        "studies web",
         "starts the service and the targets",
     ),
     part("__main__", "cli"),

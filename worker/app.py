@@ -22,10 +22,11 @@ from stage2fuzz.findings.outage import OutageError, one_line
 from stage2fuzz.findings.states import Part
 from stage2fuzz.process.cage import hide
 from stage2fuzz.service.logs import configure
-from stage2fuzz.service.orders import QUEUE, TASKS
+from stage2fuzz.service.orders import QUEUE, REAL_QUEUE, TASKS
 from stage2fuzz.service.settings import from_environment, show_alive
 from stage2fuzz.worker import tasks, transport
 from stage2fuzz.worker.job import LOG, database, owner
+from stage2fuzz.worker.real import has_real_kernel
 
 ALIVE_SECONDS: Final = 10.0
 TASK_SECONDS: Final = 2 * 3600 + 600
@@ -33,6 +34,8 @@ TASK_SECONDS: Final = 2 * 3600 + 600
 IDLE_SIGNS: Final = 6
 """Signs of life, one after the other, with work about and none of it ours: the broker's connection
 is dead though it looks alive, and only a new process helps."""
+
+QUEUES: Final = (QUEUE, REAL_QUEUE) if has_real_kernel(from_environment()) else (QUEUE,)
 
 transport.install()
 hide()  # what runs confined below us must not read the passwords in our environment
@@ -55,7 +58,7 @@ app.conf.update(
     task_ignore_result=True,
     task_acks_late=False,
     task_time_limit=TASK_SECONDS,
-    task_queues=[Queue(QUEUE)],  # type: ignore[no-untyped-call]
+    task_queues=[Queue(name) for name in QUEUES],  # type: ignore[no-untyped-call]
     task_default_queue=QUEUE,
     task_create_missing_queues=False,
     worker_prefetch_multiplier=1,
@@ -111,6 +114,8 @@ class SignOfLife:
             settings = from_environment()
             engine = database(os.getpid(), settings.database).engine
             workers.seen(engine, Part.WORKER, owner(), self.slots, settings.service)
+            if REAL_QUEUE in QUEUES:
+                workers.seen(engine, Part.REAL, f"{owner()}:real", 1, settings.service)
             idle = announcements.overlooked(engine, socket.gethostname(), settings.service)
             self.idle = self.idle + 1 if idle else 0
             show_alive()

@@ -8,8 +8,8 @@ from stage2fuzz.errors import InputError, ModelError
 from stage2fuzz.findings import leases
 from stage2fuzz.findings.outage import RefusalError, one_line, patiently
 from stage2fuzz.process.wait import NoRoomError
-from stage2fuzz.service.orders import MAX_COUNT, NAMES, Order, read_order
-from stage2fuzz.worker import checking, fuzzing
+from stage2fuzz.service.orders import MAX_COUNT, NAMES, REAL, Order, read_order
+from stage2fuzz.worker import checking, fuzzing, real
 from stage2fuzz.worker.job import LOG, Job, LeaseLostError, claimed
 
 NO_ROOM_PAUSE: Final = 5.0
@@ -19,6 +19,7 @@ WORK: Final[dict[str, Callable[[Job, Any], None]]] = {
     "minimise": checking.minimise,
     "regress": checking.regress,
     "prune": checking.prune,
+    REAL: real.confirm,
 }
 
 
@@ -47,7 +48,14 @@ def prune(campaign: int, lease: int) -> None:
     carry_out(campaign, lease)
 
 
-TASKS: Final = {each.__name__: each for each in (fuzz, confirm, minimise, regress, prune)}
+def confirm_real(campaign: int, lease: int) -> None:
+    """Force a finding's schedule on a real kernel."""
+    carry_out(campaign, lease)
+
+
+TASKS: Final = {each.__name__: each for each in (fuzz, confirm, minimise, regress, prune)} | {
+    REAL: confirm_real
+}
 
 
 def carry_out(campaign: object, lease: object) -> None:

@@ -47,7 +47,7 @@ class VersionedMenu(Generic[T]):
         )
 
 
-NEWEST: Final[int] = 4
+NEWEST: Final[int] = 5
 """The version of the byte format that ``encode`` writes."""
 
 # What the bytes 0, 1, 2 ... stand for where a profile allows it, by the version that added it.
@@ -59,10 +59,13 @@ SIZES: Final = VersionedMenu(
     {
         1: (4, 1, 2, 512, 1024, GIB, GIB + 512, 1 << 19),
         3: (3, 5, 100, 511, 513, 700, 1023, GIB - 1, GIB + 1),
+        4: (8 * GIB,),
     }
 )
 BACKINGS: Final = VersionedMenu({1: (Backing.PAGE, Backing.PMD, Backing.PUD, Backing.DEVICE)})
-HOST_KINDS: Final = VersionedMenu({1: (Host.R, Host.ABSENT, Host.POISON, Host.LAZY)})
+HOST_KINDS: Final = VersionedMenu(
+    {1: (Host.R, Host.ABSENT, Host.POISON, Host.LAZY), 5: (Host.COW,)}
+)
 OPERATIONS: Final = VersionedMenu(
     {
         1: (
@@ -81,6 +84,7 @@ OPERATIONS: Final = VersionedMenu(
             Op.HYP_MAP,
         ),
         3: (Op.INVALIDATE, Op.INVALIDATE_NONBLOCK, Op.SLOT_CREATE),
+        5: (Op.MUNMAP, Op.MMAP, Op.SHARE),
     }
 )
 KINDS: Final = (

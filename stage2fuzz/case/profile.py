@@ -64,7 +64,7 @@ class Profile:
     """Every slot has its dirty log on from the start."""
     outside: bool = True
     """Accesses to pages of no slot."""
-    host_kinds: tuple[Host, ...] = (Host.R, Host.ABSENT, Host.POISON, Host.LAZY)
+    host_kinds: tuple[Host, ...] = (Host.R, Host.ABSENT, Host.POISON, Host.LAZY, Host.COW)
     operations: tuple[Op, ...] = tuple(Op)
     options: tuple[str, ...] = OPTION_NAMES
     """The options that may leave their default."""
@@ -89,7 +89,7 @@ MAP_RACE: Final = Profile(
     backings=(Backing.PAGE,),
     slot_flags=(),
     outside=False,
-    host_kinds=(Host.LAZY,),
+    host_kinds=(Host.LAZY, Host.COW),
     options=(*_MACHINE, "teardown", "cache_pages"),
 )
 PERMISSION_MIX: Final = Profile(
@@ -103,7 +103,7 @@ PERMISSION_MIX: Final = Profile(
     backings=(Backing.PAGE, Backing.PMD, Backing.DEVICE),
     slot_flags=("readonly",),
     outside=False,
-    operations=(Op.PROTECT, Op.UNPROTECT, Op.CHANGE_PTE),
+    operations=(Op.PROTECT, Op.UNPROTECT, Op.CHANGE_PTE, Op.SHARE),
     options=(*_MACHINE, "hardware_af", "fwb"),
 )
 DIRTY_LOGGING: Final = Profile(
@@ -143,6 +143,9 @@ NOTIFIER: Final = Profile(
         Op.SLOT_DELETE,
         Op.INVALIDATE,
         Op.INVALIDATE_NONBLOCK,
+        Op.MUNMAP,
+        Op.MMAP,
+        Op.SHARE,
     ),
     options=(*_MACHINE, "hardware_af", "teardown"),
 )
@@ -152,7 +155,7 @@ BLOCK_SPLIT: Final = Profile(
     hosts=(1, 0),
     slots=(1,),
     host_pages=(0, 1),
-    slot_pages=(1024, 512, GIB, GIB + 512, *_ODD_SIZES, GIB - 1, GIB + 1),
+    slot_pages=(1024, 512, GIB, GIB + 512, *_ODD_SIZES, GIB - 1, GIB + 1, 8 * GIB),
     backings=(Backing.PMD, Backing.PUD),
     slot_flags=("logging", "skewed"),
     outside=False,

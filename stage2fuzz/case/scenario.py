@@ -6,7 +6,7 @@ the start of guest memory; ``ipa_of`` and ``host_address`` turn them into addres
 every engine.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import IntEnum
 from typing import Final
 
@@ -37,6 +37,7 @@ GIB: Final = 1 << 18
 # fmt: off
 SLOT_PAGES: Final = (
     1, 2, 3, 4, 5, 100, 511, 512, 513, 700, 1023, 1024, GIB - 1, GIB, GIB + 1, GIB + 512, 1 << 19,
+    8 * GIB,
 )
 SLOT_FIRSTS: Final = (0, 1, 2, 256, 511, 512, 513, GIB - 1)
 """Page offsets from a multiple of 4 GiB at which a slot may begin."""
@@ -87,7 +88,11 @@ class Host(IntEnum):
     """Hardware-poisoned: the fault handler signals and returns 0."""
     LAZY = 4
     """A writable VMA whose page the host maps read-only until the first write: a read pin gets a
-    read-only page, a write pin makes it writable (a clean page of a shared file, for one)."""
+    read-only page, a write pin makes it writable (a clean page of a shared file, for one). Device
+    memory is not made writable by a lookup."""
+    COW = 5
+    """Shared with others until the first write: a read pin gets the shared page read-only, a write
+    pin copies it, with a notifier around (KSM, fork, the zero page)."""
 
 
 class Op(IntEnum):
@@ -108,7 +113,7 @@ class Op(IntEnum):
     AGE = 7
     TEST_YOUNG = 8
     CHANGE_PTE = 9
-    """invalidate start, change_pte to a new read-only page, invalidate end: KSM's way."""
+    """invalidate start, change_pte to a new shared page, invalidate end: KSM's way."""
     SLOT_DELETE = 10
     TEARDOWN = 11
     HYP_MAP = 12
@@ -120,6 +125,13 @@ class Op(IntEnum):
     """The same, and the notifier may not sleep: the OOM reaper's way."""
     SLOT_CREATE = 15
     """Add the memslot again, where it was deleted; its dirty log is off."""
+    MUNMAP = 16
+    """The VMM unmaps the range: invalidate start, no VMA any more, invalidate end."""
+    MMAP = 17
+    """The VMM maps it again where there is no VMA: other pages, and no notifier."""
+    SHARE = 18
+    """invalidate start, writable pages become shared ones, invalidate end: fork's way, and KSM's
+    before it replaces a page."""
 
 
 class Tlb(IntEnum):
@@ -145,6 +157,19 @@ class Slot:
     first: int = 0
     """Pages between the multiple of 4 GiB and the slot's first page. The host's mappings stay
     aligned, so the first of them may begin before the slot."""
+
+
+def seated(slots: tuple[Slot, ...]) -> tuple[Slot, ...]:
+    """The same slots, each before the next begins: only the last may be one of 8 GiB.
+
+    That many pages are what the largest range TLBI covers, and more than the stride.
+    """
+    return tuple(
+        replace(slot, pages=GIB)
+        if slot.first + slot.pages > SLOT_STRIDE and slot is not slots[-1]
+        else slot
+        for slot in slots
+    )
 
 
 @dataclass(frozen=True, slots=True)

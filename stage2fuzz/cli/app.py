@@ -45,6 +45,12 @@ COMMANDS: Final = {
         "Run every interleaving of a case's scenario, and say what that proves.",
         ("explore my.case", "explore my.case --engine model:v5.12 --preemptions 2"),
     ),
+    "prove": CommandEntry(
+        f"{_CLI}.prove",
+        "prove",
+        "Search every interleaving of a case's scenario, and say what that proves.",
+        ("prove my.case --engine kernel:linux-6.12", "prove 1 --preemptions 2 --stale --json"),
+    ),
     "compare": CommandEntry(
         f"{_CLI}.compare",
         "compare_engines",
@@ -87,6 +93,18 @@ COMMANDS: Final = {
         "report",
         "Write a finding, or a campaign's, as a mail, Markdown, HTML, SVG, JSON, SARIF or JUnit.",
         ("report 1", "report my.case --format html -o race.html", "report --campaign night"),
+    ),
+    "serve": CommandEntry(
+        f"{_CLI}.serve",
+        "serve",
+        "Show campaigns and findings as a page, and as JSON for programs.",
+        ("serve", "serve --port 8080 --database race.db"),
+    ),
+    "mcp": CommandEntry(
+        f"{_CLI}.mcp",
+        "mcp",
+        "Answer review bots: replay a case, check commits, read findings. Nothing is written.",
+        ("mcp --allow linux", "mcp --allow /srv/trees --database race.db"),
     ),
     "findings": CommandEntry(f"{_CLI}.groups", "findings", "Read and triage what was found."),
     "campaign": CommandEntry(

@@ -49,6 +49,9 @@ def start(
     ] = 0,
     seed: Annotated[int, typer.Option(help="Where the orders' seeds begin.")] = 1,
     regress: Annotated[str, typer.Option(help="Engines, oldest first: fixed in?")] = REGRESS,
+    real: Annotated[
+        int, typer.Option(help="Force each minimised schedule so often on a worker's real kernel.")
+    ] = 0,
     local: Annotated[bool, typer.Option("--local", help="Run everything here, till done.")] = False,
     workers: Workers = 0,
     database: Database = DEFAULT_DATABASE,
@@ -68,6 +71,7 @@ def start(
         order_seconds=order_seconds or _order_seconds(seconds),
         seed=seed,
         regress=_list(regress),
+        real=real,
     )
     spec.check()
     for each in spec.engines:
@@ -139,6 +143,9 @@ def pause(name: CampaignName, database: Database = DEFAULT_DATABASE) -> None:
 
 def resume(
     name: CampaignName,
+    real: Annotated[
+        int, typer.Option(help="Force each minimised schedule so often on a worker's real kernel.")
+    ] = 0,
     local: Annotated[bool, typer.Option("--local", help="Go on here, till done.")] = False,
     workers: Workers = 0,
     database: Database = DEFAULT_DATABASE,

@@ -2,8 +2,9 @@
 
 import signal
 import time
-from collections.abc import Callable
-from typing import Final, NoReturn
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Final
 
 from stage2fuzz.cli.campaign_view import done, line
 from stage2fuzz.cli.interrupt import on_signals
@@ -25,18 +26,44 @@ class Interruption(Exception):  # noqa: N818 - it is no error
     """A person, or who runs the command, wants it to end."""
 
 
+class Interrupt:
+    """A request to end, which waits where it would leave a service half started or half ended."""
+
+    def __init__(self) -> None:
+        self._asked = self._heard = False
+
+    def __call__(self) -> None:
+        """Somebody asks. Raises Interruption where that is heard."""
+        self._asked = True
+        if self._heard:
+            raise Interruption
+
+    @contextmanager
+    def heard(self) -> Iterator[None]:
+        """A block that a request ends, also one from before."""
+        self._heard = True
+        try:
+            if self._asked:
+                raise Interruption
+            yield
+        finally:
+            self._heard = False
+
+
 def run_here(store: Store, number: int, service: str, workers: int, quiet: bool) -> CampaignFigures:
     """Run the service ``service`` until the campaign ends; its last figures.
 
     Ctrl-C and SIGTERM stop the campaign, and what it has found stays. It also ends where its
     orders fail one after the other: the campaign is stopped then and says why.
     """
+    interrupt = Interrupt()
     with (
-        on_signals(signal.SIGINT, signal.SIGTERM, act=_interrupt, once=True),
+        on_signals(signal.SIGINT, signal.SIGTERM, act=interrupt, once=True),
         running(campaigns.address(store.engine), workers, service) as parts,
     ):
         try:
-            figures = watch(store, number, parts.check, quiet)
+            with interrupt.heard():
+                figures = watch(store, number, parts.check, quiet)
         except Interruption:
             figures = figures_of(store.engine, number)
         if figures.campaign.state not in ENDED:
@@ -64,7 +91,3 @@ def _hand_in(store: Store, number: int) -> None:
     end = time.monotonic() + HAND_IN_SECONDS
     while leases.to_hand_in(store.engine, number) and time.monotonic() < end:
         time.sleep(0.1)
-
-
-def _interrupt() -> NoReturn:
-    raise Interruption

@@ -14,7 +14,7 @@ from stage2fuzz.cli.output import emit, write
 from stage2fuzz.cli.progress import ProgressLine
 from stage2fuzz.cli.terminal import console
 from stage2fuzz.confirm.reproducers import COMMAND, reproducer_of
-from stage2fuzz.confirm.session import Answer, confirm
+from stage2fuzz.confirm.session import Answer, Confirmation, confirm
 from stage2fuzz.confirm.subject import prepare
 from stage2fuzz.confirm.tell import record, tell
 from stage2fuzz.confirm.tree import build_kernel
@@ -76,6 +76,8 @@ def confirm_case(
         images = [_image(each, progress) for each in (chosen, fixed) if each is not None]
         done, *controls = (confirm(each, subject, times, progress.update) for each in images)
         control = controls[0] if controls else None
+    if finding is not None:
+        _keep(database, finding.id, done)
     if as_json:
         emit(record(subject, done, control))
     else:
@@ -83,6 +85,18 @@ def confirm_case(
         for line in tell(what, subject, done, control, stacks):
             out.print(line, markup=False, soft_wrap=True)
     raise typer.Exit(EXITS[done.answer])
+
+
+def _keep(database: str, number: int, done: Confirmation) -> None:
+    """The answer, with the finding."""
+    # A file needs no database.
+    from stage2fuzz.findings.real import RealCounts  # noqa: PLC0415
+    from stage2fuzz.findings.store import Store  # noqa: PLC0415
+
+    answers = (done.count(each) for each in Answer)
+    counts = RealCounts(done.release, str(done.answer), *answers)
+    with Store.open(database, create=False) as store:
+        store.tried_on_real(number, counts)
 
 
 def _image(path: Path, progress: ProgressLine) -> Path:

@@ -16,6 +16,7 @@ from stage2fuzz.cli.tables import Table
 from stage2fuzz.engine import engine_of, kind_of
 from stage2fuzz.errors import InputError
 from stage2fuzz.findings.models import Finding, State
+from stage2fuzz.findings.real import in_words
 from stage2fuzz.findings.store import Store
 from stage2fuzz.oracles.violation import Category
 from stage2fuzz.source import SourceLine, read_stack, route
@@ -48,6 +49,7 @@ COLUMNS = (
     "case_text",
     "minimised",
 )
+REAL_COLUMNS = ("kernel", "answer", "confirmed", "refuted", "missed")
 Number = Annotated[
     int, typer.Argument(metavar="ID", min=1, max=MAX_NUMBER, help="Number of the finding.")
 ]
@@ -81,12 +83,15 @@ def list_findings(
     if as_json:
         emit([_record(each) for each in found])
         return
-    rows = Table("id", "state", "engine", "oracle", "seen", "verdict", fold=True)
+    tried = ("real",) if any(each.real for each in found) else ()
+    rows = Table("id", "state", "engine", "oracle", "seen", *tried, "verdict", fold=True)
     for group in ([each] for each in found) if faces else by_cause(found):
         states_of = " ".join(dict.fromkeys(each.state for each in group))
         oracles = " ".join(dict.fromkeys(each.oracle for each in group))
         seen = f"{sum(each.count for each in group):,}"
-        rows.add(numbers(group), states_of, group[0].engine, oracles, seen, told(group))
+        best = dict.fromkeys(filter(None, map(_best, group)))
+        real = (" ".join(best),) if tried else ()
+        rows.add(numbers(group), states_of, group[0].engine, oracles, seen, *real, told(group))
     if found:
         rows.show()
     if hidden:
@@ -134,6 +139,8 @@ def show(
     for name, value in rows.items():
         if value:
             say(f"  {name:<14}{value}", indent=" " * 16)
+    for real in found.real:
+        say(f"  {'real kernel':<14}{in_words(real)}, {_when(real.at)}", indent=" " * 16)
     print()
     for note in found.notes:
         said = "" if note.text in ("", note.state) else f": {note.text}"
@@ -184,6 +191,12 @@ def export(
     say(f"{len(found)} cases in {folder}")
 
 
+def _best(found: Finding) -> str:
+    """What real kernels said, in a word: one that confirms it decides."""
+    answers = {each.answer for each in found.real}
+    return next((each for each in ("confirmed", "refuted", "not reached") if each in answers), "")
+
+
 def _state(name: str) -> State:
     try:
         return State(name)
@@ -206,4 +219,10 @@ def _record(found: Finding) -> dict[str, object]:
     record = {name: getattr(found, name) for name in COLUMNS}
     stack = json.loads(found.source) if found.source else []
     record["source"] = [SourceLine(*each).to_record() for each in stack]
-    return record | {name: iso(record[name]) for name in ("first_seen", "last_seen")}
+    real = [
+        {name: getattr(each, name) for name in REAL_COLUMNS} | {"at": iso(each.at)}
+        for each in found.real
+    ]
+    return (
+        record | {name: iso(record[name]) for name in ("first_seen", "last_seen")} | {"real": real}
+    )

@@ -19,7 +19,7 @@ HOLD: Final = 20.0
 
 LEARN: Final = 10.0
 """Seconds in which a new vCPU takes its first fault."""
-SETTLE: Final = 0.3
+SETTLE: Final = 1.0
 """Seconds in which a grace period that need not wait for anybody begins or ends."""
 
 

@@ -61,6 +61,8 @@ class VirtualMachine:
         initrd = build_initrd(programs=programs)
         check_image(image)
         self.release = ""
+        self.can_age = True
+        """Whether the kernel has page_idle, by which pages are aged."""
         self.kernel_log: list[str] = []
         """What came over the console and is not our program's: a panic, for one."""
         self._pending = b""
@@ -168,6 +170,7 @@ class VirtualMachine:
         for line in told:
             if line.startswith("boot "):
                 self.release = line[5:]
+        self.can_age = "no-age" not in told
         if "no-kvm" in told:
             raise InputError(
                 str(image), "has no KVM", "a kernel built with CONFIG_KVM, such as Debian's cloud"

@@ -11,6 +11,10 @@ _INSTRUCTION_ABORT: Final = 0x20
 _WRITE_NOT_READ: Final = 1 << 6
 
 
+ALARMS: Final = ("WARNING:", "BUG", "Internal error", "Oops")
+"""What the headline of a warning, a bug or a crash has in it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Item:
     """One access or host operation: when it began and ended (ns), and how."""
@@ -74,7 +78,7 @@ class Observation:
     @property
     def warnings(self) -> list[str]:
         """Headlines of warnings and bugs in the kernel's log."""
-        return [line for line in self.log if "WARNING:" in line or "BUG" in line]
+        return [line for line in self.log if any(word in line for word in ALARMS)]
 
     @property
     def lost(self) -> int:

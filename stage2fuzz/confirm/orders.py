@@ -19,13 +19,12 @@ KINDS: Final = {READ: "read", WRITE: "write", EXECUTE: "execute"}
 OPERATIONS: Final = frozenset(
     {
         *(Op.LOG_ENABLE, Op.LOG_DISABLE, Op.LOG_GET, Op.LOG_CLEAR),
-        *(Op.MOVE, Op.PROTECT, Op.UNPROTECT, Op.SLOT_DELETE),
+        *(Op.MOVE, Op.PROTECT, Op.UNPROTECT, Op.SLOT_DELETE, Op.AGE),
     }
 )
 """What ``guest/threads.c`` does, by the names that cases have for it."""
 MISSING: Final = {
-    Op.AGE: "aging a page takes page_idle, which stock kernels lack",
-    Op.TEST_YOUNG: "testing a page's age takes page_idle, which stock kernels lack",
+    Op.TEST_YOUNG: "testing a page's age by itself cannot be asked for",
     Op.CHANGE_PTE: "change_pte is KSM's, whose moment cannot be chosen",
     Op.TEARDOWN: "a VM's end cannot be asked for while it runs",
     Op.HYP_MAP: "hyp mappings cannot be asked for from user space",
@@ -55,7 +54,7 @@ def check_scenario(scenario: Scenario, where: str) -> None:
         _refuse(where, "needs device memory, which the machine has none of")
     if any(slot.first for slot in scenario.slots):
         _refuse(where, "needs a slot that begins inside a block", "without 'first'")
-    if any(page.host is Host.LAZY for page in scenario.host_pages):
+    if any(page.host in (Host.LAZY, Host.COW) for page in scenario.host_pages):
         what = "needs a page that becomes writable without a notifier, which a file system gives"
         _refuse(where, what, "the same with a slot that is logged shows most of it")
     _check_programs(scenario, where)

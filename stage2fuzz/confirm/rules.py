@@ -21,6 +21,27 @@ TLB_ORACLES: Final = frozenset(
     ("A1", "A2", "A3", "A4", "A5", "A6", "A8", "B1", "B2", "B4", "C8", "C10")
 )
 
+UNSEEN: Final = {
+    "C2": "what changes there is the size of a hugetlb mapping, and the machine's huge pages are "
+    "transparent ones",
+    "D8": "the host's own note shows when a file's page is written back, and the machine's memory "
+    "has no file",
+    "F5": "how long a lock is held under emulation says nothing of silicon",
+    "C": "what a table entry holds is not shown to user space",
+    "D": "an access flag is not shown to user space",
+    "E": "counts of the kernel's pages are not shown to user space",
+    "F": "who holds which lock is not shown to user space",
+    "A": "what a table entry holds, and when, is not shown to user space",
+    "B": "a freed table is the kernel's, and no harm need come of its use",
+    "G": "a thread that stops for good cannot be told from one that is slow under emulation",
+}
+"""Why a machine cannot answer, by oracle, else by family; TLB_ORACLES have their own reason."""
+
+
+def why_unseen(oracle: str) -> str:
+    """The one line for an oracle without a rule; empty where there is none to give."""
+    return UNSEEN.get(oracle) or UNSEEN.get(oracle[:1] if oracle[1:].isdecimal() else "", "")
+
 
 def lost_pages(_scenario: Scenario, seen: Observation) -> str:
     """D1, D3: pages that changed while the log was on and have no bit."""
@@ -101,6 +122,7 @@ def stuck(scenario: Scenario, seen: Observation) -> str:
 RULES: Final[dict[str, Rule]] = {
     "D1": lost_pages,
     "D3": lost_pages,
+    "D4": lost_pages,
     "D2": spurious_pages,
     "C6": taken_away,
     "C9": relaxed_too_much,
@@ -110,6 +132,7 @@ RULES: Final[dict[str, Rule]] = {
     "G5": refused_access,
     "E5": empty_cache,
     "WARN": warned,
+    "CRASH": warned,
     "F2": warned,
 }
 LOG_FIRST: Final = frozenset(("D2",))

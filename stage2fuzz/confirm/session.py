@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 
-from stage2fuzz.case.scenario import Backing, Scenario
+from stage2fuzz.case.scenario import Backing, Op, Scenario
 from stage2fuzz.confirm.anchors import RETURNS, Anchor, resolve
 from stage2fuzz.confirm.driver import StubDriver
 from stage2fuzz.confirm.force import PlanProgress, force
@@ -102,6 +102,11 @@ def confirm_on(
     machine: VirtualMachine, image: Path, subject: Subject, times: int, progress: ProgressSink
 ) -> Confirmation:
     """The same on a machine that runs already."""
+    if not machine.can_age and any(
+        each.op is Op.AGE for ops in subject.case.scenario.hosts for each in ops
+    ):
+        right = "a kernel with CONFIG_IDLE_PAGE_TRACKING; --tree builds one"
+        raise InputError(str(image), "cannot age a page: it has no page_idle", right)
     symbols = Symbols(image, machine)
     progress(f"{machine.release} is up, reading its symbols")
     known = symbols.addresses()

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from stage2fuzz.case.case import Case
 from stage2fuzz.confirm.orders import check_scenario
 from stage2fuzz.confirm.plan import ends_of_items
-from stage2fuzz.confirm.rules import RULES, TLB_ORACLES
+from stage2fuzz.confirm.rules import RULES, TLB_ORACLES, why_unseen
 from stage2fuzz.engine import ENGINES, kind_of
 from stage2fuzz.errors import InputError
 from stage2fuzz.events import FAULT, Event
@@ -66,5 +66,6 @@ def _rules(outcome: Outcome, where: str, oracle: str) -> tuple[str, ...]:
     if set(asked) <= TLB_ORACLES:
         what = "is about stale TLB entries or the order of TLB maintenance"
         raise InputError(where, f"{what}, which QEMU's TCG cannot show", "")
-    known = ", ".join(sorted(RULES))
-    raise InputError(where, f"{', '.join(asked)} has no consequence to look for", f"one of {known}")
+    reasons = dict.fromkeys(f"{each}: {why}" for each in asked if (why := why_unseen(each)))
+    what = "; ".join(reasons) or f"{', '.join(asked)}: has no consequence to look for"
+    raise InputError(where, what, f"a finding of {', '.join(sorted(RULES))}")

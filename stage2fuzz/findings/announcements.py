@@ -41,7 +41,9 @@ def overlooked(engine: Engine, host: str, service: str = "") -> bool:
     mine = lease.c.owner.startswith(f"{host}:", autoescape=True)
     held = exists().where(lease.c.state == LeaseState.LEASED, mine, lease.c.deadline > now())
     ours = exists().where(campaign.c.id == lease.c.campaign_id, campaign.c.service == service)
-    waiting = exists().where(lease.c.state == LeaseState.READY, in_campaign(), ours)
+    # An order for a real kernel waits for a worker that has one, which need not be on this host.
+    anybody = lease.c.kind != "confirm-real"
+    waiting = exists().where(lease.c.state == LeaseState.READY, in_campaign(), ours, anybody)
     statement = select(waiting & ~held)
     with reading(engine) as connection:
         return bool(connection.execute(statement).scalar_one())

@@ -22,14 +22,14 @@ from stage2fuzz.findings.campaign_tables import (
     result,
     sample,
 )
-from stage2fuzz.findings.campaigns import Campaign, of_row
+from stage2fuzz.findings.campaigns import TENDED_SECONDS, Campaign, of_row
 from stage2fuzz.findings.clock import now
 from stage2fuzz.findings.corpus import Corpus
 from stage2fuzz.findings.database import insert_or_not
 from stage2fuzz.findings.leases import sweep
 from stage2fuzz.findings.models import Finding
 from stage2fuzz.findings.sightings import seen_by
-from stage2fuzz.findings.states import ACTIVE, OPEN, InputState, LeaseState
+from stage2fuzz.findings.states import ACTIVE, OPEN, InputState, LeaseState, Part
 from stage2fuzz.findings.workers import alive
 from stage2fuzz.service.orders import (
     NAMES,
@@ -41,9 +41,9 @@ from stage2fuzz.service.orders import (
     to_json,
 )
 
-LONGEST_TICK: Final = 5.0
-"""Seconds that one tick may add to a campaign's time: a jump of the clock or an hour without a
-coordinator does not use up its budget."""
+LONGEST_TICK: Final = TENDED_SECONDS
+"""Seconds that one tick may add to a campaign's time: a coordinator that was killed and started
+again does not make the campaign late, and an hour without one does not use up its budget."""
 SAMPLE_SECONDS: Final = 5.0
 RESULTS_PER_TICK: Final = 500
 
@@ -145,6 +145,11 @@ class Books:
     def slots(self) -> int:
         """Slots of all workers of the campaign's service that are alive."""
         return int(self.connection.execute(alive(service=self.campaign.service)).one().slots)
+
+    def has_real_kernel(self) -> bool:
+        """Whether a worker lives that can force a schedule on a real kernel."""
+        living = alive(Part.REAL, self.campaign.service)
+        return bool(self.connection.execute(living).one().workers)
 
     def add(self, orders: Mapping[str, Order]) -> None:
         """Write the orders down, ready to be claimed; a label that exists stays as it is."""

@@ -24,6 +24,7 @@ MAX_ENGINE: Final = 208
 MAX_SIGNATURE: Final = 1000
 """Characters of a signature: an index of PostgreSQL holds no more than about 2,700 bytes."""
 MAX_LABEL: Final = 80
+MAX_KERNEL: Final = 80
 MAX_NOTE: Final = 10_000
 MAX_COMMIT: Final = 300
 
@@ -116,6 +117,8 @@ class Finding(Base):
         lazy="selectin", order_by="Regression.position"
     )
 
+    real: Mapped[list["RealAnswer"]] = relationship(lazy="selectin", order_by="RealAnswer.kernel")
+
     @property
     def reproducer(self) -> str:
         """The best case there is: the minimised one, else the first."""
@@ -150,3 +153,22 @@ class Regression(Base):
     outcome: Mapped[str] = mapped_column(String(16))
     """``present``, ``absent`` or ``unknown`` (the case cannot run there)."""
     checked: Mapped[float] = mapped_column(Double)
+
+
+class RealAnswer(Base):
+    """What one real kernel said of a finding when its schedule was forced on it, the last time."""
+
+    __tablename__ = "finding_real"
+
+    finding_id: Mapped[int] = mapped_column(
+        ForeignKey("finding.id", ondelete="CASCADE"), primary_key=True
+    )
+    kernel: Mapped[str] = mapped_column(String(MAX_KERNEL), primary_key=True)
+    """Its release, as it says itself."""
+    answer: Mapped[str] = mapped_column(String(16))
+    """``confirmed``, ``refuted`` or ``not reached``."""
+    confirmed: Mapped[int]
+    refuted: Mapped[int]
+    missed: Mapped[int]
+    """Runs that could not follow the schedule."""
+    at: Mapped[float] = mapped_column(Double)

@@ -61,6 +61,8 @@ class Part(StrEnum):
 
     WORKER = "worker"
     """Carries out orders."""
+    REAL = "real"
+    """A worker's sign that it has QEMU and a kernel image, beside its own."""
     COORDINATOR = "coordinator"
     """Plans orders and merges results."""
 

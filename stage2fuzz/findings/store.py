@@ -22,6 +22,7 @@ from stage2fuzz.findings.clock import now
 from stage2fuzz.findings.database import open_database, reading, reason
 from stage2fuzz.findings.history import add_note, expect, move
 from stage2fuzz.findings.models import MAX_COMMIT, Finding, State
+from stage2fuzz.findings.real import RealCounts, note_real
 from stage2fuzz.findings.regression import note_presence
 from stage2fuzz.findings.seen import Receipt, named_build, note_seen, replace_case
 from stage2fuzz.findings.triage import Decision, decide
@@ -147,6 +148,13 @@ class Store:
         """
         with self._transaction(within) as connection:
             note_presence(connection, number, engines, set(present), set(absent))
+
+    def tried_on_real(
+        self, number: int, counts: RealCounts, within: Connection | None = None
+    ) -> None:
+        """Keep what a real kernel said when the finding's schedule was forced on it."""
+        with self._transaction(within) as connection:
+            note_real(connection, number, counts)
 
     def bisected(self, number: int, commit: str, fixed: bool) -> None:
         """Keep which commit brought a finding, or ``fixed`` it: a Fixes line and a date."""

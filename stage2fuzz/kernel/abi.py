@@ -176,6 +176,87 @@ class S2Ranges(ctypes.Structure):
     table_end: int
 
 
+class S2Search(ctypes.Structure):
+    """What a search is asked for."""
+
+    _fields_ = (
+        ("number", ctypes.c_uint64),
+        *((name, ctypes.c_int64) for name in ("state_only", "preemptions", "faults", "bytes")),
+    )
+    number: int
+    """Tells the classes of scenarios apart."""
+    state_only: int
+    """Whether a configuration is the machine alone, without what the oracles know of its past."""
+    preemptions: int
+    """At most so many; negative: any."""
+    faults: int
+    """At most so many of one access, which are part of a configuration then; 0: any."""
+    bytes: int
+    """Of memory at most, for configurations, and as much for snapshots."""
+
+
+class S2SearchCounts(ctypes.Structure):
+    """What a search has done so far."""
+
+    _fields_ = tuple(
+        (name, ctypes.c_int64)
+        for name in (
+            *("configs", "steps", "again", "ends", "classes", "deadlocks", "limits", "cut"),
+            *("cycles", "fair", "candidates", "cycle_from", "cycle_choices", "deepest"),
+            *("lasso", "ended", "forgotten", "done", "bytes", "kinds"),
+        )
+    )
+    configs: int
+    """Configurations, each visited once."""
+    steps: int
+    again: int
+    """Steps that led to a known one."""
+    ends: int
+    """Runs that came to an end."""
+    classes: int
+    """Of them those of a class that was new."""
+    deadlocks: int
+    limits: int
+    """Runs that a limit ended."""
+    cut: int
+    """Ways on that would have been a preemption too many."""
+    cycles: int
+    """Strongly connected components that hold a cycle."""
+    fair: int
+    """Of them those in which each thread moves that has not ended."""
+    candidates: int
+    """Cycles of which was told (``SearchStop.CYCLE``)."""
+    cycle_from: int
+    """The points passed before the cycle that was told of."""
+    cycle_choices: int
+    deepest: int
+    lasso: int
+    """As in ``Told``, of the run that was found."""
+    ended: int
+    forgotten: int
+    """Classes whose teardown went over a limit."""
+    done: int
+    """Millionths of the search, where each way on from a configuration counts the same."""
+    bytes: int
+    kinds: int
+    """Kinds of events before which a thread could be preempted."""
+
+
+class SearchStop(IntEnum):
+    """Why ``s2_search_go`` came back."""
+
+    MORE = 0
+    """The steps are used up."""
+    ALL = 1
+    """There is nothing left to search."""
+    RUN = 2
+    """The last run is worth looking at."""
+    CYCLE = 3
+    """The last run ends in a cycle of configurations in which every thread moves."""
+    NO_ROOM = 4
+    """There is no memory for more."""
+
+
 STRUCTS: "Final[dict[str, type[ctypes.Structure]]]" = {
     "s2_event": S2Event,
     "s2_run": S2Run,
@@ -186,6 +267,8 @@ STRUCTS: "Final[dict[str, type[ctypes.Structure]]]" = {
     "s2_burst_run": S2BurstRun,
     "s2_burst_counts": S2BurstCounts,
     "s2_ranges": S2Ranges,
+    "s2_search": S2Search,
+    "s2_search_counts": S2SearchCounts,
 }
 SCALARS: "Final[dict[Any, str]]" = {
     ctypes.c_int16: "int16_t",
@@ -240,6 +323,7 @@ FUNCTIONS: Final[dict[str, tuple[CType, ...]]] = {
     "s2_choices": (CType("const int32_t *", ctypes.c_void_p), COUNT),
     "s2_counts": (VOID, _pointer("s2_counts")),
     "s2_class": (U64,),
+    "s2_effect_class": (U64,),
     "s2_count_features": (VOID, FEATURES),
     "s2_watch": (VOID, PLACE),
     "s2_explore": (I32, U64, I64, U64, I64, JUDGE, _pointer("s2_explore_counts")),
@@ -250,6 +334,14 @@ FUNCTIONS: Final[dict[str, tuple[CType, ...]]] = {
     "s2_bare": (I64, U64, I64, I32),
     "s2_self_test": (I32,),
     "s2_coverage": (VOID, _pointer("s2_ranges")),
+    "s2_search_begin": (
+        I32,
+        CType("const struct s2_search *", _pointer("s2_search").ctype),
+        MEMORY_I64,
+        I32,
+    ),
+    "s2_search_go": (I32, I64, JUDGE, _pointer("s2_search_counts")),
+    "s2_search_end": (VOID,),
 }
 """name -> its result and its arguments."""
 
@@ -278,6 +370,8 @@ def _struct(name: str, struct: "type[ctypes.Structure]") -> str:
 
 def _declarations() -> str:
     enum = "".join(f"\tS2_END_{each.name} = {int(each)},\n" for each in CallEnd)
+    enum += "};\nenum s2_stop {\n"
+    enum += "".join(f"\tS2_STOP_{each.name} = {int(each)},\n" for each in SearchStop)
     structs = "".join(_struct(name, struct) for name, struct in STRUCTS.items())
     functions = "".join(
         f"S2_PUBLIC {result.c} {name}({', '.join(each.c for each in arguments) or 'void'});\n"

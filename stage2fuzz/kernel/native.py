@@ -227,6 +227,29 @@ class Native:
         """Keep in ``place``, which a parent process reads, the seed that is running."""
         self._library.s2_watch(ctypes.byref(place))
 
+    def begin_search(self, asked: abi.S2Search, memory: "array[int]") -> bool:
+        """Begin to search the loaded scenario; False where memory is short. ``memory`` has the
+        pieces that are the machine's state (``kernel/memory.py``)."""
+        begun: int = self._library.s2_search_begin(
+            ctypes.byref(asked), _pointer(memory), len(memory) // 2
+        )
+        if begun < 0:
+            self._ended(CallEnd.BUG)
+        return bool(begun)
+
+    def go_on_searching(
+        self, steps: int, judge: int | None, told: abi.S2SearchCounts
+    ) -> abi.SearchStop:
+        """Go on for at most so many steps; what came of it. Fills ``told``."""
+        found: int = self._library.s2_search_go(steps, judge, ctypes.byref(told))
+        if found < 0:
+            self._ended(CallEnd.BUG)
+        return abi.SearchStop(found)
+
+    def end_search(self) -> None:
+        """The next runs are as all others."""
+        self._library.s2_search_end()
+
     def coverage(self) -> tuple[int, int, int, int]:
         """Addresses of the edge counters and their table of PCs: start, stop, start, stop."""
         ranges = abi.S2Ranges()

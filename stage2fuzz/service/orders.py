@@ -83,6 +83,8 @@ class CampaignSpec(JsonRecord, frozen=True, tag="campaign"):
     seed: Seed = 1
     regress: EngineNames = ()
     """Engines, oldest first, on which each confirmed finding is tried: first seen in, fixed in."""
+    real: Annotated[int, Meta(ge=0, le=100)] = 0
+    """How often the schedule of each minimised finding of a tree is forced on a real kernel."""
 
 
 class FuzzOrder(JsonRecord, frozen=True, tag="fuzz"):
@@ -121,6 +123,15 @@ class RegressOrder(JsonRecord, frozen=True, tag="regress"):
     signature: Line
     case: Text
     engines: SomeEngineNames
+
+
+class RealOrder(JsonRecord, frozen=True, tag="confirm-real"):
+    """Force a minimised case's schedule on the real kernel that the worker has, ``times`` times."""
+
+    finding: RowNumber
+    signature: Line
+    case: Text
+    times: Repeats = 3
 
 
 class PruneOrder(JsonRecord, frozen=True, tag="prune"):
@@ -177,6 +188,17 @@ class RegressResult(JsonRecord, frozen=True, tag="regressed"):
     unknown: EngineNames = ()
 
 
+class RealResult(JsonRecord, frozen=True, tag="confirmed-real"):
+    """What the kernel said; ``why`` alone where no machine can say anything of the finding."""
+
+    kernel: Line = ""
+    answer: Annotated[str, Meta(pattern=r"^(confirmed|refuted|not reached)?\Z")] = ""
+    confirmed: Annotated[int, Meta(ge=0, le=100)] = 0
+    refuted: Annotated[int, Meta(ge=0, le=100)] = 0
+    missed: Annotated[int, Meta(ge=0, le=100)] = 0
+    why: Line = ""
+
+
 class PruneResult(JsonRecord, frozen=True, tag="pruned"):
     """Inputs measured, and the digests of those that killed or hung the process."""
 
@@ -195,20 +217,26 @@ class Failure(JsonRecord, frozen=True, tag="failed"):
         return cls("".join(c if c.isprintable() else " " for c in text)[:MAX_LINE])
 
 
-Order = FuzzOrder | ConfirmOrder | MinimiseOrder | RegressOrder | PruneOrder
-Result = FuzzResult | ConfirmResult | MinimiseResult | RegressResult | PruneResult | Failure
+Order = FuzzOrder | ConfirmOrder | MinimiseOrder | RegressOrder | RealOrder | PruneOrder
+Result = (
+    FuzzResult | ConfirmResult | MinimiseResult | RegressResult | RealResult | PruneResult | Failure
+)
 
 NAMES: Final[dict[type[JsonRecord], str]] = {
     FuzzOrder: "fuzz",
     ConfirmOrder: "confirm",
     MinimiseOrder: "minimise",
     RegressOrder: "regress",
+    RealOrder: "confirm-real",
     PruneOrder: "prune",
 }
 """Each kind of order as the ``kind`` of its lease names it."""
 TASKS: Final = {kind: f"stage2fuzz.{kind}" for kind in NAMES.values()}
 """Celery's task name of each kind of order."""
 QUEUE: Final = "stage2fuzz"
+REAL: Final = "confirm-real"
+"""The kind of order that only a worker with QEMU and a kernel image takes, from its own queue."""
+REAL_QUEUE: Final = "stage2fuzz-real"
 
 _SPEC: Final = msgspec.json.Decoder(CampaignSpec)
 _ORDER: Final[msgspec.json.Decoder[Order]] = msgspec.json.Decoder(Order)

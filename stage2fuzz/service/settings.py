@@ -23,6 +23,7 @@ TARGETS: Final = "STAGE2FUZZ_TARGETS"
 METRICS: Final = "STAGE2FUZZ_METRICS"
 LEASE: Final = "STAGE2FUZZ_LEASE"
 ALIVE: Final = "STAGE2FUZZ_ALIVE"
+REAL_IMAGE: Final = "STAGE2FUZZ_REAL_IMAGE"
 SERVICE: Final = "STAGE2FUZZ_SERVICE"
 RIGHT: Final = {
     DATABASE: "sqlite:///stage2fuzz.db, for one",
@@ -52,6 +53,8 @@ class Settings(msgspec.Struct, frozen=True):
     """Address and port of the coordinator's figures; port 0 is any free one, ``off`` is none."""
     lease: Annotated[int, Meta(ge=1, le=3600)] = field(name=LEASE, default=30)
     """Seconds that a claim lasts without a heartbeat; the same for all parts of a service."""
+    real_image: Path | None = field(name=REAL_IMAGE, default=None)
+    """A kernel image that a worker may boot under QEMU; none: it takes no such orders."""
     service: Annotated[str, Meta(max_length=40)] = field(name=SERVICE, default="")
     """The name of the service this process is part of; empty for the shared one."""
     alive: Path | None = field(name=ALIVE, default=None)

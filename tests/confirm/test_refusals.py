@@ -50,7 +50,7 @@ def test_a_case_of_a_model_is_refused_with_what_to_do() -> None:
         (Scenario(options=Options(failing_topup=1)), "allocation to fail"),
         (Scenario(slots=(Slot(backing=Backing.DEVICE),)), "device memory"),
         (Scenario(host_pages=(HostPage(0, Host.LAZY),)), "file system"),
-        (Scenario(hosts=((HostOp(Op.AGE),),)), "page_idle"),
+        (Scenario(hosts=((HostOp(Op.TEST_YOUNG),),)), "by itself cannot be asked for"),
         (Scenario(hosts=((HostOp(Op.CHANGE_PTE),),)), "KSM"),
         (Scenario(hosts=((HostOp(Op.LOG_GET), HostOp(Op.LOG_CLEAR)),)), "one of the two ways"),
     ],

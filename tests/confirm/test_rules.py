@@ -5,7 +5,8 @@ import pytest
 from stage2fuzz.arch import PERMISSION, READ, TRANSLATION, WRITE
 from stage2fuzz.case.scenario import Access, HostOp, Op, Scenario, ipa_of
 from stage2fuzz.confirm.observe import Observation, observe
-from stage2fuzz.confirm.rules import RULES
+from stage2fuzz.confirm.rules import RULES, TLB_ORACLES, why_unseen
+from stage2fuzz.oracles.catalogue import CATALOGUE
 
 LOGGED = Scenario(
     vcpus=((Access(WRITE, 0), Access(WRITE, 0)), (Access(READ, 0),)),
@@ -99,3 +100,16 @@ def test_a_warning_in_the_kernels_log_is_one() -> None:
 def test_a_failed_run_is_told_but_an_exit_for_mmio_is_none() -> None:
     assert "errno 12" in RULES["G5"](LOGGED, seen("item 0 0 1 2 -12 0"))
     assert not RULES["G5"](LOGGED, seen("item 0 0 1 2 -5 0"))
+
+
+def test_every_oracle_has_a_rule_or_a_reason_why_a_machine_cannot_answer() -> None:
+    for oracle in {row[0] for row in CATALOGUE}:
+        shown = oracle in RULES
+        assert shown or oracle in TLB_ORACLES or why_unseen(oracle), oracle
+    assert "hugetlb" in why_unseen("C2")
+    assert "lock" in why_unseen("F1")
+
+
+def test_a_crash_of_the_kernel_is_an_alarm_and_ordinary_lines_are_none() -> None:
+    assert RULES["CRASH"](LOGGED, seen("log race Internal error: Oops: 96000004 [#1] SMP"))
+    assert not RULES["CRASH"](LOGGED, seen("log race clocksource: timekeeping watchdog"))

@@ -11,6 +11,7 @@ from stage2fuzz.case.scenario import Access, Scenario
 from stage2fuzz.case.text import format_case, parse
 from stage2fuzz.errors import InputError
 from stage2fuzz.findings.models import State
+from stage2fuzz.findings.real import RealCounts, in_words
 from stage2fuzz.findings.store import Store
 from stage2fuzz.oracles.violation import Category, Violation
 from stage2fuzz.schedule.base import Schedule
@@ -340,3 +341,18 @@ def test_processes_that_record_at_once_lose_and_double_nothing(url: str) -> None
     store.close()
     assert len(findings) == 5
     assert sum(finding.count for finding in findings) == 2 * rounds
+
+
+def test_the_newest_answer_of_each_real_kernel_is_kept_and_each_is_history(store: Store) -> None:
+    number = record(store)
+    store.tried_on_real(number, RealCounts("6.12.117", "not reached", 0, 0, 2))
+    store.tried_on_real(number, RealCounts("6.12.117", "confirmed", 9, 0, 1))
+    store.tried_on_real(number, RealCounts("5.10.223", "refuted", 0, 5, 0))
+    found = store.get(number)
+    assert [in_words(each) for each in found.real] == [
+        "refuted on Linux 5.10.223, 5 of 5 runs",
+        "confirmed on Linux 6.12.117, 9 of 10 runs, 1 not reached",
+    ]
+    assert len([note for note in found.notes if "on Linux" in note.text]) == 3
+    with pytest.raises(InputError, match="there is none"):
+        store.tried_on_real(number + 1, RealCounts("6.1.1", "refuted", 0, 1, 0))

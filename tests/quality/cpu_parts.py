@@ -1,7 +1,7 @@
 """Where the CPU time of a command goes: its processes, watched by name from outside.
 
-The kernel adds up what ended processes used, so the sum is exact. Which part used it is sampled: a
-process's time is counted for the name that it has when it is looked at, fifty times a second.
+A process's time is counted for the name that it has when it is looked at, fifty times a second.
+What the kernel's own sum has beyond that belongs to processes that came and went unseen.
 """
 
 import resource
@@ -17,6 +17,11 @@ from typing import Final
 
 LOOK_SECONDS: Final = 0.02
 TICKS: Final = sysconf("SC_CLK_TCK")
+STARTS: Final = "starts"
+COMMAND: Final = "command"
+ONCE: Final = "start of the command"
+"""All that is used before the first target runs."""
+FIRST: Final = "running seeds"
 PARTS: Final = (
     (b"stage2fuzz.coordinator", "coordinator"),
     (b"celery", "worker"),
@@ -27,7 +32,7 @@ PARTS: Final = (
 )
 """What a command line holds -> the part that its process is."""
 PHASES: Final = {
-    "seeds": "running seeds",
+    "seeds": FIRST,
     "fuzz": "fuzzing",
     "measure": "measuring",
     "judge": "confirming",
@@ -35,8 +40,6 @@ PHASES: Final = {
     "find": "regressing",
 }
 """Names that processes give themselves -> the part that they are at."""
-STARTS: Final = "starts"
-COMMAND: Final = "command"
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,8 +68,9 @@ def run_watched(command: Sequence[str], environment: Mapping[str, str]) -> Used:
     parts: dict[str, float] = defaultdict(
         float, {name: ticks / TICKS for name, ticks in watch.parts.items()}
     )
-    parts[STARTS] += total - sum(parts.values())
-    return Used(output, process.returncode, total, parts)
+    # A process that was killed with its waiter is in nobody's sum, and was seen all the same.
+    parts[STARTS] += max(0.0, total - sum(parts.values()))
+    return Used(output, process.returncode, sum(parts.values()), parts)
 
 
 def children_seconds() -> float:
@@ -84,6 +88,7 @@ class Watch(threading.Thread):
         self.parts: Counter[str] = Counter()
         """Clock ticks by part."""
         self._seen: dict[tuple[int, str], int] = {}
+        self._fuzzing = False
         self._starting: Counter[tuple[int, str]] = Counter()
 
     def run(self) -> None:
@@ -102,7 +107,10 @@ class Watch(threading.Thread):
             if new:
                 self._seen[key] = ticks
                 part = self._part(process, name)
-                if part == STARTS:
+                self._fuzzing |= part == FIRST
+                if not self._fuzzing and part != STARTS:
+                    self.parts[ONCE] += new
+                elif part == STARTS:
                     self._starting[key] += new
                 else:
                     self.parts[part] += new

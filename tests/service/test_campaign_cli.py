@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from stage2fuzz.cli import main
+from stage2fuzz.cli.campaign_here import Interrupt, Interruption
 from stage2fuzz.cli.output import say
 from stage2fuzz.findings.figures import figures_of
 from stage2fuzz.findings.store import Store
@@ -164,6 +165,18 @@ def test_nothing_outlives_the_command_that_started_it(database: Path) -> None:
             return
         time.sleep(0.1)
     raise AssertionError([Path(f"/proc/{process}/cmdline").read_text() for process in left])
+
+
+def test_a_request_to_end_is_heard_where_nothing_is_left_half_started_or_ended() -> None:
+    interrupt, ran = Interrupt(), []
+    interrupt()
+    with pytest.raises(Interruption), interrupt.heard():
+        ran.append("though it was asked to end before")
+    interrupt()
+    assert not ran
+    later = Interrupt()
+    with pytest.raises(Interruption), later.heard():
+        later()
 
 
 @pytest.mark.slow

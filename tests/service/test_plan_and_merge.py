@@ -20,11 +20,13 @@ from stage2fuzz.coordinator.plan import (
     reserve,
 )
 from stage2fuzz.service.orders import (
+    REAL,
     CampaignSpec,
     ConfirmOrder,
     FuzzOrder,
     MinimiseOrder,
     PruneOrder,
+    RealOrder,
     RegressOrder,
     Strategy,
     read_order,
@@ -148,6 +150,22 @@ def test_a_finding_is_confirmed_then_minimised_then_tried_elsewhere_each_once() 
         assert plan(replace(view, waiting=(finding,), labels=frozenset((label,)))) == {}
     done = replace(FINDING, confirmed=True, minimised=True, regressed=True)
     assert plan(replace(view, waiting=(done,))) == {}
+
+
+def test_a_finding_of_a_tree_is_tried_on_a_real_kernel_where_somebody_has_one() -> None:
+    spec = change(SPEC, real=3, regress=())
+    found = replace(BUILT, confirmed=True, minimised=True)
+    view = CampaignView(spec, draining=True, real=True, waiting=(found,))
+    label = f"{REAL}:8:{BUILT.build}"
+    assert plan(view) == {label: RealOrder(8, BUILT.signature, BUILT.case, 3)}
+    for nothing in (
+        replace(view, real=False),
+        replace(view, spec=change(spec, real=0)),
+        replace(view, waiting=(replace(found, tried=True),)),
+        replace(view, waiting=(replace(found, build=""),)),
+        replace(view, labels=frozenset((label,))),
+    ):
+        assert plan(nothing) == {}
 
 
 def test_what_another_build_confirmed_is_confirmed_anew() -> None:

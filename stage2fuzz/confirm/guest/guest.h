@@ -82,6 +82,8 @@ void settle(struct slot *slot, uint64_t page);
 void populate(void);
 void tell_backing(void);
 void give(const struct grant *grant);
+int can_age(void);
+long age(const struct slot *slot, uint64_t first, uint64_t pages);
 
 /* vm.c */
 void make_machine(void);

@@ -183,6 +183,8 @@ int main(void)
 	say("boot %s", name.release);
 	if (access("/dev/kvm", R_OK))
 		say("no-kvm");
+	if (!can_age())
+		say("no-age");
 	say("ok boot");
 	while (next_line(line, sizeof line))
 		obey(line);

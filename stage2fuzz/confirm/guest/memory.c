@@ -1,13 +1,18 @@
 /* The host's memory behind the slots, and what the scenario says of single pages. */
 #define _GNU_SOURCE
 #include "guest.h"
+#include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 #define RET 0xd65f03c0u
 #define MADV_POISON 100
+#define IDLE "/sys/kernel/mm/page_idle/bitmap"
+#define FRAME ((1ul << 55) - 1) /* of an entry of pagemap */
 #ifndef MAP_HUGE_1GB
 #define MAP_HUGE_1GB (30 << 26)
 #endif
@@ -62,23 +67,35 @@ void drop_slot(struct slot *slot)
 	slot->bits = 0;
 }
 
+/* What the case's accesses name, there to be read and executed. */
+static void populate_named(void)
+{
+	for (int i = 0; i < machine.threads; i++) {
+		struct thread *thread = &machine.thread[i];
+		for (int k = 0; thread->is_vcpu && k < thread->items; k++) {
+			struct slot *slot = &machine.slot[thread->item[k].slot];
+			uint64_t page = thread->item[k].page;
+			if (page >= slot->pages)
+				continue;
+			settle(slot, page);
+			__builtin___clear_cache(slot->memory + page * PAGE, slot->memory + page * PAGE + 16);
+		}
+	}
+}
+
 /* Touch what the case may touch: all pages of a slot of up to 1,024, else a block at each edge; where
- * a case is to be quick, only the pages at the edges. */
+ * a case is to be quick, only what it names. */
 void populate(void)
 {
-	for (int i = 0; i < machine.slots; i++) {
+	for (int i = 0; i < machine.slots && !machine.sparse; i++) {
 		struct slot *slot = &machine.slot[i];
 		for (unsigned k = 0; k < sizeof places / sizeof *places; k++) {
-			uint64_t first = machine.sparse ? places[k] : places[k] & ~511ul;
-			uint64_t end = machine.sparse ? first + 1 : first + 512;
-			for (uint64_t page = first; page < end && page < slot->pages; page++)
+			uint64_t first = places[k] & ~511ul;
+			for (uint64_t page = first; page < first + 512 && page < slot->pages; page++)
 				settle(slot, page);
 		}
-		for (unsigned k = 0; k < sizeof places / sizeof *places; k++)
-			if (places[k] < slot->pages)
-				__builtin___clear_cache(slot->memory + places[k] * PAGE,
-							slot->memory + places[k] * PAGE + 16);
 	}
+	populate_named();
 }
 
 /* KiB of a slot that the kernel maps by huge pages. */
@@ -122,4 +139,31 @@ void give(const struct grant *grant)
 		failed = madvise(at, PAGE, MADV_POISON);
 	if (failed)
 		die(grant->what);
+}
+
+int can_age(void)
+{
+	return !access(IDLE, W_OK);
+}
+
+/* clear_young by page_idle: a page that is marked idle loses its access flags, stage 2's too. */
+long age(const struct slot *slot, uint64_t first, uint64_t pages)
+{
+	int map = open("/proc/self/pagemap", O_RDONLY), idle = open(IDLE, O_WRONLY);
+	long result = map < 0 || idle < 0 ? -errno : 0;
+	for (uint64_t page = first; !result && page < first + pages && page < slot->pages; page++) {
+		uint64_t entry = 0, at = (uint64_t)slot->memory / PAGE + page;
+		if (pread(map, &entry, 8, at * 8) != 8 || !(entry & FRAME)) {
+			result = -ENOENT;
+			break;
+		}
+		uint64_t frame = entry & FRAME, bit = 1ul << frame % 64;
+		if (pwrite(idle, &bit, 8, frame / 64 * 8) != 8)
+			result = -errno;
+	}
+	if (map >= 0)
+		close(map);
+	if (idle >= 0)
+		close(idle);
+	return result;
 }

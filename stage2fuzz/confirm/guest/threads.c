@@ -69,6 +69,8 @@ long host_operation(struct item *item)
 		return protect(slot, item->page, item->pages, PROT_READ);
 	if (!strcmp(item->name, "unprotect"))
 		return protect(slot, item->page, item->pages, PROT_READ | PROT_WRITE);
+	if (!strcmp(item->name, "age"))
+		return age(slot, item->page, item->pages);
 	return -ENOSYS;
 }
 

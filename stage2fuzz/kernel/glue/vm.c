@@ -48,6 +48,14 @@ void s2_glue_sequence(s2_s64 sequence, s2_s64 count)
 	kvm.mmu_notifier_count = count;
 }
 
+/* Counters that nobody reads are no part of a configuration. */
+void s2_glue_forget_statistics(void)
+{
+	memset(&kvm.stat, 0, sizeof(kvm.stat));
+	for (int i = 0; i < S2_MAX_VCPUS; i++)
+		memset(&vcpus[i].stat, 0, sizeof(vcpus[i].stat));
+}
+
 /* The syndrome's fault status code. */
 static u64 fault_code(int status, int level, int how)
 {
@@ -63,7 +71,7 @@ static u64 fault_code(int status, int level, int how)
 int s2_glue_fault(int thread, s2_u64 ipa, int kind, int status, int level, int how)
 {
 	struct kvm_vcpu *vcpu = &vcpus[thread];
-	int fetch = kind == S2_EXECUTE || how & S2_FETCH_WALK;
+	int result, fetch = kind == S2_EXECUTE || how & S2_FETCH_WALK;
 	u64 class = fetch ? ESR_ELx_EC_IABT_LOW : ESR_ELx_EC_DABT_LOW;
 	int named = !fetch && !(how & (S2_NO_SYNDROME | S2_TABLE_WALK));
 
@@ -78,5 +86,7 @@ int s2_glue_fault(int thread, s2_u64 ipa, int kind, int status, int level, int h
 				   (how & S2_TABLE_WALK ? ESR_ELx_S1PTW : 0);
 	vcpu->arch.fault.hpfar_el2 = (ipa >> 12 << 4) | S2_HPFAR_VALID;
 	vcpu->arch.fault.far_el2 = ipa | S2_OFFSET_IN_PAGE;
-	return kvm_handle_guest_abort(vcpu);
+	result = kvm_handle_guest_abort(vcpu);
+	memset(&vcpu->arch.fault, 0, sizeof(vcpu->arch.fault));
+	return result;
 }

@@ -7,6 +7,7 @@
 #include "regime.h"
 #include "tlb.h"
 #include "window.h"
+#include "words.h"
 
 /* Empty entries that a walk over a whole slot passes are no step: under the lock nobody could
  * change them, and there would be hundreds. */
@@ -29,6 +30,7 @@ s2_u64 s2_entry_load(const volatile void *entry)
 
 static void note_store(const volatile void *entry, s2_u64 old, s2_u64 value, int order)
 {
+	note_word((volatile s2_u64 *)entry, old);
 	if (s2_scenario.tlb && !s2_sched.silent)
 		window_write(s2_pa(entry), old, value);
 	s2_record(S2_STORE, (int64_t)s2_pa(entry), (int64_t)old, (int64_t)value, order);

@@ -107,6 +107,7 @@ S2_OWN int begin_run(void)
 	s2_sched.silent = 1;
 	run_alone(set_up);
 	s2_sched.silent = 0;
+	share_pages_out();
 	s2_sched.current = -1;
 	s2_sched.left = 0;
 	if (s2_sched.ended != S2_END_FINISHED)
@@ -140,8 +141,8 @@ S2_OWN void execute(void)
 	finish_run();
 }
 
-/* Run until whoever drives from outside is asked something, or the run is over. */
-S2_OWN int resume_external(int answer_thread, int answer_points)
+/* Run until whoever drives from outside is asked something, or all threads have ended. */
+S2_OWN int step_external(int answer_thread, int answer_points)
 {
 	int was_choice = s2_sched.ended == S2_END_ASK_CHOICE;
 
@@ -157,11 +158,16 @@ S2_OWN int resume_external(int answer_thread, int answer_points)
 		if (exhausted())
 			record_end();
 	}
-	if (s2_sched.ended != S2_END_ASK && s2_sched.ended != S2_END_ASK_CHOICE) {
-		if (s2_log.plain_entry)
-			record_plain();
+	if (s2_sched.ended != S2_END_ASK && s2_sched.ended != S2_END_ASK_CHOICE && s2_log.plain_entry)
+		record_plain();
+	return s2_sched.ended;
+}
+
+S2_OWN int resume_external(int answer_thread, int answer_points)
+{
+	step_external(answer_thread, answer_points);
+	if (s2_sched.ended != S2_END_ASK && s2_sched.ended != S2_END_ASK_CHOICE)
 		finish_run();
-	}
 	return s2_sched.ended;
 }
 

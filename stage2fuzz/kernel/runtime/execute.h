@@ -15,5 +15,7 @@ S2_OWN void finish_run(void);
  * s2_call_end. */
 S2_OWN int start_external(void);
 S2_OWN int resume_external(int answer_thread, int answer_points);
+/* As that, but where all threads have ended the teardown is left to finish_run(). */
+S2_OWN int step_external(int answer_thread, int answer_points);
 
 #endif

@@ -141,8 +141,88 @@ static uint64_t term(const struct s2_event *event, const struct fold_thread *me)
 	return mix(hash, by_name((uint64_t)event->new_) * 31 + (uint64_t)event->thread);
 }
 
+/* The events of rounds without effect, while fold_effect() is at work. */
+static uint8_t dropped[S2_EVENTS + 1];
+
+/* From a fault's beginning to where the vCPU is resumed: what it took, and whether it changed
+ * anything. Pages that it took and gave back are no change. */
+struct round {
+	int start, effect, takes;
+	uint64_t taken[8];
+};
+
+static void note_own_page(struct round *of, const struct s2_event *event)
+{
+	for (int i = 0; i < of->takes; i++)
+		if (of->taken[i] == (uint64_t)event->where) {
+			if (event->kind == S2_FREE)
+				of->taken[i] = 0;
+			return;
+		}
+	of->effect = 1;
+}
+
+static int is_void(const struct round *of, const struct s2_event *resume)
+{
+	for (int i = 0; i < of->takes; i++)
+		if (of->taken[i])
+			return 0;
+	return of->start && !of->effect && (resume->new_ == 1 || resume->new_ == -S2_EAGAIN);
+}
+
+static void drop_rounds(void)
+{
+	struct round rounds[S2_THREADS + 1];
+
+	memset(rounds, 0, sizeof(rounds));
+	memset(dropped, 0, (size_t)s2_log.events_count);
+	for (int i = 0; i < s2_log.events_count; i++) {
+		const struct s2_event *event = &s2_log.events[i];
+		struct round *of = &rounds[event->thread + 1];
+
+		switch (event->kind) {
+		case S2_FAULT:
+			of->start = i + 1;
+			of->effect = of->takes = 0;
+			break;
+		case S2_ALLOC:
+			if (of->takes < 8)
+				of->taken[of->takes++] = (uint64_t)event->where;
+			else
+				of->effect = 1;
+			break;
+		case S2_STORE: case S2_HARDWARE_AF: case S2_TLBI: case S2_MARK_DIRTY:
+		case S2_FREE_DEFERRED: case S2_BACKING: case S2_WARN: case S2_TOPUP:
+			of->effect = 1;
+			break;
+		case S2_GET: case S2_PUT: case S2_FREE:
+			note_own_page(of, event);
+			break;
+		case S2_RESUME:
+			if (is_void(of, event))
+				for (int j = of->start - 1; j <= i; j++)
+					dropped[j] |= s2_log.events[j].thread == event->thread;
+			of->start = 0;
+			break;
+		}
+	}
+}
+
+static uint64_t fold_all(int lasso, const uint8_t *without);
+
+S2_OWN uint64_t fold_effect(void)
+{
+	drop_rounds();
+	return fold_all(0, dropped);
+}
+
 /* The class of the last run, never 0. */
 S2_OWN uint64_t fold(int lasso)
+{
+	return fold_all(lasso, NULL);
+}
+
+static uint64_t fold_all(int lasso, const uint8_t *without)
 {
 	struct fold_thread threads[S2_THREADS + 1];
 	struct meeting met[S2_MOST_MEETINGS], *end;
@@ -156,6 +236,8 @@ S2_OWN uint64_t fold(int lasso)
 		struct fold_thread *me = &threads[event->thread + 1];
 		uint64_t hash;
 
+		if (without && without[i])
+			continue;
 		note(event, me);
 		if (!lasso && !is_heard(event))
 			continue;

@@ -7,5 +7,8 @@
 
 /* The class of the last run, never 0; of one that may hold a `lasso`, told by all its events. */
 S2_OWN uint64_t fold(int lasso);
+/* The same of a run so far, without the rounds of a fault that asked for another try and changed
+ * nothing: what a configuration's past means to the oracles. */
+S2_OWN uint64_t fold_effect(void);
 
 #endif

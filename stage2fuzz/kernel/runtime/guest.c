@@ -20,6 +20,16 @@ static int outcome(struct s2_thread *me, int ret)
 	return ret;
 }
 
+/* What is left of a fault means nothing to the next one: two configurations that differ in nothing
+ * else are the same. */
+static void forget_fault(struct s2_thread *me)
+{
+	me->fault_granule = me->fault_address = me->pinned_ipa = me->pinned_address = 0;
+	me->pinned = me->pins_host_page = me->skipped = 0;
+}
+
+int s2_most_faults = S2_MAX_FAULTS;
+
 /* Where an access lies: maybe above all that the guest may address. */
 static s2_u64 address_of(const struct s2_access *access)
 {
@@ -61,9 +71,9 @@ S2_OWN void vcpu_body(void)
 	for (int number = 0; number < s2_scenario.vcpu[id].accesses; number++) {
 		const struct s2_access *access = &s2_scenario.vcpu[id].access[number];
 		s2_u64 ipa = address_of(access), address;
-		int how = access->kind & ~S2_ACCESS_RIGHTS, kind, faults, level, status, ret;
+		int how = access->kind & ~S2_ACCESS_RIGHTS, kind, level, status, ret;
 
-		for (faults = 0; faults < S2_MAX_FAULTS; faults++) {
+		for (me->faults = 0; me->faults < s2_most_faults; me->faults++) {
 			status = attempt(ipa, access->kind, &level, &address);
 			if (!status) {
 				kind = access->kind & S2_WRITE ? S2_WRITE :
@@ -87,9 +97,15 @@ S2_OWN void vcpu_body(void)
 				break;
 			me->pending_kind = S2_WALK;
 			me->pending_where = (int64_t)root_entry(ipa);
+			forget_fault(me);
+			level = 0;
+			address = 0;
+			__asm__ volatile("" : : "r"(&level), "r"(&address) : "memory");
 			yield();
 		}
-		if (faults == S2_MAX_FAULTS)
+		if (me->faults >= s2_most_faults)
 			give_up(S2_LIMIT_FAULTS);
+		forget_fault(me);
+		me->faults = 0;
 	}
 }

@@ -4,6 +4,9 @@
 
 #include "linkage.h"
 
+/* Faults that one access takes at most; a search may allow fewer. */
+extern int s2_most_faults;
+
 S2_OWN void vcpu_body(void);
 
 #endif

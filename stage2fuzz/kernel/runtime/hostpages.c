@@ -5,6 +5,7 @@
  * Every report lists it as "modelled, not yours".
  */
 #include "hostpages.h"
+#include "notifier.h"
 #include "record.h"
 #include "scenario.h"
 #include "scheduler.h"
@@ -99,7 +100,7 @@ S2_OWN int host_flags(const struct s2_slot *slot, int host)
 	static const int flags[] = {
 		[S2_GRANT_RW] = S2_HOST_READ | S2_HOST_WRITE, [S2_GRANT_R] = S2_HOST_READ,
 		[S2_GRANT_ABSENT] = S2_HOST_ABSENT, [S2_GRANT_POISON] = S2_HOST_POISON,
-		[S2_GRANT_LAZY] = S2_HOST_READ,
+		[S2_GRANT_LAZY] = S2_HOST_READ, [S2_GRANT_COW] = S2_HOST_READ,
 	};
 
 	S2_ASSERT((unsigned)host < sizeof(flags) / sizeof(flags[0]), host);
@@ -134,14 +135,20 @@ int s2_pin(s2_u64 ipa, int write, s2_u64 *address, int *writable)
 	struct s2_slot *slot = any_slot_of(ipa);
 	struct s2_thread *me = running_thread();
 	struct s2_host_page *page;
-	int flags;
+	int flags, copied = 0;
 
 	s2_point(S2_PIN, (int64_t)ipa);
 	/* Kernel code may ask for a page of no slot; virt/kvm answers with an error, too. */
 	if (!slot)
 		return -S2_EFAULT;
 	page = host_page(slot, ipa);
+	if (write && page->host == S2_GRANT_COW) {
+		copy_page(slot, ipa);
+		copied = 1;
+	}
 	if (page->host == S2_GRANT_ABSENT || (write && page->host == S2_GRANT_R))
+		return -S2_EFAULT;
+	if (write && page->host == S2_GRANT_LAZY && slot->backing == S2_BACKING_DEVICE)
 		return -S2_EFAULT;
 	if (write && page->host == S2_GRANT_LAZY) {
 		page->host = S2_GRANT_RW;
@@ -154,7 +161,9 @@ int s2_pin(s2_u64 ipa, int write, s2_u64 *address, int *writable)
 	me->pinned_ipa = ipa;
 	me->pinned_address = *address;
 	s2_record(S2_PIN, (int64_t)ipa, write ? S2_HOST_WRITE : 0, (int64_t)*address, flags);
-	s2_point(S2_PIN, (int64_t)ipa);
+	/* The copy's own steps end the lookup's, so that a lookup is one anchor (anchored.py). */
+	if (!copied)
+		s2_point(S2_PIN, (int64_t)ipa);
 	return flags & S2_HOST_POISON;
 }
 

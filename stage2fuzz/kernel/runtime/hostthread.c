@@ -48,6 +48,9 @@ static int operate(int op, struct s2_slot *slot, s2_u64 first, s2_u64 size)
 	case S2_OP_INVALIDATE: return invalidate(slot, first, size, 1);
 	case S2_OP_INVALIDATE_NONBLOCK: return invalidate(slot, first, size, 0);
 	case S2_OP_SLOT_CREATE: return slot_create(slot);
+	case S2_OP_MUNMAP: return munmap_range(slot, first, size);
+	case S2_OP_MMAP: return mmap_range(slot, first, size);
+	case S2_OP_SHARE: return share(slot, first, size);
 	}
 	return 0;
 }
@@ -60,7 +63,8 @@ S2_OWN void host_body(void)
 		[S2_OP_AGE] = S2_CALL_AGE, [S2_OP_TEST_YOUNG] = S2_CALL_TEST_YOUNG,
 		[S2_OP_SLOT_DELETE] = S2_CALL_SLOT_DELETE, [S2_OP_TEARDOWN] = S2_CALL_TEARDOWN,
 		[S2_OP_HYP_MAP] = 0, [S2_OP_INVALIDATE] = 0, [S2_OP_INVALIDATE_NONBLOCK] = 0,
-		[S2_OP_SLOT_CREATE] = S2_CALL_SLOT_CREATE,
+		[S2_OP_SLOT_CREATE] = S2_CALL_SLOT_CREATE, [S2_OP_MUNMAP] = 0, [S2_OP_MMAP] = 0,
+		[S2_OP_SHARE] = 0,
 	};
 	int index = s2_sched.current - s2_scenario.vcpus;
 

@@ -130,6 +130,13 @@ S2_PUBLIC uint64_t s2_class(void)
 	return fold(may_be_lasso());
 }
 
+/* The same without rounds of faults that changed nothing. */
+S2_PUBLIC uint64_t s2_effect_class(void)
+{
+	S2_DOOR(0);
+	return fold_effect();
+}
+
 /* How many of three plain loads of an entry the instrumentation announced. */
 S2_PUBLIC int32_t s2_self_test(void)
 {

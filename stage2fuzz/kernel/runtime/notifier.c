@@ -110,26 +110,23 @@ static void change_host(struct s2_slot *slot, s2_u64 unit, int host)
 	announce(slot, page);
 }
 
-/* mprotect: rights that change, either way, run a notifier; where none do, nothing happens. */
-static int change_rights(struct s2_slot *slot, s2_u64 first, s2_u64 size, int give)
+/* Host mappings of a range whose grant is in the mask `old` become `grant`, with a notifier around,
+ * under the mmap lock; where none changes, nothing happens. */
+static int change_grants(struct s2_slot *slot, s2_u64 first, s2_u64 size, unsigned old, int grant)
 {
 	s2_u64 step, length, start = host_range(slot, first, size, &step, &length);
 	int changing[MAX_CHANGED], any = 0;
 
 	s2_lock(S2_LOCK_MMAP, 0);
 	for (s2_u64 i = 0; i < MAX_CHANGED && i * step < length; i++) {
-		int host = host_page(slot, start + i * step)->host;
-
-		changing[i] = give ? host == S2_GRANT_R :
-				     host == S2_GRANT_RW || host == S2_GRANT_LAZY;
+		changing[i] = old >> host_page(slot, start + i * step)->host & 1;
 		any |= changing[i];
 	}
 	if (any) {
 		invalidate_start(slot, start, length, 1);
 		for (s2_u64 i = 0; i < MAX_CHANGED && i * step < length; i++)
 			if (changing[i])
-				change_host(slot, start + i * step,
-					    give ? S2_GRANT_RW : S2_GRANT_R);
+				change_host(slot, start + i * step, grant);
 		invalidate_end(start, length);
 	}
 	s2_unlock(S2_LOCK_MMAP, 0);
@@ -138,12 +135,64 @@ static int change_rights(struct s2_slot *slot, s2_u64 first, s2_u64 size, int gi
 
 S2_OWN int protect(struct s2_slot *slot, s2_u64 first, s2_u64 size)
 {
-	return change_rights(slot, first, size, 0);
+	return change_grants(slot, first, size,
+			     1 << S2_GRANT_RW | 1 << S2_GRANT_LAZY | 1 << S2_GRANT_COW, S2_GRANT_R);
 }
 
 S2_OWN int unprotect(struct s2_slot *slot, s2_u64 first, s2_u64 size)
 {
-	return change_rights(slot, first, size, 1);
+	return change_grants(slot, first, size, 1 << S2_GRANT_R, S2_GRANT_RW);
+}
+
+S2_OWN int share(struct s2_slot *slot, s2_u64 first, s2_u64 size)
+{
+	if (slot->backing == S2_BACKING_DEVICE)
+		return 0;
+	return change_grants(slot, first, size, 1 << S2_GRANT_RW, S2_GRANT_COW);
+}
+
+S2_OWN int munmap_range(struct s2_slot *slot, s2_u64 first, s2_u64 size)
+{
+	return change_grants(slot, first, size, ~(1U << S2_GRANT_ABSENT), S2_GRANT_ABSENT);
+}
+
+/* Where there was no VMA nothing needs to be invalidated. */
+S2_OWN int mmap_range(struct s2_slot *slot, s2_u64 first, s2_u64 size)
+{
+	s2_u64 step, length, start = host_range(slot, first, size, &step, &length);
+
+	s2_lock(S2_LOCK_MMAP, 0);
+	for (s2_u64 i = 0; i < MAX_CHANGED && i * step < length; i++) {
+		if (host_page(slot, start + i * step)->host != S2_GRANT_ABSENT)
+			continue;
+		s2_point(S2_BACKING, (int64_t)(start + i * step));
+		relocate(slot, start + i * step, S2_GRANT_RW);
+	}
+	s2_unlock(S2_LOCK_MMAP, 0);
+	return 0;
+}
+
+S2_OWN void copy_page(struct s2_slot *slot, s2_u64 ipa)
+{
+	s2_u64 unit = unit_of(slot, ipa), size = backing_size(slot->backing);
+	struct s2_host_page *page = host_page(slot, unit);
+
+	s2_lock(S2_LOCK_MMAP, 1);
+	while (page->host == S2_GRANT_COW) {
+		s2_u64 before;
+
+		/* change_pte holds the lock of the host's table. */
+		wait_for(S2_FOR_PAGE, (int)(page - s2_host.host_page), S2_LOCK, (int64_t)unit);
+		before = page->address;
+		invalidate_start(slot, unit, size, 1);
+		s2_point(S2_BACKING, (int64_t)unit);
+		wait_for(S2_FOR_PAGE, (int)(page - s2_host.host_page), S2_BACKING, (int64_t)unit);
+		/* Another thread may have copied or replaced it meanwhile. */
+		if (page->host == S2_GRANT_COW && page->address == before)
+			relocate(slot, unit, S2_GRANT_RW);
+		invalidate_end(unit, size);
+	}
+	s2_unlock(S2_LOCK_MMAP, 1);
 }
 
 S2_OWN int change_pte(struct s2_slot *slot, s2_u64 first)
@@ -155,7 +204,8 @@ S2_OWN int change_pte(struct s2_slot *slot, s2_u64 first)
 	lock_pages(slot, unit, PAGE, PAGE);
 	invalidate_start(slot, unit, PAGE, 1);
 	s2_point(S2_BACKING, (int64_t)unit);
-	relocate(slot, unit, S2_GRANT_LAZY);
+	host_page(slot, unit)->locked = 1;
+	relocate(slot, unit, S2_GRANT_COW);
 	address = host_page(slot, unit)->address;
 	s2_record(S2_CALL, (int64_t)unit, (int64_t)PAGE, (int64_t)address, S2_CALL_CHANGE_PTE);
 	s2_lock(S2_LOCK_MMU, 0);
@@ -165,6 +215,7 @@ S2_OWN int change_pte(struct s2_slot *slot, s2_u64 first)
 		s2_glue_change_pte(number_of(slot), unit, address);
 	s2_unlock(S2_LOCK_MMU, 0);
 	s2_record(S2_RETURN, (int64_t)unit, (int64_t)PAGE, 0, S2_CALL_CHANGE_PTE);
+	host_page(slot, unit)->locked = 0;
 	invalidate_end(unit, PAGE);
 	unlock_pages(slot, unit, PAGE, PAGE);
 	return 0;

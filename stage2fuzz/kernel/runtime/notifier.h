@@ -11,6 +11,11 @@ S2_OWN int move(struct s2_slot *slot, s2_u64 first, s2_u64 size);
 S2_OWN int invalidate(struct s2_slot *slot, s2_u64 first, s2_u64 size, int may_block);
 S2_OWN int protect(struct s2_slot *slot, s2_u64 first, s2_u64 size);
 S2_OWN int unprotect(struct s2_slot *slot, s2_u64 first, s2_u64 size);
+S2_OWN int munmap_range(struct s2_slot *slot, s2_u64 first, s2_u64 size);
+S2_OWN int mmap_range(struct s2_slot *slot, s2_u64 first, s2_u64 size);
+S2_OWN int share(struct s2_slot *slot, s2_u64 first, s2_u64 size);
+/* A lookup for writing meets a shared page: copy it, as the thread that wants it. */
+S2_OWN void copy_page(struct s2_slot *slot, s2_u64 ipa);
 S2_OWN int change_pte(struct s2_slot *slot, s2_u64 first);
 S2_OWN int age(struct s2_slot *slot, s2_u64 first, s2_u64 size);
 S2_OWN int test_young(struct s2_slot *slot, s2_u64 first);

@@ -12,6 +12,9 @@ struct s2_page s2_page_table[S2_PAGES + S2_USER_PAGES];
 const s2_s64 *s2_watched_sequence;
 
 struct s2_memory s2_memory;
+/* For a search, a cache without a bound that was topped up once stays full: how many of its pages
+ * earlier faults took is of no consequence before it is empty. */
+int s2_refills;
 
 /* Small allocations of the kernel's own structs; given back as a whole with the run. */
 static char scratch[65536] __attribute__((aligned(64)));
@@ -21,8 +24,54 @@ S2_OWN void reset_memory(void)
 {
 	for (int i = 0; i < s2_memory.next_page; i++)
 		s2_page_table[i].live = s2_page_table[i].count = 0;
-	s2_memory.next_page = s2_memory.free_count = s2_memory.topups = 0;
+	s2_memory.next_page = s2_memory.first_shared = s2_memory.topups = 0;
+	memset(s2_memory.taken, 0, sizeof(s2_memory.taken));
+	memset(s2_memory.freed, 0, sizeof(s2_memory.freed));
 	scratch_used = 0;
+}
+
+S2_OWN void share_pages_out(void)
+{
+	s2_memory.first_shared = s2_memory.next_page;
+}
+
+S2_OWN char *structures(unsigned long **used)
+{
+	*used = &scratch_used;
+	return scratch;
+}
+
+/* The number of a page that the running thread takes, -1 where it has had its share. */
+static int take_page(void)
+{
+	int me = s2_sched.current, index;
+	struct s2_page *again;
+
+	S2_ASSERT((unsigned)me < S2_THREADS, me);
+	again = s2_memory.freed[me];
+	if (again) {
+		s2_memory.freed[me] = again->rcu_next;
+		again->rcu_next = NULL;
+		return page_index(again);
+	}
+	index = s2_memory.first_shared + s2_memory.taken[me] * s2_sched.threads + me;
+	if (index >= S2_PAGES)
+		return -1;
+	s2_memory.taken[me]++;
+	/* A page has no past before its first use, nor have the others' that now lie below. */
+	for (; s2_memory.next_page <= index; s2_memory.next_page++)
+		s2_page_table[s2_memory.next_page] = (struct s2_page){ 0 };
+	return index;
+}
+
+static void give_back(struct s2_page *page)
+{
+	int me = s2_sched.current, number = page_index(page) - s2_memory.first_shared;
+
+	if (number < 0 || number % s2_sched.threads != me)
+		return;
+	page->rcu_next = s2_memory.freed[me];
+	s2_memory.freed[me] = page;
 }
 
 /* Roots, the VMM's own tables and guest pages are not counted for the oracles. */
@@ -37,11 +86,11 @@ void *s2_page_alloc(int count, int from_system)
 	char *memory;
 
 	S2_ASSERT(count > 0, count);
-	if (count == 1 && s2_memory.free_count)
-		index = s2_memory.free_pages[--s2_memory.free_count];
-	else if (s2_memory.next_page + count <= S2_PAGES)
-		index = s2_memory.next_page, s2_memory.next_page += count;
+	if (!s2_sched.silent)
+		index = count == 1 ? take_page() : -1;
 	else
+		index = s2_memory.next_page, s2_memory.next_page += count;
+	if (index < 0 || index + count > S2_PAGES)
 		give_up(S2_LIMIT_TABLE_PAGES);
 	S2_ASSERT(index >= 0 && index + count <= S2_PAGES, index);
 	memory = s2_arena + (s2_u64)index * 4096;
@@ -80,8 +129,7 @@ void s2_page_free(struct s2_page *page)
 	s2_point(S2_FREE, page_address(page));
 	if (page->live) {
 		page->live = page->count = 0;
-		S2_ASSERT(s2_memory.free_count < S2_PAGES, s2_memory.free_count);
-		s2_memory.free_pages[s2_memory.free_count++] = page_index(page);
+		give_back(page);
 	}
 	s2_record(S2_FREE, page_address(page), 0, 0, 0);
 }
@@ -126,7 +174,8 @@ int s2_topup(int *cached, int wanted, int capacity)
 void *s2_cache_alloc(int *cached)
 {
 	if (*cached) {
-		--*cached;
+		if (!s2_refills || s2_scenario.cache_pages)
+			--*cached;
 		return s2_page_alloc(1, 0);
 	}
 	s2_warn(S2_WARN_MEMORY_CACHE);

@@ -3,14 +3,18 @@
 #define STAGE2FUZZ_PAGES_H
 
 #include <stdint.h>
+#include "abi.h"
 #include "assertion.h"
 #include "linkage.h"
 #include "seam.h"
 
 struct s2_memory {
-	/* The first page that was never used, and a stack of those that were freed. */
-	int next_page, free_count;
-	int free_pages[S2_PAGES];
+	/* The first page that was never used, and the first that set-up left to the threads. Each
+	 * thread takes every so manieth of those, and again what it took and freed itself, so that
+	 * the address of its pages depends on nobody else. */
+	int next_page, first_shared;
+	int taken[S2_THREADS];
+	struct s2_page *freed[S2_THREADS];
 	/* Top-ups of memory caches so far. */
 	int topups;
 };
@@ -31,5 +35,12 @@ static inline int64_t page_address(const struct s2_page *page)
 
 /* All pages free, no structure allocated, no top-up yet. */
 S2_OWN void reset_memory(void);
+/* Set-up is over: what it did not take is the threads'. */
+S2_OWN void share_pages_out(void);
+
+/* What a search needs to know of structures: where they are, and how many bytes they have so far.
+ * And whether there is one. */
+S2_OWN char *structures(unsigned long **used);
+extern int s2_refills;
 
 #endif

@@ -26,6 +26,8 @@ struct s2_thread {
 	/* The one fault or host operation under way. */
 	int reader_epoch, rcu_depth, sparse, leaving, call;
 	int injected, signalled, skipped;
+	/* Faults of the access under way. */
+	int faults;
 	s2_u64 fault_granule, fault_address;
 	s2_u64 pinned_ipa, pinned_address;
 	int pinned, pins_host_page;

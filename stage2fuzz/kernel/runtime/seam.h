@@ -126,6 +126,7 @@ int s2_glue_age(int slot, s2_u64 first, s2_u64 size);
 int s2_glue_test_young(int slot, s2_u64 first);
 int s2_glue_change_pte(int slot, s2_u64 first, s2_u64 address);
 void s2_glue_teardown(void);
+void s2_glue_forget_statistics(void);
 s2_u64 s2_glue_hyp_begin(void);
 int s2_glue_hyp_map(s2_u64 first, int writable);
 void s2_glue_sequence(s2_s64 sequence, s2_s64 count);

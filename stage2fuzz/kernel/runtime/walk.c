@@ -8,6 +8,7 @@
 #include "tlb.h"
 #include "walk.h"
 #include "window.h"
+#include "words.h"
 
 /* Access flags that one walk sets; more only where stale entries send it round for ever. */
 #define MAX_FLAGS_SET 64
@@ -90,6 +91,7 @@ S2_OWN int translate(s2_u64 ipa, int kind, int *level_out, s2_u64 *address)
 				give_up(S2_LIMIT_FAULTS);
 			s2_point(S2_HARDWARE_AF, (int64_t)at);
 			if (*memory == entry) {
+				note_word(memory, entry);
 				*memory = entry | S2_PTE_AF;
 				if (s2_scenario.tlb)
 					window_write(at, entry, entry | S2_PTE_AF);

@@ -6,6 +6,8 @@
  * are forgotten and counted, which leaves behaviour out and adds none.
  */
 #include <string.h>
+#include "pages.h"
+#include "places.h"
 #include "scenario.h"
 #include "scheduler.h"
 #include "setup.h"
@@ -377,4 +379,64 @@ S2_OWN s2_u64 cached_leaf(s2_u64 ipa, int *level)
 	chosen = pick(count + 1);
 	*level = chosen ? levels[chosen - 1] : 0;
 	return chosen ? leaf[chosen - 1] : 0;
+}
+
+/* ---- what a search keeps ---- */
+
+S2_OWN void window_pieces(void (*with)(void *at, size_t size))
+{
+	with(&window.records, sizeof(window.records));
+	with(&window.forgotten, sizeof(window.forgotten));
+	with(&window.serial, sizeof(window.serial));
+	with(window.issued_count, sizeof(window.issued_count));
+	with(window.record, sizeof(window.record));
+	for (int i = 0; i < s2_sched.threads; i++)
+		with(window.issued[i], sizeof(window.issued[0][0]) * (size_t)window.issued_count[i]);
+	with(window.table, sizeof(window.table[0]) * (size_t)s2_memory.next_page);
+}
+
+static uint64_t record_key(const struct record *of)
+{
+	uint64_t key = mix(of->location, of->ipa ^ of->end);
+
+	key = mix(key, (uint64_t)of->orphan << 32 | (uint32_t)of->level);
+	/* Values are numbered from the oldest that is kept. */
+	for (int i = 0; i < of->count; i++)
+		key = mix(key, of->values[i]);
+	for (int pe = 0; pe < s2_scenario.vcpus; pe++)
+		key = mix(key, (uint64_t)(of->stage2[pe] - of->base) << 32 |
+				       (uint32_t)(of->combined[pe] - of->base));
+	return key;
+}
+
+static uint64_t cleaning_key(const struct cleaning *by)
+{
+	const struct record *of = by->record;
+	uint64_t key = mix(record_key(of), (uint64_t)by->broadcast * 2 + (uint64_t)by->moves_combined);
+
+	key = mix(key, (uint64_t)(by->stage2 - of->base));
+	for (int pe = 0; pe < s2_scenario.vcpus; pe++)
+		key = mix(key, (uint64_t)(by->combined[pe] - of->base));
+	return key;
+}
+
+S2_OWN uint64_t window_key(void)
+{
+	uint64_t sum = 0;
+
+	for (int i = 0; i < RECORDS; i++)
+		if (window.record[i].used)
+			sum += record_key(&window.record[i]);
+	for (int t = 0; t < s2_sched.threads; t++)
+		for (int i = 0; i < window.issued_count[t]; i++) {
+			const struct cleaning *by = &window.issued[t][i];
+
+			if (by->record->used && by->record->serial == by->serial)
+				sum += mix((uint64_t)t + 7, cleaning_key(by));
+		}
+	for (int i = 0; i < s2_memory.next_page; i++)
+		if (window.table[i].level >= 0)
+			sum += mix((uint64_t)i << 8 | (uint64_t)window.table[i].level,
+				   window.table[i].base);
+	return sum;
 }

@@ -2,6 +2,8 @@
 #ifndef STAGE2FUZZ_WINDOW_H
 #define STAGE2FUZZ_WINDOW_H
 
+#include <stddef.h>
+#include <stdint.h>
 #include "linkage.h"
 #include "seam.h"
 
@@ -18,5 +20,9 @@ S2_OWN void window_dsb(int kind);
 S2_OWN s2_u64 cached_descriptor(s2_u64 location, s2_u64 value, int *is_hit);
 /* A leaf that the PE may still hold for `ipa` and uses without a walk, or 0. */
 S2_OWN s2_u64 cached_leaf(s2_u64 ipa, int *level);
+/* What a snapshot keeps of it: each piece of memory in use, counts before what they count. And what
+ * tells it from others, whatever the records are called and whenever they were made. */
+S2_OWN void window_pieces(void (*with)(void *at, size_t size));
+S2_OWN uint64_t window_key(void);
 
 #endif

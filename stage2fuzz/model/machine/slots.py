@@ -17,6 +17,7 @@ HOST_FLAGS: Final[dict[Host, int]] = {
     Host.RW: HOST_READ | HOST_WRITE,
     Host.R: HOST_READ,
     Host.LAZY: HOST_READ,
+    Host.COW: HOST_READ,
     Host.ABSENT: HOST_ABSENT,
     Host.POISON: HOST_POISON,
 }

@@ -50,6 +50,7 @@ from stage2fuzz.model.machine.memcache import kvm_mmu_topup_memory_cache
 from stage2fuzz.model.machine.slots import MemorySlot
 from stage2fuzz.model.mmu.fault_desc import EXIT_TO_USER, RESUME_GUEST, FaultDesc, VmaInfo
 from stage2fuzz.model.mmu.kvm import Kvm
+from stage2fuzz.model.mmu.notifier import copy_page
 
 IPA_LIMIT: Final = 48
 """kvm_ipa_limit: bits that this CPU's stage 2 could translate."""
@@ -152,7 +153,11 @@ def gfn_to_pfn_prot(vm: Kvm, slot: MemorySlot, ipa: int, write: bool) -> tuple[i
     write, whatever the host does."""
     page = vm.host_page(slot, ipa)
     vm.point(PIN, ipa)
+    if write and page.host is Host.COW:
+        copy_page(vm, slot, ipa)
     if page.host is Host.ABSENT or (write and page.host is Host.R):
+        return -EFAULT, 0
+    if write and page.host is Host.LAZY and slot.backing is Backing.DEVICE:
         return -EFAULT, 0
     unit = slot.unit(ipa)
     if write and page.host is Host.LAZY:

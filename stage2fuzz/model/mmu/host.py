@@ -42,8 +42,11 @@ from stage2fuzz.model.mmu.notifier import (
     change_pte,
     invalidate,
     invalidate_nonblock,
+    mmap,
     move,
+    munmap,
     protect,
+    share,
     test_young,
     unprotect,
 )
@@ -120,4 +123,7 @@ OPERATIONS: Final[dict[Op, tuple[int, Operation]]] = {
     Op.INVALIDATE: (0, invalidate),
     Op.INVALIDATE_NONBLOCK: (0, invalidate_nonblock),
     Op.SLOT_CREATE: (CALL_SLOT_CREATE, slot_create),
+    Op.MUNMAP: (0, munmap),
+    Op.MMAP: (0, mmap),
+    Op.SHARE: (0, share),
 }

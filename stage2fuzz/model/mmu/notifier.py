@@ -134,18 +134,61 @@ def _announce(vm: Kvm, slot: MemorySlot, unit: int) -> None:
 
 def protect(vm: Kvm, slot: MemorySlot, start: int, size: int) -> int:
     """mprotect(PROT_READ) by the VMM."""
-    return _mprotect(vm, slot, (start, size), (Host.RW, Host.LAZY), Host.R)
+    return _change_grants(vm, slot, (start, size), (Host.RW, Host.LAZY, Host.COW), Host.R)
 
 
 def unprotect(vm: Kvm, slot: MemorySlot, start: int, size: int) -> int:
     """mprotect(PROT_READ | PROT_WRITE) by the VMM; more rights run a notifier as well."""
-    return _mprotect(vm, slot, (start, size), (Host.R,), Host.RW)
+    return _change_grants(vm, slot, (start, size), (Host.R,), Host.RW)
 
 
-def _mprotect(
+def share(vm: Kvm, slot: MemorySlot, start: int, size: int) -> int:
+    """fork, or KSM before it replaces a page: nobody writes to the page itself any more."""
+    if slot.backing is Backing.DEVICE:
+        return 0
+    return _change_grants(vm, slot, (start, size), (Host.RW,), Host.COW)
+
+
+def munmap(vm: Kvm, slot: MemorySlot, start: int, size: int) -> int:
+    """munmap by the VMM: no VMA any more."""
+    old = tuple(host for host in Host if host is not Host.ABSENT)
+    return _change_grants(vm, slot, (start, size), old, Host.ABSENT)
+
+
+def mmap(vm: Kvm, slot: MemorySlot, start: int, size: int) -> int:
+    """mmap by the VMM where there is no VMA: nothing needs to be invalidated."""
+    vm.lock(LOCK_MMAP)
+    for unit in _host_range(slot, start, size)[0]:
+        if vm.host_page(slot, unit).host is Host.ABSENT:
+            vm.point(BACKING, unit)
+            _relocate(vm, slot, unit, Host.RW)
+    vm.unlock(LOCK_MMAP)
+    return 0
+
+
+def copy_page(vm: Kvm, slot: MemorySlot, ipa: int) -> None:
+    """A lookup for writing meets a shared page: the thread that wants it copies it."""
+    unit, size = slot.unit(ipa), slot.backing.pages * PAGE_SIZE
+    page = vm.host_page(slot, unit)
+    vm.lock(LOCK_MMAP, 1)
+    while page.host is Host.COW:
+        # change_pte holds the lock of the host's table.
+        vm.wait(LOCK, unit, partial(_unlocked, page))
+        before = page.address
+        kvm_mmu_notifier_invalidate_range_start(vm, slot, unit, size)
+        vm.point(BACKING, unit)
+        vm.wait(BACKING, unit, partial(_unlocked, page))
+        # Else another thread has copied or replaced it meanwhile.
+        if page.host is Host.COW and page.address == before:
+            _relocate(vm, slot, unit, Host.RW)
+        kvm_mmu_notifier_invalidate_range_end(vm, unit, size)
+    vm.unlock(LOCK_MMAP, 1)
+
+
+def _change_grants(
     vm: Kvm, slot: MemorySlot, where: tuple[int, int], old: tuple[Host, ...], new: Host
 ) -> int:
-    """change_protection under the mmap lock; not even a notifier where no rights change."""
+    """Under the mmap lock, with a notifier around; not even that where nothing changes."""
     units, first, length = _host_range(slot, *where)
     vm.lock(LOCK_MMAP)
     changing = [unit for unit in units if vm.host_page(slot, unit).host in old]
@@ -161,14 +204,15 @@ def _mprotect(
 
 
 def change_pte(vm: Kvm, slot: MemorySlot, start: int, _size: int) -> int:
-    """KSM's way: a new read-only page, mapped straight from the notifier without a cache."""
+    """KSM's way: a new shared page, mapped straight from the notifier without a cache."""
     unit = slot.unit(start)
     if slot.backing is not Backing.PAGE:
         return 0  # KSM merges ordinary pages only
     _lock_pages(vm, slot, [unit])
     kvm_mmu_notifier_invalidate_range_start(vm, slot, unit, PAGE_SIZE)
     vm.point(BACKING, unit)
-    _relocate(vm, slot, unit, Host.LAZY)
+    vm.host_page(slot, unit).locked = True
+    _relocate(vm, slot, unit, Host.COW)
     address = vm.host_page(slot, unit).address
     vm.record((CALL, vm.current, unit, PAGE_SIZE, address, CALL_CHANGE_PTE))
     kvm_mmu_lock(vm)
@@ -177,6 +221,7 @@ def change_pte(vm: Kvm, slot: MemorySlot, start: int, _size: int) -> int:
         kvm_set_spte_gfn(vm, unit, address)
     kvm_mmu_unlock(vm)
     vm.record((RETURN, vm.current, unit, PAGE_SIZE, 0, CALL_CHANGE_PTE))
+    vm.host_page(slot, unit).locked = False
     kvm_mmu_notifier_invalidate_range_end(vm, unit, PAGE_SIZE)
     _unlock_pages(vm, slot, [unit])
     return 0

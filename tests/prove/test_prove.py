@@ -1,0 +1,124 @@
+"""``stage2fuzz prove`` as a user sees it: what is said, how far it went, and the exit code."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from stage2fuzz.arch import EXECUTE, READ, WRITE
+from stage2fuzz.case.case import Case
+from stage2fuzz.case.scenario import Access, HostOp, Op, Options, Scenario, Tlb
+from stage2fuzz.case.text import format_case, parse
+from stage2fuzz.findings import Store
+from stage2fuzz.kernel.adapter import KernelEngine
+from stage2fuzz.kernel.build import build
+from stage2fuzz.kernel.faults import FAULTS
+from stage2fuzz.kernel.mutants import copy_tree, plant
+from stage2fuzz.prove.prover import prove
+from stage2fuzz.prove.request import Knowledge, ProofRequest
+from stage2fuzz.prove.statement import statement, why_bounded
+from stage2fuzz.prove.variants import variants
+from stage2fuzz.run import run
+from stage2fuzz.session.reproduce import signatures
+
+READ_AND_WRITE = Scenario(vcpus=((Access(READ, 0),), (Access(WRITE, 0),)))
+EXECUTE_AND_WRITE = Scenario(vcpus=((Access(EXECUTE, 0),), (Access(WRITE, 0),)))
+THREE = Scenario(
+    vcpus=((Access(READ, 0),), (Access(WRITE, 0),), (Access(EXECUTE, 0),)),
+    hosts=((HostOp(Op.MOVE), HostOp(Op.LOG_ENABLE)),),
+)
+
+
+def proof_command(
+    place: Path, scenario: Scenario, engine: str, *more: object
+) -> subprocess.CompletedProcess[str]:
+    """Run ``stage2fuzz prove`` on a case file of that scenario."""
+    (place / "a.case").write_text(format_case(Case(engine, scenario)))
+    command = [sys.executable, "-m", "stage2fuzz", "prove", str(place / "a.case")]
+    command += ["--database", str(place / "findings.db"), *map(str, more)]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+@pytest.mark.parametrize(
+    ("option", "value"), [("--preemptions", -1), ("--faults", 0), ("--seconds", 0), ("--memory", 0)]
+)
+def test_a_number_out_of_range_is_one_line_and_exit_2(
+    tmp_path: Path, option: str, value: int
+) -> None:
+    done = proof_command(tmp_path, READ_AND_WRITE, "model:v6.3", option, value)
+    assert done.returncode == 2
+    assert done.stderr.count("\n") == 1
+    assert option in done.stderr
+
+
+def test_a_model_is_proved_too(tmp_path: Path) -> None:
+    done = proof_command(tmp_path, READ_AND_WRITE, "model:v5.12", "--json")
+    told = json.loads(done.stdout)
+    assert done.returncode == 0, done.stderr
+    assert told["knowledge"] == "proved"
+    assert "no violation; no deadlock; no cycle" in told["scenarios"][0]["statement"]
+
+
+def test_choices_of_the_hardware_and_failures_are_scenarios_of_their_own() -> None:
+    found = list(variants(READ_AND_WRITE, stale=True, hardware_af=True, failures=True))
+    assert len(found) == 2 * 3
+    assert {each.options.tlb for each in found} == {Tlb.SAMPLED}
+    assert {each.options.failing_topup for each in found} == {0, 1, 2}
+    assert list(variants(READ_AND_WRITE, stale=False, hardware_af=False, failures=False)) == [
+        READ_AND_WRITE
+    ]
+
+
+def asked(kernel: KernelEngine, scenario: Scenario, **bounds: int) -> ProofRequest:
+    """A request about that kernel."""
+    case = Case(f"kernel:{kernel.library.tree}", scenario)
+    return ProofRequest(case, **{"seconds": 60, "memory": 256 << 20, **bounds})
+
+
+@pytest.mark.kernel
+def test_reading_and_writing_a_page_is_proved_and_said_so(kernel: KernelEngine) -> None:
+    proof = prove(asked(kernel, READ_AND_WRITE), lambda _: None)
+    assert proof.knowledge is Knowledge.PROVED, statement(proof)
+    assert "any number of fault retries that change nothing" in statement(proof)
+    assert not why_bounded(proof)
+
+
+@pytest.mark.kernel
+def test_a_bound_is_no_proof_and_is_named(kernel: KernelEngine) -> None:
+    proof = prove(asked(kernel, READ_AND_WRITE, preemptions=1), lambda _: None)
+    assert proof.knowledge is Knowledge.BOUNDED
+    assert "at most 1 preemptions" in statement(proof)
+    assert any("more than 1 preemptions" in line for line in why_bounded(proof))
+
+
+@pytest.mark.kernel
+def test_what_has_no_room_is_searched_within_preemptions(kernel: KernelEngine) -> None:
+    proof = prove(asked(kernel, THREE, seconds=20, memory=4 << 20), lambda _: None)
+    assert proof.knowledge in (Knowledge.BOUNDED, Knowledge.REFUTED)
+    if proof.knowledge is Knowledge.BOUNDED:
+        assert any(each.preemptions == 0 and each.whole for each in proof.passes)
+
+
+@pytest.mark.kernel
+def test_a_planted_fault_is_refuted_and_its_finding_replays_minimised(
+    tree: Path, tmp_path: Path
+) -> None:
+    copy_tree(tree, tmp_path / "tree")
+    (fault,) = (each for each in FAULTS if each.name == "break-without-tlbi")
+    assert plant(tmp_path / "tree", fault)
+    engine = KernelEngine(build(tmp_path / "tree"))
+    scenario = Scenario(
+        vcpus=((Access(EXECUTE, 0),), (Access(WRITE, 0),)), options=Options(teardown=False)
+    )
+    done = proof_command(tmp_path, scenario, f"kernel:{engine.library.tree}", "--json")
+    told = json.loads(done.stdout)
+    assert done.returncode == 1, done.stderr
+    assert told["knowledge"] == "refuted"
+    shown = told["scenarios"][0]["violations"]
+    with Store.open(f"sqlite:///{tmp_path}/findings.db", create=False) as store:
+        for each in shown:
+            finding = store.get(each["finding"])
+            assert each["signature"] in signatures(run(parse(finding.minimised, "minimised")))
+    assert shown
