@@ -1,4 +1,4 @@
-# One image for coordinator and worker. Two stages: what builds the packages does not stay in it.
+# One image for coordinator, worker and page. Two stages: what builds the packages does not stay in it.
 FROM python:3.12-slim AS build
 WORKDIR /build
 RUN python -m venv /opt/stage2fuzz
@@ -10,7 +10,7 @@ COPY worker worker
 COPY coordinator coordinator
 COPY fuzz_targets fuzz_targets
 COPY corpus corpus
-RUN pip install --no-cache-dir --disable-pip-version-check ".[service]"
+RUN pip install --no-cache-dir --disable-pip-version-check ".[service,web]"
 
 FROM python:3.12-slim
 # gcc and libc6-dev compile a mounted kernel tree; nothing else of the system is needed.

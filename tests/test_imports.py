@@ -78,7 +78,12 @@ PARTS = (
         "check",
         "arch case engine errors events fuzz kernel minimise oracles places process report rules "
         "run schedule session source studies",
-        "versions of one code held against each other",
+        "versions of one code",
+    ),
+    part(
+        "web",
+        "case check engine errors findings kernel oracles process report run session",
+        "pages, JSON, MCP; all of Starlette",
     ),
     part(
         "prove",
@@ -95,7 +100,7 @@ PARTS = (
     part(
         "cli",
         "arch case check confirm engine errors events findings fuzz fuzz_targets kernel minimise "
-        "model oracles places process prove report rules run schedule service session studies",
+        "model oracles places process prove report rules run schedule service session studies web",
         "starts the service and the targets",
     ),
     part("__main__", "cli"),

@@ -4,7 +4,7 @@ A service is known by its name: empty for the one that all machines share, a nam
 one that a ``campaign start --local`` runs beside it on the same database.
 """
 
-from typing import Final
+from typing import Any, Final
 
 from sqlalchemy import Select, func, select, update
 from sqlalchemy.engine import Engine
@@ -59,3 +59,25 @@ def workers_on(engine: Engine, host: str) -> int:
     )
     with reading(engine) as connection:
         return int(connection.execute(statement).scalar_one())
+
+
+def listed(engine: Engine) -> list[dict[str, Any]]:
+    """Every worker and coordinator that the database knows, the last sign of life first.
+
+    ``silent`` is seconds since that sign; ``alive`` is whether it still counts.
+    """
+    silent = (now() - worker.c.seen).label("silent")
+    columns = (worker.c.name, worker.c.part, worker.c.service, worker.c.slots, silent)
+    with reading(engine) as connection:
+        rows = connection.execute(select(*columns).order_by(worker.c.seen.desc())).all()
+    return [
+        {
+            "name": row.name,
+            "part": str(row.part),
+            "service": row.service,
+            "slots": row.slots,
+            "silent": round(max(0.0, row.silent), 1),
+            "alive": row.silent < SILENT_SECONDS,
+        }
+        for row in rows
+    ]

@@ -17,7 +17,7 @@ from stage2fuzz.errors import InputError
 from stage2fuzz.kernel import abi, emulate, registers
 from stage2fuzz.kernel.cache import (
     LIBRARY,
-    Report,
+    BuildReport,
     check_room,
     default_cache,
     load,
@@ -158,7 +158,7 @@ def build(tree: Path, cache: Path | None = None) -> Library:
     return _reported(library, report, cached=False)
 
 
-def _reported(library: Library, report: Report, cached: bool) -> Library:
+def _reported(library: Library, report: BuildReport, cached: bool) -> Library:
     """A library with what is known once it was built; a unit that was refused is not the user's."""
     left_out = {
         str(name) for unit in OPTIONAL if unit.name in report.refused for name in unit.files
@@ -240,7 +240,7 @@ def _key(sources: dict[str, str], tools: Toolchain) -> str:
     return digest.hexdigest()[:24]
 
 
-def _compile(tree: Path, tools: Toolchain, work: Path) -> Report:
+def _compile(tree: Path, tools: Toolchain, work: Path) -> BuildReport:
     """Everything from probes to the linked library, in ``work``; what was found out."""
     stubs = work / "include"
     _write_stubs(tree, stubs)
@@ -281,7 +281,7 @@ def _compile(tree: Path, tools: Toolchain, work: Path) -> Report:
     for path in objects:
         path.unlink()
     shutil.rmtree(stubs)
-    return Report(probes, refused)
+    return BuildReport(probes, refused)
 
 
 def _config(probes: dict[str, bool]) -> str:

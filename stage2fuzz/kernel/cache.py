@@ -24,7 +24,7 @@ RIGHT: Final = "a folder with room that can be written: --cache, or XDG_CACHE_HO
 
 
 @dataclass(frozen=True, slots=True)
-class Report:
+class BuildReport:
     """What was found out about a tree when its library was built."""
 
     probes: dict[str, bool]
@@ -38,7 +38,7 @@ def default_cache() -> Path:
     return Path(base) / "stage2fuzz" / "kernel"
 
 
-def load(folder: Path) -> Report | None:
+def load(folder: Path) -> BuildReport | None:
     """The report of the library in ``folder``; None where there is none that is whole."""
     try:
         report = json.loads((folder / REPORT).read_bytes())
@@ -46,7 +46,7 @@ def load(folder: Path) -> Report | None:
         library = folder / LIBRARY
         if library.stat().st_size != size or _sha256(library) != digest:
             return None
-        return Report(
+        return BuildReport(
             {str(name): bool(found) for name, found in report["probes"].items()},
             {str(name): str(needs) for name, needs in report["refused"].items()},
         )
@@ -78,7 +78,7 @@ def _refusal(cache: Path, error: OSError) -> InputError:
     return InputError(named, what, "a file that can be read")
 
 
-def store(work: Path, folder: Path, found: Report) -> None:
+def store(work: Path, folder: Path, found: BuildReport) -> None:
     """Give the library in ``work`` its name ``folder``, in place of one that is not whole."""
     library = work / LIBRARY
     report = {**asdict(found), "size": library.stat().st_size, "sha256": _sha256(library)}

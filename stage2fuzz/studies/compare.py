@@ -57,7 +57,7 @@ class Headway:
     differences: int
 
 
-Progress = Callable[[Headway], None]
+HeadwayReader = Callable[[Headway], None]
 
 
 def nobody(_headway: Headway) -> None:
@@ -221,7 +221,7 @@ def compare(
     seconds: float = 20.0,
     scenarios: Iterable[Scenario] = (),
     seed: int = 1,
-    progress: Progress = nobody,
+    progress: HeadwayReader = nobody,
 ) -> Comparison:
     """Compare two engines on ``scenarios``, or for ``seconds`` on telling and random ones.
 

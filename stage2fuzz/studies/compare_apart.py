@@ -17,7 +17,7 @@ from stage2fuzz.process.checked import count
 from stage2fuzz.process.child import Child
 from stage2fuzz.process.end import DiedError
 from stage2fuzz.process.limits import Limits
-from stage2fuzz.studies.compare import Headway, Progress, nobody
+from stage2fuzz.studies.compare import Headway, HeadwayReader, nobody
 from stage2fuzz.studies.comparison import Comparison, read_comparison
 
 SERVER: Final = "stage2fuzz.studies.compare_server"
@@ -32,7 +32,7 @@ def compare_apart(
     seconds: float = 20.0,
     scenarios: Iterable[Scenario] = (),
     seed: int = 1,
-    progress: Progress = nobody,
+    progress: HeadwayReader = nobody,
 ) -> Comparison:
     """``compare`` in a confined process.
 

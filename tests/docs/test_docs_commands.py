@@ -26,6 +26,7 @@ NOT_RUN: Final = {
     r"docker ": "needs a container engine: tests/service/compose_check.py types these",
     r"\./run test|\.ci/run|pytest|python -m pytest|ruff|mypy": "this very suite",
     r"stage2fuzz (confirm|compare .*--real)": "needs QEMU and a kernel image: tests/confirm",
+    r"stage2fuzz serve": "ends only when it is told to: tests/web/test_serve.py",
     r"cp \.env\.example": "writes beside docker-compose.yml: compose_check.py does it",
     r"git |pip |pipx |apt-get |curl |openssl ": "fetches or installs something from elsewhere",
 }

@@ -12,10 +12,10 @@ import pytest
 from stage2fuzz.errors import InputError
 from stage2fuzz.kernel.adapter import KernelEngine
 from stage2fuzz.kernel.build import KERNEL_FILES, Library, build
-from stage2fuzz.kernel.cache import Report, load, store
+from stage2fuzz.kernel.cache import BuildReport, load, store
 from stage2fuzz.kernel.mutants import copy_tree
 
-REPORT = Report({"S2_HAS_SPLIT": True}, {})
+REPORT = BuildReport({"S2_HAS_SPLIT": True}, {})
 
 
 def whole(folder: Path) -> Path:

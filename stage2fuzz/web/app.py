@@ -1,0 +1,330 @@
+"""The application: which page is where, and what each is told."""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, Final
+from urllib.parse import parse_qs
+
+from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
+from markupsafe import Markup
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.middleware.base import BaseHTTPMiddleware
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
+from starlette.routing import Mount, Route
+from starlette.staticfiles import StaticFiles
+
+from stage2fuzz import __version__
+from stage2fuzz.case.text import parse
+from stage2fuzz.errors import InputError
+from stage2fuzz.findings.models import Finding, State
+from stage2fuzz.findings.store import Store
+from stage2fuzz.oracles.catalogue import CATALOGUE
+from stage2fuzz.oracles.violation import Category
+from stage2fuzz.report.fragment import run_table
+from stage2fuzz.session.display import FORMS, Display, ReportForm, display
+from stage2fuzz.web import records
+from stage2fuzz.web.course import course_svg
+from stage2fuzz.web.feed import feed
+from stage2fuzz.web.guard import COOKIE, MOST_FORM, Guard
+from stage2fuzz.web.runner import Runner
+from stage2fuzz.web.schema import SCHEMA
+
+HERE: Final = Path(__file__).parent
+KEPT: Final = 128
+"""Runs that are kept for the next look at them."""
+MEDIA: Final = {
+    ReportForm.MAIL: ("text/plain", "txt"),
+    ReportForm.MD: ("text/plain", "md"),
+    ReportForm.HTML: ("text/html", "html"),
+    ReportForm.SVG: ("image/svg+xml", "svg"),
+    ReportForm.JSON: ("application/json", "json"),
+    ReportForm.SARIF: ("application/sarif+json", "sarif"),
+    ReportForm.JUNIT: ("application/xml", "xml"),
+}
+DECISIONS: Final = ("triaged", "invalid", "fixed", "duplicate")
+
+
+class Pages:
+    """Every page of one database."""
+
+    def __init__(self, store: Store, guard: Guard, program: str, asks_for_token: bool) -> None:
+        """``program`` is how a person types our name."""
+        self._store, self._guard, self._program = store, guard, program
+        self._asks = asks_for_token
+        self._runner = Runner()
+        self._run = lru_cache(KEPT)(self._run_now)
+        self._templates = Environment(
+            loader=PackageLoader("stage2fuzz.web"),
+            autoescape=select_autoescape(default=True),
+            undefined=StrictUndefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
+        )
+
+    def routes(self) -> Sequence[Route | Mount]:
+        """Where each page is."""
+        return (
+            Route("/", self.overview),
+            Route("/findings", self.findings),
+            Route("/findings/{number:int}", self.finding),
+            Route("/findings/{number:int}/triage", self.triage, methods=["POST"]),
+            Route("/findings/{number:int}/{file}", self.download),
+            Route("/campaigns/{name}", self.campaign),
+            Route("/campaigns/{name}/course.svg", self.course),
+            Route("/rules", self.rules),
+            Route("/login", self.login, methods=["GET", "POST"]),
+            Route("/healthz", self.health),
+            Route("/feed.atom", self.feed),
+            Route("/api/findings", self.api_findings),
+            Route("/api/findings/{number:int}", self.api_finding),
+            Route("/api/campaigns", self.api_campaigns),
+            Route("/api/campaigns/{name}", self.api_campaign),
+            Route("/api/workers", self.api_workers),
+            Route("/api/schema", self.api_schema),
+            Mount("/static", StaticFiles(directory=HERE / "static")),
+        )
+
+    def close(self) -> None:
+        """End the process that runs cases."""
+        self._runner.close()
+
+    def overview(self, _request: Request) -> Response:
+        """Campaigns, workers, and how many findings there are of each kind."""
+        found = records.findings(self._store)
+        kinds = {
+            str(kind): sum(1 for each in found if each["category"] == kind) for kind in Category
+        }
+        return self._page(
+            "overview.html",
+            campaigns=records.campaigns(self._store),
+            workers=records.workers(self._store),
+            kinds=kinds,
+            newest=sorted(found, key=lambda each: each["first_seen"], reverse=True)[:8],
+        )
+
+    def findings(self, request: Request) -> Response:
+        """The list, with its filters."""
+        asked = _asked(request)
+        return self._page(
+            "findings.html",
+            found=self._sought(asked),
+            asked=asked,
+            states=list(State),
+            categories=[str(each) for each in Category],
+            oracles=[row[0] for row in CATALOGUE],
+            engines=sorted({each.engine for each in self._store.list()}),
+        )
+
+    def finding(self, request: Request) -> Response:
+        """One finding: its run, step by step, and all that is known of it."""
+        finding = self._finding(request)
+        raw = request.query_params.get("case") == "raw" or not finding.minimised
+        text = finding.case_text if raw else finding.minimised
+        shown, trouble, table = self._shown(finding, text)
+        return self._page(
+            "finding.html",
+            each=records.whole_record(finding),
+            raw=raw,
+            text=text,
+            table=Markup(table),
+            trouble=trouble,
+            violations=shown.outcome.violations if shown is not None else (),
+            events=len(shown.outcome.events) if shown is not None else 0,
+            preemptions=shown.outcome.preemptions if shown is not None else 0,
+            promise={row[0]: row[3] for row in CATALOGUE}.get(finding.oracle, ""),
+            forms=[(str(form), MEDIA[form][1]) for form in ReportForm],
+            decisions=DECISIONS,
+            word=self._guard.word(),
+        )
+
+    async def triage(self, request: Request) -> Response:
+        """What a person decided."""
+        form = await _form(request)
+        number = int(request.path_params["number"])
+        if not self._guard.wrote(form.get("word", "")):
+            return JSONResponse({"error": "the form is not ours, or the server was restarted"}, 403)
+        state = form.get("state", "")
+        duplicate = form.get("duplicate_of", "").lstrip("#")
+        if duplicate and not duplicate.isdecimal():
+            raise InputError("duplicate of", f"{duplicate[:20]!r} is no number", "a finding's")
+        self._store.triage(
+            number,
+            State(state) if state in DECISIONS else None,
+            form.get("note", ""),
+            form.get("owner"),
+            form.get("label"),
+            int(duplicate[:9]) if duplicate else None,
+            form.get("fixed_in", ""),
+        )
+        return RedirectResponse(f"/findings/{number}", 303)
+
+    def download(self, request: Request) -> Response:
+        """A finding as a file: ``fault.case``, ``first.case``, or ``report.FORM``."""
+        finding, name = self._finding(request), str(request.path_params["file"])
+        if name in ("fault.case", "first.case"):
+            text = finding.reproducer if name == "fault.case" else finding.case_text
+            return _file(text, "text/plain", f"finding-{finding.id}.case")
+        wanted = [form for form in ReportForm if name == f"report.{MEDIA[form][1]}"]
+        if not wanted:
+            raise InputError(name[:40], "is no file of a finding", "fault.case")
+        shown = self._run(finding.id, finding.reproducer, finding.last_seen)
+        kind, ending = MEDIA[wanted[0]]
+        return _file(FORMS[wanted[0]]([shown]), kind, f"finding-{finding.id}.{ending}")
+
+    def campaign(self, request: Request) -> Response:
+        """One campaign: figures, course, findings."""
+        record = records.campaign(self._store, str(request.path_params["name"]))
+        found = record.pop("found")
+        record.pop("course")
+        return self._page("campaign.html", each=record, found=found)
+
+    def course(self, request: Request) -> Response:
+        """Its course as a picture."""
+        record = records.campaign(self._store, str(request.path_params["name"]))
+        return Response(course_svg(record["course"]), media_type="image/svg+xml")
+
+    def rules(self, _request: Request) -> Response:
+        """What each oracle promises, and how many findings break it."""
+        found = [each.oracle for each in self._store.list()]
+        rows = [
+            {
+                "oracle": row[0],
+                "rule": row[1],
+                "category": str(row[2]),
+                "promise": row[3],
+                "found": found.count(row[0]),
+            }
+            for row in CATALOGUE
+        ]
+        return self._page("rules.html", rows=rows)
+
+    async def login(self, request: Request) -> Response:
+        """Ask for the token, and keep it as a cookie."""
+        if request.method == "GET":
+            return self._page("login.html", wrong=False)
+        form = await _form(request)
+        if not self._guard.admits(form.get("token", "")):
+            await asyncio.sleep(0.5)
+            return self._page("login.html", 403, wrong=True)
+        answer = RedirectResponse("/", 303)
+        secure = request.url.scheme == "https"
+        answer.set_cookie(
+            COOKIE, self._guard.cookie(), httponly=True, samesite="strict", secure=secure
+        )
+        return answer
+
+    def health(self, _request: Request) -> Response:
+        """Whether the database answers."""
+        return JSONResponse({"findings": self._store.count(), "version": __version__})
+
+    def feed(self, request: Request) -> Response:
+        """The newest findings, for a reader of feeds."""
+        base = str(request.base_url).rstrip("/")
+        text = feed(records.findings(self._store), base)
+        return Response(text, media_type="application/atom+xml")
+
+    def api_findings(self, request: Request) -> Response:
+        """The list as JSON; the same filters."""
+        return JSONResponse({"findings": self._sought(_asked(request))})
+
+    def api_finding(self, request: Request) -> Response:
+        """One finding as JSON."""
+        return JSONResponse(records.whole_record(self._finding(request)))
+
+    def api_campaigns(self, _request: Request) -> Response:
+        """Every campaign as JSON."""
+        return JSONResponse({"campaigns": records.campaigns(self._store)})
+
+    def api_campaign(self, request: Request) -> Response:
+        """One campaign as JSON."""
+        return JSONResponse(records.campaign(self._store, str(request.path_params["name"])))
+
+    def api_workers(self, _request: Request) -> Response:
+        """Every worker as JSON."""
+        return JSONResponse({"workers": records.workers(self._store)})
+
+    def api_schema(self, _request: Request) -> Response:
+        """What the records hold, as a JSON schema."""
+        return JSONResponse(SCHEMA, media_type="application/schema+json")
+
+    def refused(self, request: Request, error: Exception) -> Response:
+        """One line for what cannot be used: a page for people, JSON for programs."""
+        code = 404 if "there is n" in str(error) else 400
+        if request.url.path.startswith("/api"):
+            return JSONResponse({"error": str(error)}, code)
+        return self._page("refused.html", code, error=str(error))
+
+    def _sought(self, asked: dict[str, str]) -> list[records.JsonRecord]:
+        states = [State(asked["state"])] if asked["state"] in list(State) else []
+        return records.findings(
+            self._store, states, asked["engine"], asked["oracle"], asked["category"], asked["q"]
+        )
+
+    def _finding(self, request: Request) -> Finding:
+        return self._store.get(int(str(request.path_params["number"])[:9]))
+
+    def _shown(self, finding: Finding, text: str) -> tuple[Display | None, str, str]:
+        """A run, or why there is none, and its table."""
+        try:
+            shown = self._run(finding.id, text, finding.last_seen)
+        except InputError as error:
+            return None, str(error), ""
+        run = shown.outcome
+        return shown, "", run_table(run.case, run.events, run.violations, run.stacks)
+
+    def _run_now(self, number: int, text: str, _seen: float) -> Display:
+        case = parse(text, f"finding {number}")
+        return display(case, self._store.get(number), self._runner.run)
+
+    def _page(self, name: str, code: int = 200, **told: Any) -> Response:
+        about = {"program": self._program, "version": __version__, "asks": self._asks}
+        return HTMLResponse(self._templates.get_template(name).render(told | about), code)
+
+
+def application(
+    store: Store, token: str = "", hosts: tuple[str, ...] = (), program: str = "stage2fuzz"
+) -> Starlette:
+    """The whole application; see ``Guard`` for ``token`` and ``hosts``."""
+    guard = Guard(token, hosts)
+    pages = Pages(store, guard, program, bool(token))
+
+    @asynccontextmanager
+    async def life(_app: Starlette) -> AsyncIterator[None]:
+        yield
+        pages.close()
+
+    return Starlette(
+        lifespan=life,
+        routes=list(pages.routes()),
+        middleware=[Middleware(BaseHTTPMiddleware, dispatch=guard)],
+        exception_handlers={InputError: pages.refused},
+    )
+
+
+def _asked(request: Request) -> dict[str, str]:
+    names = ("state", "engine", "oracle", "category", "q")
+    return {name: request.query_params.get(name, "")[:200] for name in names}
+
+
+async def _form(request: Request) -> dict[str, str]:
+    """The fields of a form; InputError where it is too large or no text."""
+    data = b""
+    async for part in request.stream():
+        data += part
+        if len(data) > MOST_FORM:
+            raise InputError("the form", "is too large", f"at most {MOST_FORM} bytes")
+    try:
+        fields = parse_qs(data.decode(), keep_blank_values=True, max_num_fields=32)
+    except ValueError:
+        raise InputError("the form", "is no text") from None
+    return {name: values[-1] for name, values in fields.items()}
+
+
+def _file(text: str, kind: str, name: str) -> Response:
+    headers = {"Content-Disposition": f'attachment; filename="{name}"'}
+    return Response(text, media_type=kind, headers=headers)

@@ -1,0 +1,111 @@
+"""What pages and programs are told: plain records of the database's rows, in one form for both."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from stage2fuzz.findings.campaigns import every, named
+from stage2fuzz.findings.figures import figures_of, history, to_record
+from stage2fuzz.findings.models import Finding, State
+from stage2fuzz.findings.sightings import findings_of
+from stage2fuzz.findings.store import Store
+from stage2fuzz.findings.workers import listed
+
+JsonRecord = dict[str, Any]
+BRIEF = (
+    "id",
+    "engine",
+    "build",
+    "oracle",
+    "rule",
+    "category",
+    "signature",
+    "verdict",
+    "state",
+    "label",
+    "owner",
+    "count",
+    "attempts",
+    "confirmations",
+    "reopened",
+    "introduced_by",
+    "fixed_by",
+    "first_seen_in",
+    "fixed_in",
+    "duplicate_of",
+)
+GRAVITY = {"correctness": 0, "progress": 1, "economy": 2}
+
+
+def moment(seconds: float) -> str:
+    """A moment as ISO 8601 has it, in UTC."""
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def finding_record(finding: Finding) -> JsonRecord:
+    """One finding without its cases."""
+    record: JsonRecord = {name: getattr(finding, name) for name in BRIEF}
+    return record | {
+        "first_seen": moment(finding.first_seen),
+        "last_seen": moment(finding.last_seen),
+        "minimised": bool(finding.minimised),
+    }
+
+
+def whole_record(finding: Finding) -> JsonRecord:
+    """One finding with its cases, its history and the engines that show it."""
+    return finding_record(finding) | {
+        "case": finding.case_text,
+        "minimised_case": finding.minimised,
+        "history": [
+            {"at": moment(note.at), "state": note.state, "note": note.text}
+            for note in finding.notes
+        ],
+        "engines": [
+            {"engine": each.engine, "outcome": each.outcome, "checked": moment(each.checked)}
+            for each in finding.regressions
+        ],
+    }
+
+
+def findings(
+    store: Store,
+    states: Sequence[State] = (),
+    engine: str = "",
+    oracle: str = "",
+    category: str = "",
+    words: str = "",
+) -> list[JsonRecord]:
+    """Findings as a list shows them, the gravest first; ``words`` are sought in what is told."""
+    found = store.list(states, engine, oracle, category)
+    sought = words.casefold().split()
+
+    def fits(each: Finding) -> bool:
+        text = " ".join(
+            (each.verdict, each.signature, each.label, each.owner, each.rule)
+        ).casefold()
+        return all(word in text for word in sought)
+
+    found = [each for each in found if fits(each)]
+    found.sort(key=lambda each: (GRAVITY.get(each.category, 3), each.oracle, each.id))
+    return [finding_record(each) for each in found]
+
+
+def campaigns(store: Store) -> list[JsonRecord]:
+    """Every campaign with its figures, the newest first."""
+    numbers = sorted((each.id for each in every(store.engine)), reverse=True)
+    return [to_record(figures_of(store.engine, number)) for number in numbers]
+
+
+def campaign(store: Store, name: str) -> JsonRecord:
+    """One campaign: figures, course over time, what it found. InputError if there is none."""
+    number = named(store.engine, name).id
+    names = ("seconds", "schedules", "features", "inputs", "findings")
+    course = [dict(zip(names, each, strict=True)) for each in history(store.engine, number)]
+    found = [finding_record(each) for each in findings_of(store.engine, number)]
+    return to_record(figures_of(store.engine, number)) | {"course": course, "found": found}
+
+
+def workers(store: Store) -> list[JsonRecord]:
+    """Every process of the service that was ever seen, those that live first."""
+    return listed(store.engine)

@@ -1,0 +1,31 @@
+"""The process that runs cases for the page: one at a time, confined, kept until it dies.
+
+The server runs no case itself: whoever asks for a page must not be able to take it down, and an
+engine belongs to one thread, which a page has not.
+"""
+
+from threading import Lock
+
+from stage2fuzz.case.case import Case
+from stage2fuzz.run import Outcome
+from stage2fuzz.session.apart import RUN_SECONDS, read_outcome
+from stage2fuzz.session.case_asker import CaseAsker
+
+
+class Runner:
+    """Runs cases for many threads."""
+
+    def __init__(self) -> None:
+        self._asker, self._lock = CaseAsker(), Lock()
+
+    def run(self, case: Case) -> Outcome:
+        """What a case does. Raises DiedError where the process does not live to tell."""
+        with self._lock:
+            outcome = self._asker.ask("run", case, RUN_SECONDS, read_outcome)
+            if outcome.ended == "crash":
+                self._asker.renew()  # its memory may be damaged
+            return outcome
+
+    def close(self) -> None:
+        """End the process."""
+        self._asker.close()
