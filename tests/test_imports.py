@@ -82,8 +82,8 @@ PARTS = (
     ),
     part(
         "web",
-        "case errors findings oracles process report run session",
-        "pages and JSON; all of Starlette",
+        "case check engine errors findings kernel oracles process report run session",
+        "pages, JSON, MCP; all of Starlette",
     ),
     part(
         "prove",

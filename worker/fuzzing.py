@@ -25,7 +25,7 @@ from stage2fuzz.process.end import DiedError, End, How
 from stage2fuzz.process.forked import ForkServer
 from stage2fuzz.process.limits import Limits
 from stage2fuzz.process.wait import expect_room, last_words
-from stage2fuzz.service.orders import MAX_SEEDS, FuzzOrder, FuzzResult
+from stage2fuzz.service.orders import CUT_SHORT, MAX_SEEDS, FuzzOrder, FuzzResult
 from stage2fuzz.session.case_asker import CaseAsker
 from stage2fuzz.session.killers import killers
 from stage2fuzz.worker.job import LOG, Job, LeaseLostError
@@ -68,7 +68,7 @@ def fuzz(job: Job, order: FuzzOrder) -> None:
         handed_in = False
     if not handed_in:
         done = outbox.statistics()
-        result = FuzzResult(done.schedules, done.seconds, ended="cut short")
+        result = FuzzResult(done.schedules, done.seconds, ended=CUT_SHORT)
         if not job.cut_short(result):
             raise LeaseLostError
 

@@ -40,6 +40,7 @@ from stage2fuzz.case.scenario import (
     Options,
     Scenario,
     Slot,
+    seated,
 )
 from stage2fuzz.schedule.base import FOREVER, Run, Schedule
 
@@ -151,7 +152,8 @@ def _scenario(data: bytes, profile: Profile, version: int) -> Scenario:
     if version < menus.GEOMETRY:
         data = data[:FIRSTS_AT].ljust(CHOICES_AT, b"\0")
     menu = menus_of(profile, version)
-    slots = tuple(_slot(data, number, menu) for number in range(menu.slots[data[SLOT_COUNT_AT]]))
+    count = menu.slots[data[SLOT_COUNT_AT]]
+    slots = seated(tuple(_slot(data, number, menu) for number in range(count)))
     backed = pages_of(slots, profile, False, version)
     pages = pages_of(slots, profile, True, version) if profile.outside else backed
     return Scenario(

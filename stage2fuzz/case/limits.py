@@ -30,6 +30,7 @@ from stage2fuzz.case.scenario import (
     Options,
     Scenario,
     Slot,
+    seated,
 )
 from stage2fuzz.errors import InputError
 from stage2fuzz.schedule.base import FOREVER, Run, Schedule
@@ -141,6 +142,8 @@ def check_scenario(scenario: Scenario, where: str) -> None:
     check_options(scenario.options, where)
     for slot in scenario.slots:
         check_slot(slot, where)
+    if seated(scenario.slots) != scenario.slots:
+        raise InputError(where, "slot 0 reaches into slot 1", f"at most {1 << 19} pages before it")
     for number, program in enumerate(scenario.vcpus):
         _at_most(len(program), 1, MAX_ACCESSES, f"accesses of vCPU {number}", where)
         for access in program:

@@ -59,6 +59,7 @@ SIZES: Final = VersionedMenu(
     {
         1: (4, 1, 2, 512, 1024, GIB, GIB + 512, 1 << 19),
         3: (3, 5, 100, 511, 513, 700, 1023, GIB - 1, GIB + 1),
+        4: (8 * GIB,),
     }
 )
 BACKINGS: Final = VersionedMenu({1: (Backing.PAGE, Backing.PMD, Backing.PUD, Backing.DEVICE)})

@@ -6,7 +6,7 @@ the start of guest memory; ``ipa_of`` and ``host_address`` turn them into addres
 every engine.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import IntEnum
 from typing import Final
 
@@ -37,6 +37,7 @@ GIB: Final = 1 << 18
 # fmt: off
 SLOT_PAGES: Final = (
     1, 2, 3, 4, 5, 100, 511, 512, 513, 700, 1023, 1024, GIB - 1, GIB, GIB + 1, GIB + 512, 1 << 19,
+    8 * GIB,
 )
 SLOT_FIRSTS: Final = (0, 1, 2, 256, 511, 512, 513, GIB - 1)
 """Page offsets from a multiple of 4 GiB at which a slot may begin."""
@@ -156,6 +157,19 @@ class Slot:
     first: int = 0
     """Pages between the multiple of 4 GiB and the slot's first page. The host's mappings stay
     aligned, so the first of them may begin before the slot."""
+
+
+def seated(slots: tuple[Slot, ...]) -> tuple[Slot, ...]:
+    """The same slots, each before the next begins: only the last may be one of 8 GiB.
+
+    That many pages are what the largest range TLBI covers, and more than the stride.
+    """
+    return tuple(
+        replace(slot, pages=GIB)
+        if slot.first + slot.pages > SLOT_STRIDE and slot is not slots[-1]
+        else slot
+        for slot in slots
+    )
 
 
 @dataclass(frozen=True, slots=True)

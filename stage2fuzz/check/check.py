@@ -24,6 +24,9 @@ from stage2fuzz.kernel.cache import default_cache
 from stage2fuzz.oracles.native.build import library as compiled_judge
 from stage2fuzz.process.end import DiedError
 from stage2fuzz.session.case_asker import CaseAsker
+from stage2fuzz.studies.compare import Headway
+from stage2fuzz.studies.compare_apart import compare_apart
+from stage2fuzz.studies.comparison import Change, Difference
 from stage2fuzz.studies.hunt.ground import returning
 
 SEARCH: Final = 20
@@ -33,6 +36,8 @@ LEAST_OF_MODEL: Final = 500
 MOST_SEARCH: Final = 200_000
 PATIENCE: Final = 3.0
 """How many times the base's time a version may take for the same turns."""
+LEAST_COMPARE: Final = 5.0
+"""Seconds of the comparison run by run; it gets half the time of the base."""
 MINIMISE_SECONDS: Final = 15.0
 START_SECONDS: Final = 60.0
 
@@ -41,7 +46,7 @@ Say = Callable[[str, float], None]
 
 
 @dataclass(frozen=True, slots=True)
-class Request:
+class CheckRequest:
     """How a check is made."""
 
     seconds: float
@@ -54,7 +59,7 @@ class Request:
 class Check:
     """One check of some versions, the base first."""
 
-    def __init__(self, versions: Sequence[Version], request: Request, say: Say) -> None:
+    def __init__(self, versions: Sequence[Version], request: CheckRequest, say: Say) -> None:
         self._asked, self._request, self._say = versions, request, say
         model = not versions[0].engine.startswith("kernel:")
         self._course = Course(request.seed, request.jobs, FIRST_OF_MODEL if model else FIRST_IN_C)
@@ -70,6 +75,7 @@ class Check:
         if versions[-1].failure:
             result.shortfalls.append(f"{versions[-1].name} does not build: {versions[-1].failure}")
         self._shortfalls(result)
+        self._compare(result)
         self._effects(result)
         result.seconds = time.monotonic() - begun
         return result
@@ -114,7 +120,7 @@ class Check:
         def beat(made: Survey) -> None:
             share = min(1.0, made.seconds / self._request.seconds)
             line = f"{version.name}: {made.runs:,} schedules, {len(made.exhibits)} faults"
-            self._say(line, 0.1 + 0.7 * (done + share) / of)
+            self._say(line, 0.1 + 0.65 * (done + share) / of)
 
         until = time.monotonic() + patience
         turns = None if base is None else base.turns
@@ -135,6 +141,38 @@ class Check:
         text = "\0".join((__version__, version.library.key, judge.stem, course))
         name = hashlib.sha256(text.encode()).hexdigest()[:24]
         return (self._request.cache or default_cache()).parent / "surveys" / f"{name}.json"
+
+    def _compare(self, result: CheckResult) -> None:
+        """Hold the head against the base run by run; a fault that only this met joins the rest."""
+        base, head = result.base, result.head
+        if base.survey is None or head.survey is None or base.version.key == head.version.key:
+            return
+        seconds = max(LEAST_COMPARE, self._request.seconds / 2)
+
+        def hear(headway: Headway) -> None:
+            line = f"comparing: {headway.runs:,} schedules, {headway.differences} differences"
+            self._say(line, 0.75 + 0.1 * headway.done)
+
+        names = base.version.engine, head.version.engine
+        result.comparison = compare_apart(
+            *names, seconds=seconds, seed=self._request.seed, progress=hear
+        )
+        result.shortfalls += result.comparison.shortfalls
+        for side, change in ((head, Change.NEW_VIOLATION), (base, Change.LOST_VIOLATION)):
+            for each in result.comparison.of(change):
+                self._join(side, each, result.comparison.runs)
+
+    def _join(self, row: Row, difference: Difference, runs: int) -> None:
+        """Show a row's survey a fault that the comparison met in it."""
+        case = difference.after if difference.change is Change.NEW_VIOLATION else difference.before
+        if row.survey is None or case is None or difference.signature in row.survey.exhibits:
+            return
+        with CaseAsker() as asker, suppress(DiedError, InputError):
+            for violation in asker.judge(case, START_SECONDS).violations:
+                if violation.signature == difference.signature:
+                    at = max(1, runs // max(1, difference.runs))
+                    exhibit = Exhibit(violation, case, difference.runs, at)
+                    row.survey.exhibits[difference.signature] = exhibit
 
     def _shortfalls(self, result: CheckResult) -> None:
         base, head = result.base.survey, result.head.survey
@@ -168,7 +206,7 @@ class Check:
 
         def tick(what: str) -> None:
             nonlocal done
-            self._say(what, 0.8 + 0.2 * done / total)
+            self._say(what, 0.85 + 0.15 * done / total)
             done += 1
 
         with ThreadPoolExecutor(self._request.jobs) as pool:

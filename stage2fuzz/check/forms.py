@@ -14,6 +14,7 @@ from stage2fuzz.report.message import WIDTH
 from stage2fuzz.report.sarif import Remark, sarif
 from stage2fuzz.run import Outcome
 from stage2fuzz.source import SourceLine, route
+from stage2fuzz.studies.comparison import Difference
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +81,8 @@ def to_record(result: CheckResult, shown: Sequence[Exposition]) -> dict[str, obj
         "new": [_effect_record(each, expositions) for each in result.new],
         "gone": [_effect_record(each, {}) for each in result.gone],
         "passing": [_effect_record(each, {}) for each in result.passing],
+        "behaviour": [each.to_record() for each in result.behaviour()],
+        "compared": result.comparison.runs if result.comparison is not None else 0,
         "known": [each.violation.signature for each in result.known()],
         "inconclusive": list(result.shortfalls),
     }
@@ -200,6 +203,9 @@ def to_markdown(result: CheckResult, shown: Sequence[Exposition]) -> str:
         if effects:
             parts.append(f"## {title}")
             parts.append("\n".join(f"- {line}" for line in lines(effects, side)))
+    if result.behaviour():
+        parts.append("## Behaves otherwise")
+        parts.append("\n".join(f"- {otherwise(each)}" for each in result.behaviour()))
     if result.shortfalls:
         parts.append("## Inconclusive")
         parts.append("\n".join(f"- {line}" for line in result.shortfalls))
@@ -242,6 +248,13 @@ def lines(effects: Sequence[Effect], side: str) -> list[str]:
             f" ({absence(first, side)})"
         )
     return told
+
+
+def otherwise(difference: Difference) -> str:
+    """A difference that breaks no rule, in a line."""
+    return (
+        f"{difference.change}, {difference.topic}: {difference.verdict} ({difference.runs:,} runs)"
+    )
 
 
 def absence(effect: Effect, side: str) -> str:

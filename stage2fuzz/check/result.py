@@ -6,6 +6,7 @@ from typing import Final
 
 from stage2fuzz.check.survey import Exhibit, Survey
 from stage2fuzz.check.version import Version
+from stage2fuzz.studies.comparison import Change, Comparison, Difference
 
 CLEAN: Final = 0
 FOUND: Final = 1
@@ -60,6 +61,8 @@ class CheckResult:
     """Faults of the base that the head has not."""
     passing: list[Effect] = field(default_factory=list)
     """Faults of a version between them that neither of them has: no good place to bisect over."""
+    comparison: Comparison | None = None
+    """Head against base, run by run; None where they compile to the same."""
     shortfalls: list[str] = field(default_factory=list)
     """Why nothing new would mean little, a line each."""
     seconds: float = 0.0
@@ -97,6 +100,12 @@ class CheckResult:
         ):
             if signature not in went:
                 yield exhibit
+
+    def behaviour(self) -> tuple[Difference, ...]:
+        """Other outcomes and costs that no oracle objects to."""
+        if self.comparison is None:
+            return ()
+        return self.comparison.of(Change.OUTCOME, Change.COST)
 
     def moving(self) -> list[str]:
         """The oracles of everything that came or went."""

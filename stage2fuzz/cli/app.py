@@ -100,6 +100,12 @@ COMMANDS: Final = {
         "Show campaigns and findings as a page, and as JSON for programs.",
         ("serve", "serve --port 8080 --database race.db"),
     ),
+    "mcp": CommandEntry(
+        f"{_CLI}.mcp",
+        "mcp",
+        "Answer review bots: replay a case, check commits, read findings. Nothing is written.",
+        ("mcp --allow linux", "mcp --allow /srv/trees --database race.db"),
+    ),
     "findings": CommandEntry(f"{_CLI}.groups", "findings", "Read and triage what was found."),
     "campaign": CommandEntry(
         f"{_CLI}.groups", "campaign", "Fuzz with many workers for a long time."

@@ -12,7 +12,7 @@ from typing import Annotated, Final
 import typer
 
 from stage2fuzz.case.text import format_case
-from stage2fuzz.check.check import Check, Request
+from stage2fuzz.check.check import Check, CheckRequest
 from stage2fuzz.check.forms import (
     CELLS,
     Exposition,
@@ -21,6 +21,7 @@ from stage2fuzz.check.forms import (
     cell,
     lines,
     news,
+    otherwise,
     to_junit,
     to_markdown,
     to_record,
@@ -43,6 +44,8 @@ from stage2fuzz.report import event_log
 from stage2fuzz.session.apart import run_apart
 
 MAX_SEED: Final = 10**9
+MOST_OTHERWISE: Final = 8
+"""Differences of behaviour that are printed."""
 _ENGINE: Final = re.compile(r"(?:model|kernel):")
 
 
@@ -79,7 +82,7 @@ def check(
     """Say what a patch or a series adds: new faults (exit 1), faults that went away."""
     check_range("--seconds", seconds, 1, MAX_SECONDS)
     check_range("--seed", seed, 0, MAX_SEED)
-    request = Request(seconds, cores(jobs), seed, cache)
+    request = CheckRequest(seconds, cores(jobs), seed, cache)
     with _versions(subject, against, mbox) as versions:
         with ProgressLine(as_json) as progress:
             result = Check(versions, request, progress.update).run()
@@ -174,6 +177,25 @@ def _print(
     for row in result.rows:
         if row.version.failure:
             say(f"{row.version.name} does not build: {row.version.failure}", indent="  ")
+    _print_new(shown, names, database)
+    for title, effects, side in (
+        ("went away", result.gone, "head"),
+        ("only between base and head", result.passing, "base or head"),
+    ):
+        if effects:
+            print(f"\n{title}:")
+        for line in lines(effects, side):
+            say(f"  {line}", indent="    ")
+    if result.behaviour():
+        print("\nbehaves otherwise, and no rule is broken by it:")
+    for difference in result.behaviour()[:MOST_OTHERWISE]:
+        say(f"  {otherwise(difference)}", indent="    ")
+    if len(result.behaviour()) > MOST_OTHERWISE:
+        say(f"  {len(result.behaviour()) - MOST_OTHERWISE} more: --json, --output")
+
+
+def _print_new(shown: Sequence[Exposition], names: Sequence[str], database: str) -> None:
+    """Each new fault, and the interleaving of the first."""
     for each, name in zip(shown, names or [""] * len(shown), strict=True):
         effect = each.effect
         print()
@@ -187,14 +209,6 @@ def _print(
     if shown and shown[0].outcome is not None:
         print()
         print(shown[0].steps(width()), end="")
-    for title, effects, side in (
-        ("went away", result.gone, "head"),
-        ("only between base and head", result.passing, "base or head"),
-    ):
-        if effects:
-            print(f"\n{title}:")
-        for line in lines(effects, side):
-            say(f"  {line}", indent="    ")
 
 
 def _print_table(result: CheckResult) -> None:

@@ -4,6 +4,7 @@ from typing import Final
 
 from stage2fuzz.arch import EXECUTE, INSTRUCTIONS, READ, WRITE
 from stage2fuzz.case.scenario import (
+    GIB,
     Access,
     Backing,
     Host,
@@ -78,6 +79,12 @@ PROVING_GROUND: Final = (
         (Slot(4),),
         (*_vcpus("wr", page=3), *_vcpus("rw", page=2)),
         ((HostOp(Op.INVALIDATE, 0, 4),),),
+        options=Options(tlb=Tlb.STICKY, fwb=True),
+    ),
+    Scenario(
+        (Slot(8 * GIB, Backing.PMD),),
+        (*_vcpus("wr"), *_vcpus("ww", page=2 * GIB - 1)),
+        ((HostOp(Op.LOG_ENABLE),),),
         options=Options(tlb=Tlb.STICKY, fwb=True),
     ),
     Scenario(

@@ -34,6 +34,7 @@ from stage2fuzz.case.scenario import (
     Scenario,
     Slot,
     Tlb,
+    seated,
 )
 from stage2fuzz.schedule.base import FOREVER, Schedule
 
@@ -73,7 +74,7 @@ options = st.builds(
 @st.composite
 def scenarios(draw: st.DrawFn) -> Scenario:
     """Scenarios within every limit."""
-    some = tuple(draw(st.lists(slots, min_size=1, max_size=MAX_SLOTS)))
+    some = seated(tuple(draw(st.lists(slots, min_size=1, max_size=MAX_SLOTS))))
     pages = [
         number * SLOT_STRIDE + place
         for number, slot in enumerate(some)

@@ -15,6 +15,8 @@ from stage2fuzz.kernel.faults.edit import (
 _ENTER: Final = "(?:enter_vmid_context|__tlb_switch_to_guest)"
 _BY_IPA: Final = "__kvm_tlb_flush_vmid_ipa"
 _BY_VMID: Final = "__kvm_tlb_flush_vmid"
+_WRAPPED: Final = "((__pages >> (5 * (scale) + 1)) & 31) - 1"
+_WRAPPED_PAGES: Final = "(((pages) >> (5 * (scale) + 1)) & 31) - 1"
 
 
 def _in_both(
@@ -97,6 +99,12 @@ IN_TLB: Final[tuple[PlantedFault, ...]] = (
             r"\(unsigned long\)\(num\) << 39",
             "((unsigned long)(num) >> 1) << 39",
         ),
+    ),
+    one(
+        "largest-range-has-no-operand",
+        "a flush of as many pages as one TLBI can name is taken for one of none",
+        Edit(TLBFLUSH, EVERYWHERE, r"\(__pages >> \(5 \* \(scale\) \+ 1\)\) - 1", _WRAPPED),
+        Edit(TLBFLUSH, EVERYWHERE, r"\(\(pages\) >> \(5 \* \(scale\) \+ 1\)\) - 1", _WRAPPED_PAGES),
     ),
     one(
         "range-of-other-granule",
