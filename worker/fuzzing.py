@@ -25,15 +25,15 @@ from stage2fuzz.process.end import DiedError, End, How
 from stage2fuzz.process.forked import ForkServer
 from stage2fuzz.process.limits import Limits
 from stage2fuzz.process.wait import expect_room, last_words
-from stage2fuzz.service.orders import MAX_SEEDS, FuzzOrder, FuzzResult
+from stage2fuzz.service.orders import CUT_SHORT, MAX_SEEDS, FuzzOrder, FuzzResult
 from stage2fuzz.session.case_asker import CaseAsker
 from stage2fuzz.session.killers import killers
 from stage2fuzz.worker.job import LOG, Job, LeaseLostError
 
 GRACE_SECONDS: Final = 20.0
 """Start-up and the end of the last input, beyond the order's own seconds."""
-EARLY_SECONDS: Final = 3.0
-"""Before its time at which an end is told; restarts and rounding cost two."""
+EARLY_SECONDS: Final = 2.0
+"""Before its time at which an end is told; a restart with too little left costs 1.5 at most."""
 BUILD_SECONDS: Final = 180.0
 """For a tree's engine, which is built once; the compiler takes most of it."""
 MEASURE_SECONDS: Final = 120.0
@@ -68,7 +68,7 @@ def fuzz(job: Job, order: FuzzOrder) -> None:
         handed_in = False
     if not handed_in:
         done = outbox.statistics()
-        result = FuzzResult(done.schedules, done.seconds, ended="cut short")
+        result = FuzzResult(done.schedules, done.seconds, ended=CUT_SHORT)
         if not job.cut_short(result):
             raise LeaseLostError
 

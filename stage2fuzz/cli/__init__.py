@@ -14,6 +14,7 @@ from stage2fuzz.cli.output import plain
 from stage2fuzz.cli.program import program
 from stage2fuzz.cli.streams import (
     PLACE_ERRORS,
+    Output,
     ReaderLeftError,
     complain,
     end_as_the_reader_left,
@@ -35,7 +36,7 @@ def main() -> None:
     try:
         _main()
     except SystemExit as end:
-        Pulse().end(end.code)
+        Pulse().end(end.code, Output.written)
         raise
 
 

@@ -17,7 +17,7 @@ from stage2fuzz.service.local import running
 
 REFRESH_SECONDS: Final = 1.0
 QUIET_SECONDS: Final = 2.0
-"""Between two looks where nobody watches: each costs as much as some thirty schedules."""
+"""Between two looks at the state alone, where nobody watches the figures."""
 HAND_IN_SECONDS: Final = 5.0
 """For the workers, which look every second whether their orders are still wanted."""
 
@@ -83,7 +83,10 @@ def watch(store: Store, number: int, check: Callable[[], None], quiet: bool) -> 
                 return figures
             progress.update(line(figures), done(figures))
             check()
-            time.sleep(QUIET_SECONDS if quiet else REFRESH_SECONDS)
+            time.sleep(REFRESH_SECONDS)
+            while quiet and campaigns.state_of(store.engine, number) is state:
+                check()
+                time.sleep(QUIET_SECONDS)
 
 
 def _hand_in(store: Store, number: int) -> None:

@@ -9,6 +9,7 @@ from stage2fuzz.cli.tables import Table
 from stage2fuzz.findings.figures import CampaignFigures, to_record
 from stage2fuzz.findings.models import Finding
 from stage2fuzz.findings.states import CampaignState, LeaseState
+from stage2fuzz.service.orders import CUT_SHORT
 from stage2fuzz.session.summary import Summary
 
 WORDS: Final = {
@@ -105,6 +106,7 @@ def summary_of(figures: CampaignFigures, found: Sequence[Finding]) -> Summary:
         f"{number} order{'s' * (number != 1)} ended before {'their' if number != 1 else 'its'} "
         f"time: {ended}"
         for ended, number in sorted(figures.limits.items())
+        if ended != CUT_SHORT  # by the budget; who stopped it by hand is told below
     ]
     if given_up := figures.leases.get(LeaseState.POISONED, 0):
         shortfalls.append(f"{given_up} order{'s' * (given_up != 1)} given up, see the log")

@@ -6,7 +6,7 @@ import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from typing import Any, Final, NoReturn, TextIO, cast
+from typing import Any, ClassVar, Final, NoReturn, TextIO, cast
 
 from stage2fuzz.errors import InputError
 
@@ -29,6 +29,9 @@ class Output:
     empty text, may keep the first error to itself.
     """
 
+    written: ClassVar[int] = 0
+    """Bytes that this process has written to its standard output."""
+
     def __init__(self, stream: TextIO) -> None:
         """Everything but writing is ``stream``'s."""
         self._stream = stream
@@ -41,6 +44,7 @@ class Output:
     def write(self, text: str) -> int:
         """Write; ReaderLeftError or InputError where that has no place."""
         self._check()
+        Output.written += len(text.encode(errors="backslashreplace"))
         try:
             return self._stream.write(text)
         except OSError as error:

@@ -154,6 +154,10 @@ class Child:
                 return answer
             case {"refused": [str(where), str(what), str(right)]}:
                 raise InputError(where, what, right)
+            case {"starved": str(words)}:
+                self.renew()
+                said = "".join(letter for letter in words[:300] if letter.isprintable())
+                raise DiedError(str(question.get("do", "turn")), End(How.STARVED, 0), said)
             case {"bug": str(text)}:
                 lines = text.splitlines()[-TRACEBACK_LINES:]
                 raise ModelError("in a confined process:\n" + "\n".join(lines))

@@ -16,6 +16,8 @@ class How(StrEnum):
     """It was ended because its time was up."""
     EARLY = "early"
     """It exited with code 0, but before the time for which it was to work."""
+    STARVED = "starved"
+    """It lacked memory, files or another thing of the system, and said so."""
     OUTPUT = "output"
     """It was ended because it wrote too much."""
 
@@ -36,6 +38,8 @@ class End:
         """In words, to follow "the process"."""
         if self.how is How.TIMEOUT:
             return "did not end in its time"
+        if self.how is How.STARVED:
+            return "could not go on"
         if self.how is How.OUTPUT:
             return "wrote more than it may"
         if self.code == -signal.SIGXCPU:

@@ -8,6 +8,7 @@ object, what comes back is one of
 - ``{"done": true}`` after the last answer,
 - ``{"alive": true}``, at any time: nothing is done yet, but the work goes on,
 - ``{"refused": [WHERE, WHAT, RIGHT]}``, the parts of an ``InputError``,
+- ``{"starved": WORDS}`` where the system refuses it memory, files or the like,
 - ``{"bug": TRACEBACK}`` for any other exception, our own bug.
 """
 

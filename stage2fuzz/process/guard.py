@@ -81,6 +81,8 @@ def guard(
                 os.close(reading)
     if end.how not in (How.OK, How.CRASH) or watched.code != end.code:
         raise DiedError(what, end)
+    if watched.printed < watched.written:
+        raise DiedError(what, end, "what it printed went elsewhere")
     return end.code
 
 
@@ -104,6 +106,10 @@ class _Watched:
     ) -> None:
         self.code: int | None = None
         """What the command says that it ends with."""
+        self.written = 0
+        """Bytes of standard output that the command says it has written."""
+        self.printed = 0
+        """Bytes of it that came here."""
         self._confined, self._progress, self._silence = confined, progress, stall_seconds()
         self._says, self._begun = says, bytearray()
         self._texts = {out: codecs.getincrementaldecoder("utf-8")("replace")}
@@ -137,6 +143,7 @@ class _Watched:
             elif number == self._says:
                 self._take(data)
             else:
+                self.printed += len(data) if number != self._err else 0
                 stream = sys.stderr if number == self._err else sys.stdout
                 stream.write(_as_text(self._texts[number].decode(data)))
                 stream.flush()
@@ -156,8 +163,8 @@ class _Watched:
         match frame:
             case {"progress": [str(line), float(done)]}:
                 self._progress(_as_text(line), done)
-            case {"code": int(code)}:
-                self.code = code
+            case {"code": int(code), "written": int(written)}:
+                self.code, self.written = code, written
 
 
 def _as_text(text: str) -> str:
@@ -197,9 +204,12 @@ class Pulse:
         """So far is the work."""
         self._send({"progress": [line, float(done)]})
 
-    def end(self, code: object) -> None:
-        """The command has come to its end with this code."""
-        self._send({"code": code if isinstance(code, int) else int(code is not None)})
+    def end(self, code: object, written: int = 0) -> None:
+        """The command has come to its end with this code, and has written so many bytes to its
+        standard output.
+        """
+        number = code if isinstance(code, int) else int(code is not None)
+        self._send({"code": number, "written": written})
 
     def _send(self, frame: Frame) -> None:
         if self._says is not None:

@@ -39,6 +39,8 @@ def _answered(answers_to: Callable[[Frame], Iterable[Frame]], question: Frame) -
             yield {"answer": answer}
     except InputError as error:
         yield {"refused": [error.where, error.what, error.right]}
+    except (OSError, MemoryError) as error:
+        yield {"starved": f"{type(error).__name__}: {error}".rstrip(": ")}
     except Exception:
         yield {"bug": traceback.format_exc()}
     else:

@@ -142,6 +142,10 @@ class PruneOrder(JsonRecord, frozen=True, tag="prune"):
     seeds: SomeDigests
 
 
+CUT_SHORT: Final = "cut short"
+"""How an order ended whose campaign was over before it."""
+
+
 class FuzzResult(JsonRecord, frozen=True, tag="fuzzed"):
     """What one fuzz order did; its inputs and findings stand in the database already."""
 

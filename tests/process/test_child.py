@@ -94,8 +94,15 @@ def test_work_with_signs_of_life_may_take_its_time_and_silence_may_not(
 
 
 def test_memory_has_a_limit(child: Child) -> None:
-    with pytest.raises(ModelError, match="MemoryError"):
+    with pytest.raises(DiedError, match="could not go on: MemoryError"):
         child.ask_one({"do": "memory"}, 20)
+    assert "process" in child.ask_one(HELLO, 20)
+
+
+def test_what_the_system_refuses_there_is_no_bug_of_ours(child: Child) -> None:
+    with pytest.raises(DiedError, match="could not go on: OSError") as caught:
+        child.ask_one({"do": "files"}, 20)
+    assert caught.value.end.how is How.STARVED
     assert "process" in child.ask_one(HELLO, 20)
 
 

@@ -54,6 +54,11 @@ def test_an_end_that_it_did_not_announce_is_none(
         guarded(what)
 
 
+def test_words_that_went_elsewhere_are_missed() -> None:
+    with pytest.raises(DiedError, match="what it printed went elsewhere"):
+        guarded("elsewhere")
+
+
 def test_one_that_works_may_take_its_time(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(life.VARIABLE, "2.5")
     assert guarded("work") == 0

@@ -20,7 +20,7 @@ def main(what: str) -> int:
         case "forge":
             for number in range(64):
                 try:
-                    os.write(number, b'x\n{"code": "0"}\n[0]\n{"code": null}\n')
+                    os.write(number, b'x\n{"code": "0"}\n[0]\n{"code": 0}\n')
                 except OSError:
                     continue
             os._exit(0)
@@ -33,6 +33,12 @@ def main(what: str) -> int:
             for _ in range(30):
                 alive()
                 time.sleep(0.1)
+        case "elsewhere":
+            os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+            print("one violation")
+            Pulse().end(0, len("one violation\n"))
+            sys.stdout.flush()
+            os._exit(0)
         case "progress":
             Pulse().progress("half \x1b[1m", 0.5)
         case "flood":

@@ -2,6 +2,7 @@
 
 import ctypes
 import os
+import resource
 import signal
 import sys
 import time
@@ -30,6 +31,9 @@ def answers(question: dict[str, Any]) -> Iterator[dict[str, Any]]:
         case "memory":
             kept = [bytearray(1 << 26) for _ in range(1000)]
             yield {"kept": len(kept)}
+        case "files":
+            resource.setrlimit(resource.RLIMIT_NOFILE, (0, 0))
+            os.pipe()
         case "close":
             os.closerange(3, 64)
             time.sleep(600)

@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 import signal
+import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -88,7 +89,7 @@ class Rig:
 
     def behave(self, **more: object) -> None:
         """Tell the stand-in what to do from its next start on."""
-        part = self.targets / "behaviour.part"
+        part = self.targets / f"behaviour.{threading.get_ident()}"
         part.write_text(json.dumps(self.behaviour | more))
         part.replace(self.targets / "behaviour.json")
 

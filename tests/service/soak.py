@@ -107,9 +107,9 @@ class Soak:
         self.injected: Counter[str] = Counter()
         self.failed: list[BaseException] = []
 
-    def run(self, number: int, seconds: float) -> None:
+    def run(self, number: int, orders: int, seconds: float) -> None:
         """Inject ``number`` faults, or as many as ``seconds`` allow: a grave one after the other,
-        and the quick ones meanwhile.
+        and the quick ones meanwhile. It goes on until ``orders`` are committed.
 
         What this thread starts dies with it, so the grave faults are its own.
         """
@@ -123,12 +123,15 @@ class Soak:
         for each in quick:
             each.start()
         next_grave = begun
-        while self.injected.total() < number and time.monotonic() - begun < seconds:
+        while time.monotonic() - begun < seconds:
+            left = self.injected.total() < number
+            if not left and self.results.committed >= orders:
+                break
             silent, what = self.results.silent()
             if silent > PATIENCE or self.failed:
                 record = self.rig.figures()
                 raise SystemExit(f"not recovered from {what!r}: {record} {self.failed}")
-            if self.grave and time.monotonic() > next_grave:
+            if self.grave and left and time.monotonic() > next_grave:
                 name = self.chooser.choice(list(self.grave))
                 self._do(name, self.grave[name])
                 next_grave = time.monotonic() + (GRAVE_PAUSE if self.quick else 0.2)
@@ -136,9 +139,10 @@ class Soak:
             if time.monotonic() - line > LINE_SECONDS:
                 line = time.monotonic()
                 done, spent = self.injected.total(), line - begun
-                left = min((number - done) * spent / max(1, done), seconds - spent)
-                orders = self.results.committed
-                print(f"{done} faults, {orders} orders; {left:.0f} s left", flush=True)
+                wait = min((number - done) * spent / max(1, done), seconds - spent)
+                print(
+                    f"{done} faults, {self.results.committed} orders; {wait:.0f} s left", flush=True
+                )
         over.set()
         for each in quick:
             each.join()
@@ -197,6 +201,7 @@ def main() -> int:
     """Run it and print the figures."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
     parser.add_argument("--faults", type=int, default=1_000_000)
+    parser.add_argument("--orders", type=int, default=0, help="go on until so many are committed")
     parser.add_argument("--seconds", type=float, default=0, help="0: as long as the faults take")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--only", action="append", default=[], help="this fault; again for more")
@@ -216,7 +221,7 @@ def main() -> int:
         rig.start(seconds=0)
         rig.until(lambda figures: figures.leases.get("committed", 0) > 0)
         begun = time.monotonic()
-        soak.run(given.faults, given.seconds or float("inf"))
+        soak.run(given.faults, given.orders, given.seconds or float("inf"))
         spent = time.monotonic() - begun
         with rig.store.engine.begin() as connection:
             connection.exec_driver_sql("UPDATE campaign SET state = 'draining'")

@@ -9,23 +9,23 @@ from tests.service.rig import ROOT
 
 FREEZE = "worker frozen past its deadline, replaced, back"
 PLANTED = {
-    "": ("4", "messages doubled"),
-    "counted-twice": ("2", "messages doubled"),
-    "dropped": ("40", "messages doubled"),
-    "merged-again": ("2", "messages doubled"),
-    "no-fencing": ("5", FREEZE),
+    "": ("40", "10", "messages doubled"),
+    "counted-twice": ("4", "4", "messages doubled"),
+    "dropped": ("4", "60", "messages doubled"),
+    "merged-again": ("4", "4", "messages doubled"),
+    "no-fencing": ("4", "0", FREEZE),
 }
-"""Planted fault -> how many faults of which kind are needed for it to show."""
+"""Planted fault -> how many faults, and how many orders, of which kind make it show."""
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("plant", PLANTED)
 def test_the_soak_notices_each_planted_fault_and_no_other(plant: str) -> None:
-    number, only = PLANTED[plant]
+    number, orders, only = PLANTED[plant]
     done = subprocess.run(
         [
             *(sys.executable, str(ROOT / "tests" / "service" / "soak.py"), "--plant", plant),
-            *("--faults", number, "--only", only, "--seed", "1"),
+            *("--faults", number, "--orders", orders, "--only", only, "--seed", "1"),
         ],
         capture_output=True,
         text=True,

@@ -118,7 +118,9 @@ def test_a_session_and_a_campaign_end_in_the_same_words(
     figures = replace(figures, campaign=done, features=2)
     session = Summary("model:v5.12", 5, None, 2, 3.0, [])
     assert summary_of(figures, []) == session
-    cut = replace(figures, limits={"timeout": 2, "early": 1}, leases={"poisoned": 1})
+    cut = replace(
+        figures, limits={"timeout": 2, "early": 1, "cut short": 3}, leases={"poisoned": 1}
+    )
     assert summary_of(cut, []).exit_code == 3
     with pytest.raises(typer.Exit) as ended:
         conclude(summary_of(cut, []), "sqlite:///other.db", as_json=False)
