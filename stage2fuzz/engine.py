@@ -109,6 +109,15 @@ class EdgeCountingEngine(Protocol):
 
 
 @runtime_checkable
+class TraitEngine(Protocol):
+    """An engine that knows what kind of kernel it is, by what was found in it."""
+
+    @property
+    def traits(self) -> frozenset[str]:
+        """The features that were found."""
+
+
+@runtime_checkable
 class SourceEngine(Protocol):
     """An engine that knows from which line of the user's tree each event of a run comes."""
 

@@ -56,7 +56,12 @@ PARTS = (
     part("run", "case engine errors events oracles schedule source"),
     part("report", "arch case errors event_kind events oracles source"),
     part("service", "case engine errors places process"),
-    part("findings", "arch case errors events oracles schedule service", "all of SQLAlchemy"),
+    part("known", "engine errors places", "the list of known causes, and what it holds of"),
+    part(
+        "findings",
+        "arch case engine errors events known oracles schedule service",
+        "all of SQLAlchemy",
+    ),
     part("fuzz", "arch case engine errors event_kind events oracles places run schedule source"),
     part(
         "session",
@@ -65,7 +70,7 @@ PARTS = (
     ),
     part(
         "studies",
-        "arch case engine errors events findings fuzz kernel minimise oracles places process "
+        "arch case engine errors events findings fuzz kernel known minimise oracles places process "
         "report rules run schedule session",
         "the kernel alone of all engines",
     ),
@@ -87,7 +92,7 @@ PARTS = (
     ),
     part(
         "prove",
-        "case engine errors events fuzz kernel oracles process run schedule",
+        "arch case engine errors events fuzz kernel oracles process run schedule",
         "every interleaving of a small scenario",
     ),
     part("fuzz_targets", "case engine errors fuzz places process", "scripts; all of Atheris"),
@@ -100,7 +105,8 @@ PARTS = (
     part(
         "cli",
         "arch case check confirm engine errors events findings fuzz fuzz_targets kernel minimise "
-        "model oracles places process prove report rules run schedule service session studies web",
+        "known model oracles places process prove report rules run schedule service session source "
+        "studies web",
         "starts the service and the targets",
     ),
     part("__main__", "cli"),

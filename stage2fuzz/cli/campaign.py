@@ -3,13 +3,14 @@
 import os
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Annotated, Final, NoReturn
 
 import typer
 
 from stage2fuzz.cli.campaign_here import run_here, watch
 from stage2fuzz.cli.campaign_view import show, summary_of
-from stage2fuzz.cli.options import DEFAULT_DATABASE, Database, Json
+from stage2fuzz.cli.options import DEFAULT_DATABASE, Database, FailOn, Json
 from stage2fuzz.cli.output import emit, say
 from stage2fuzz.cli.program import program, shown
 from stage2fuzz.cli.summary import conclude
@@ -54,6 +55,7 @@ def start(
     local: Annotated[bool, typer.Option("--local", help="Run everything here, till done.")] = False,
     workers: Workers = 0,
     database: Database = DEFAULT_DATABASE,
+    fail_on: FailOn = "any",
     as_json: Json = False,
 ) -> None:
     """Start a campaign; with --local also broker, coordinator and worker, until it is done."""
@@ -79,7 +81,7 @@ def start(
         service = own_name() if local else ""
         number = campaigns.create(store.engine, spec, service)
         if local:
-            _finish_here(store, number, service, workers, database, as_json)
+            _finish_here(store, number, service, workers, database, as_json, fail_on)
         show(figures_of(store.engine, number), as_json)
         _tell_who_works(store, spec.name)
 
@@ -147,6 +149,7 @@ def resume(
     local: Annotated[bool, typer.Option("--local", help="Go on here, till done.")] = False,
     workers: Workers = 0,
     database: Database = DEFAULT_DATABASE,
+    fail_on: FailOn = "any",
     as_json: Json = False,
 ) -> None:
     """Go on after a pause, or with a campaign whose command is gone."""
@@ -157,7 +160,7 @@ def resume(
             service = paused.service
         campaigns.adopt(store.engine, number, service)
         if local:
-            _finish_here(store, number, service, workers, database, as_json)
+            _finish_here(store, number, service, workers, database, as_json, fail_on)
         show(figures_of(store.engine, number), as_json)
         _tell_who_works(store, name, service)
 
@@ -176,14 +179,20 @@ def delete(name: CampaignName, database: Database = DEFAULT_DATABASE) -> None:
 
 
 def _finish_here(
-    store: Store, number: int, service: str, workers: int, database: str, as_json: bool
+    store: Store,
+    number: int,
+    service: str,
+    workers: int,
+    database: str,
+    as_json: bool,
+    fail_on: str,
 ) -> NoReturn:
     """Run the campaign here to its end and say what came of it, as ``fuzz`` does; ends the
     command.
     """
     slots = workers or os.cpu_count() or 1
     figures = run_here(store, number, service, slots, quiet=as_json)
-    summary = summary_of(figures, findings_of(store.engine, number))
+    summary = replace(summary_of(figures, findings_of(store.engine, number)), fail_on=fail_on)
     conclude(summary, database, as_json, {"campaign": to_record(figures)})
 
 

@@ -12,14 +12,23 @@ import typer
 from stage2fuzz.case.case import Case
 from stage2fuzz.case.scenario import Scenario, Tlb
 from stage2fuzz.case.text import format_case
+from stage2fuzz.cli.causes import marked
 from stage2fuzz.cli.exits import FOUND, INCONCLUSIVE
 from stage2fuzz.cli.guarded import run_guarded
 from stage2fuzz.cli.interrupt import on_signals
 from stage2fuzz.cli.named import load, stored
-from stage2fuzz.cli.options import DEFAULT_DATABASE, CaseName, Database, Json, check_range
+from stage2fuzz.cli.options import (
+    DEFAULT_DATABASE,
+    CaseName,
+    Database,
+    FailOn,
+    Json,
+    check_range,
+)
 from stage2fuzz.cli.output import emit, say, write
 from stage2fuzz.cli.progress import ProgressLine
 from stage2fuzz.engine import kind_of
+from stage2fuzz.known import known_of
 from stage2fuzz.oracles.violation import Violation
 from stage2fuzz.process.life import alive
 from stage2fuzz.run import run_scheduled
@@ -36,6 +45,10 @@ class Signature:
     violation: Violation
     first: Case
     executions: int = 0
+    after: int = 0
+    """Executions until the first, itself included."""
+    known: str = ""
+    """The known cause that it is on this engine; empty for news."""
 
 
 @dataclass(slots=True)
@@ -78,6 +91,7 @@ def explore(
         Path | None, typer.Option("--output", "-o", help="Folder for the first case of each.")
     ] = None,
     database: Database = DEFAULT_DATABASE,
+    fail_on: FailOn = "any",
     as_json: Json = False,
 ) -> None:
     """Run every interleaving of a case's scenario, and say what that proves."""
@@ -87,7 +101,7 @@ def explore(
     given = load(case, stored(case, database))
     if engine:
         given = replace(given, engine=engine)
-    _guarded(given, preemptions, executions, output, as_json)
+    _guarded(given, preemptions, executions, output, as_json, fail_on)
     whole = unreduced(given.engine, given.scenario, preemptions)
     search = Exhaustive(not whole, preemptions, executions)
     exploration = Exploration(given.engine, search, whole)
@@ -98,25 +112,31 @@ def explore(
         emit(_record(exploration))
     else:
         _print(exploration, output)
-    raise typer.Exit(_code(exploration))
+    raise typer.Exit(_code(exploration, fail_on))
 
 
-def _code(exploration: Exploration) -> int:
+def _code(exploration: Exploration, fail_on: str) -> int:
     """1 for violations, 3 where no run came to an end that says anything, else 0."""
-    if exploration.signatures:
+    seen = exploration.signatures.values()
+    if any(fail_on == "any" or not each.known for each in seen):
         return FOUND
     ended = exploration.search.coverage.executions - exploration.inconclusive
     return 0 if ended and not exploration.interrupted else INCONCLUSIVE
 
 
 def _guarded(
-    given: Case, preemptions: int | None, executions: int, output: Path | None, as_json: bool
+    given: Case,
+    preemptions: int | None,
+    executions: int,
+    output: Path | None,
+    as_json: bool,
+    fail_on: str,
 ) -> None:
     """Compiled code is explored in a confined process, which gets the case as a file."""
     with tempfile.NamedTemporaryFile("w", prefix="stage2fuzz-", suffix=".case") as file:
         file.write(format_case(given))
         file.flush()
-        arguments = ["explore", file.name, f"--executions={executions}"]
+        arguments = ["explore", file.name, f"--executions={executions}", f"--fail-on={fail_on}"]
         arguments += [] if preemptions is None else [f"--preemptions={preemptions}"]
         arguments += [] if output is None else [f"--output={output}"]
         arguments += ["--json"] * as_json
@@ -151,7 +171,13 @@ def _search(exploration: Exploration, scenario: Scenario, most: int, quiet: bool
             exploration.inconclusive += outcome.ended == "limit"
             for violation in outcome.violations:
                 seen = signatures.setdefault(
-                    violation.signature, Signature(violation, outcome.case)
+                    violation.signature,
+                    Signature(
+                        violation,
+                        outcome.case,
+                        after=search.coverage.executions,
+                        known=known_of(exploration.engine, violation.cause),
+                    ),
                 )
                 seen.executions += 1
             executions = search.coverage.executions
@@ -181,8 +207,8 @@ def _print(exploration: Exploration, folder: Path | None) -> None:
         violation = seen.violation
         print()
         say(f"{violation.signature} ({violation.category})")
-        say(f"in {seen.executions:,} executions; the first one:")
-        say(f"  {violation.verdict}", indent="  ")
+        say(f"in {seen.executions:,} executions, first after {seen.after:,}; the first one:")
+        say(f"  {marked(seen.known, violation.verdict)}", indent="  ")
         if folder is None:
             text = format_case(seen.first).rstrip()
             print("\n".join(f"    {line}" for line in text.split("\n")))
@@ -209,6 +235,9 @@ def _record(exploration: Exploration) -> dict[str, object]:
                 "signature": seen.violation.signature,
                 "verdict": seen.violation.verdict,
                 "executions": seen.executions,
+                "after": seen.after,
+                "cause": seen.violation.cause,
+                "known": seen.known,
                 "case": format_case(seen.first),
             }
             for seen in exploration.signatures.values()

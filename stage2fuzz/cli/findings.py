@@ -1,5 +1,6 @@
 """stage2fuzz findings: list, show, triage, export."""
 
+import json
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
@@ -7,6 +8,7 @@ from typing import Annotated
 import typer
 
 from stage2fuzz.case.limits import check_engine
+from stage2fuzz.cli.causes import by_cause, numbers, told
 from stage2fuzz.cli.options import DEFAULT_DATABASE, MAX_NUMBER, Database, Json
 from stage2fuzz.cli.output import emit, iso, say, write
 from stage2fuzz.cli.program import shown
@@ -17,6 +19,7 @@ from stage2fuzz.findings.models import Finding, State
 from stage2fuzz.findings.real import in_words
 from stage2fuzz.findings.store import Store
 from stage2fuzz.oracles.violation import Category
+from stage2fuzz.source import SourceLine, read_stack, route
 
 COLUMNS = (
     "id",
@@ -26,6 +29,9 @@ COLUMNS = (
     "rule",
     "category",
     "signature",
+    "cause",
+    "known",
+    "source",
     "verdict",
     "state",
     "label",
@@ -56,10 +62,13 @@ def list_findings(
     engine: Annotated[str, typer.Option(help="Only this engine.")] = "",
     oracle: Annotated[str, typer.Option(help="Only this oracle.")] = "",
     category: Annotated[str, typer.Option(help="correctness, progress or economy.")] = "",
+    faces: Annotated[
+        bool, typer.Option("--faces", help="A line for each finding, not for each cause.")
+    ] = False,
     database: Database = DEFAULT_DATABASE,
     as_json: Json = False,
 ) -> None:
-    """List the findings, a line each."""
+    """List the findings, a line for each cause."""
     states = [_state(name) for name in state or ()]
     if engine:
         check_engine(engine, "--engine")
@@ -76,10 +85,13 @@ def list_findings(
         return
     tried = ("real",) if any(each.real for each in found) else ()
     rows = Table("id", "state", "engine", "oracle", "seen", *tried, "verdict", fold=True)
-    for each in found:
-        real = (_best(each),) if tried else ()
-        seen = f"{each.count:,}"
-        rows.add(each.id, each.state, each.engine, each.oracle, seen, *real, each.verdict)
+    for group in ([each] for each in found) if faces else by_cause(found):
+        states_of = " ".join(dict.fromkeys(each.state for each in group))
+        oracles = " ".join(dict.fromkeys(each.oracle for each in group))
+        seen = f"{sum(each.count for each in group):,}"
+        best = dict.fromkeys(filter(None, map(_best, group)))
+        real = (" ".join(best),) if tried else ()
+        rows.add(numbers(group), states_of, group[0].engine, oracles, seen, *real, told(group))
     if found:
         rows.show()
     if hidden:
@@ -111,6 +123,9 @@ def show(
         "build": found.build,
         "oracle": f"{found.oracle} {found.rule} ({found.category})",
         "signature": found.signature,
+        "cause": found.cause,
+        "known as": found.known,
+        "at": route(read_stack(json.loads(found.source))) if found.source else "",
         "state": found.state,
         "seen": f"{found.count} times, {_when(found.first_seen)} to {_when(found.last_seen)}",
         "confirmed": f"{found.confirmations} of {found.attempts} clean runs",
@@ -202,6 +217,8 @@ def _when(seconds: float) -> str:
 
 def _record(found: Finding) -> dict[str, object]:
     record = {name: getattr(found, name) for name in COLUMNS}
+    stack = json.loads(found.source) if found.source else []
+    record["source"] = [SourceLine(*each).to_record() for each in stack]
     real = [
         {name: getattr(each, name) for name in REAL_COLUMNS} | {"at": iso(each.at)}
         for each in found.real

@@ -1,6 +1,7 @@
 """stage2fuzz fuzz: one command, no server, all cores, everything kept."""
 
 import time
+from dataclasses import replace
 from typing import Annotated
 
 import typer
@@ -11,6 +12,7 @@ from stage2fuzz.cli.options import (
     DEFAULT_DATABASE,
     MAX_SECONDS,
     Database,
+    FailOn,
     Jobs,
     Json,
     check_range,
@@ -41,6 +43,7 @@ def fuzz(
         bool, typer.Option("--no-seeds", help="Start from an empty corpus, not from ours.")
     ] = False,
     database: Database = DEFAULT_DATABASE,
+    fail_on: FailOn = "any",
     as_json: Json = False,
 ) -> None:
     """Fuzz for some time, keep every finding, minimise it, and say what to do next."""
@@ -58,7 +61,7 @@ def fuzz(
                 )
             started = time.monotonic()
             drive(session, lambda: _lines(session, started), quiet=as_json)
-        summary = session.summary()
+        summary = replace(session.summary(), fail_on=fail_on)
     if failures := session.intake.failures:
         show(summary, database, as_json)
         raise RuntimeError("\n".join(failures))

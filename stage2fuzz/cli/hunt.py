@@ -8,11 +8,13 @@ from typing import Annotated, Final
 
 import typer
 
+from stage2fuzz.cli.causes import marked
 from stage2fuzz.cli.exits import FOUND, INCONCLUSIVE
 from stage2fuzz.cli.live import drive
 from stage2fuzz.cli.options import (
     DATABASE_VARIABLE,
     MAX_SECONDS,
+    FailOn,
     Jobs,
     Json,
     check_range,
@@ -48,6 +50,7 @@ def explore(
         str | None,
         typer.Option(envvar=DATABASE_VARIABLE, help="Where findings are kept, if anywhere."),
     ] = None,
+    fail_on: FailOn = "any",
     as_json: Json = False,
 ) -> None:
     """Run millions of random schedules of many scenarios in C, and judge each new class.
@@ -74,7 +77,8 @@ def explore(
     missing = _missing(hunt)
     for line in missing:
         complain(f"stage2fuzz: inconclusive: {line}")
-    raise typer.Exit(FOUND if hunt.signatures else INCONCLUSIVE if missing else 0)
+    counted = [each for each in hunt.signatures.values() if fail_on == "any" or not each.known]
+    raise typer.Exit(FOUND if counted else INCONCLUSIVE if missing else 0)
 
 
 def _missing(hunt: Hunt) -> list[str]:
@@ -134,10 +138,12 @@ def _report(hunt: Hunt, key: str, database: str, as_json: bool) -> None:
         print(f"{times:,} runs ended by the limit of {name}: inconclusive")
     if not shown:
         return
-    drawn = Table("classes", "finding" if database else "case", "oracle", "verdict", fold=True)
+    name = "finding" if database else "case"
+    drawn = Table("classes", "after", name, "oracle", "verdict", fold=True)
     for number, (_, each) in enumerate(shown, 1):
         name = f"#{each.number}" if database else f"{number}"
-        drawn.add(f"{each.times:,}", name, each.oracle, each.verdict)
+        verdict = marked(each.known, each.verdict)
+        drawn.add(f"{each.times:,}", f"{each.schedules:,}", name, each.oracle, verdict)
     drawn.show()
     if database:
         print(f"next: {hint(f'replay {shown[0][1].number}', database)}")

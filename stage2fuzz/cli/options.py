@@ -1,7 +1,7 @@
 """Options that several commands take, each spelled once, and what their numbers may be."""
 
 import os
-from typing import Annotated, Final
+from typing import Annotated, Final, Literal
 
 import typer
 
@@ -26,6 +26,10 @@ Database = Annotated[
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for a program to read.")]
 Jobs = Annotated[int, typer.Option(help="Processes at once; 0: one a core.")]
+FailOn = Annotated[
+    Literal["any", "new"],
+    typer.Option(help="Exit 1 for any finding, or for new ones only, not for known causes."),
+]
 CaseName = Annotated[
     str, typer.Argument(metavar="ID|FILE", help="Number of a finding, or path of a case file.")
 ]

@@ -5,6 +5,7 @@ from typing import Final, NoReturn
 
 import typer
 
+from stage2fuzz.cli.causes import by_cause, numbers, told
 from stage2fuzz.cli.output import emit, plain, say
 from stage2fuzz.cli.program import hint
 from stage2fuzz.cli.streams import complain
@@ -38,13 +39,16 @@ def show(
 
 
 def show_found(found: Sequence[Finding], database: str) -> None:
-    """The findings, the gravest first, and what to do with the first."""
+    """The findings, news and the gravest first, and what to do with the first."""
     if not found:
         return
-    ordered = sorted(found, key=lambda each: (_ORDER.get(each.category, 3), each.id))
+    ordered = sorted(
+        found, key=lambda each: (bool(each.known), _ORDER.get(each.category, 3), each.id)
+    )
     rows = Table("finding", "category", "oracle", "verdict", fold=True, head=False)
-    for each in ordered:
-        rows.add(f"#{each.id}", each.category, each.oracle, each.verdict)
+    for faces in by_cause(ordered):
+        oracles = " ".join(dict.fromkeys(each.oracle for each in faces))
+        rows.add(f"#{numbers(faces)}", faces[0].category, oracles, told(faces))
     rows.show()
     steps = {
         f"replay {ordered[0].id}": "the interleaving, step by step",
@@ -59,4 +63,4 @@ def show_found(found: Sequence[Finding], database: str) -> None:
 def found_record(each: Finding) -> dict[str, object]:
     """One finding as ``--json`` of a session names it."""
     names = ("id", "engine", "oracle", "category", "signature", "verdict", "state", "minimised")
-    return {name: getattr(each, name) for name in names}
+    return {name: getattr(each, name) for name in (*names, "cause", "known")}

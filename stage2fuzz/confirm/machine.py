@@ -21,7 +21,7 @@ from stage2fuzz.confirm.gdbstub import Stub
 from stage2fuzz.confirm.initrd import build_initrd
 from stage2fuzz.errors import InputError
 from stage2fuzz.process.confined import ConfinedProcess
-from stage2fuzz.process.limits import Limits
+from stage2fuzz.process.limits import Limits, is_confined
 
 QEMU: Final = "qemu-system-aarch64"
 BOOT: Final = 120.0
@@ -80,13 +80,7 @@ class VirtualMachine:
             *("-append", f"{KERNEL_LINE} isolcpus=1-{processors - 1} {options}".strip()),
         ]
         self._home = tempfile.TemporaryDirectory(prefix="stage2fuzz-confirm-")
-        self._qemu = ConfinedProcess(
-            command,
-            Path(self._home.name),
-            UNBOUND,
-            stderr=subprocess.PIPE,
-            inherited=descriptors,
-        )
+        self._qemu = _start(command, Path(self._home.name), descriptors)
         theirs.close()
         stub_theirs.close()
         self._console = console
@@ -200,6 +194,34 @@ class VirtualMachine:
             said = process.stderr.read().decode("utf-8", "replace").strip()
         said = said.splitlines()[-1] if said else " / ".join(self.kernel_log[-3:])
         return f"{what} ({said})" if said else what
+
+
+class _CagedProcess:
+    """A program started by a process that is confined: its cage is around this one as well."""
+
+    def __init__(self, command: Sequence[str], folder: Path, inherited: Sequence[int]) -> None:
+        """No session of its own: a cage lets nobody leave."""
+        self.process = subprocess.Popen(
+            command,
+            cwd=folder,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            pass_fds=tuple(inherited),
+        )
+
+    def close(self) -> int:
+        """End it; its exit code."""
+        self.process.kill()
+        return self.process.wait()
+
+
+def _start(
+    command: Sequence[str], folder: Path, inherited: Sequence[int]
+) -> ConfinedProcess | _CagedProcess:
+    if is_confined():
+        return _CagedProcess(command, folder, inherited)
+    return ConfinedProcess(command, folder, UNBOUND, stderr=subprocess.PIPE, inherited=inherited)
 
 
 def check_image(image: Path) -> None:

@@ -166,6 +166,8 @@ def _forced(
     lines += machine.answers("together")
     lines += machine.order(f"probe {'log' if log_first else 'write'}", "drop")
     seen = observe(lines)
+    if not forced.missed:
+        forced.missed = _not_aged(scenario, seen)
     if not forced.missed:  # else its faults are those of another schedule
         seen.expected = subject.expected
     shown = _shown(scenario, seen, rules)
@@ -176,6 +178,16 @@ def _forced(
     else:
         answer = Answer.REFUTED
     return ForcedRun(answer, shown, seen, forced)
+
+
+def _not_aged(scenario: Scenario, seen: Observation) -> str:
+    """Why a page was not aged although the plan was followed; empty where all were."""
+    vcpus = len(scenario.vcpus)
+    for item in seen.items:
+        host = scenario.hosts[item.thread - vcpus] if item.thread >= vcpus else ()
+        if host and host[item.index].op is Op.AGE and item.result < 0:
+            return f"thread {item.thread} could not age its page (errno {-item.result})"
+    return ""
 
 
 def _shown(scenario: Scenario, seen: Observation, rules: Sequence[str]) -> dict[str, str]:

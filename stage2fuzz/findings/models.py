@@ -75,6 +75,12 @@ class Finding(Base):
     rule: Mapped[str] = mapped_column(String(120))
     category: Mapped[str] = mapped_column(String(16))
     verdict: Mapped[str] = mapped_column(Text)
+    cause: Mapped[str] = mapped_column(Text, default="")
+    """What went wrong, by whichever rules it shows; empty where nobody has told."""
+    known: Mapped[str] = mapped_column(Text, default="")
+    """The name of the known cause that it is on its engine; empty for news."""
+    source: Mapped[str] = mapped_column(Text, default="")
+    """The stack in the user's tree of the step that the verdict is about, as JSON; or empty."""
     case_text: Mapped[str] = mapped_column(Text)
     """The first case that showed it, as text; of the build that showed it last."""
     build: Mapped[str] = mapped_column(String(24), default="")

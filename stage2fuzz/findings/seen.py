@@ -1,7 +1,8 @@
 """Noting that a case showed a fault: a new finding, or one more sighting of a known one."""
 
+import json
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from sqlalchemy import Connection, select, update
 
@@ -12,6 +13,7 @@ from stage2fuzz.findings.clock import now
 from stage2fuzz.findings.database import insert_or_not
 from stage2fuzz.findings.history import add_note, move
 from stage2fuzz.findings.models import MAX_SIGNATURE, Finding, State
+from stage2fuzz.known import known_of
 from stage2fuzz.oracles.violation import Violation
 
 MAX_TEXT: Final = 1 << 16
@@ -42,6 +44,7 @@ def note_seen(
         "rule": violation.rule,
         "category": str(violation.category),
         "verdict": violation.verdict,
+        **_told(found.engine, violation),
         "case_text": format_case(found),
         "build": found.build,
         "events": events,
@@ -50,7 +53,8 @@ def note_seen(
         "first_seen": now(),
         "last_seen": now(),
     }
-    again = {"count": Finding.count + seen, "last_seen": now()}
+    again: dict[str, Any] = {"count": Finding.count + seen, "last_seen": now()}
+    again |= {name: value for name, value in _told(found.engine, violation).items() if value}
     columns = (Finding.id, Finding.count, Finding.build)
     key = (Finding.engine == found.engine, Finding.signature == violation.signature)
     # PostgreSQL uses up a number for an insert that conflicts, so a known finding is updated first.
@@ -83,6 +87,16 @@ def check_violation(violation: Violation) -> None:
 def _storable(text: str) -> bool:
     """PostgreSQL stores no zero character, and nobody half a surrogate pair."""
     return "\0" not in text and not any("\ud800" <= letter <= "\udfff" for letter in text)
+
+
+def _told(engine: str, violation: Violation) -> dict[str, str]:
+    """Cause, known cause and place, where the reporter knew them."""
+    cause = violation.cause
+    return {
+        "cause": cause,
+        "known": known_of(engine, cause) if cause else "",
+        "source": json.dumps(violation.source) if violation.source else "",
+    }
 
 
 def replace_case(connection: Connection, number: int, found: Case, events: str) -> None:

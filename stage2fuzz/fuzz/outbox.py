@@ -201,6 +201,7 @@ def violation_record(violation: Violation) -> dict[str, object]:
         "category": str(violation.category),
         "signature": violation.signature,
         "verdict": violation.verdict,
+        "cause": violation.cause,
         "source": violation.source,
     }
 
@@ -224,7 +225,10 @@ def parse_violation(raw: Any, where: str) -> Violation:
         source = read_stack(raw.get("source", []))
     except (ValueError, TypeError):
         raise InputError(where, "is no finding (source is no list of lines)") from None
-    return Violation(*named, (), texts["signature"], source)
+    cause = raw.get("cause", "")
+    if not isinstance(cause, str):
+        raise InputError(where, "is no finding (cause is no text)")
+    return Violation(*named, (), texts["signature"], printable(cause[:1000]), source)
 
 
 def printable(text: str) -> str:

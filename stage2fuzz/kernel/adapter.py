@@ -47,6 +47,11 @@ class KernelEngine:
         """What a schedule belongs to: tree, shim, compiler and flags by their contents."""
         return self.library.key
 
+    @property
+    def traits(self) -> frozenset[str]:
+        """The features that the probes found."""
+        return self.library.has
+
     @cached_property
     def native(self) -> Native:
         """The loaded library; loaded when first used."""

@@ -5,12 +5,14 @@ last one left behind is emptied.
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import lru_cache
 from typing import Final
 
 from stage2fuzz.events import CALL_NAMES, FAULT, FREE, KINDS, RESUME, RETURN, Event
 from stage2fuzz.oracles.base import Oracle
 from stage2fuzz.oracles.catalogue import ORACLES
+from stage2fuzz.oracles.cause import cause_of
 from stage2fuzz.oracles.dispatch import Teller, silent, teller
 from stage2fuzz.oracles.handlers import ALWAYS, ANNOUNCEMENTS, EVENTS, FIELDS
 from stage2fuzz.oracles.violation import Violation
@@ -94,7 +96,10 @@ class Judge:
             tell = table[kind]
             if tell is not None:
                 tell(index, thread, where, old, new, aux)
-        return tuple(found.values())
+        return tuple(
+            replace(each, cause=cause_of(each.signature, each.events, events))
+            for each in found.values()
+        )
 
 
 @lru_cache(maxsize=16)

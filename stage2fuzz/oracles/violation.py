@@ -30,6 +30,8 @@ class Violation:
     verdict: str
     events: tuple[int, ...]
     signature: str
+    cause: str = ""
+    """What went wrong, by whichever rule it shows (``oracles/cause.py``); the judge fills it in."""
     source: Stack = ()
     """Where in the user's tree the step that the verdict is about was made, innermost first; empty
     for a model, and until a run is replayed for it."""

@@ -31,6 +31,8 @@ class Summary:
     findings: Sequence[Finding]
     shortfalls: Sequence[str] = ()
     """Why what was not found is not known to be absent, a line each."""
+    fail_on: str = "any"
+    """``new``: findings of known causes do not count for the exit code."""
 
     @property
     def missing(self) -> tuple[str, ...]:
@@ -39,9 +41,14 @@ class Summary:
         return (*nothing, *self.shortfalls)
 
     @property
+    def news(self) -> list[Finding]:
+        """The findings whose cause is no known one of their engine."""
+        return [each for each in self.findings if not each.known]
+
+    @property
     def exit_code(self) -> int:
         """1 where something was found, 3 where too little ran to say that there is nothing."""
-        if self.findings:
+        if self.news if self.fail_on == "new" else self.findings:
             return FOUND
         return INCONCLUSIVE if self.missing else NOTHING_FOUND
 
@@ -62,4 +69,5 @@ class Summary:
         return (
             f"{self.schedules:,} schedules, {judged}{self.features:,} features, "
             f"{len(self.findings)} finding{'s' * (len(self.findings) != 1)}"
+            + (f", {len(self.news)} new" if len(self.news) < len(self.findings) else "")
         )

@@ -18,6 +18,8 @@ from stage2fuzz.confirm.machine import VirtualMachine
 from stage2fuzz.confirm.session import confirm
 from stage2fuzz.confirm.subject import Subject
 from stage2fuzz.errors import InputError
+from stage2fuzz.process.confined import ConfinedProcess
+from stage2fuzz.process.limits import Limits
 from stage2fuzz.run import run
 
 LOST = (
@@ -154,4 +156,32 @@ def test_a_machine_that_dies_in_the_middle_is_one_line(
     pid = pretend(tmp_path, monkeypatch, BOOT + "console.readline()")
     with pytest.raises(InputError, match="the machine ended; the same command once more"):
         confirm(image, subject(), 1)
+    assert gone(pid)
+
+
+def test_a_machine_can_be_started_by_a_process_that_is_confined(
+    tmp_path: Path, image: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pid = pretend(tmp_path, monkeypatch, 'say("no init found")')
+    script = (
+        "from pathlib import Path\n"
+        "from stage2fuzz.confirm.machine import VirtualMachine\n"
+        "from stage2fuzz.errors import InputError\n"
+        f"try: VirtualMachine(Path({str(image)!r}), 2)\n"
+        "except InputError as error: print(error)\n"
+    )
+    more = {"STAGE2FUZZ_QEMU": str(tmp_path / "qemu")}
+    with (tmp_path / "said").open("wb") as said:
+        confined = ConfinedProcess(
+            [sys.executable, "-c", script],
+            tmp_path,
+            Limits(memory=0, file=0),
+            more,
+            stdout=said,
+        )
+        try:
+            confined.process.wait(60)
+        finally:
+            confined.close()
+    assert "the machine ended (no init found)" in (tmp_path / "said").read_text()
     assert gone(pid)

@@ -96,6 +96,9 @@ void populate(void)
 		}
 	}
 	populate_named();
+	/* A page that was touched just now waits on a processor's own list, where page_idle does not look. */
+	if (can_age() && !machine.sparse)
+		put("/proc/sys/vm/drop_caches", "1");
 }
 
 /* KiB of a slot that the kernel maps by huge pages. */
@@ -149,7 +152,7 @@ int can_age(void)
 /* clear_young by page_idle: a page that is marked idle loses its access flags, stage 2's too. */
 long age(const struct slot *slot, uint64_t first, uint64_t pages)
 {
-	int map = open("/proc/self/pagemap", O_RDONLY), idle = open(IDLE, O_WRONLY);
+	int map = open("/proc/self/pagemap", O_RDONLY), idle = open(IDLE, O_RDWR);
 	long result = map < 0 || idle < 0 ? -errno : 0;
 	for (uint64_t page = first; !result && page < first + pages && page < slot->pages; page++) {
 		uint64_t entry = 0, at = (uint64_t)slot->memory / PAGE + page;
@@ -158,8 +161,11 @@ long age(const struct slot *slot, uint64_t first, uint64_t pages)
 			break;
 		}
 		uint64_t frame = entry & FRAME, bit = 1ul << frame % 64;
-		if (pwrite(idle, &bit, 8, frame / 64 * 8) != 8)
+		uint64_t marked = 0;
+		if (pwrite(idle, &bit, 8, frame / 64 * 8) != 8 || pread(idle, &marked, 8, frame / 64 * 8) != 8)
 			result = -errno;
+		else if (!(marked & bit))
+			result = -ENXIO; /* the kernel passed it over: it is on no list of pages */
 	}
 	if (map >= 0)
 		close(map);

@@ -20,6 +20,7 @@ from stage2fuzz.case.case import Case
 from stage2fuzz.case.scenario import Scenario
 from stage2fuzz.kernel.adapter import rules_of
 from stage2fuzz.kernel.build import Library
+from stage2fuzz.known import known_of
 from stage2fuzz.session.intake import Intake
 from stage2fuzz.studies.hunt.ground import drawn, returning
 from stage2fuzz.studies.hunt.turn import FirstShowing, Turn, TurnResult
@@ -43,6 +44,11 @@ class SignatureTally:
     verdict: str
     times: int = 0
     number: int | None = None
+    cause: str = ""
+    known: str = ""
+    """The known cause that it is on this tree; empty for news."""
+    schedules: int = 0
+    """Of all scenarios, that were run until it first showed."""
 
 
 @dataclass(slots=True)
@@ -117,7 +123,7 @@ class Hunt:
             )
             for job in range(jobs)
         ]
-        self._answers: SimpleQueue[tuple[Turn, TurnResult]] = SimpleQueue()
+        self._answers: SimpleQueue[tuple[Turn, TurnResult, int]] = SimpleQueue()
         self._unwanted, self._failure = Event(), list[BaseException]()
         self._until = time.monotonic() + seconds
         self._thread = Thread(target=self._work, name="hunt")
@@ -142,12 +148,12 @@ class Hunt:
         """Report what one turn found; False when the last one has been."""
         running = self._thread.is_alive()
         try:
-            turn, done = self._answers.get_nowait()
+            turn, done, before = self._answers.get_nowait()
         except Empty:
             if self._failure:
                 raise self._failure[0] from None
             return running
-        self._note(turn, done)
+        self._note(turn, done, before)
         return True
 
     def pause(self) -> None:
@@ -207,15 +213,19 @@ class Hunt:
             worker.next_seed[turn.number] = turn.seed + done.runs
         self.totals.add(done)
         if done.seen:
-            self._answers.put((turn, done))
+            self._answers.put((turn, done, self.totals.runs - done.runs))
 
-    def _note(self, turn: Turn, done: TurnResult) -> None:
-        """Report what is new in a turn, and count what was seen."""
+    def _note(self, turn: Turn, done: TurnResult, before: int) -> None:
+        """Report what is new in a turn that ``before`` schedules came before, and count it all."""
         for signature, found in done.found.items():
             if signature not in self.signatures:
                 violation = found.violation
                 shown = self.signatures[signature] = SignatureTally(
-                    violation.oracle, violation.verdict
+                    violation.oracle,
+                    violation.verdict,
+                    cause=violation.cause,
+                    known=known_of(self.engine, violation.cause),
+                    schedules=before + found.runs,
                 )
                 shown.number = self._report(turn.scenario, found)
         for signature, times in done.seen.items():
