@@ -92,7 +92,7 @@ PARTS = (
     ),
     part(
         "prove",
-        "case engine errors events fuzz kernel oracles process run schedule",
+        "arch case engine errors events fuzz kernel oracles process run schedule",
         "every interleaving of a small scenario",
     ),
     part("fuzz_targets", "case engine errors fuzz places process", "scripts; all of Atheris"),

@@ -32,8 +32,8 @@ from stage2fuzz.worker.job import LOG, Job, LeaseLostError
 
 GRACE_SECONDS: Final = 20.0
 """Start-up and the end of the last input, beyond the order's own seconds."""
-EARLY_SECONDS: Final = 3.0
-"""Before its time at which an end is told; restarts and rounding cost two."""
+EARLY_SECONDS: Final = 2.0
+"""Before its time at which an end is told; a restart with too little left costs 1.5 at most."""
 BUILD_SECONDS: Final = 180.0
 """For a tree's engine, which is built once; the compiler takes most of it."""
 MEASURE_SECONDS: Final = 120.0

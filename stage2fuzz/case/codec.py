@@ -64,6 +64,7 @@ RANGES_AT: Final = FIRSTS_AT + MAX_SLOTS
 FAR_AT: Final = RANGES_AT + MAX_HOST_OPS * MAX_HOST_THREADS
 FAR_PAGES_AT: Final = FAR_AT + MAX_ACCESSES * MAX_VCPUS
 INSTRUCTIONS_AT: Final = 128
+LOGS_AT: Final = INSTRUCTIONS_AT + MAX_ACCESSES * MAX_VCPUS
 CHOICES_AT: Final = 192
 SCENARIO_BYTES: Final = {1: RARE_AT, 2: 128, 3: 128}
 """Bytes of the scenario in the versions that have fewer."""
@@ -225,6 +226,7 @@ def _options(data: bytes, menu: Menus) -> Options:
     byte = data[OPTIONS_AT]
     pending_stores, hardware_af, dic, fwb, teardown, deep = menu.option_flags[byte]
     failing_atomic, vhe = (*menu.rare_flags[data[RARE_AT]], False, False)[:2]
+    manual_protect, initially_set = (*menu.log_flags[data[LOGS_AT]], False, False)[:2]
     return Options(
         ipa_bits=IPA_BITS[deep],
         tlb=menu.tlbs[byte],
@@ -237,6 +239,8 @@ def _options(data: bytes, menu: Menus) -> Options:
         teardown=teardown,
         failing_atomic=failing_atomic,
         vhe=vhe,
+        manual_protect=manual_protect,
+        initially_set=initially_set,
     )
 
 
@@ -257,6 +261,7 @@ def _encode_machine(data: bytearray, scenario: Scenario) -> None:
     data[HOST_PAGE_COUNT_AT] = _byte(menus.HOST_PAGES, len(scenario.host_pages))
     data[OPTIONS_AT] = menus.flag_bits(flags, 0) | _byte(menus.TLBS, options.tlb) << 6
     data[RARE_AT] = menus.rare_bits((options.failing_atomic, options.vhe))
+    data[LOGS_AT] = menus.rare_bits((options.manual_protect, options.initially_set))
     data[CACHE_AT] = menus.CACHE.index(options.cache_pages)
     data[TOPUP_AT] = menus.TOPUP.index(options.failing_topup)
     for at, slot in zip(range(SLOTS_AT, HOST_PAGES_AT, SLOT_BYTES), scenario.slots, strict=False):

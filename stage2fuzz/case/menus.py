@@ -47,7 +47,7 @@ class VersionedMenu(Generic[T]):
         )
 
 
-NEWEST: Final[int] = 5
+NEWEST: Final[int] = 6
 """The version of the byte format that ``encode`` writes."""
 
 # What the bytes 0, 1, 2 ... stand for where a profile allows it, by the version that added it.
@@ -121,6 +121,10 @@ RARE_FLAGS: Final = VersionedMenu({2: ("failing_atomic",), 4: ("vhe",)})
 """Options of the byte of rare options, each set where two bits are: a quarter of all bytes."""
 
 
+LOG_FLAGS: Final = VersionedMenu({6: ("manual_protect", "initially_set")})
+"""Options of the byte of dirty logs, in the same way."""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Menus:
     """The menus of one profile; each tuple has 256 values."""
@@ -144,6 +148,7 @@ class Menus:
     topup: tuple[int, ...]
     option_flags: tuple[tuple[bool, ...], ...]
     rare_flags: tuple[tuple[bool, ...], ...]
+    log_flags: tuple[tuple[bool, ...], ...]
 
 
 @lru_cache(maxsize=64)
@@ -174,6 +179,7 @@ def menus_of(profile: Profile, version: int) -> Menus:
         topup=TOPUP if "failing_topup" in options else (0,) * 256,
         option_flags=_flags(OPTION_FLAGS, options, 0, ()),
         rare_flags=_rare_flags(RARE_FLAGS.values(version), options),
+        log_flags=_rare_flags(LOG_FLAGS.values(version), options),
     )
 
 

@@ -36,6 +36,8 @@ OPTION_NAMES: Final = (
     "failing_topup",
     "failing_atomic",
     "vhe",
+    "manual_protect",
+    "initially_set",
 )
 
 
@@ -74,6 +76,7 @@ _ODD_PLACES = (3, 63, 64, 65, 256, 300, 510, 514, 767, 768, 1000, 1022, 1023, 10
 """Inside blocks and words of the dirty bitmap, and at their edges."""
 _ODD_SIZES = (3, 511, 513, 700, 1023)
 _LOG = (Op.LOG_GET, Op.LOG_CLEAR, Op.LOG_ENABLE, Op.LOG_DISABLE)
+_CLEARING = ("manual_protect", "initially_set")
 _MACHINE = ("pending_stores", "dic", "ipa_bits", "tlb", "vhe")
 
 ANY: Final = Profile("any")
@@ -120,7 +123,7 @@ DIRTY_LOGGING: Final = Profile(
     logging_on=True,
     outside=False,
     operations=_LOG,
-    options=(*_MACHINE, "cache_pages", "failing_topup", "failing_atomic"),
+    options=(*_MACHINE, "cache_pages", "failing_topup", "failing_atomic", *_CLEARING),
 )
 NOTIFIER: Final = Profile(
     "notifier",
@@ -160,7 +163,10 @@ BLOCK_SPLIT: Final = Profile(
     slot_flags=("logging", "skewed"),
     outside=False,
     operations=(*_LOG, Op.MOVE, Op.INVALIDATE),
-    options=(*_MACHINE, "cache_pages", "failing_topup", "failing_atomic", "teardown"),
+    options=(
+        *(*_MACHINE, "cache_pages", "failing_topup", "failing_atomic", "teardown"),
+        *_CLEARING,
+    ),
 )
 LIFECYCLE: Final = Profile(
     "lifecycle",

@@ -222,6 +222,22 @@ class Options:
     """Who finds its memory cache empty gets no page from the system's reserve either."""
     vhe: bool = False
     """The host runs at EL2, so that TLB code is called directly; the model has no such choice."""
+    manual_protect: bool = False
+    """KVM_CAP_MANUAL_DIRTY_LOG_PROTECT2: reading a log takes no bit and protects nothing."""
+    initially_set: bool = False
+    """The same with KVM_DIRTY_LOG_INITIALLY_SET: a log begins with every bit set, and nothing is
+    protected before it is cleared. Without effect where a slot has more than 1024 pages."""
+
+    @property
+    def manual(self) -> bool:
+        """Whether only KVM_CLEAR_DIRTY_LOG takes bits."""
+        return self.manual_protect or self.initially_set
+
+
+INITIALLY_SET_PAGES: Final = 1024
+"""Pages of the largest slot whose log can begin with every bit set."""
+CLEARED_AT_ONCE: Final = 64
+"""Pages of a range that one KVM_CLEAR_DIRTY_LOG names where all bits may be set."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,6 +249,12 @@ class Scenario:
     hosts: tuple[tuple[HostOp, ...], ...] = ()
     host_pages: tuple[HostPage, ...] = ()
     options: Options = field(default_factory=Options)
+
+    @property
+    def logs_begin_set(self) -> bool:
+        """Whether each log of the VM begins with every bit set."""
+        small = all(slot.pages <= INITIALLY_SET_PAGES for slot in self.slots)
+        return self.options.initially_set and small
 
     @property
     def threads(self) -> int:

@@ -49,7 +49,11 @@ COMMANDS: Final = {
         f"{_CLI}.prove",
         "prove",
         "Search every interleaving of a case's scenario, and say what that proves.",
-        ("prove my.case --engine kernel:linux-6.12", "prove 1 --preemptions 2 --stale --json"),
+        (
+            "prove my.case --engine kernel:linux-6.12",
+            "prove 1 --preemptions 2 --stale --json",
+            "prove --table --engine kernel:linux-6.12 --seconds 10",
+        ),
     ),
     "compare": CommandEntry(
         f"{_CLI}.compare",

@@ -2,14 +2,14 @@
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
 from stage2fuzz.case.case import Case
-from stage2fuzz.case.scenario import MAX_FAULTS
+from stage2fuzz.case.scenario import MAX_FAULTS, Scenario
 from stage2fuzz.cli.exits import FOUND, INCONCLUSIVE
 from stage2fuzz.cli.named import load, stored
 from stage2fuzz.cli.options import (
@@ -24,13 +24,16 @@ from stage2fuzz.cli.output import emit, say
 from stage2fuzz.cli.program import hint
 from stage2fuzz.cli.progress import ProgressLine
 from stage2fuzz.engine import kind_of
+from stage2fuzz.errors import InputError
 from stage2fuzz.findings import Store
 from stage2fuzz.kernel.opener import open_engine
 from stage2fuzz.process.frames import Frame
 from stage2fuzz.prove.model_proof import prove_model
+from stage2fuzz.prove.prover import Prover
 from stage2fuzz.prove.prover import prove as prove_kernel
 from stage2fuzz.prove.request import Knowledge, Proof, ProofRequest
 from stage2fuzz.prove.statement import odds, statement, total, why_bounded
+from stage2fuzz.prove.table import rows
 from stage2fuzz.prove.variants import variants
 from stage2fuzz.session.intake import Intake
 
@@ -45,8 +48,12 @@ MEBI: Final = 1 << 20
 
 
 def prove(
-    case: CaseName,
+    case: CaseName = "",
     engine: Annotated[str, typer.Option(help="Prove it of this engine, not the case's.")] = "",
+    table: Annotated[
+        bool, typer.Option("--table", help="In place of a case, each row of the proof table.")
+    ] = False,
+    only: Annotated[str, typer.Option(help="Rows of the table with these words in them.")] = "",
     preemptions: Annotated[
         int | None, typer.Option(help="Only schedules with at most so many preemptions.")
     ] = None,
@@ -72,6 +79,11 @@ def prove(
     Its schedule counts for nothing. What is found is a finding, confirmed and minimised.
     """
     _check(preemptions, faults, seconds, memory)
+    if table:
+        asked = ProofRequest(Case(engine, Scenario()), seconds, memory * MEBI, preemptions, faults)
+        raise typer.Exit(exit_code(total(_table(asked, only, as_json))))
+    if not case:
+        raise InputError("prove", "no case is named", "ID or FILE, or --table")
     given = load(case, stored(case, database))
     given = Case(engine or given.engine, given.scenario)
     request = ProofRequest(given, seconds, memory * MEBI, preemptions, faults)
@@ -86,6 +98,37 @@ def prove(
     else:
         _print(proofs, numbers, database)
     raise typer.Exit(exit_code(known))
+
+
+def _table(asked: ProofRequest, only: str, as_json: bool) -> list[Proof]:
+    """Prove row after row, and print each as it is there."""
+    if library_of(asked.case.engine) is None:
+        raise InputError("--table", f"{asked.case.engine} is no kernel tree", "kernel:TREE")
+    chosen = [row for row in rows() if set(only.split()) <= set(row[0].split())]
+    if not chosen:
+        raise InputError("--only", f"no row has the words {only!r}", "r/w page rw -, for one")
+    proofs = []
+    with closing(Prover(asked.memory)) as prover, ProgressLine(as_json) as line:
+        for number, (name, scenario) in enumerate(chosen):
+            line.update(f"{number} of {len(chosen)} rows", number / len(chosen))
+            request = replace(asked, case=replace(asked.case, scenario=scenario))
+            proofs.append(prover.prove(request, lambda _: None))
+            if as_json:
+                emit({"row": name} | record(proofs[-1:], {}))
+            else:
+                print(_row(name, proofs[-1]), flush=True)
+    return proofs
+
+
+def _row(name: str, proof: Proof) -> str:
+    """A row in columns: the scenario, what is known, how large it was, how long it took."""
+    best = proof.best
+    figures = best.figures if best is not None else {}
+    size = f"{figures.get('configs', 0):>11,} {figures.get('classes', 0):>8,}"
+    seconds = sum(each.seconds for each in proof.passes)
+    oracles = " ".join(sorted({each.oracle for each, _ in proof.found.values()}))
+    bounds = "; ".join(why_bounded(proof))
+    return f"{name:32} {proof.knowledge:12} {size} {seconds:>7.2f} s  {oracles or bounds}".rstrip()
 
 
 def exit_code(known: Knowledge) -> int:

@@ -3,6 +3,7 @@
 from stage2fuzz.arch import ACCESS_NAMES, FAULT_NAMES, PTE_PERMISSIONS, TRANSLATION, is_locked
 from stage2fuzz.events import DRAIN, HARDWARE_AF, RETRY, STORE, WALK
 from stage2fuzz.oracles.base import Oracle, leaf_kind
+from stage2fuzz.oracles.facts import Call
 from stage2fuzz.oracles.violation import Category
 
 ENOUGH = 3
@@ -69,11 +70,22 @@ class BoundedFaults(Oracle):
         )
 
     def leaf_remade(
-        self, index: int, thread: int, old: int, new: int, level: int, broken_at: int
+        self,
+        index: int,
+        thread: int,
+        location: int,
+        old: int,
+        new: int,
+        level: int,
+        call: Call | None,
+        broken_at: int,
     ) -> None:
         """The break is complete, so it is known whether it was needed."""
         victims = self.victims.pop(broken_at, None) if self.victims else None
         if victims is None or (old ^ new) & ~PTE_PERMISSIONS:
+            return
+        if call is not None and self.world.flag_raced(call[0], broken_at, location):
+            # The leaf that the call read was aged, and the hardware was faster in setting its flag.
             return
         world, events = self.world, self.world.events
         for victim, fault in victims:

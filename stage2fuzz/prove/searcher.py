@@ -30,6 +30,8 @@ STEPS: Final = 50_000
 FEW_FAULTS: Final = 3
 """Of one access at most where threads can undo one another for ever: then there is no end of
 classes."""
+NUMBERS: Final = itertools.count(1)
+"""One for each search of this process, whose classes are its own."""
 AROUND: Final = 3
 """Times around a cycle until the oracle of progress sees a state return."""
 
@@ -45,7 +47,6 @@ class Searcher:
         self._until = time.monotonic() + request.seconds
         self._told: set[str] = set()
         self._cycles: list[tuple[Schedule, Schedule]] = []
-        self._numbers = itertools.count(1)
         if compiled is not None:
             compiled.begin()
             compiled.scenario(engine.rules, len(self._scenario.vcpus), self._scenario.threads)
@@ -84,7 +85,7 @@ class Searcher:
             self._engine.library.path,
             self._scenario,
             bounds,
-            next(self._numbers),
+            next(NUMBERS),
         )
         why = "" if search.begun else "memory"
         while not why:

@@ -66,6 +66,8 @@ options = st.builds(
     st.integers(0, MAX_FAILING_TOPUP),
     st.booleans(),
     st.booleans(),
+    manual_protect=st.booleans(),
+    initially_set=st.booleans(),
 )
 
 

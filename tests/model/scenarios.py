@@ -114,6 +114,8 @@ def _drawn(draw: Random) -> Scenario:
         draw.choice((0, 0, 1, 2)),
         draw.random() < 0.5,
         draw.random() < 0.1,
+        manual_protect=draw.random() < 0.1,
+        initially_set=draw.random() < 0.1,
     )
     return Scenario(slots, vcpus, hosts, host_pages, options)
 

@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -16,15 +17,15 @@ from stage2fuzz.kernel.adapter import KernelEngine
 from stage2fuzz.kernel.build import build
 from stage2fuzz.kernel.faults import FAULTS
 from stage2fuzz.kernel.mutants import copy_tree, plant
-from stage2fuzz.prove.prover import prove
+from stage2fuzz.prove.prover import Prover, prove
 from stage2fuzz.prove.request import Knowledge, ProofRequest
 from stage2fuzz.prove.statement import statement, why_bounded
+from stage2fuzz.prove.table import rows
 from stage2fuzz.prove.variants import variants
 from stage2fuzz.run import run
 from stage2fuzz.session.reproduce import signatures
 
 READ_AND_WRITE = Scenario(vcpus=((Access(READ, 0),), (Access(WRITE, 0),)))
-EXECUTE_AND_WRITE = Scenario(vcpus=((Access(EXECUTE, 0),), (Access(WRITE, 0),)))
 THREE = Scenario(
     vcpus=((Access(READ, 0),), (Access(WRITE, 0),), (Access(EXECUTE, 0),)),
     hosts=((HostOp(Op.MOVE), HostOp(Op.LOG_ENABLE)),),
@@ -106,11 +107,11 @@ def test_a_planted_fault_is_refuted_and_its_finding_replays_minimised(
     tree: Path, tmp_path: Path
 ) -> None:
     copy_tree(tree, tmp_path / "tree")
-    (fault,) = (each for each in FAULTS if each.name == "break-without-tlbi")
+    (fault,) = (each for each in FAULTS if each.name == "unmap-without-tlbi")
     assert plant(tmp_path / "tree", fault)
     engine = KernelEngine(build(tmp_path / "tree"))
     scenario = Scenario(
-        vcpus=((Access(EXECUTE, 0),), (Access(WRITE, 0),)), options=Options(teardown=False)
+        vcpus=((Access(READ, 0),),), hosts=((HostOp(Op.MOVE),),), options=Options(teardown=False)
     )
     done = proof_command(tmp_path, scenario, f"kernel:{engine.library.tree}", "--json")
     told = json.loads(done.stdout)
@@ -122,3 +123,24 @@ def test_a_planted_fault_is_refuted_and_its_finding_replays_minimised(
             finding = store.get(each["finding"])
             assert each["signature"] in signatures(run(parse(finding.minimised, "minimised")))
     assert shown
+
+
+def test_the_rows_of_the_table_are_scenarios_of_one_name_each() -> None:
+    found = list(rows())
+    assert len({name for name, _ in found}) == len({scenario for _, scenario in found})
+    assert len(found) == 6 * 12 + (3 + 6) * 12 * len(Op)
+    assert {operation.op for _, each in found for thread in each.hosts for operation in thread} == {
+        *Op
+    }
+
+
+@pytest.mark.kernel
+def test_one_process_proves_one_scenario_after_the_other(kernel: KernelEngine) -> None:
+    """What one search knows of classes is nothing to the next."""
+    with closing(Prover(256 << 20)) as prover:
+        first, again = (
+            prover.prove(asked(kernel, READ_AND_WRITE), lambda _: None) for _ in range(2)
+        )
+    assert first.best is not None
+    assert again.best is not None
+    assert first.best.figures["classes"] == again.best.figures["classes"] > 1

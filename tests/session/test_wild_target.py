@@ -22,7 +22,7 @@ import os, signal, sys, time
 sys.path.insert(0, {root!r})
 from stage2fuzz.fuzz.harness import Harness
 
-plain, left = Harness.one_input, 300
+plain, left = Harness.one_input, 50
 
 def wild():
     {code}
@@ -92,7 +92,7 @@ def test_a_session_says_how_its_target_ended(
 @pytest.mark.slow
 @pytest.mark.parametrize("wild", WILD)
 def test_a_campaign_says_how_its_orders_ended(targets: Path, tmp_path: Path, wild: str) -> None:
-    words = ("--engine=model:v5.12", "--target=map_race", "--seconds=25", "--order-seconds=6")
+    words = ("--engine=model:v5.12", "--target=map_race", "--seconds=25", "--order-seconds=10")
     more = ("--workers=1", "--regress=model:v5.12", "--json")
     done = subprocess.run(
         [sys.executable, "-m", "stage2fuzz", "campaign", "start", "wild", "--local", *words, *more],

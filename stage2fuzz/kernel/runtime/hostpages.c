@@ -209,7 +209,10 @@ void s2_mark_dirty(int number, s2_u64 ipa)
 	s2_point(S2_MARK_DIRTY, (int64_t)ipa);
 	while (at < slot->dirty_count && slot->dirty[at] != ipa)
 		at++;
-	if (at == slot->dirty_count) {
+	if (slot->all_set) {
+		if (at < slot->dirty_count)
+			slot->dirty[at] = slot->dirty[--slot->dirty_count];
+	} else if (at == slot->dirty_count) {
 		if (at == S2_DIRTY_PAGES)
 			give_up(S2_LIMIT_DIRTY_PAGES);
 		slot->dirty[slot->dirty_count++] = ipa;

@@ -1,6 +1,7 @@
 /* Memslot changes: the dirty log switched on and off, read and cleared; deletion. */
 #include "memslots.h"
 #include "record.h"
+#include "scenario.h"
 #include "scheduler.h"
 #include "step.h"
 
@@ -30,6 +31,14 @@ static void publish(struct s2_slot *slot, int flags, int exists)
 	wait_for(S2_FOR_READERS, ++s2_host.slots_epoch, S2_SLOT, number_of(slot));
 }
 
+S2_OWN void begin_log(struct s2_slot *slot)
+{
+	slot->dirty_count = 0;
+	slot->all_set = s2_scenario.logs_begin_set;
+	for (s2_u64 ipa = slot->first; slot->all_set && ipa < slot->end; ipa += PAGE)
+		s2_record(S2_MARK_DIRTY, (int64_t)ipa, 0, 0, 0);
+}
+
 /* kvm_arch_prepare_memory_region refuses to log device memory. */
 S2_OWN int log_enable(struct s2_slot *slot)
 {
@@ -37,7 +46,7 @@ S2_OWN int log_enable(struct s2_slot *slot)
 
 	s2_lock(S2_LOCK_SLOTS, 0);
 	if (!result && slot->exists && !(slot->flags & S2_SLOT_LOGGING)) {
-		slot->dirty_count = 0;
+		begin_log(slot);
 		publish(slot, slot->flags | S2_SLOT_LOGGING, 1);
 		s2_glue_commit_logging(number_of(slot));
 	}
@@ -62,34 +71,71 @@ static void clear_bit(struct s2_slot *slot, s2_u64 ipa)
 
 	while (at < slot->dirty_count && slot->dirty[at] != ipa)
 		at++;
-	S2_ASSERT(at < slot->dirty_count, ipa);
+	S2_ASSERT(slot->all_set != (at < slot->dirty_count), ipa);
 	s2_point(S2_CLEAR_DIRTY, (int64_t)ipa);
-	slot->dirty[at] = slot->dirty[--slot->dirty_count];
+	if (slot->all_set) {
+		if (slot->dirty_count == S2_DIRTY_PAGES)
+			give_up(S2_LIMIT_DIRTY_PAGES);
+		slot->dirty[slot->dirty_count++] = ipa;
+	} else {
+		slot->dirty[at] = slot->dirty[--slot->dirty_count];
+	}
 	s2_record(S2_CLEAR_DIRTY, (int64_t)ipa, 0, 0, 0);
 }
 
-/* Clear bits and write-protect what they covered under the lock; unlock, flush, report. */
-S2_OWN int harvest(struct s2_slot *slot, s2_u64 first, s2_u64 size, int by_clear)
+/* The set bits of a range, ascending: how many. Where all may be set it is cut to one word. */
+static int set_bits(const struct s2_slot *slot, s2_u64 first, s2_u64 size, s2_u64 *taken)
 {
-	s2_u64 taken[S2_DIRTY_PAGES];
+	s2_u64 end = first + size;
 	int count = 0;
 
-	s2_lock(S2_LOCK_SLOTS, 0);
-	if (!slot->exists || !(slot->flags & S2_SLOT_LOGGING)) {
-		s2_unlock(S2_LOCK_SLOTS, 0);
-		return -S2_ENOENT;
+	if (slot->all_set) {
+		if (size > S2_CLEARED_AT_ONCE * PAGE)
+			end = first + S2_CLEARED_AT_ONCE * PAGE;
+		for (s2_u64 ipa = first; ipa < end; ipa += PAGE) {
+			int at = 0;
+
+			while (at < slot->dirty_count && slot->dirty[at] != ipa)
+				at++;
+			if (at == slot->dirty_count)
+				taken[count++] = ipa;
+		}
+		return count;
 	}
-	s2_lock(S2_LOCK_MMU, 0);
 	for (int i = 0; i < slot->dirty_count; i++) {
 		int at = count;
 
-		if (slot->dirty[i] < first || slot->dirty[i] >= first + size)
+		if (slot->dirty[i] < first || slot->dirty[i] >= end)
 			continue;
 		for (; at > 0 && taken[at - 1] > slot->dirty[i]; at--)
 			taken[at] = taken[at - 1];
 		taken[at] = slot->dirty[i];
 		count++;
 	}
+	return count;
+}
+
+/* Clear bits and write-protect what they covered under the lock; unlock, flush, report. */
+S2_OWN int harvest(struct s2_slot *slot, s2_u64 first, s2_u64 size, int by_clear)
+{
+	s2_u64 taken[S2_DIRTY_PAGES];
+	int count;
+
+	s2_lock(S2_LOCK_SLOTS, 0);
+	if (!slot->exists || !(slot->flags & S2_SLOT_LOGGING)) {
+		s2_unlock(S2_LOCK_SLOTS, 0);
+		return -S2_ENOENT;
+	}
+	if (!by_clear && s2_scenario.manual) {
+		/* Only KVM_CLEAR_DIRTY_LOG takes bits; those that were always set tell nothing. */
+		count = slot->all_set ? 0 : set_bits(slot, first, size, taken);
+		for (int i = 0; i < count; i++)
+			s2_record(S2_REPORT, (int64_t)taken[i], 0, 0, by_clear);
+		s2_unlock(S2_LOCK_SLOTS, 0);
+		return 0;
+	}
+	s2_lock(S2_LOCK_MMU, 0);
+	count = set_bits(slot, first, size, taken);
 	for (int i = 0; i < count; i++)
 		clear_bit(slot, taken[i]);
 	for (int i = 0; i < count;) {
@@ -125,7 +171,7 @@ S2_OWN int slot_create(struct s2_slot *slot)
 {
 	s2_lock(S2_LOCK_SLOTS, 0);
 	if (!slot->exists) {
-		slot->dirty_count = 0;
+		slot->dirty_count = slot->all_set = 0;
 		publish(slot, slot->flags & ~S2_SLOT_LOGGING, 1);
 		s2_glue_commit_creation(number_of(slot));
 	}

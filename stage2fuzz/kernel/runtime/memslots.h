@@ -8,6 +8,8 @@
 S2_OWN void publish_slot(const struct s2_slot *slot);
 /* Host operations: 0 or a negative error number. */
 S2_OWN int log_enable(struct s2_slot *slot);
+/* A log begins: empty, or with all bits set. */
+S2_OWN void begin_log(struct s2_slot *slot);
 S2_OWN int log_disable(struct s2_slot *slot);
 S2_OWN int harvest(struct s2_slot *slot, s2_u64 first, s2_u64 size, int by_clear);
 S2_OWN int slot_delete(struct s2_slot *slot);

@@ -59,6 +59,7 @@ static void set_up_slots(void)
 			      (logged ? S2_SLOT_LOGGING : 0);
 		slot->exists = 1;
 		slot->dirty_count = 0;
+		slot->all_set = logged && s2_scenario.logs_begin_set;
 		publish_slot(slot);
 	}
 	for (int i = 0; i < s2_scenario.host_pages; i++) {
@@ -76,6 +77,7 @@ S2_OWN void set_up_vm(void)
 	s2_options.fwb = s2_scenario.fwb;
 	s2_options.vhe = s2_scenario.vhe;
 	s2_options.eager_split = splits_eagerly();
+	s2_options.logs_begin_set = s2_scenario.logs_begin_set;
 	s2_vm.start_level = s2_scenario.ipa_bits == 40 ? 1 : 0;
 	s2_vm.roots = s2_scenario.ipa_bits == 40 ? 2 : 1;
 	s2_vm.root = S2_TABLE_BASE;
@@ -112,6 +114,8 @@ S2_OWN void describe_vm(void)
 		s2_record(S2_SLOT, (int64_t)slot->first, size, slot->flags, i);
 		s2_record(S2_BACKING, (int64_t)slot->first, size, (int64_t)home(i, slot->first),
 			  host_flags(slot, S2_GRANT_RW));
+		if (slot->all_set)
+			begin_log(slot_numbered(i));
 	}
 	for (int i = 0; i < s2_host.host_pages; i++)
 		announce(slot_numbered(s2_host.host_page[i].slot), &s2_host.host_page[i]);

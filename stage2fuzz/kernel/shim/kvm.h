@@ -156,6 +156,6 @@ static inline void kvm_fault_unlock(struct kvm *kvm)
 }
 #define mmu_notifier_retry(kvm, seq) s2_retry(seq)
 #define mmu_invalidate_retry(kvm, seq) s2_retry(seq)
-#define kvm_dirty_log_manual_protect_and_init_set(kvm) 0
+#define kvm_dirty_log_manual_protect_and_init_set(kvm) (!!s2_options.logs_begin_set)
 #define kvm_account_pgtable_pages(p, n) ((void)(p), (void)(n))
 #define kvm_mmu_has_cache(x) 0

@@ -30,11 +30,13 @@ from stage2fuzz.events import (
     HOST_DEVICE,
     HOST_READ,
     HOST_WRITE,
+    MARK_DIRTY,
     ROOT,
     ROOT_DIC,
     ROOT_FWB,
     SETUP,
     SLOT,
+    SLOT_LOGGING,
     Event,
 )
 from stage2fuzz.model.flags import Flags
@@ -123,6 +125,10 @@ class Vm(Memory):
         self.notifier_count = self.notifier_seq = self.generation = self.topups = 0
         self.slots_epoch = 0
         self.slots = [MemorySlot(i, slot) for i, slot in enumerate(scenario.slots)]
+        if scenario.logs_begin_set:
+            for each in self.slots:
+                if each.flags & SLOT_LOGGING:
+                    each.dirty = dict.fromkeys(range(each.start, each.end, PAGE_SIZE), True)
         self.host = {}
         for page in scenario.host_pages:
             slot_of_page = self.slots[page.page // SLOT_STRIDE]
@@ -213,6 +219,9 @@ class Vm(Memory):
             device = HOST_DEVICE if slot.backing is Backing.DEVICE else 0
             flags = HOST_READ | HOST_WRITE | device
             events.append((BACKING, SETUP, slot.start, size, self._home(slot, slot.start), flags))
+            if slot.flags & SLOT_LOGGING and self.scenario.logs_begin_set:
+                pages = range(slot.start, slot.end, PAGE_SIZE)
+                events += [(MARK_DIRTY, SETUP, ipa, 0, 0, 0) for ipa in pages]
         for unit, state in self.host.items():
             owner = self.slots[page_of(unit) // SLOT_STRIDE]
             size = owner.backing.pages * PAGE_SIZE

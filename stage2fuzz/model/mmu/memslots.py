@@ -6,12 +6,13 @@ In the order in which virt/kvm and mmu.c do it; which lock is held where is what
 from copy import copy
 
 from stage2fuzz.arch import PAGE_SIZE
-from stage2fuzz.case.scenario import Backing
+from stage2fuzz.case.scenario import CLEARED_AT_ONCE, Backing
 from stage2fuzz.events import (
     CLEAR_DIRTY,
     EINVAL,
     ENOENT,
     LOCK_SLOTS,
+    MARK_DIRTY,
     REPORT,
     SLOT,
     SLOT_LOGGING,
@@ -21,7 +22,11 @@ from stage2fuzz.model.machine.tlb import kvm_tlb_flush_vmid, kvm_tlb_flush_vmid_
 from stage2fuzz.model.machine.vm import SPLIT_CACHE
 from stage2fuzz.model.mmu.apply_range import stage2_apply_range
 from stage2fuzz.model.mmu.kvm import Kvm, kvm_mmu_lock, kvm_mmu_unlock
-from stage2fuzz.model.mmu.split import kvm_mmu_split_memory_region
+from stage2fuzz.model.mmu.split import (
+    kvm_mmu_split_huge_pages,
+    kvm_mmu_split_memory_region,
+    splits_eagerly,
+)
 
 
 def publish(vm: Kvm, slot: MemorySlot, deleted: bool = False) -> None:
@@ -47,13 +52,23 @@ def log_enable(vm: Kvm, slot: MemorySlot, _start: int, _size: int) -> int:
     if old is not None and not device and not old.flags & SLOT_LOGGING:
         new = copy(old)
         new.flags |= SLOT_LOGGING
-        new.dirty = {}
+        begin_log(vm, new)
         publish(vm, new)
-        kvm_mmu_wp_memory_region(vm, new)
-        if vm.flags.splits_eagerly:
-            kvm_mmu_split_memory_region(vm, new)
+        if not vm.scenario.logs_begin_set:
+            kvm_mmu_wp_memory_region(vm, new)
+            if vm.flags.splits_eagerly:
+                kvm_mmu_split_memory_region(vm, new)
     vm.unlock(LOCK_SLOTS)
     return -EINVAL if device else 0
+
+
+def begin_log(vm: Kvm, slot: MemorySlot) -> None:
+    """A log begins: empty, or with all bits set."""
+    slot.dirty = {}
+    if vm.scenario.logs_begin_set:
+        for ipa in range(slot.start, slot.end, PAGE_SIZE):
+            slot.dirty[ipa] = True
+            vm.record((MARK_DIRTY, vm.current, ipa, 0, 0, 0))
 
 
 def kvm_mmu_wp_memory_region(vm: Kvm, slot: MemorySlot) -> None:
@@ -112,6 +127,15 @@ def _harvest(vm: Kvm, old: MemorySlot, start: int, size: int, by_clear: int) -> 
     if slot is None or not slot.flags & SLOT_LOGGING:
         vm.unlock(LOCK_SLOTS)
         return -ENOENT
+    begun_set = vm.scenario.logs_begin_set
+    if not by_clear and vm.options.manual:
+        # Only KVM_CLEAR_DIRTY_LOG takes bits; those that were always set tell nothing.
+        for ipa in sorted(() if begun_set else slot.dirty):
+            vm.record((REPORT, vm.current, ipa, 0, 0, by_clear))
+        vm.unlock(LOCK_SLOTS)
+        return 0
+    if begun_set:
+        size = min(size, CLEARED_AT_ONCE * PAGE_SIZE)
     kvm_mmu_lock(vm)
     taken: list[int] = []
     for ipa in sorted(ipa for ipa in slot.dirty if start <= ipa < start + size):
@@ -130,9 +154,12 @@ def _harvest(vm: Kvm, old: MemorySlot, start: int, size: int, by_clear: int) -> 
 
 
 def kvm_arch_mmu_enable_log_dirty_pt_masked(vm: Kvm, slot: MemorySlot, taken: list[int]) -> None:
-    """Write-protect the pages whose bits were taken, a word of the bitmap at a time."""
+    """Write-protect the pages whose bits were taken, a word of the bitmap at a time; where no log
+    was protected as it began, their blocks are split now."""
     for first, end in _words(slot, taken):
         kvm_stage2_wp_range(vm, first, end)
+        if vm.scenario.logs_begin_set and vm.flags.splits_eagerly and splits_eagerly(vm):
+            kvm_mmu_split_huge_pages(vm, first, end)
 
 
 def _words(slot: MemorySlot, taken: list[int]) -> list[tuple[int, int]]:
