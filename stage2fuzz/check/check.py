@@ -19,6 +19,7 @@ from stage2fuzz.check.course import FIRST_IN_C, FIRST_OF_MODEL, Course
 from stage2fuzz.check.result import CheckResult, Effect, Row
 from stage2fuzz.check.survey import Exhibit, Sought, Survey, seek
 from stage2fuzz.check.version import Version, built
+from stage2fuzz.engine import kind_of
 from stage2fuzz.errors import InputError
 from stage2fuzz.kernel.cache import default_cache
 from stage2fuzz.oracles.native.build import library as compiled_judge
@@ -61,7 +62,7 @@ class Check:
 
     def __init__(self, versions: Sequence[Version], request: CheckRequest, say: Say) -> None:
         self._asked, self._request, self._say = versions, request, say
-        model = not versions[0].engine.startswith("kernel:")
+        model = not kind_of(versions[0].engine).isolated
         self._course = Course(request.seed, request.jobs, FIRST_OF_MODEL if model else FIRST_IN_C)
         self._least = LEAST_OF_MODEL if model else LEAST_SEARCH
 

@@ -198,7 +198,8 @@ def _finish_here(
 
 def _tell_who_works(store: Store, name: str, service: str = "") -> None:
     """Say so where a campaign was given to a service of which nothing runs."""
-    parts = {part: living(store.engine, part, service) for part in Part}
+    needed = (Part.WORKER, Part.COORDINATOR)
+    parts = {part: living(store.engine, part, service) for part in needed}
     missing = " and ".join(f"no {part}" for part, number in parts.items() if not number)
     if missing:
         print(

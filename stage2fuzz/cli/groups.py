@@ -13,7 +13,7 @@ FINDINGS: Final = {
     "list": CommandEntry(
         _FINDINGS,
         "list_findings",
-        "List the findings, a line each.",
+        "List the findings, a line for each cause.",
         ("findings list", "findings list --state new --json"),
     ),
     "show": CommandEntry(

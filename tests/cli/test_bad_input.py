@@ -77,7 +77,7 @@ def files(folder: Path) -> list[str]:
         (("run",), "Missing argument"),
         (("run", "race.case", "extra"), "unexpected extra argument"),
         (("run", "--nonsense"), "No such option"),
-        (("fuzz", "--seconds", "soon"), "valid integer"),
+        (("fuzz", "--seconds", "soon"), "valid int"),
         (("fuzz", "--seconds"), "requires an argument"),
     ],
 )

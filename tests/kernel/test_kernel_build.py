@@ -49,6 +49,7 @@ def test_the_tree_is_compiled_as_it_lies_and_never_written(tree: Path, tmp_path:
     assert [line.split()[1] for line in library.real[:2]] == [digest[:12] for digest in before]
     assert sorted(path.name for path in library.path.parent.iterdir()) == [
         "engine.so",
+        "lines.json",
         "report.json",
     ]
 

@@ -7,10 +7,10 @@ from random import Random
 import pytest
 
 from stage2fuzz import events as ev
-from stage2fuzz.arch import PTE_VALID
+from stage2fuzz.arch import PAGE_SIZE, PTE_ADDRESS, PTE_VALID
 from stage2fuzz.case.codec import decode
 from stage2fuzz.case.profile import PROFILES, profile_named
-from stage2fuzz.case.scenario import Op, Scenario, Tlb
+from stage2fuzz.case.scenario import IPA_BASE, TABLE_BASE, Op, Scenario, Tlb
 from stage2fuzz.engine import engine_of
 from stage2fuzz.events import Event
 from stage2fuzz.kernel.opener import open_engine
@@ -82,13 +82,25 @@ def scenario_of(seed: int, profile: str) -> Scenario:
 
 def work(events: list[Event], thread: int) -> list[Event]:
     """What ``thread`` did, without what differs between trees of one revision: the bits of an
-    invalid entry, and whether the entries of a table that goes are zeroed."""
+    invalid entry, and whether the entries of a table that goes are zeroed.
+
+    A page of the tables is called by the order in which the thread met it: which one an allocator
+    gives out is its own affair.
+    """
     done: list[Event] = []
+    pages: dict[int, int] = {}
+
+    def named(address: int) -> int:
+        page = address & PTE_ADDRESS
+        if not TABLE_BASE <= page < IPA_BASE:
+            return address
+        return address - page + pages.setdefault(page, len(pages)) * PAGE_SIZE
+
     for kind, who, where, old, new, aux in events:
         if kind == ev.QUIESCENT:
             break
         if kind in WORK and who == thread and (kind != ev.STORE or new):
             if kind == ev.STORE:
                 old, new = old * (old & PTE_VALID), new * (new & PTE_VALID)
-            done.append((kind, who, where, old, new, aux))
+            done.append((kind, who, named(where), named(old), named(new), aux))
     return done

@@ -38,6 +38,7 @@ MOVED = Scenario(
 MAINTENANCE = (CONTEXT, DSB, ISB, TLBI)
 SIZES = (1, 2, 3, 5, 7, 63, 64, 65, 511, 512, 513, 514, 1023, 1024, 1 << 18)
 """Pages of a range: odd ones, those around each scale of a range TLBI, and a GiB."""
+RANGE = "S2_HAS_RANGE_FLUSH"
 needs_unit = pytest.mark.usefixtures("own_tlb_code")
 
 
@@ -137,8 +138,10 @@ def test_tlb_code_that_the_shim_cannot_serve_is_said_and_modelled(
 @needs_unit
 @pytest.mark.parametrize("fault", IN_TLB, ids=lambda fault: fault.name)
 def test_each_fault_of_tlb_code_fits_this_tree(
-    tree: Path, tmp_path: Path, fault: PlantedFault
+    kernel: KernelEngine, tree: Path, tmp_path: Path, fault: PlantedFault
 ) -> None:
+    if fault.name == "largest-range-has-no-operand" and not kernel.library.probes[RANGE]:
+        pytest.skip("this tree flushes no range by its pages")
     copy_tree(tree, tmp_path / "tree")
     assert plant(tmp_path / "tree", fault)
 

@@ -17,6 +17,7 @@ DIGEST = "ab" * 32
 ORDERS: tuple[JsonRecord, ...] = (
     orders.FuzzOrder(3, "model:v5.10", "map_race", 20, 7, (DIGEST,)),
     orders.ConfirmOrder(1, "C6/page", "case\n"),
+    orders.RealOrder(1, "C6/page", "case\n"),
     orders.MinimiseOrder(1, "C6/page", "case\n"),
     orders.RegressOrder(1, "C6/page", "case\n", ("kernel:linux-6.2",)),
     orders.PruneOrder("model:v5.10", "map_race", (DIGEST,)),

@@ -158,7 +158,8 @@ S2_OWN int step_external(int answer_thread, int answer_points)
 		if (exhausted())
 			record_end();
 	}
-	if (s2_sched.ended != S2_END_ASK && s2_sched.ended != S2_END_ASK_CHOICE && s2_log.plain_entry)
+	if (s2_sched.ended != S2_END_ASK && s2_sched.ended != S2_END_ASK_CHOICE &&
+	    s2_log.plain_entry)
 		record_plain();
 	return s2_sched.ended;
 }

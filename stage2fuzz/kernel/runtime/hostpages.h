@@ -17,8 +17,8 @@ struct s2_slot {
 	/* `base` is a multiple of every block, to which the host's mappings are aligned. */
 	s2_u64 base, first, end;
 	int pages, backing, flags, skewed, exists;
-	/* The dirty bitmap, sparse: the set bits in the order in which they were set; or, where all were
-	 * set at first, those that are not. */
+	/* The dirty bitmap, sparse: the set bits in the order in which they were set; or, where all
+	 * were set at first, those that are not. */
 	int all_set, dirty_count;
 	s2_u64 dirty[S2_DIRTY_PAGES];
 };

@@ -143,7 +143,8 @@ static int note_cycle(const struct frame *f, const struct config *config)
 static int push(uint64_t key, int status, int spent)
 {
 	struct frame *f = &frames[search.depth];
-	uint32_t ways = status == S2_END_ASK ? s2_sched.enabled : (1u << s2_sched.asked_options) - 1;
+	uint32_t ways = status == S2_END_ASK ? s2_sched.enabled :
+					       (1u << s2_sched.asked_options) - 1;
 
 	if (search.depth == FRAMES)
 		return 0;
@@ -311,20 +312,23 @@ static int begin_search(const int64_t *pairs, int32_t count)
 }
 
 /* Begin to search the scenario: 1, or 0 where there is no room even for that; -1 is our own bug. */
-S2_PUBLIC int32_t s2_search_begin(const struct s2_search *asked, const int64_t *pairs, int32_t count)
+S2_PUBLIC int32_t s2_search_begin(const struct s2_search *asked, const int64_t *pairs,
+				  int32_t count)
 {
 	S2_DOOR(-1);
 	search.asked = *asked;
 	return begin_search(pairs, count);
 }
 
-/* How much of the search is done, in millionths: each way on from a configuration counts the same. */
+/* How much of the search is done, in millionths: each way on from a configuration counts the
+ * same. */
 static int64_t done(void)
 {
 	double all = 0, part = 1;
 
 	for (int i = 0; i < search.depth; i++) {
-		int ways = __builtin_popcount(frames[i].ways), left = __builtin_popcount(frames[i].todo);
+		int ways = __builtin_popcount(frames[i].ways);
+		int left = __builtin_popcount(frames[i].todo);
 
 		all += part * (ways - left - 1 > 0 ? ways - left - 1 : 0) / ways;
 		part /= ways;
@@ -335,10 +339,12 @@ static int64_t done(void)
 /* Go on for at most so many steps. What came of it, an enum s2_stop; -1 is our own bug. */
 S2_PUBLIC int32_t s2_search_go(int64_t steps, s2_judge judge, struct s2_search_counts *told)
 {
-	int found = GO_ON;
+	/* Kept over the jump of an assertion that does not hold. */
+	volatile int64_t left = steps;
+	volatile int found = GO_ON;
 
 	S2_DOOR(-1);
-	for (; search.depth && steps > 0 && found == GO_ON; steps--) {
+	for (; search.depth && left > 0 && found == GO_ON; left--) {
 		if (frames[search.depth - 1].todo)
 			found = advance(judge);
 		else

@@ -109,7 +109,8 @@ static void each_piece(with_piece with)
 	with(s2_tlb.walking, sizeof(s2_tlb.walking));
 	with(s2_tlb.issued_count, sizeof(s2_tlb.issued_count));
 	for (int i = 0; i < s2_sched.threads; i++)
-		with(s2_tlb.issued[i], sizeof(s2_tlb.issued[0][0]) * (size_t)s2_tlb.issued_count[i]);
+		with(s2_tlb.issued[i],
+			sizeof(s2_tlb.issued[0][0]) * (size_t)s2_tlb.issued_count[i]);
 	with(&s2_rcu.deferred_count, sizeof(s2_rcu.deferred_count));
 	with(s2_rcu.deferred, sizeof(s2_rcu.deferred[0]) * (size_t)s2_rcu.deferred_count);
 	with(s2_rcu.deferred_callback,
@@ -275,7 +276,8 @@ S2_OWN uint64_t machine_key(int faults)
 	gather(scratch, *used);
 	gather(s2_tlb.walking, sizeof(s2_tlb.walking));
 	for (int i = 0; i < s2_sched.threads; i++) {
-		gather(s2_tlb.issued[i], sizeof(s2_tlb.issued[0][0]) * (size_t)s2_tlb.issued_count[i]);
+		gather(s2_tlb.issued[i],
+			sizeof(s2_tlb.issued[0][0]) * (size_t)s2_tlb.issued_count[i]);
 		gathered = mix(gathered, thread_key(&s2_sched.thread[i], faults));
 	}
 	gather(s2_rcu.deferred, sizeof(s2_rcu.deferred[0]) * (size_t)s2_rcu.deferred_count);
@@ -287,7 +289,8 @@ S2_OWN uint64_t machine_key(int faults)
 		gathered = mix(gathered, window_key());
 	for (int i = 0; i < s2_words.count; i++)
 		if (*s2_words.word[i].at != s2_words.word[i].first)
-			words += mix((uint64_t)(uintptr_t)s2_words.word[i].at, *s2_words.word[i].at);
+			words += mix((uint64_t)(uintptr_t)s2_words.word[i].at,
+				     *s2_words.word[i].at);
 	return mix(gathered, words);
 }
 

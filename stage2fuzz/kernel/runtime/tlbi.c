@@ -76,7 +76,7 @@ void s2_tlbi(const char *name, s2_u64 operand)
 		issue_tlbi(&tlbi);
 		return;
 	}
-	/* By virtual address, or of EL2's own stage 1: no entry of a guest's stage 2 goes for sure. */
+	/* By virtual address, or of EL2's own stage 1: no entry of a guest goes for sure. */
 }
 
 /* `text` is what stood between the parentheses of an asm statement. */

@@ -391,7 +391,8 @@ S2_OWN void window_pieces(void (*with)(void *at, size_t size))
 	with(window.issued_count, sizeof(window.issued_count));
 	with(window.record, sizeof(window.record));
 	for (int i = 0; i < s2_sched.threads; i++)
-		with(window.issued[i], sizeof(window.issued[0][0]) * (size_t)window.issued_count[i]);
+		with(window.issued[i],
+		     sizeof(window.issued[0][0]) * (size_t)window.issued_count[i]);
 	with(window.table, sizeof(window.table[0]) * (size_t)s2_memory.next_page);
 }
 
@@ -412,7 +413,8 @@ static uint64_t record_key(const struct record *of)
 static uint64_t cleaning_key(const struct cleaning *by)
 {
 	const struct record *of = by->record;
-	uint64_t key = mix(record_key(of), (uint64_t)by->broadcast * 2 + (uint64_t)by->moves_combined);
+	uint64_t key = mix(record_key(of),
+			   (uint64_t)by->broadcast * 2 + (uint64_t)by->moves_combined);
 
 	key = mix(key, (uint64_t)(by->stage2 - of->base));
 	for (int pe = 0; pe < s2_scenario.vcpus; pe++)

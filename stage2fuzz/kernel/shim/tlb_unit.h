@@ -1,6 +1,6 @@
 /* What hyp/nvhe/tlb.c and hyp/vhe/tlb.c need: system registers, and who runs on this CPU.
  *
- * Each file is compiled under names of its own, so that both lie in one library: a scenario chooses.
+ * Each file is compiled under names of its own, so that both lie in one library: a case chooses.
  * Registers that say which guest a TLBI is for go to the runtime; the rest is kept nowhere.
  */
 #include <asm/sysreg.h>
