@@ -1,6 +1,7 @@
 """Model against kernel: the revision that models a tree means what the tree means."""
 
 from dataclasses import replace
+from itertools import count
 from pathlib import Path
 from random import Random
 
@@ -85,20 +86,25 @@ def work(events: list[Event], thread: int) -> list[Event]:
     invalid entry, and whether the entries of a table that goes are zeroed.
 
     A page of the tables is called by the order in which the thread met it: which one an allocator
-    gives out is its own affair.
+    gives out, and whether it was used before, is its own affair.
     """
     done: list[Event] = []
     pages: dict[int, int] = {}
+    names = count()
 
     def named(address: int) -> int:
         page = address & PTE_ADDRESS
         if not TABLE_BASE <= page < IPA_BASE:
             return address
-        return address - page + pages.setdefault(page, len(pages)) * PAGE_SIZE
+        if page not in pages:
+            pages[page] = next(names)
+        return address - page + pages[page] * PAGE_SIZE
 
     for kind, who, where, old, new, aux in events:
         if kind == ev.QUIESCENT:
             break
+        if kind == ev.ALLOC:
+            pages.pop(where, None)
         if kind in WORK and who == thread and (kind != ev.STORE or new):
             if kind == ev.STORE:
                 old, new = old * (old & PTE_VALID), new * (new & PTE_VALID)
