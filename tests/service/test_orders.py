@@ -27,6 +27,7 @@ RESULTS: tuple[JsonRecord, ...] = (
     orders.ConfirmResult(3, 3, True),
     orders.MinimiseResult("case\n", 40),
     orders.RegressResult(("model:v5.10",), ("model:v5.11",)),
+    orders.RealResult("6.12.117", "confirmed", 3),
     orders.PruneResult(1, (DIGEST,)),
     orders.Failure("the process died 3 times"),
 )
