@@ -4,9 +4,10 @@ Each part of an invalidation is a step of its own: between the stage-2 TLBI and 
 other PEs still hold combined entries, and nothing is done before the DSB that completes it.
 """
 
+from collections.abc import Iterator
 from typing import Final
 
-from stage2fuzz.arch import GRANULES, PAGE_MASK
+from stage2fuzz.arch import GRANULES, PAGE_MASK, PAGE_SHIFT, PAGE_SIZE
 from stage2fuzz.events import (
     CONTEXT,
     DSB_ISH,
@@ -74,12 +75,30 @@ def kvm_tlb_flush_vmid_range(vm: Vm, ipa: int, size: int) -> None:
         return
     dsb_ishst(vm)
     tlb_switch_to_guest(vm)
-    tlbi(vm, ipa & PAGE_MASK, tlbi_aux(TLBI_IPAS2E1, broadcast=True), size)
+    for first, covered in range_operands(ipa & PAGE_MASK, size >> PAGE_SHIFT):
+        tlbi(vm, first, tlbi_aux(TLBI_IPAS2E1, broadcast=True), covered)
     dsb_ish(vm)
     tlbi(vm, 0, tlbi_aux(TLBI_VMALLE1, broadcast=True))
     dsb_ish(vm)
     vm.isb()
     tlb_switch_to_host(vm)
+
+
+def range_operands(ipa: int, pages: int) -> Iterator[tuple[int, int]]:
+    """Where each TLBI of a range begins and how many bytes it covers; 0: it names one page.
+
+    __flush_tlb_range_op of v6.12: from the largest scale down, since one operand covers
+    ``(num + 1) * 2 ** (5 * scale + 1)`` pages, an even number; one page left is named alone.
+    """
+    for scale in (3, 2, 1, 0):
+        if pages > 1:
+            units = min(pages >> 5 * scale + 1, 32)
+            covered = units << 5 * scale + 1
+            if units:
+                yield ipa, covered * PAGE_SIZE
+            ipa, pages = ipa + covered * PAGE_SIZE, pages - covered
+    if pages:
+        yield ipa, 0
 
 
 def tlb_switch_to_guest(vm: Vm) -> None:
