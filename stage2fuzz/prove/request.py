@@ -37,7 +37,7 @@ class ProofRequest:
     known: frozenset[str] = frozenset()
     """Signatures that are no news: with them alone a search goes on to its bounds."""
     first: bool = False
-    """Whether the first news ends it; within preemptions, what goes on for ever is not looked for."""
+    """Whether the first news ends it; within preemptions nobody looks for what goes on for ever."""
     cache: str = ""
     """Where the tree was built and is believed without a proof, as one with a planted fault is;
     empty: it is opened as any engine."""
