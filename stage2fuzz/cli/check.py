@@ -28,6 +28,7 @@ from stage2fuzz.check.forms import (
     to_sarif,
 )
 from stage2fuzz.check.mailbox import of_mailbox, repository_of
+from stage2fuzz.check.proofs import summary, verdicts
 from stage2fuzz.check.result import CheckResult, Effect, grouped
 from stage2fuzz.check.version import KERNEL, Version, of_engines, of_range
 from stage2fuzz.cli.options import DATABASE_VARIABLE, MAX_SECONDS, Jobs, Json, check_range, cores
@@ -66,6 +67,10 @@ def check(
     seconds: Annotated[
         int, typer.Option(help="How long to explore the base; the others take the same turns.")
     ] = 20,
+    prove: Annotated[
+        bool,
+        typer.Option("--prove", help="Prove base and head in small scenarios, too (+ 1 minute)."),
+    ] = False,
     jobs: Jobs = 0,
     seed: Annotated[int, typer.Option(help="Of scenarios and schedules.")] = 1,
     cache: Cache = None,
@@ -82,7 +87,7 @@ def check(
     """Say what a patch or a series adds: new faults (exit 1), faults that went away."""
     check_range("--seconds", seconds, 1, MAX_SECONDS)
     check_range("--seed", seed, 0, MAX_SEED)
-    request = CheckRequest(seconds, cores(jobs), seed, cache)
+    request = CheckRequest(seconds, cores(jobs), seed, cache, prove)
     with _versions(subject, against, mbox) as versions:
         with ProgressLine(as_json) as progress:
             result = Check(versions, request, progress.update).run()
@@ -185,6 +190,11 @@ def _print(
         if effects:
             print(f"\n{title}:")
         for line in lines(effects, side):
+            say(f"  {line}", indent="    ")
+    if result.proofs:
+        print()
+        say(f"proofs: {summary(result.proofs)}", indent="  ")
+        for line in verdicts(result.proofs):
             say(f"  {line}", indent="    ")
     if result.behaviour():
         print("\nbehaves otherwise, and no rule is broken by it:")
