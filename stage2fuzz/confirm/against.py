@@ -277,8 +277,8 @@ def of_kernel(scenario: Scenario, seen: Observation) -> dict[str, str]:
     return told
 
 
-def differences_in_words(difference: HostDifference, engine: str, release: str) -> Iterator[str]:
+def differences_in_words(difference: HostDifference, engine: str) -> Iterator[str]:
     """The lines that show one difference to a person."""
     yield f"seed {difference.seed}, {difference.topic}:"
     yield f"  {engine}: {difference.engine}"
-    yield f"  Linux {release}: {difference.kernel}"
+    yield f"  the real kernel: {difference.kernel}"
