@@ -69,6 +69,8 @@ static void cut_keys(void)
 	CUT_KEY(s2_sched.hub);
 	if (!s2_scenario.failing_topup)
 		CUT_KEY(s2_memory.topups);
+	if (!s2_scenario.failing_alloc)
+		CUT_KEY(s2_memory.requests);
 	for (int i = 0; i < S2_THREADS; i++)
 		CUT_KEY(s2_sched.thread[i]);
 }
