@@ -195,6 +195,8 @@ WARN_REFCOUNT: Final = 4
 WARN_OTHER: Final = 5
 WARN_BUG: Final = 6
 WARN_MEMORY_CACHE: Final = 7
+TOPUP_SINGLE: Final = 0
+"""Pages of a top-up that is none: a host thread asks for one table page, and may be refused."""
 """kvm_mmu_memory_cache_alloc found the cache empty."""
 
 LIMIT_STEPS: Final = 1

@@ -20,6 +20,29 @@ LIST: Final = PACKAGE / "confirm" / "known.json"
 
 
 @dataclass(frozen=True, slots=True)
+class KnownAnswer:
+    """What one real kernel said of an example."""
+
+    kernel: str
+    answer: str
+    """``confirmed``, ``refuted`` or ``not reached``."""
+    confirmed: int
+    runs: int
+
+
+@dataclass(frozen=True, slots=True)
+class KnownExample:
+    """A case of a known cause, and what came of it on real kernels."""
+
+    name: str
+    oracles: tuple[str, ...]
+    consequence: str
+    case: str
+    """Its lines between the first and the last; its engine is ``kernel:TREE``. May be empty."""
+    answers: tuple[KnownAnswer, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class KnownCause:
     """One entry of the list."""
 
@@ -34,8 +57,14 @@ class KnownCause:
     section: str
     """The heading in ``docs/findings.md`` that tells it."""
     explanation: str
-    confirmed: tuple[str, ...]
-    """Real kernels that showed it."""
+    examples: tuple[KnownExample, ...]
+
+    @property
+    def confirmed(self) -> tuple[str, ...]:
+        """Real kernels that showed it."""
+        answers = (answer for each in self.examples for answer in each.answers)
+        shown = (each.kernel for each in answers if each.answer == "confirmed")
+        return tuple(dict.fromkeys(shown))
 
     def holds(self, engine: str, traits: frozenset[str]) -> bool:
         """Whether it is known of this engine."""
@@ -50,10 +79,7 @@ class KnownCause:
 def known_causes() -> tuple[KnownCause, ...]:
     """The list."""
     told: dict[str, Any] = json.loads(LIST.read_text())
-    confirmed = {
-        each["name"]: [one["kernel"] for one in each["answers"] if one["answer"] == "confirmed"]
-        for each in told["findings"]
-    }
+    examples = {each["name"]: _example(each) for each in told["findings"]}
     return tuple(
         KnownCause(
             each["name"],
@@ -63,14 +89,19 @@ def known_causes() -> tuple[KnownCause, ...]:
             tuple(each["models"]),
             each["section"],
             each["explanation"],
-            tuple(
-                dict.fromkeys(
-                    kernel for name in each.get("findings", ()) for kernel in confirmed[name]
-                )
-            ),
+            tuple(examples[name] for name in each.get("findings", ())),
         )
         for each in told["causes"]
     )
+
+
+def _example(told: dict[str, Any]) -> KnownExample:
+    answers = tuple(
+        KnownAnswer(one["kernel"], one["answer"], one.get("confirmed", 0), one.get("runs", 0))
+        for one in told["answers"]
+    )
+    case, consequence = told.get("case", ""), told.get("consequence", "")
+    return KnownExample(told["name"], tuple(told["oracles"]), consequence, case, answers)
 
 
 def known_of(engine: str, cause: str) -> str:

@@ -65,8 +65,8 @@ PARTS = (
     part("fuzz", "arch case engine errors event_kind events oracles places run schedule source"),
     part(
         "session",
-        "arch case engine errors events findings fuzz minimise oracles places process report run "
-        "schedule source",
+        "arch case engine errors events findings fuzz known minimise oracles places process report "
+        "run schedule source",
     ),
     part(
         "studies",

@@ -65,6 +65,7 @@ FAR_AT: Final = RANGES_AT + MAX_HOST_OPS * MAX_HOST_THREADS
 FAR_PAGES_AT: Final = FAR_AT + MAX_ACCESSES * MAX_VCPUS
 INSTRUCTIONS_AT: Final = 128
 LOGS_AT: Final = INSTRUCTIONS_AT + MAX_ACCESSES * MAX_VCPUS
+ALLOC_AT: Final = LOGS_AT + 1
 CHOICES_AT: Final = 192
 SCENARIO_BYTES: Final = {1: RARE_AT, 2: 128, 3: 128}
 """Bytes of the scenario in the versions that have fewer."""
@@ -241,6 +242,7 @@ def _options(data: bytes, menu: Menus) -> Options:
         vhe=vhe,
         manual_protect=manual_protect,
         initially_set=initially_set,
+        failing_alloc=menu.alloc[data[ALLOC_AT]],
     )
 
 
@@ -262,6 +264,7 @@ def _encode_machine(data: bytearray, scenario: Scenario) -> None:
     data[OPTIONS_AT] = menus.flag_bits(flags, 0) | _byte(menus.TLBS, options.tlb) << 6
     data[RARE_AT] = menus.rare_bits((options.failing_atomic, options.vhe))
     data[LOGS_AT] = menus.rare_bits((options.manual_protect, options.initially_set))
+    data[ALLOC_AT] = menus.ALLOC.index(options.failing_alloc)
     data[CACHE_AT] = menus.CACHE.index(options.cache_pages)
     data[TOPUP_AT] = menus.TOPUP.index(options.failing_topup)
     for at, slot in zip(range(SLOTS_AT, HOST_PAGES_AT, SLOT_BYTES), scenario.slots, strict=False):

@@ -39,6 +39,7 @@ IPA_BITS: Final = (40, 48)
 MAX_CACHE_PAGES: Final = 3
 """A walk from level 0 to 3 links three tables: more pages than that never run dry."""
 MAX_FAILING_TOPUP: Final = 63
+MAX_FAILING_ALLOC: Final = 63
 MAX_RUNS: Final = 1 << 15
 """Runs of a schedule: more than any run of an engine can have (``MAX_STEPS`` ends it)."""
 MAX_CHOICES: Final = 1 << 15
@@ -93,6 +94,7 @@ def check_options(options: Options, where: str) -> None:
     _one_of(options.ipa_bits, IPA_BITS, "{} IPA bits", where)
     _at_most(options.cache_pages, 0, MAX_CACHE_PAGES, "cache pages", where)
     _at_most(options.failing_topup, 0, MAX_FAILING_TOPUP, "failing top-up", where)
+    _at_most(options.failing_alloc, 0, MAX_FAILING_ALLOC, "failing allocation", where)
 
 
 def check_page(page: int, slots: int, where: str) -> None:

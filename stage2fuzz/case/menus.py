@@ -16,7 +16,7 @@ from functools import lru_cache
 from typing import Final, Generic, TypeVar
 
 from stage2fuzz.arch import ACCESS_NAMES, EXECUTE, INSTRUCTIONS, READ, WRITE
-from stage2fuzz.case.limits import MAX_CACHE_PAGES, MAX_FAILING_TOPUP
+from stage2fuzz.case.limits import MAX_CACHE_PAGES, MAX_FAILING_ALLOC, MAX_FAILING_TOPUP
 from stage2fuzz.case.profile import Profile
 from stage2fuzz.case.scenario import (
     GIB,
@@ -47,7 +47,7 @@ class VersionedMenu(Generic[T]):
         )
 
 
-NEWEST: Final[int] = 6
+NEWEST: Final[int] = 7
 """The version of the byte format that ``encode`` writes."""
 
 # What the bytes 0, 1, 2 ... stand for where a profile allows it, by the version that added it.
@@ -102,6 +102,10 @@ TLBS: Final = VersionedMenu({1: (Tlb.FRESH, Tlb.STICKY, Tlb.SAMPLED)})
 CACHE: Final = (*[0] * 128, *(1 + i % MAX_CACHE_PAGES for i in range(128)))
 TOPUP: Final = (*[0] * (256 - MAX_FAILING_TOPUP), *range(1, MAX_FAILING_TOPUP + 1))
 """Rare values from the end of the range: most inputs must not fail for want of memory."""
+ALLOC: Final = (*[0] * 160, *range(1, MAX_FAILING_ALLOC + 1), *range(1, 34))
+"""The request for memory that fails, mostly an early one: few runs make many."""
+ALLOC_SINCE: Final = 7
+"""The version that brought it."""
 
 FIRSTS: Final = (*[0] * 192, *(SLOT_FIRSTS[1 + i % (len(SLOT_FIRSTS) - 1)] for i in range(64)))
 """Most slots begin at a multiple of 4 GiB."""
@@ -146,6 +150,7 @@ class Menus:
     tlbs: tuple[Tlb, ...]
     cache: tuple[int, ...]
     topup: tuple[int, ...]
+    alloc: tuple[int, ...]
     option_flags: tuple[tuple[bool, ...], ...]
     rare_flags: tuple[tuple[bool, ...], ...]
     log_flags: tuple[tuple[bool, ...], ...]
@@ -177,6 +182,7 @@ def menus_of(profile: Profile, version: int) -> Menus:
         tlbs=menu(TLBS, tuple(Tlb) if "tlb" in options else (Tlb.FRESH,), 6),
         cache=CACHE if "cache_pages" in options else (0,) * 256,
         topup=TOPUP if "failing_topup" in options else (0,) * 256,
+        alloc=ALLOC if version >= ALLOC_SINCE and "failing_alloc" in options else (0,) * 256,
         option_flags=_flags(OPTION_FLAGS, options, 0, ()),
         rare_flags=_rare_flags(RARE_FLAGS.values(version), options),
         log_flags=_rare_flags(LOG_FLAGS.values(version), options),

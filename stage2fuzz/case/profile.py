@@ -38,6 +38,7 @@ OPTION_NAMES: Final = (
     "vhe",
     "manual_protect",
     "initially_set",
+    "failing_alloc",
 )
 
 
@@ -77,6 +78,7 @@ _ODD_PLACES = (3, 63, 64, 65, 256, 300, 510, 514, 767, 768, 1000, 1022, 1023, 10
 _ODD_SIZES = (3, 511, 513, 700, 1023)
 _LOG = (Op.LOG_GET, Op.LOG_CLEAR, Op.LOG_ENABLE, Op.LOG_DISABLE)
 _CLEARING = ("manual_protect", "initially_set")
+_FAILING = ("failing_topup", "failing_atomic", "failing_alloc")
 _MACHINE = ("pending_stores", "dic", "ipa_bits", "tlb", "vhe")
 
 ANY: Final = Profile("any")
@@ -123,7 +125,7 @@ DIRTY_LOGGING: Final = Profile(
     logging_on=True,
     outside=False,
     operations=_LOG,
-    options=(*_MACHINE, "cache_pages", "failing_topup", "failing_atomic", *_CLEARING),
+    options=(*_MACHINE, "cache_pages", *_FAILING, *_CLEARING),
 )
 NOTIFIER: Final = Profile(
     "notifier",
@@ -163,10 +165,7 @@ BLOCK_SPLIT: Final = Profile(
     slot_flags=("logging", "skewed"),
     outside=False,
     operations=(*_LOG, Op.MOVE, Op.INVALIDATE),
-    options=(
-        *(*_MACHINE, "cache_pages", "failing_topup", "failing_atomic", "teardown"),
-        *_CLEARING,
-    ),
+    options=(*_MACHINE, "cache_pages", *_FAILING, "teardown", *_CLEARING),
 )
 LIFECYCLE: Final = Profile(
     "lifecycle",
@@ -190,7 +189,7 @@ LIFECYCLE: Final = Profile(
         Op.TEARDOWN,
         Op.HYP_MAP,
     ),
-    options=(*_MACHINE, "hardware_af", "teardown"),
+    options=(*_MACHINE, "hardware_af", "teardown", "failing_alloc"),
 )
 
 PROFILES: Final = {

@@ -227,6 +227,10 @@ class Options:
     initially_set: bool = False
     """The same with KVM_DIRTY_LOG_INITIALLY_SET: a log begins with every bit set, and nothing is
     protected before it is cleared. Without effect where a slot has more than 1024 pages."""
+    failing_alloc: int = 0
+    """The how-many-th request for memory fails, 0: none. Requests are all top-ups, and each table
+    page that a host thread asks for: where a block is split, and for hyp stage 1. A fault's own
+    table pages are none: kvm_mmu_memory_cache_alloc never refuses one (``failing_atomic``)."""
 
     @property
     def manual(self) -> bool:

@@ -24,6 +24,7 @@ from stage2fuzz.engine import kind_of
 from stage2fuzz.errors import InputError
 from stage2fuzz.kernel.cache import default_cache
 from stage2fuzz.oracles.native.build import library as compiled_judge
+from stage2fuzz.oracles.violation import GRAVITY
 from stage2fuzz.process.end import DiedError
 from stage2fuzz.session.case_asker import CaseAsker
 from stage2fuzz.studies.compare import Headway
@@ -328,5 +329,4 @@ def _faces(exhibits: Sequence[Exhibit]) -> list[tuple[Exhibit, bool]]:
 
 
 def _gravity(exhibit: Exhibit) -> tuple[int, int]:
-    order = {"correctness": 0, "progress": 1, "economy": 2}
-    return order.get(str(exhibit.violation.category), 3), exhibit.at
+    return GRAVITY[exhibit.violation.category], exhibit.at

@@ -129,28 +129,12 @@ def _effect_record(effect: Effect, shown: Mapping[str, Exposition]) -> dict[str,
 def to_sarif(result: CheckResult, shown: Sequence[Exposition]) -> str:
     """New faults as new, what went as absent, the rest as unchanged."""
     places = {each.effect.signature: each.place for each in shown}
-    remarks = []
-    for state, effects in (("new", result.new), ("absent", result.gone)):
-        for each in effects:
-            violation, place = each.exhibit.violation, places.get(each.signature)
-            remarks.append(
-                Remark(
-                    violation.oracle,
-                    violation.rule,
-                    str(violation.category),
-                    violation.verdict,
-                    violation.signature,
-                    state,
-                    place.file if place is not None else "",
-                    place.line if place is not None else 0,
-                )
-            )
-    for exhibit in result.known():
-        known = exhibit.violation
-        category = str(known.category)
-        remarks.append(
-            Remark(known.oracle, known.rule, category, known.verdict, known.signature, "unchanged")
-        )
+    remarks = [
+        Remark.of(each.exhibit.violation, state, places.get(each.signature))
+        for state, effects in (("new", result.new), ("absent", result.gone))
+        for each in effects
+    ]
+    remarks += [Remark.of(each.violation, "unchanged") for each in result.known()]
     return sarif(remarks, __version__)
 
 

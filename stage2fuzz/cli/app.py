@@ -95,8 +95,13 @@ COMMANDS: Final = {
     "report": CommandEntry(
         f"{_CLI}.report",
         "report",
-        "Write a finding, or a campaign's, as a mail, Markdown, HTML, SVG, JSON, SARIF or JUnit.",
-        ("report 1", "report my.case --format html -o race.html", "report --campaign night"),
+        "Write findings, or those known already, as mail, Markdown, HTML, SVG, JSON, SARIF, JUnit.",
+        (
+            "report 1",
+            "report my.case --format html -o race.html",
+            "report --campaign night",
+            "report --known --format md",
+        ),
     ),
     "serve": CommandEntry(
         f"{_CLI}.serve",

@@ -14,7 +14,7 @@ from stage2fuzz.cli.named import load, stored
 from stage2fuzz.cli.options import DEFAULT_DATABASE, CaseName, Database, Json, check_range
 from stage2fuzz.cli.output import emit, width, write
 from stage2fuzz.minimise import BUDGET
-from stage2fuzz.report import event_log, event_record, sequence_svg, text
+from stage2fuzz.report import event_log, run_record, sequence_svg, text
 from stage2fuzz.run import Outcome
 from stage2fuzz.session.apart import minimise_apart, run_apart
 
@@ -121,22 +121,7 @@ def _record(outcome: Outcome) -> dict[str, object]:
         "ended": outcome.ended,
         "limit": outcome.limit,
         "preemptions": outcome.preemptions,
-        "violations": [
-            {
-                "oracle": violation.oracle,
-                "rule": violation.rule,
-                "category": str(violation.category),
-                "verdict": violation.verdict,
-                "signature": violation.signature,
-                "events": list(violation.events),
-                "source": [each.to_record() for each in violation.source],
-            }
-            for violation in outcome.violations
-        ],
-        "events": [
-            event_record(event, outcome.stacks[number] if outcome.stacks else ())
-            for number, event in enumerate(outcome.events)
-        ],
+        **run_record(outcome.events, outcome.violations, outcome.stacks),
     }
 
 

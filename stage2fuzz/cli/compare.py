@@ -1,10 +1,12 @@
 """stage2fuzz compare: the check for "no functional change" between two trees, or two engines."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from stage2fuzz.case.scenario import Scenario
 from stage2fuzz.case.text import format_case, read_case
 from stage2fuzz.cli.guarded import run_guarded
 from stage2fuzz.cli.options import Json, check_range
@@ -48,14 +50,7 @@ def compare_engines(
     arguments += ["--json"] * as_json + [str(path) for path in cases or ()]
     run_guarded("compare", pair, ["compare", *arguments], quiet=as_json)
     scenarios = [read_case(path).scenario for path in cases or ()]
-    with ProgressLine(as_json) as progress:
-
-        def hear(headway: Headway) -> None:
-            alive()
-            line = f"{headway.runs:,} schedules of each, {headway.differences} differences"
-            progress.update(line, headway.done)
-
-        found = compare(*pair, seconds=seconds, scenarios=scenarios, seed=seed, progress=hear)
+    found = _compared(pair, seconds, scenarios, seed, as_json)
     if output is not None:
         _write(output, found)
     if as_json:
@@ -65,6 +60,20 @@ def compare_engines(
     for line in () if as_json or found.differences else found.missing:
         complain(f"stage2fuzz: inconclusive: {line}")
     raise typer.Exit(found.exit_code)
+
+
+def _compared(
+    pair: tuple[str, str], seconds: int, scenarios: Sequence[Scenario], seed: int, quiet: bool
+) -> Comparison:
+    """The comparison, with its progress shown."""
+    with ProgressLine(quiet) as progress:
+
+        def hear(headway: Headway) -> None:
+            alive()
+            line = f"{headway.runs:,} schedules of each, {headway.differences} differences"
+            progress.update(line, headway.done)
+
+        return compare(*pair, seconds=seconds, scenarios=scenarios, seed=seed, progress=hear)
 
 
 def _with_a_real_kernel(

@@ -1,5 +1,6 @@
 """stage2fuzz compare --real: our model of the host held against a real kernel."""
 
+import sys
 import time
 from pathlib import Path
 
@@ -21,29 +22,39 @@ def compare_real(
     begun = time.monotonic()
     with ProgressLine(as_json) as progress:
 
+        def differs(difference: HostDifference) -> None:
+            """Keep it at once: hours of work end by a key as well."""
+            found.append(difference)
+            if output is not None:
+                path = output / f"difference-{difference.seed}.case"
+                write(path, format_case(difference.case))
+            if not as_json and len(found) <= SHOWN:
+                _show(difference, engine)
+
         def told(done: RealComparison) -> None:
             line = f"{done.cases} cases, {len(found)} differ"
             progress.update(line, min(1.0, (time.monotonic() - begun) / seconds))
 
-        done = against(engine, image, seconds, seed, found.append, told)
-    if output is not None:
-        for each in found:
-            write(output / f"difference-{each.seed}.case", format_case(each.case))
+        done = against(engine, image, seconds, seed, differs, told)
     if as_json:
         emit(_record(engine, done, found))
     else:
+        rate = done.cases * 60 / (time.monotonic() - begun)
         say(
-            f"{done.cases:,} sequential cases on {engine} and Linux {done.release}: "
-            f"{done.cases - len(found):,} the same, {len(found):,} not"
+            f"{done.cases:,} sequential cases on {engine} and Linux {done.release}, {rate:,.0f} a "
+            f"minute: {done.cases - len(found):,} the same, {len(found):,} not"
         )
-        for each in found[:SHOWN]:
-            for line in differences_in_words(each, engine, done.release):
-                say(line)
-            for line in format_case(each.case).splitlines()[1:-1]:
-                say(f"    {line}")
         if done.skipped:
             say(f"{done.skipped} cases left out: the kernel had no huge page for them")
     raise typer.Exit(1 if found else 0 if done.cases else 3)
+
+
+def _show(difference: HostDifference, engine: str) -> None:
+    for line in differences_in_words(difference, engine):
+        say(line)
+    for line in format_case(difference.case).splitlines()[1:-1]:
+        say(f"    {line}")
+    sys.stdout.flush()
 
 
 def _record(engine: str, done: RealComparison, found: list[HostDifference]) -> dict[str, object]:

@@ -18,18 +18,31 @@ def report(
     ] = "",
     form: Annotated[ReportForm, typer.Option("--format", help="Of the report.")] = ReportForm.MAIL,
     campaign: Annotated[str, typer.Option(help="All findings of this campaign.")] = "",
+    known: Annotated[
+        bool, typer.Option("--known", help="The shipped list of known faults; needs no database.")
+    ] = False,
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="Write it to this file.")
     ] = None,
     database: Database = DEFAULT_DATABASE,
 ) -> None:
-    """Write a finding, or a campaign's, as a mail, Markdown, HTML, SVG, JSON, SARIF or JUnit."""
-    if bool(subject) == bool(campaign):
-        raise InputError("report", "needs one thing to report", "ID, FILE or --campaign NAME")
+    """Write findings, or those known already, as mail, Markdown, HTML, SVG, JSON, SARIF, JUnit."""
+    if bool(subject) + bool(campaign) + known != 1:
+        right = "ID, FILE, --campaign NAME or --known"
+        raise InputError("report", "needs one thing to report", right)
+    if known:
+        from stage2fuzz.known import known_causes  # noqa: PLC0415  (each only where it is asked for)
+        from stage2fuzz.session.known_list import KNOWN_FORMS  # noqa: PLC0415
+
+        _hand_out(KNOWN_FORMS[form](known_causes()), output)
+        return
     names = [subject] if subject else _of_campaign(campaign, database)
     if form in SINGLE and len(names) != 1:
         raise InputError("--format", f"{form} holds one run, and there are {len(names)}", "an ID")
-    text = FORMS[form]([_shown(name, database) for name in names])
+    _hand_out(FORMS[form]([_shown(name, database) for name in names]), output)
+
+
+def _hand_out(text: str, output: Path | None) -> None:
     if output is None:
         print(text, end="")
     else:

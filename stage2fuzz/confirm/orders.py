@@ -50,7 +50,8 @@ def check_scenario(scenario: Scenario, where: str) -> None:
         _refuse(where, "needs a processor whose features differ from QEMU's", "without the option")
     if options.manual:
         _refuse(where, "needs a log that is cleared by hand from the start", "without the option")
-    if options.cache_pages or options.failing_topup or options.failing_atomic:
+    failures = (options.failing_topup, options.failing_atomic, options.failing_alloc)
+    if options.cache_pages or any(failures):
         _refuse(where, "needs an allocation to fail, which cannot be forced", "without the option")
     if any(slot.backing is Backing.DEVICE for slot in scenario.slots):
         _refuse(where, "needs device memory, which the machine has none of")

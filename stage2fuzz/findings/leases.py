@@ -134,20 +134,8 @@ def commit(
     connection: Connection, held: HeldLease, outcome: Result, inputs: Iterable[Input]
 ) -> bool:
     """Write the result once, in the caller's transaction; False where the lease is lost."""
-    values = {"state": LeaseState.COMMITTED, "failure": _limit(outcome)}
-    closed = connection.execute(update(lease).where(_current(held)).values(values))
-    if closed.rowcount != 1:
+    if not _close(connection, held, _current(held), outcome, merged=False):
         return False
-    connection.execute(
-        insert(result).values(
-            lease_id=held.lease,
-            campaign_id=held.campaign,
-            body=to_json(outcome),
-            committed=now(),
-            merged=False,
-            epoch=held.epoch,
-        )
-    )
     rows = [
         {
             "campaign_id": held.campaign,
@@ -183,8 +171,29 @@ def cut_short(connection: Connection, held: HeldLease, outcome: FuzzResult) -> b
         lease.c.epoch == held.epoch,
         lease.c.state == LeaseState.CANCELLED,
     )
+    if not _close(connection, held, cancelled, outcome, merged=True):
+        return False
+    connection.execute(
+        update(campaign)
+        .where(campaign.c.id == held.campaign)
+        .values(
+            schedules=campaign.c.schedules + outcome.schedules,
+            fuzz_seconds=campaign.c.fuzz_seconds + outcome.seconds,
+        )
+    )
+    return True
+
+
+def _close(
+    connection: Connection,
+    held: HeldLease,
+    ours: ColumnElement[bool],
+    outcome: Result,
+    merged: bool,
+) -> bool:
+    """End the lease with its result; False, and nothing written, where it is not ``ours``."""
     values = {"state": LeaseState.COMMITTED, "failure": _limit(outcome)}
-    if connection.execute(update(lease).where(cancelled).values(values)).rowcount != 1:
+    if connection.execute(update(lease).where(ours).values(values)).rowcount != 1:
         return False
     connection.execute(
         insert(result).values(
@@ -192,16 +201,8 @@ def cut_short(connection: Connection, held: HeldLease, outcome: FuzzResult) -> b
             campaign_id=held.campaign,
             body=to_json(outcome),
             committed=now(),
-            merged=True,
+            merged=merged,
             epoch=held.epoch,
-        )
-    )
-    connection.execute(
-        update(campaign)
-        .where(campaign.c.id == held.campaign)
-        .values(
-            schedules=campaign.c.schedules + outcome.schedules,
-            fuzz_seconds=campaign.c.fuzz_seconds + outcome.seconds,
         )
     )
     return True

@@ -1,17 +1,28 @@
 """A built tree as an engine: proved before it is believed, with the rules of its era."""
 
+from dataclasses import replace
 from functools import cached_property
 from itertools import chain
 from typing import Final
 
 from stage2fuzz.arch import EXECUTE, READ, WRITE
-from stage2fuzz.case.scenario import SLOT_STRIDE, Access, Backing, Scenario, Slot
+from stage2fuzz.case.scenario import (
+    SLOT_STRIDE,
+    Access,
+    Backing,
+    HostOp,
+    Op,
+    Options,
+    Scenario,
+    Slot,
+)
 from stage2fuzz.engine import Burst, Trace
 from stage2fuzz.errors import InputError
-from stage2fuzz.events import ACCESS
+from stage2fuzz.events import ACCESS, TLBI, TLBI_IPAS2E1, TLBI_OPERATION
 from stage2fuzz.kernel.build import Library
 from stage2fuzz.kernel.lines import Lines, load_lines
 from stage2fuzz.kernel.native import Native
+from stage2fuzz.kernel.units import TLB
 from stage2fuzz.rules import Rules
 from stage2fuzz.schedule.base import Schedule, Scheduler
 from stage2fuzz.schedule.replay import Replay
@@ -33,6 +44,8 @@ SMOKE: Final = Scenario(
     ),
 )
 """Blocks, pages, both fault kinds: what each build must get through before it is believed."""
+MOVED: Final = Scenario(vcpus=((Access(READ, 0),),), hosts=((HostOp(Op.MOVE),),))
+"""A page that the host moves from under a vCPU: something to flush."""
 
 
 class KernelEngine:
@@ -73,6 +86,25 @@ class KernelEngine:
             raise InputError(where, f"the smoke program makes no progress: {found}")
         if self.native.announced_loads() != 3:
             raise InputError(where, "plain loads are not announced", "another compiler")
+        self._prove_operands(where)
+
+    def _prove_operands(self, where: str) -> None:
+        """Check that the operands of the tree's own TLBIs arrive (``shim/tlb.h`` says how).
+
+        Which page they name is for the oracles; only where each is 0 has the shim not seen them.
+        """
+        if TLB.config not in self.library.has:
+            return
+        for vhe in (False, True):
+            events = self.run(replace(MOVED, options=Options(vhe=vhe)), Schedule()).events
+            named = [
+                event[2]
+                for event in events
+                if event[0] == TLBI and event[5] & TLBI_OPERATION == TLBI_IPAS2E1
+            ]
+            if named and not any(named):
+                right = "a tree whose TLBI wrappers the shim knows"
+                raise InputError(where, "TLBIs come without their operands", right)
 
     def run(self, scenario: Scenario, how: Scheduler | Schedule | int) -> Trace:
         """Run ``scenario`` to its end: under a schedule or a seed of the C side's strategies, which

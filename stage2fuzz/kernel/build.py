@@ -225,7 +225,7 @@ def _key(sources: dict[str, str], tools: Toolchain) -> str:
         ("numbers", header()),
         ("interface", abi.header()),
     ]
-    parts += [("flags", " ".join((*DIALECT, *RUNTIME_FLAGS, *tools.instrument)))]
+    parts += [("flags", " ".join((*DIALECT, *RUNTIME_FLAGS, *tools.instrument, *tools.checks)))]
     ours = [
         *sorted(HERE.glob("*/*.[ch]")),
         HERE / "build.py",
@@ -254,21 +254,19 @@ def _compile(tree: Path, tools: Toolchain, work: Path) -> BuildReport:
     (stubs / "config.h").write_text(traces)
     command = _kernel_command(tree, tools, stubs)
     probes = probe(Probe(tree, command, text, work))
+    traced = [*command, *tools.instrument, *tools.checks]
     refused: dict[str, str] = {}
+    objects: list[Path] = []
     for unit in OPTIONAL:
         probes[unit.config] = unit.present(tree)
         (stubs / "config.h").write_text(traces + _config(probes))
-        needs = _refusal(tree, unit, command) if probes[unit.config] else None
-        if needs is not None:
+        made, needs = _unit_objects(tree, unit, traced, work) if probes[unit.config] else ([], "")
+        objects += made
+        if needs:
             refused[unit.name], probes[unit.config] = needs, False
     (stubs / "config.h").write_text(traces + _config(probes))
-    objects = [
-        *(
-            _object(tree, [*_unit_command(unit, file, command), *tools.instrument], file, work)
-            for unit in (STAGE2, *OPTIONAL)
-            for file in unit.files
-            if unit is STAGE2 or probes[unit.config]
-        ),
+    objects += [
+        *(_object(tree, traced, file, work) for file in STAGE2.files),
         _object(tree, command, HERE / "glue/glue.c", work),
         _object(tree, [*command, *tools.instrument], HERE / "runtime/witness.c", work),
         _compile_runtime(tools, stubs, work),
@@ -290,25 +288,32 @@ def _config(probes: dict[str, bool]) -> str:
 
 def _object(tree: Path, command: list[str], source: Path, work: Path) -> Path:
     """The object of one file, of the tree's or ours; InputError if it does not compile."""
-    out = work / f"{'-'.join(source.parts[-2:])}.o"
-    _check(tree, work, run_command([*command, "-c", str(tree / source), "-o", str(out)]))
+    out, done = _compiled(tree, command, source, work)
+    _check(tree, work, done)
     return out
 
 
-def _unit_command(unit: Unit, file: Path, command: list[str]) -> list[str]:
-    """How a file of a unit is compiled: under names of its own where a unit has two of a kind."""
-    forced = ["-include", str(HERE / "shim" / unit.shim)] if unit.shim else []
-    return [*command, f"-DS2_COPY={file.parent.name}", *forced]
+def _unit_objects(tree: Path, unit: Unit, command: list[str], work: Path) -> tuple[list[Path], str]:
+    """The objects of an optional unit, or none and what it needs that the shim has not.
 
-
-def _refusal(tree: Path, unit: Unit, command: list[str]) -> str | None:
-    """What a unit of the tree needs that the shim has not; None where it compiles."""
+    Where it has two files of a kind, each is compiled under names of its own.
+    """
+    objects = []
     for file in unit.files:
-        asked = [*_unit_command(unit, file, command), "-fsyntax-only", str(tree / file)]
-        done = run_command(asked)
+        forced = (f"-DS2_COPY={file.parent.name}", "-include", str(HERE / "shim" / unit.shim))
+        out, done = _compiled(tree, [*command, *forced], file, work)
         if done.returncode:
-            return complaint(done.stderr)
-    return None
+            return [], complaint(done.stderr)
+        objects.append(out)
+    return objects, ""
+
+
+def _compiled(
+    tree: Path, command: list[str], source: Path, work: Path
+) -> tuple[Path, subprocess.CompletedProcess[str]]:
+    """Where the object of one file is, if what the compiler said is no complaint."""
+    out = work / f"{'-'.join(source.parts[-2:])}.o"
+    return out, run_command([*command, "-c", str(tree / source), "-o", str(out)])
 
 
 def _kernel_command(tree: Path, tools: Toolchain, stubs: Path) -> list[str]:

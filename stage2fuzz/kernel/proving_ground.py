@@ -107,5 +107,11 @@ PROVING_GROUND: Final = (
             _guest("ls64 0", "atomic 1", "sea 0", "ldp 511"),
         ),
     ),
+    Scenario(
+        (Slot(512, Backing.PMD),),
+        _vcpus("w"),
+        ((HostOp(Op.LOG_ENABLE),),),
+        options=Options(ipa_bits=48, teardown=True, failing_alloc=3),
+    ),
 )
 """Every operation of the host, every size."""

@@ -27,6 +27,9 @@ _OPTION_FIELDS = (
     "teardown",
     "failing_atomic",
     "vhe",
+    "manual_protect",
+    "initially_set",
+    "failing_alloc",
 )
 
 

@@ -68,6 +68,7 @@ MUST_CATCH: Final[dict[str, tuple[str, ...]]] = {
     "deferred_free_frees_nothing": ("E2",),
     "entry_below_a_table_unlinked": ("B5",),
     "wrprotect_of_nothing": ("C1",),
+    "split_breaks_first": ("C12",),
     "locked_marker_stays": ("C12",),
 }
 """Planted bug -> oracles of which at least one must report it."""

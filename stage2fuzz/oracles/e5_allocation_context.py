@@ -1,6 +1,6 @@
 """E5: table pages come from a cache that was filled before the lock."""
 
-from stage2fuzz.events import LOCK_MMU, WARN_MEMORY_CACHE
+from stage2fuzz.events import LOCK_MMU, TOPUP_SINGLE, WARN_MEMORY_CACHE
 from stage2fuzz.oracles.base import Oracle, fault_name
 from stage2fuzz.oracles.facts import LOCK_NAME
 
@@ -22,9 +22,10 @@ class AllocationContext(Oracle):
         self.filled: dict[int, int] = self.per_run({})
         self.readers: dict[int, int] = self.per_run({})
 
-    def topup(self, index: int, thread: int) -> None:
+    def topup(self, index: int, thread: int, pages: int) -> None:
         """The thread filled its cache, or at least tried."""
-        self.filled[thread] = index
+        if pages != TOPUP_SINGLE:
+            self.filled[thread] = index
 
     def rcu_lock(self, index: int, thread: int) -> None:
         """The thread must not sleep from here on."""

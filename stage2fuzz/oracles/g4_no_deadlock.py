@@ -1,6 +1,6 @@
 """G4: nobody waits in a circle, and nobody sleeps with mmu_lock."""
 
-from stage2fuzz.events import LOCK_HYP, LOCK_MMAP, LOCK_MMU, LOCK_SLOTS
+from stage2fuzz.events import LOCK_HYP, LOCK_MMAP, LOCK_MMU, LOCK_SLOTS, TOPUP_SINGLE
 from stage2fuzz.oracles.base import Oracle
 from stage2fuzz.oracles.facts import LOCK_NAME
 from stage2fuzz.oracles.violation import Category
@@ -55,9 +55,10 @@ class NoDeadlock(Oracle):
         """A host page lookup may sleep, so mmu_lock is not held."""
         self._sleeps(index, thread, "looked the host page up")
 
-    def topup(self, index: int, thread: int) -> None:
+    def topup(self, index: int, thread: int, pages: int) -> None:
         """A top-up may sleep, so mmu_lock is not held."""
-        self._sleeps(index, thread, "topped its cache up")
+        if pages != TOPUP_SINGLE:
+            self._sleeps(index, thread, "topped its cache up")
 
     def _sleeps(self, index: int, thread: int, what: str) -> None:
         held = self.world.held.get(thread)

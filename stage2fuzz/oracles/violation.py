@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Final
 
 from stage2fuzz.source import Stack
 
@@ -12,6 +13,10 @@ class Category(StrEnum):
     CORRECTNESS = "correctness"
     PROGRESS = "progress"
     ECONOMY = "economy"
+
+
+GRAVITY: Final = {str(category): number for number, category in enumerate(Category)}
+"""How a list is sorted, the gravest first."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -49,6 +49,8 @@ def _flags(options: Options) -> str:
 def _memory(options: Options) -> str:
     if options.failing_topup:
         return f"top-up {options.failing_topup} of a memory cache failing"
+    if options.failing_alloc:
+        return f"request {options.failing_alloc} for memory failing"
     return "no failing allocation"
 
 

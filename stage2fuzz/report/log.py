@@ -3,10 +3,11 @@
 Both say everything and interpret nothing. Fields that a kind never uses are left out.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from stage2fuzz.event_kind import UNUSED
 from stage2fuzz.events import KINDS, SETUP, Event
+from stage2fuzz.oracles.violation import Violation
 from stage2fuzz.source import Stack
 
 _PLACES = ("where", "old", "new", "aux")
@@ -18,6 +19,30 @@ def event_record(event: Event, stack: Stack = ()) -> dict[str, object]:
     name, used = _used(event)
     source = {"source": [each.to_record() for each in stack]} if stack else {}
     return {"event": name, "thread": event[1], **used, **source}
+
+
+def run_record(
+    events: Sequence[Event], violations: Sequence[Violation], stacks: Sequence[Stack] = ()
+) -> dict[str, object]:
+    """What a run showed, for a program: ``violations``, and each of its ``events``."""
+    return {
+        "violations": [
+            {
+                "oracle": violation.oracle,
+                "rule": violation.rule,
+                "category": str(violation.category),
+                "verdict": violation.verdict,
+                "signature": violation.signature,
+                "events": list(violation.events),
+                "source": [line.to_record() for line in violation.source],
+            }
+            for violation in violations
+        ],
+        "events": [
+            event_record(event, stacks[number] if stacks else ())
+            for number, event in enumerate(events)
+        ],
+    }
 
 
 def event_log(events: Iterable[Event]) -> str:

@@ -45,6 +45,21 @@ def page(
         f"{escape(each.verdict)}</p>"
         for each in violations
     )
+    body = f"""\
+{verdicts}
+<dl>{told}</dl>
+<h2>Interleaving</h2>
+<div class="wide" tabindex="0" role="region" aria-label="Interleaving">
+{run_table(case, events, violations, stacks)}</div>
+<h2>To reproduce</h2>
+<p>Save this as <code>fault.case</code> and type <code>stage2fuzz replay fault.case</code>:</p>
+<pre>{escape(format_case(case))}</pre>
+"""
+    return plain_page(title, body)
+
+
+def plain_page(title: str, body: str) -> str:
+    """The file around a ``body`` that is HTML already; ``title`` is text."""
     return f"""\
 <!doctype html>
 <html lang="en">
@@ -58,14 +73,7 @@ def page(
 </head>
 <body>
 <h1>{escape(title)}</h1>
-{verdicts}
-<dl>{told}</dl>
-<h2>Interleaving</h2>
-<div class="wide" tabindex="0" role="region" aria-label="Interleaving">
-{run_table(case, events, violations, stacks)}</div>
-<h2>To reproduce</h2>
-<p>Save this as <code>fault.case</code> and type <code>stage2fuzz replay fault.case</code>:</p>
-<pre>{escape(format_case(case))}</pre>
+{body.rstrip()}
 </body>
 </html>
 """

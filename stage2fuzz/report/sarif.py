@@ -3,7 +3,10 @@
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Self
+
+from stage2fuzz.oracles.violation import Violation
+from stage2fuzz.source import SourceLine
 
 SCHEMA: Final = "https://json.schemastore.org/sarif-2.1.0.json"
 LEVELS: Final = {"correctness": "error", "progress": "warning", "economy": "note"}
@@ -27,6 +30,20 @@ class Remark:
     file: str = ""
     """Path in the user's tree; empty where it is not known."""
     line: int = 0
+
+    @classmethod
+    def of(cls, violation: Violation, state: str = "", at: SourceLine | None = None) -> Self:
+        """What is said of a violation; ``at`` is the line that it is about, if that is known."""
+        return cls(
+            violation.oracle,
+            violation.rule,
+            str(violation.category),
+            violation.verdict,
+            violation.signature,
+            state,
+            at.file if at is not None else "",
+            at.line if at is not None else 0,
+        )
 
 
 def sarif(remarks: Sequence[Remark], version: str) -> str:

@@ -117,7 +117,8 @@ class Words:
                 count = f", count {new}" if kind in (ev.GET, ev.PUT) else ""
                 return f"{ev.KINDS[kind].name} table {where:#x}{count}"
             case ev.TOPUP:
-                return f"memory cache top-up: {result_text(new)}"
+                what = "memory cache top-up" if old != ev.TOPUP_SINGLE else "asks for a table page"
+                return f"{what}: {result_text(new)}"
             case ev.LOCK | ev.UNLOCK:
                 return f"{ev.KINDS[kind].name} {_LOCKS[where]}" + (" (shared)" if aux else "")
             case ev.DSB:

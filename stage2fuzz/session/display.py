@@ -15,7 +15,7 @@ from stage2fuzz.case.case import Case
 from stage2fuzz.case.text import format_case
 from stage2fuzz.errors import InputError
 from stage2fuzz.process.end import DiedError
-from stage2fuzz.report import event_record, mail, markdown, sequence_svg
+from stage2fuzz.report import mail, markdown, run_record, sequence_svg
 from stage2fuzz.report.junit import SuiteCase, junit
 from stage2fuzz.report.letter import letter
 from stage2fuzz.report.page import page
@@ -134,22 +134,7 @@ def _json(shown: Sequence[Display]) -> str:
         {
             "facts": each.facts,
             "case": format_case(each.outcome.case),
-            "violations": [
-                {
-                    "oracle": violation.oracle,
-                    "rule": violation.rule,
-                    "category": str(violation.category),
-                    "verdict": violation.verdict,
-                    "signature": violation.signature,
-                    "events": list(violation.events),
-                    "source": [line.to_record() for line in violation.source],
-                }
-                for violation in each.outcome.violations
-            ],
-            "events": [
-                event_record(event, each.outcome.stacks[number] if each.outcome.stacks else ())
-                for number, event in enumerate(each.outcome.events)
-            ],
+            **run_record(each.outcome.events, each.outcome.violations, each.outcome.stacks),
         }
         for each in shown
     ]
@@ -158,15 +143,7 @@ def _json(shown: Sequence[Display]) -> str:
 
 def _sarif(shown: Sequence[Display]) -> str:
     remarks = [
-        Remark(
-            violation.oracle,
-            violation.rule,
-            str(violation.category),
-            violation.verdict,
-            violation.signature,
-            file=violation.source[0].file if violation.source else "",
-            line=violation.source[0].line if violation.source else 0,
-        )
+        Remark.of(violation, at=violation.source[0] if violation.source else None)
         for each in shown
         for violation in each.outcome.violations[:1]
     ]

@@ -10,6 +10,7 @@ from stage2fuzz.findings.models import Finding, State
 from stage2fuzz.findings.sightings import findings_of
 from stage2fuzz.findings.store import Store
 from stage2fuzz.findings.workers import listed
+from stage2fuzz.oracles.violation import GRAVITY
 
 WebRecord = dict[str, Any]
 BRIEF = (
@@ -34,7 +35,6 @@ BRIEF = (
     "fixed_in",
     "duplicate_of",
 )
-GRAVITY = {"correctness": 0, "progress": 1, "economy": 2}
 
 
 def moment(seconds: float) -> str:
@@ -87,7 +87,7 @@ def findings(
         return all(word in text for word in sought)
 
     found = [each for each in found if fits(each)]
-    found.sort(key=lambda each: (GRAVITY.get(each.category, 3), each.oracle, each.id))
+    found.sort(key=lambda each: (GRAVITY.get(each.category, len(GRAVITY)), each.oracle, each.id))
     return [finding_record(each) for each in found]
 
 

@@ -12,7 +12,7 @@ DOCUMENTS: Final = (
 )
 PROGRAMS: Final = (
     r"\./run|\.ci/run|stage2fuzz|docker|python3?|pip|pipx|pytest|fuzz_targets/\w+\.py|cp|git|ruff|"
-    r"mypy|openssl|apt-get|curl|gcc"
+    r"mypy|openssl|apt-get|curl|gcc|kubectl"
 )
 """A line of a fenced block that begins with one of these is a command."""
 _COMMAND: Final = re.compile(rf"(?:\$ )?((?:[A-Z0-9_]+=\S+ )*(?:{PROGRAMS}) .*|\.ci/run)$")

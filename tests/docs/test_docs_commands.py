@@ -24,6 +24,7 @@ from tests.docs.documents import DOCUMENTS, ROOT, Command, commands
 
 NOT_RUN: Final = {
     r"docker ": "needs a container engine: tests/service/compose_check.py types these",
+    r"kubectl ": "needs a cluster: tests/service/test_kubernetes.py, test_docs_operations.py",
     r"\./run test|\.ci/run|pytest|python -m pytest|ruff|mypy": "this very suite",
     r"stage2fuzz (confirm|compare .*--real)": "needs QEMU and a kernel image: tests/confirm",
     r"stage2fuzz serve": "ends only when it is told to: tests/web/test_serve.py",

@@ -8,6 +8,7 @@ import pytest
 
 from stage2fuzz.arch import READ, WRITE
 from stage2fuzz.case.scenario import Access, HostOp, Op, Options, Scenario, Slot, Tlb
+from stage2fuzz.errors import InputError
 from stage2fuzz.events import (
     CONTEXT,
     DSB,
@@ -133,6 +134,20 @@ def test_tlb_code_that_the_shim_cannot_serve_is_said_and_modelled(
     assert any("needs helper_of_tomorrow" in line for line in library.modelled)
     assert not any("tlb.c" in line for line in library.real)
     KernelEngine(library).prove()
+
+
+@needs_unit
+def test_a_tree_whose_operands_do_not_arrive_is_refused(tree: Path, tmp_path: Path) -> None:
+    """A wrapper that names its operand otherwise would have every TLBI name page 0."""
+
+    def hide_operands(copy: Path) -> None:
+        for file in TLB.files:
+            path = copy / file
+            path.write_text(path.read_text().replace("ipas2e1is, ipa", "ipas2e1is, 0 * ipa"))
+
+    engine = KernelEngine(changed(tree, tmp_path, hide_operands))
+    with pytest.raises(InputError, match="TLBIs come without their operands"):
+        engine.prove()
 
 
 @needs_unit

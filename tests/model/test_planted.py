@@ -27,12 +27,13 @@ ONLY_IN_V6_12 = (
     "deferred_free_frees_nothing",
     "entry_below_a_table_unlinked",
     "wrprotect_of_nothing",
+    "split_breaks_first",
 )
 ONLY_IN_V7_3 = ("unsupported_atomic_keeps_the_page",)
 CASES = Path(__file__).parents[1] / "cases"
 SELDOM = {
     name: CASES / f"bad_{name}.case"
-    for name in ("child_freed_at_once", "relax_of_nothing_succeeds")
+    for name in ("child_freed_at_once", "relax_of_nothing_succeeds", "split_breaks_first")
 }
 """Bugs that random scenarios meet too seldom: the scenario of a case is run under strategies."""
 STRATEGIES = ("breaker", "random", "pct", "surw", "pos")

@@ -189,6 +189,21 @@ IN_PGTABLE: Final[tuple[PlantedFault, ...]] = (
         ),
     ),
     one(
+        "split-breaks-first",
+        "a block is broken before its table is there",
+        Edit(
+            PGTABLE,
+            "stage2_split_walker",
+            r"(childp = kvm_pgtable_stage2_create_unlinked\([^;]*;[^;]*;)[^;]*;[^;]*;\s*\}",
+            r"if (!stage2_try_break_pte(ctx, mmu)) return -EAGAIN; \1",
+        ),
+    ),
+    one(
+        "split-takes-an-error-for-a-table",
+        "a block is replaced by a table that could not be built",
+        Edit(PGTABLE, "stage2_split_walker", r"IS_ERR\(childp\)", "!childp"),
+    ),
+    one(
         "relax-grants-write",
         "relaxing always grants write",
         Edit(

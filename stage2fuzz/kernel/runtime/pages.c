@@ -24,7 +24,8 @@ S2_OWN void reset_memory(void)
 {
 	for (int i = 0; i < s2_memory.next_page; i++)
 		s2_page_table[i].live = s2_page_table[i].count = 0;
-	s2_memory.next_page = s2_memory.first_shared = s2_memory.topups = 0;
+	s2_memory.next_page = s2_memory.first_shared = 0;
+	s2_memory.topups = s2_memory.requests = 0;
 	memset(s2_memory.taken, 0, sizeof(s2_memory.taken));
 	memset(s2_memory.freed, 0, sizeof(s2_memory.freed));
 	scratch_used = 0;
@@ -80,12 +81,28 @@ static inline int is_counted(const struct s2_page *page)
 	return page >= s2_page_table + s2_vm.roots && page < s2_page_table + S2_PAGES;
 }
 
+/* Whether a table page that kernel code asks for is refused. A vCPU's never is: its cache warns, or
+ * stops the kernel. */
+static int is_refused(void)
+{
+	int failed;
+
+	if (!s2_scenario.failing_alloc || s2_sched.silent || s2_sched.current < s2_scenario.vcpus)
+		return 0;
+	s2_point(S2_TOPUP, 0);
+	failed = ++s2_memory.requests == s2_scenario.failing_alloc;
+	s2_record(S2_TOPUP, 0, S2_TOPUP_SINGLE, failed ? -S2_ENOMEM : 0, 0);
+	return failed;
+}
+
 void *s2_page_alloc(int count, int from_system)
 {
 	int index;
 	char *memory;
 
 	S2_ASSERT(count > 0, count);
+	if (from_system == 1 && is_refused())
+		return NULL;
 	if (!s2_sched.silent)
 		index = count == 1 ? take_page() : -1;
 	else
@@ -159,8 +176,10 @@ int s2_topup(int *cached, int wanted, int capacity)
 	if (*cached >= wanted)
 		return 0;
 	s2_memory.topups++;
+	s2_memory.requests++;
 	s2_point(S2_TOPUP, 0);
-	failed = s2_memory.topups == s2_scenario.failing_topup;
+	failed = s2_memory.topups == s2_scenario.failing_topup ||
+		 (s2_scenario.failing_alloc && s2_memory.requests == s2_scenario.failing_alloc);
 	s2_record(S2_TOPUP, 0, wanted, failed ? -S2_ENOMEM : 0, 0);
 	if (failed)
 		return -S2_ENOMEM;
@@ -173,6 +192,8 @@ int s2_topup(int *cached, int wanted, int capacity)
 /* Whoever finds its cache empty is warned and served from the reserve, and sees no failure. */
 void *s2_cache_alloc(int *cached)
 {
+	if (is_refused())
+		return NULL;
 	if (*cached) {
 		if (!s2_refills || s2_scenario.cache_pages)
 			--*cached;

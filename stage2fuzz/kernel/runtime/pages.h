@@ -15,8 +15,8 @@ struct s2_memory {
 	int next_page, first_shared;
 	int taken[S2_THREADS];
 	struct s2_page *freed[S2_THREADS];
-	/* Top-ups of memory caches so far. */
-	int topups;
+	/* Top-ups of memory caches so far, and all requests for memory that may fail. */
+	int topups, requests;
 };
 
 extern struct s2_memory s2_memory;

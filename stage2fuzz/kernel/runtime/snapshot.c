@@ -69,6 +69,8 @@ static void cut_keys(void)
 	CUT_KEY(s2_sched.hub);
 	if (!s2_scenario.failing_topup)
 		CUT_KEY(s2_memory.topups);
+	if (!s2_scenario.failing_alloc)
+		CUT_KEY(s2_memory.requests);
 	for (int i = 0; i < S2_THREADS; i++)
 		CUT_KEY(s2_sched.thread[i]);
 }
@@ -92,7 +94,23 @@ S2_OWN int set_memory(const int64_t *pairs, int count)
 
 typedef void (*with_piece)(void *at, size_t size);
 
-/* Counts come before what they count, since restoring reads them as it goes. */
+/* What waits: TLBIs for their DSB, frees for their readers. Counts come before what they count, since
+ * restoring reads them as it goes. */
+static void queue_pieces(with_piece with)
+{
+	with(s2_tlb.walking, sizeof(s2_tlb.walking));
+	with(s2_tlb.issued_count, sizeof(s2_tlb.issued_count));
+	for (int i = 0; i < s2_sched.threads; i++)
+		with(s2_tlb.issued[i],
+		     sizeof(s2_tlb.issued[0][0]) * (size_t)s2_tlb.issued_count[i]);
+	with(&s2_rcu.deferred_count, sizeof(s2_rcu.deferred_count));
+	with(s2_rcu.deferred, sizeof(s2_rcu.deferred[0]) * (size_t)s2_rcu.deferred_count);
+	with(s2_rcu.deferred_callback,
+	     sizeof(s2_rcu.deferred_callback[0]) * (size_t)s2_rcu.deferred_count);
+	with(s2_rcu.deferred_readers,
+	     sizeof(s2_rcu.deferred_readers[0]) * (size_t)s2_rcu.deferred_count);
+}
+
 static void each_piece(with_piece with)
 {
 	unsigned long *used;
@@ -106,17 +124,7 @@ static void each_piece(with_piece with)
 	with(s2_page_table, sizeof(s2_page_table[0]) * (size_t)s2_memory.next_page);
 	with(used, sizeof(*used));
 	with(scratch, *used);
-	with(s2_tlb.walking, sizeof(s2_tlb.walking));
-	with(s2_tlb.issued_count, sizeof(s2_tlb.issued_count));
-	for (int i = 0; i < s2_sched.threads; i++)
-		with(s2_tlb.issued[i],
-			sizeof(s2_tlb.issued[0][0]) * (size_t)s2_tlb.issued_count[i]);
-	with(&s2_rcu.deferred_count, sizeof(s2_rcu.deferred_count));
-	with(s2_rcu.deferred, sizeof(s2_rcu.deferred[0]) * (size_t)s2_rcu.deferred_count);
-	with(s2_rcu.deferred_callback,
-	     sizeof(s2_rcu.deferred_callback[0]) * (size_t)s2_rcu.deferred_count);
-	with(s2_rcu.deferred_readers,
-	     sizeof(s2_rcu.deferred_readers[0]) * (size_t)s2_rcu.deferred_count);
+	queue_pieces(with);
 	if (s2_scenario.tlb)
 		window_pieces(with);
 	for (int i = 0; i < s2_sched.threads; i++) {
@@ -274,17 +282,9 @@ S2_OWN uint64_t machine_key(int faults)
 			gather(keyed[i].at, keyed[i].size);
 	gather(s2_page_table, sizeof(s2_page_table[0]) * (size_t)s2_memory.next_page);
 	gather(scratch, *used);
-	gather(s2_tlb.walking, sizeof(s2_tlb.walking));
-	for (int i = 0; i < s2_sched.threads; i++) {
-		gather(s2_tlb.issued[i],
-			sizeof(s2_tlb.issued[0][0]) * (size_t)s2_tlb.issued_count[i]);
+	queue_pieces(gather);
+	for (int i = 0; i < s2_sched.threads; i++)
 		gathered = mix(gathered, thread_key(&s2_sched.thread[i], faults));
-	}
-	gather(s2_rcu.deferred, sizeof(s2_rcu.deferred[0]) * (size_t)s2_rcu.deferred_count);
-	gather(s2_rcu.deferred_callback,
-	       sizeof(s2_rcu.deferred_callback[0]) * (size_t)s2_rcu.deferred_count);
-	gather(s2_rcu.deferred_readers,
-	       sizeof(s2_rcu.deferred_readers[0]) * (size_t)s2_rcu.deferred_count);
 	if (s2_scenario.tlb)
 		gathered = mix(gathered, window_key());
 	for (int i = 0; i < s2_words.count; i++)

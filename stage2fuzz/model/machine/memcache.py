@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from stage2fuzz.events import ENOMEM, TOPUP, WARN, WARN_MEMORY_CACHE
+from stage2fuzz.events import ENOMEM, TOPUP, TOPUP_SINGLE, WARN, WARN_MEMORY_CACHE
 from stage2fuzz.model.machine.vm import Vm
 
 CAPACITY: Final = 40
@@ -18,8 +18,10 @@ def kvm_mmu_topup_memory_cache(vm: Vm, cache: int, wanted: int, capacity: int = 
     if vm.caches[cache] >= wanted:
         return 0
     vm.topups += 1
+    vm.requests += 1
     vm.point(TOPUP, 0)
-    failed = vm.topups == vm.options.failing_topup
+    options = vm.options
+    failed = vm.topups == options.failing_topup or vm.requests == options.failing_alloc
     vm.record((TOPUP, vm.current, 0, wanted, -ENOMEM if failed else 0, 0))
     if failed:
         return -ENOMEM
@@ -27,13 +29,35 @@ def kvm_mmu_topup_memory_cache(vm: Vm, cache: int, wanted: int, capacity: int = 
     return 0
 
 
+def is_refused(vm: Vm) -> bool:
+    """Whether a host thread gets no table page (``failing_alloc``).
+
+    KVM's own cache refuses nobody; what builds a table must survive it all the same, since it is
+    told by its ``zalloc_page``, which need not be KVM's.
+    """
+    if not vm.options.failing_alloc or vm.current < len(vm.scenario.vcpus):
+        return False
+    vm.point(TOPUP, 0)
+    vm.requests += 1
+    failed = vm.requests == vm.options.failing_alloc
+    vm.record((TOPUP, vm.current, 0, TOPUP_SINGLE, -ENOMEM if failed else 0, 0))
+    return failed
+
+
+def get_zeroed_page(vm: Vm) -> int:
+    """A zeroed page of the system's, asked for where one may sleep; 0 where there is none."""
+    return 0 if is_refused(vm) else vm.alloc_page()
+
+
 def kvm_mmu_memory_cache_alloc(vm: Vm, cache: int) -> int:
     """A zeroed table page out of the cache; 0 where the caller has none.
 
     Whoever finds it empty is warned and served by an atomic allocation; where that fails, too, the
-    kernel stops. No caller ever sees a failure.
+    kernel stops. So no fault ever sees a failure; a host thread does with ``failing_alloc``.
     """
     if cache == NO_CACHE:
+        return 0
+    if is_refused(vm):
         return 0
     if vm.caches[cache]:
         vm.caches[cache] -= 1

@@ -71,6 +71,7 @@ class Vm(Memory):
         "options",
         "rcu",
         "readers",
+        "requests",
         "root",
         "scenario",
         "slots",
@@ -101,6 +102,8 @@ class Vm(Memory):
         self.caches: list[int] = []
         """Pages in each thread's memory cache; the last one is what eager splitting has."""
         self.topups = 0
+        self.requests = 0
+        """All requests for memory that may fail, top-ups among them."""
         self.readers: list[int] = []
         self.slots_epoch = 0
         self.issued: list[list[tuple[int, int]]] = []
@@ -122,7 +125,8 @@ class Vm(Memory):
         self._next_page = TABLE_BASE + roots * ENTRIES * ENTRY_SIZE
         self.mapped = True
         self.leaving = []
-        self.notifier_count = self.notifier_seq = self.generation = self.topups = 0
+        self.notifier_count = self.notifier_seq = self.generation = 0
+        self.topups = self.requests = 0
         self.slots_epoch = 0
         self.slots = [MemorySlot(i, slot) for i, slot in enumerate(scenario.slots)]
         if scenario.logs_begin_set:

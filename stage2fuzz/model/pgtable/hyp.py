@@ -21,11 +21,13 @@ from stage2fuzz.events import (
     CALL_PROT_SHIFT,
     DSB_ISHST,
     EINVAL,
+    ENOMEM,
     ORDER_RELEASE,
     RETURN,
     WARN,
     WARN_HYP_REMAP,
 )
+from stage2fuzz.model.machine.memcache import get_zeroed_page
 from stage2fuzz.model.machine.vm import HYP_ROOT, Vm
 from stage2fuzz.model.pgtable.leaf import (
     kvm_init_valid_leaf_pte,
@@ -39,18 +41,25 @@ LEVELS: Final = (1, 2)
 
 
 def kvm_pgtable_hyp_map(vm: Vm, addr: int, phys: int, prot: int) -> int:
-    """Map one page of hyp stage 1: 0, or for a remap in later kernels -EINVAL."""
+    """Map one page of hyp stage 1: 0, -ENOMEM, or for a remap in later kernels -EINVAL."""
     vm.record((CALL, vm.current, addr, PAGE_SIZE, phys, CALL_HYP_MAP | prot << CALL_PROT_SHIFT))
     table = HYP_ROOT
     for level in LEVELS:
         ptep = table + ((addr >> SHIFTS[level]) & (ENTRIES - 1)) * ENTRY_SIZE
         pte = vm.load(ptep)
         if not pte & PTE_VALID:
-            kvm_set_table_pte(vm, ptep, vm.alloc_page())
+            child = get_zeroed_page(vm)
+            if not child:
+                return _returned(vm, addr, -ENOMEM)
+            kvm_set_table_pte(vm, ptep, child)
             pte = vm.load(ptep)
         table = pte & PTE_ADDRESS
     ptep = table + ((addr >> SHIFTS[LAST_LEVEL]) & (ENTRIES - 1)) * ENTRY_SIZE
-    ret = hyp_map_walker_try_leaf(vm, ptep, phys, prot)
+    return _returned(vm, addr, hyp_map_walker_try_leaf(vm, ptep, phys, prot))
+
+
+def _returned(vm: Vm, addr: int, ret: int) -> int:
+    """What ends every hyp map."""
     vm.dsb(DSB_ISHST)
     vm.record((RETURN, vm.current, addr, PAGE_SIZE, ret, CALL_HYP_MAP))
     return ret

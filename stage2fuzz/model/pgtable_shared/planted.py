@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from stage2fuzz.arch import PTE_AF, PTE_READ, PTE_TYPE, PTE_VALID
+from stage2fuzz.arch import LAST_LEVEL, PTE_AF, PTE_READ, PTE_TYPE, PTE_VALID
 from stage2fuzz.events import FREE_DEFERRED, ORDER_PLAIN, WARN, WARN_OTHER
 from stage2fuzz.model.machine.rcu import call_rcu
 from stage2fuzz.model.machine.tlb import (
@@ -10,7 +10,7 @@ from stage2fuzz.model.machine.tlb import (
     kvm_tlb_flush_vmid_ipa_nsh,
     kvm_tlb_flush_vmid_range,
 )
-from stage2fuzz.model.machine.vm import Vm
+from stage2fuzz.model.machine.vm import SPLIT_CACHE, Vm
 from stage2fuzz.model.pgtable_shared.attributes import (
     SharedAttributeWalk,
     kvm_pgtable_stage2_relax_perms,
@@ -21,14 +21,19 @@ from stage2fuzz.model.pgtable_shared.attributes import (
 from stage2fuzz.model.pgtable_shared.entries import (
     stage2_make_pte,
     stage2_pte_is_locked,
+    stage2_try_break_pte,
     stage2_try_set_pte,
 )
 from stage2fuzz.model.pgtable_shared.mapping import stage2_map_walk_table_pre
+from stage2fuzz.model.pgtable_shared.split import (
+    kvm_pgtable_stage2_split,
+    stage2_split_walker,
+)
 from stage2fuzz.model.pgtable_shared.unmapping import (
     kvm_pgtable_stage2_unmap,
     stage2_unmap_put_pte,
 )
-from stage2fuzz.model.pgtable_shared.walk import Visit
+from stage2fuzz.model.pgtable_shared.walk import SharedWalk, Visit
 from stage2fuzz.model.planted import KernelFunction, nothing, spoil, spoil_flags
 
 spoil("relax_without_tlbi", kvm_tlb_flush_vmid_ipa_nsh, (kvm_pgtable_stage2_relax_perms,))(nothing)
@@ -106,3 +111,25 @@ def wrprotect_of_nothing(
     """The range is empty."""
     walk: tuple[int, SharedAttributeWalk] = target(vm, addr, 0, set_, clear, flags)
     return walk
+
+
+@spoil("split_breaks_first", stage2_try_break_pte, (stage2_split_walker,))
+def was_broken_first(_target: KernelFunction, _vm: Vm, _visit: Visit) -> bool:
+    """What ``split_breaks_first`` has done."""
+    return True
+
+
+@spoil("split_breaks_first", stage2_split_walker, (kvm_pgtable_stage2_split,))
+def split_breaks_first(
+    target: KernelFunction, vm: Vm, walk: SharedWalk, visit: Visit, flag: int
+) -> int:
+    """The block is broken before its table is there, and stays so where there is no page for it."""
+    if visit.level != LAST_LEVEL and visit.old & PTE_VALID and vm.caches[SPLIT_CACHE]:
+        _break(vm, visit)
+    ret: int = target(vm, walk, visit, flag)
+    return ret
+
+
+def _break(vm: Vm, visit: Visit) -> None:
+    """The kernel's own break."""
+    stage2_try_break_pte(vm, visit)

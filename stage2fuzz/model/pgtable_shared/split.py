@@ -53,6 +53,8 @@ def stage2_split_walker(vm: Vm, _walk: SharedWalk, visit: Visit, _flag: int) -> 
     if not vm.caches[SPLIT_CACHE]:
         return -ENOMEM
     child = kvm_pgtable_stage2_create_unlinked(vm, visit.old, visit.level)
+    if not child:
+        return -ENOMEM
     if not stage2_try_break_pte(vm, visit):
         return -EAGAIN
     stage2_make_pte(vm, visit, child | PTE_TABLE | PTE_VALID)
@@ -60,12 +62,15 @@ def stage2_split_walker(vm: Vm, _walk: SharedWalk, visit: Visit, _flag: int) -> 
 
 
 def kvm_pgtable_stage2_create_unlinked(vm: Vm, block: int, level: int) -> int:
-    """A table of leaves, one level down, that map what ``block`` maps, with its permissions.
+    """A table of leaves, one level down, that map what ``block`` maps, with its permissions; 0
+    where there is no page.
 
     The real one maps in the private table as a fault would, so each entry is taken first.
     """
     attr = stage2_set_prot_attr(kvm_pgtable_stage2_pte_prot(block), vm.options.fwb)
     table = kvm_mmu_memory_cache_alloc(vm, SPLIT_CACHE)
+    if not table:
+        return 0
     for index in range(ENTRIES):
         ptep = table + ENTRY_SIZE * index
         phys = (block & PTE_ADDRESS) + index * GRANULES[level + 1]
