@@ -124,8 +124,8 @@ static void change_between(struct s2_slot *slot, s2_u64 from, s2_u64 to, const i
 }
 
 /* Host mappings of a range whose grant is in the mask `old` become `grant`, with a notifier around,
- * under the mmap lock; where none changes, nothing happens. `by_vma`: mappings that do not change are
- * other VMAs, so that each run of those that do has a notifier of its own. */
+ * under the mmap lock; where none changes, nothing happens. `by_vma`: mappings that do not change
+ * are other VMAs, so that each run of those that do has a notifier of its own. */
 static int change_grants(struct s2_slot *slot, s2_u64 first, s2_u64 size, unsigned old, int grant,
 			 int by_vma)
 {
