@@ -154,7 +154,8 @@ static int change_grants(struct s2_slot *slot, s2_u64 first, s2_u64 size, unsign
 S2_OWN int protect(struct s2_slot *slot, s2_u64 first, s2_u64 size)
 {
 	return change_grants(slot, first, size,
-			     1 << S2_GRANT_RW | 1 << S2_GRANT_LAZY | 1 << S2_GRANT_COW, S2_GRANT_R, 1);
+			     1 << S2_GRANT_RW | 1 << S2_GRANT_LAZY | 1 << S2_GRANT_COW,
+			     S2_GRANT_R, 1);
 }
 
 S2_OWN int unprotect(struct s2_slot *slot, s2_u64 first, s2_u64 size)
