@@ -51,7 +51,7 @@ def test_fuzz_finds_the_series_faults_and_leaves_them_minimised(tmp_path: Path) 
 
 
 def test_fuzz_of_a_clean_revision_finds_nothing_and_exits_0(tmp_path: Path) -> None:
-    arguments = ("fuzz", "--engine", "model:v5.12", "--target", "map_race", "--seconds", "4")
+    arguments = ("fuzz", "--engine", "model:v6.12", "--target", "map_race", "--seconds", "4")
     done = subprocess.run(
         command(tmp_path, *arguments), capture_output=True, text=True, check=False, cwd=tmp_path
     )
