@@ -14,7 +14,7 @@ from stage2fuzz.cli.output import emit, say
 from stage2fuzz.cli.progress import ProgressLine
 from stage2fuzz.cli.trees import Cache, Tree
 from stage2fuzz.kernel.faults import FAULTS
-from stage2fuzz.prove.sweep import SweepResult, Verdict, sweep
+from stage2fuzz.prove.sweep import SweepEnd, SweepResult, sweep
 from stage2fuzz.studies.hunt.mutants import ROUNDS, MutantResult, budget, run_mutants
 
 MAX_ROUNDS: Final = 1000
@@ -79,11 +79,11 @@ def _sweep(
     if as_json:
         emit([asdict(result) for result in results])
     else:
-        told = ", ".join(f"{counted[each]} {each}" for each in Verdict if counted[each])
+        told = ", ".join(f"{counted[each]} {each}" for each in SweepEnd if counted[each])
         say(f"{told}; {sum(each.seconds for each in results):.0f} s of CPU time in proofs")
-    if counted[Verdict.MISSED] or counted[Verdict.NOT_SEEN]:
+    if counted[SweepEnd.MISSED] or counted[SweepEnd.NOT_SEEN]:
         return FOUND
-    return INCONCLUSIVE if counted[Verdict.TOO_LARGE] else 0
+    return INCONCLUSIVE if counted[SweepEnd.TOO_LARGE] else 0
 
 
 def _proof_line(result: SweepResult) -> str:

@@ -34,7 +34,7 @@ LONGER: Final = 3
 """Times as long a scenario gets in which exploring shows what the ground does not."""
 
 
-class Verdict(StrEnum):
+class SweepEnd(StrEnum):
     """What became of a fault."""
 
     FOUND = "found"
@@ -54,7 +54,7 @@ class SweepResult:
 
     fault: str
     what: str
-    verdict: Verdict
+    verdict: SweepEnd
     scenario: str = ""
     """Where it was found, by name, or where exploring shows it."""
     signature: str = ""
@@ -102,7 +102,7 @@ def _tried(
         copy, cache = Path(name) / "tree", Path(name) / "cache"
         copy_tree(tree, copy)
         if not plant(copy, fault):
-            return SweepResult(fault.name, fault.what, Verdict.NOT_PLANTED)
+            return SweepResult(fault.name, fault.what, SweepEnd.NOT_PLANTED)
         library = built(copy, cache)
 
         def prove(scenario: Scenario, longest: float, preemptions: int | None = None) -> Proof:
@@ -123,7 +123,7 @@ def _tried(
             return SweepResult(
                 fault.name,
                 fault.what,
-                Verdict.NOT_SEEN,
+                SweepEnd.NOT_SEEN,
                 seconds=round(spent, 2),
                 whole=whole,
                 why=died,
@@ -138,7 +138,7 @@ def _tried(
         return SweepResult(
             fault.name,
             fault.what,
-            Verdict.MISSED if missed else Verdict.TOO_LARGE,
+            SweepEnd.MISSED if missed else SweepEnd.TOO_LARGE,
             number,
             news.signature,
             _configs(proof),
@@ -155,7 +155,7 @@ def _found(
     return SweepResult(
         fault.name,
         fault.what,
-        Verdict.FOUND,
+        SweepEnd.FOUND,
         scenario,
         signature,
         _configs(proof),
