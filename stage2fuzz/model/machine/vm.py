@@ -63,8 +63,8 @@ class Vm(Memory):
         "flags",
         "generation",
         "host",
+        "in_ioctl",
         "issued",
-        "leaving",
         "mapped",
         "notifier_count",
         "notifier_seq",
@@ -93,7 +93,8 @@ class Vm(Memory):
         self.start_level = 1
         self.slots: list[MemorySlot] = []
         self.mapped = True
-        self.leaving: list[int] = []
+        self.in_ioctl: set[int] = set()
+        """Host threads that a teardown waits for."""
         """Host threads that wait to tear the VM down."""
         self.notifier_count = 0
         self.notifier_seq = 0
@@ -124,7 +125,7 @@ class Vm(Memory):
         self.start_level = 1 if options.ipa_bits == 40 else 0
         self._next_page = TABLE_BASE + roots * ENTRIES * ENTRY_SIZE
         self.mapped = True
-        self.leaving = []
+        self.in_ioctl = set()
         self.notifier_count = self.notifier_seq = self.generation = 0
         self.topups = self.requests = 0
         self.slots_epoch = 0

@@ -12,6 +12,7 @@ from typing import Final
 from stage2fuzz.arch import EXECUTE, INSTRUCTIONS, READ, WRITE
 from stage2fuzz.case.scenario import (
     GIB,
+    INITIALLY_SET_PAGES,
     MAX_HOST_OPS,
     PLACES,
     RANGE_PAGES,
@@ -68,7 +69,7 @@ def neighbours(seed: int, number: int) -> Scenario:
         tuple(_program(chance, places) for _ in range(chance.choice((1, 2, 2, 2, 3)))),
         tuple(_operations(chance, slots, places) for _ in range(hosts)),
         _grants(chance, slots, places),
-        _options(chance),
+        _options(chance, slots),
     )
 
 
@@ -147,22 +148,25 @@ def _grants(
     return (HostPage(chance.choice(places), chance.choice(kinds)),)
 
 
-def _options(chance: Random) -> Options:
+def _options(chance: Random, slots: tuple[Slot, ...]) -> Options:
+    """What can fail fails early, and blocks that may be split eagerly often are."""
+    splits = max(slot.pages for slot in slots) <= INITIALLY_SET_PAGES
+
     def rarely(share: float) -> bool:
         return chance.random() < share
 
     return Options(
-        ipa_bits=48 if rarely(0.3) else 40,
+        ipa_bits=48 if rarely(0.6 if splits else 0.2) else 40,
         tlb=Tlb.STICKY if rarely(0.4) else Tlb.FRESH,
         hardware_af=rarely(0.1),
         dic=rarely(0.1),
         fwb=rarely(0.3),
         cache_pages=chance.randint(1, 3) if rarely(0.2) else 0,
-        failing_topup=chance.randint(1, 8) if rarely(0.06) else 0,
+        failing_topup=chance.randint(1, 5) if rarely(0.1) else 0,
         teardown=rarely(0.15),
         failing_atomic=rarely(0.05),
         vhe=rarely(0.2),
         manual_protect=rarely(0.1),
         initially_set=rarely(0.1),
-        failing_alloc=chance.randint(1, 8) if rarely(0.06) else 0,
+        failing_alloc=chance.randint(1, 6) if rarely(0.1) else 0,
     )
