@@ -161,6 +161,7 @@ S2_OWN int slot_delete(struct s2_slot *slot)
 	if (slot->exists) {
 		publish(slot, slot->flags, 0);
 		s2_glue_flush_slot(number_of(slot));
+		s2_glue_commit_deletion(number_of(slot));
 	}
 	s2_unlock(S2_LOCK_SLOTS, 0);
 	return 0;

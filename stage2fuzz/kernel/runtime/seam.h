@@ -119,6 +119,7 @@ void s2_glue_publish(int slot, const struct s2_glue_slot *what);
 int s2_glue_fault(int thread, s2_u64 ipa, int kind, int status, int level, int how);
 void s2_glue_commit_logging(int slot);
 void s2_glue_commit_creation(int slot);
+void s2_glue_commit_deletion(int slot);
 void s2_glue_protect_masked(int slot, s2_u64 first_page, unsigned long mask);
 void s2_glue_flush_all(int slot);
 void s2_glue_flush_slot(int slot);
