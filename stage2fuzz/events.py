@@ -88,6 +88,8 @@ ROOT_BITS: Final = 0xFF
 ROOT_DIC: Final = 1 << 8
 """CTR_EL0.DIC: executable leaves need no instruction-cache invalidation."""
 ROOT_FWB: Final = 1 << 9
+ROOT_DIRTY_RING: Final = 1 << 10
+"""Of no machine but of the VM: dirty pages go to rings, and there is no bitmap."""
 SLOT_READONLY: Final = 1
 SLOT_LOGGING: Final = 2
 HOST_READ: Final = 1

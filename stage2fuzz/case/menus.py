@@ -47,7 +47,7 @@ class VersionedMenu(Generic[T]):
         )
 
 
-NEWEST: Final[int] = 7
+NEWEST: Final[int] = 8
 """The version of the byte format that ``encode`` writes."""
 
 # What the bytes 0, 1, 2 ... stand for where a profile allows it, by the version that added it.
@@ -125,7 +125,7 @@ RARE_FLAGS: Final = VersionedMenu({2: ("failing_atomic",), 4: ("vhe",)})
 """Options of the byte of rare options, each set where two bits are: a quarter of all bytes."""
 
 
-LOG_FLAGS: Final = VersionedMenu({6: ("manual_protect", "initially_set")})
+LOG_FLAGS: Final = VersionedMenu({6: ("manual_protect", "initially_set"), 8: ("dirty_ring",)})
 """Options of the byte of dirty logs, in the same way."""
 
 

@@ -232,10 +232,15 @@ class Options:
     page that a host thread asks for: where a block is split, and for hyp stage 1. A fault's own
     table pages are none: kvm_mmu_memory_cache_alloc never refuses one (``failing_atomic``)."""
 
+    dirty_ring: bool = False
+    """KVM_CAP_DIRTY_LOG_RING_ACQ_REL and no bitmap beside it: dirty pages are handed over in rings,
+    which are collected and reset where a log would be read. Without effect before v6.2, as are
+    ``manual_protect`` and ``initially_set`` with it."""
+
     @property
     def manual(self) -> bool:
         """Whether only KVM_CLEAR_DIRTY_LOG takes bits."""
-        return self.manual_protect or self.initially_set
+        return (self.manual_protect or self.initially_set) and not self.dirty_ring
 
 
 INITIALLY_SET_PAGES: Final = 1024
@@ -258,7 +263,7 @@ class Scenario:
     def logs_begin_set(self) -> bool:
         """Whether each log of the VM begins with every bit set."""
         small = all(slot.pages <= INITIALLY_SET_PAGES for slot in self.slots)
-        return self.options.initially_set and small
+        return self.options.initially_set and not self.options.dirty_ring and small
 
     @property
     def threads(self) -> int:

@@ -68,6 +68,7 @@ options = st.builds(
     st.booleans(),
     manual_protect=st.booleans(),
     initially_set=st.booleans(),
+    dirty_ring=st.booleans(),
 )
 
 

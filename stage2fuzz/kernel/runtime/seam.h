@@ -105,14 +105,14 @@ void s2_bug(void) __attribute__((noreturn));
 
 /* What glue.c gives the runtime. */
 struct s2_glue_options {
-	int ipa_bits, dic, fwb, vhe, eager_split, logs_begin_set, alone;
+	int ipa_bits, dic, fwb, vhe, eager_split, logs_begin_set, dirty_ring, alone;
 };
 struct s2_glue_slot {
 	s2_u64 first, size, user_address;
 	int flags, backing, skewed, exists;
 };
 extern struct s2_glue_options s2_options;
-extern const int s2_shared_faults, s2_swap_waits;
+extern const int s2_shared_faults, s2_swap_waits, s2_has_dirty_ring;
 int s2_glue_begin(void);
 void s2_glue_publish(int slot, const struct s2_glue_slot *what);
 /* `kind` is what the syndrome calls it, `how` the bits of arch.INSTRUCTIONS above the rights. */

@@ -59,7 +59,7 @@ Operation = Callable[[Kvm, MemorySlot, int, int], int]
 def host_thread(vm: Kvm, operations: tuple[HostOp, ...]) -> None:
     """Run a host thread's operations one after another."""
     for operation in operations:
-        if not vm.mapped and operation.op not in NOTIFIERS:
+        if vm.dead and operation.op not in NOTIFIERS:
             continue  # the VM is gone, and every file descriptor of it
         number = operation.page // SLOT_STRIDE
         slot = next((s for s in vm.slots if s.number == number), None)
@@ -91,6 +91,7 @@ def teardown(vm: Kvm, _slot: MemorySlot, _start: int, _size: int) -> int:
     vm.in_ioctl.discard(vm.current)
     vcpus = range(len(vm.scenario.vcpus))
     vm.wait(THREAD_END, 0, lambda: not vm.in_ioctl and all(vm.ended[each] for each in vcpus))
+    vm.dead = True
     kvm_free_stage2_pgd(vm)
     return 0
 
