@@ -4,7 +4,7 @@ from stage2fuzz import events as ev
 from stage2fuzz.arch import READ
 from stage2fuzz.case.case import Case
 from stage2fuzz.case.scenario import SLOT_STRIDE, Access, HostOp, Op, Scenario, Slot
-from stage2fuzz.confirm.against import of_engine
+from stage2fuzz.confirm.view import of_engine
 from stage2fuzz.run import run
 from stage2fuzz.schedule.base import FOREVER, Schedule
 
