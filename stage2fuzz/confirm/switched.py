@@ -16,6 +16,7 @@ from random import Random
 from typing import Final
 
 from stage2fuzz.case.case import Case
+from stage2fuzz.case.scenario import SLOT_STRIDE, Op, Scenario
 from stage2fuzz.confirm.anchors import RETURNS, Anchor, resolve
 from stage2fuzz.confirm.draw import draw
 from stage2fuzz.confirm.driver import StubDriver
@@ -151,6 +152,8 @@ def draw_switched(engine: str, seed: int) -> SwitchedCase | None:
     """The case of a seed; None where none of its schedules holds a thread inside an item."""
     chance = Random(f"switched {seed}")
     scenario, _sequential = draw(seed, THREADS)
+    if _races_with_a_deletion(scenario):
+        return None
     for _ in range(DRAWS):
         outcome = run(Case(engine, scenario, _schedule(chance)))
         if len(outcome.events) > EVENTS:
@@ -160,6 +163,22 @@ def draw_switched(engine: str, seed: int) -> SwitchedCase | None:
         if not plan.lost and inside in SWITCHES:
             return SwitchedCase(seed, outcome.case, outcome.events, plan)
     return None
+
+
+def _races_with_a_deletion(scenario: Scenario) -> bool:
+    """Whether one host thread deletes a slot that another works on.
+
+    The kernel makes such a slot anew if its flags are set after the deletion; an engine leaves the
+    operation out.
+    """
+    slots = [{op.page // SLOT_STRIDE for op in ops} for ops in scenario.hosts]
+    return any(
+        op.op is Op.SLOT_DELETE and op.page // SLOT_STRIDE in slots[other]
+        for number, ops in enumerate(scenario.hosts)
+        for other in range(len(slots))
+        if other != number
+        for op in ops
+    )
 
 
 def _schedule(chance: Random) -> Schedule:
