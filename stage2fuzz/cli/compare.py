@@ -90,7 +90,7 @@ def _with_a_real_kernel(
         raise InputError("--real", "takes one --engine and draws its own cases", "no case files")
     if not 1 <= seconds <= MAX_SECONDS:
         raise InputError("--seconds", f"{seconds} is out of range", f"1 to {MAX_SECONDS}")
-    from stage2fuzz.cli.real import compare_real  # noqa: PLC0415  (only here needs QEMU's parts)
+    from stage2fuzz.cli.real import compare_real
 
     engine_of(engine[0])
     compare_real(engine[0], image, seconds, seed, output, as_json)
