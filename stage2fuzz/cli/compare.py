@@ -95,8 +95,7 @@ def _with_a_real_kernel(
         raise InputError("--real", "takes one --engine and draws its own cases", "no case files")
     if not 1 <= seconds <= MAX_SECONDS:
         raise InputError("--seconds", f"{seconds} is out of range", f"1 to {MAX_SECONDS}")
-    # Only here QEMU's parts are needed.
-    from stage2fuzz.cli.real import SEQUENTIAL_SHARE, compare_real  # noqa: PLC0415
+    from stage2fuzz.cli.real import SEQUENTIAL_SHARE, compare_real
 
     engine_of(engine[0])
     shares = {"sequential": 1.0, "switched": 0.0, "both": SEQUENTIAL_SHARE}

@@ -6,9 +6,10 @@ from typing import Any
 
 from stage2fuzz.findings.campaigns import every, named
 from stage2fuzz.findings.figures import figures_of, history, to_record
-from stage2fuzz.findings.models import Finding, State
+from stage2fuzz.findings.models import Finding
 from stage2fuzz.findings.real import in_words
 from stage2fuzz.findings.sightings import findings_of
+from stage2fuzz.findings.states import State
 from stage2fuzz.findings.store import Store
 from stage2fuzz.findings.workers import listed
 from stage2fuzz.oracles.violation import GRAVITY
