@@ -25,9 +25,10 @@ from stage2fuzz.confirm.initrd import SOURCES, archive, cross_compiler
 from stage2fuzz.confirm.machine import VirtualMachine, check_image
 from stage2fuzz.confirm.orders import check_scenario, orders
 from stage2fuzz.confirm.reproducers import reproducer_of
-from stage2fuzz.confirm.subject import prepare
+from stage2fuzz.confirm.subject import observable_rules, prepare
 from stage2fuzz.confirm.tree import build_kernel
 from stage2fuzz.errors import InputError
+from stage2fuzz.run import run
 
 LOST = (
     Path(__file__).resolve().parent.parent
@@ -154,3 +155,13 @@ def test_a_case_keeps_its_engine_when_it_is_asked_for_another() -> None:
     case = replace(Case(), engine="model:v5.10")
     with pytest.raises(InputError, match="--engine"):
         prepare(case, "a.case")
+
+
+@pytest.mark.parametrize("name", ["missing_tlbi", "missing_dsb_after_tlbi", "free_before_flush"])
+def test_a_finding_about_tlb_maintenance_is_refused_by_a_line_that_names_tcg(name: str) -> None:
+    outcome = run(read_case(LOST.parent / f"bad_{name}.case"))
+    with pytest.raises(InputError) as refused:
+        observable_rules(outcome, "a.case", "")
+    said = str(refused.value)
+    assert "which QEMU's TCG cannot show" in said
+    assert "\n" not in said
