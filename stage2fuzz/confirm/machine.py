@@ -31,7 +31,7 @@ ORDER: Final = 120.0
 UNBOUND: Final = Limits(memory=0, file=0)
 """QEMU reserves far more addresses than the machine has memory."""
 KERNEL_LINE: Final = (
-    "console=ttyAMA0 quiet loglevel=0 nokaslr mitigations=off panic=-1 nowatchdog "
+    "console=ttyAMA0 quiet loglevel=1 nokaslr mitigations=off panic=-1 nowatchdog "
     "rcupdate.rcu_cpu_stall_suppress=1 transparent_hugepage=madvise random.trust_cpu=on nohz=off"
 )
 
