@@ -16,7 +16,15 @@ from stage2fuzz.arch import (
     is_locked,
     rights,
 )
-from stage2fuzz.events import DRAIN, HARDWARE_AF, SLOT_LOGGING, SLOT_READONLY, STORE, Event
+from stage2fuzz.events import (
+    DRAIN,
+    HARDWARE_AF,
+    SLOT_LOGGING,
+    SLOT_READONLY,
+    STORE,
+    TREE_SHIFT,
+    Event,
+)
 from stage2fuzz.rules import Rules
 from stage2fuzz.window import Window
 
@@ -40,6 +48,8 @@ PendingValue = tuple[int, int, Fault | None, Call | None]
 Break = tuple[int, int, int]
 """(event, thread, old leaf): a leaf made invalid inside a call that maps."""
 
+NO_TREE: Final = (0, 1)
+"""The root of a stage 2 that nobody told of."""
 NOTHING: Final[dict[int, int]] = {}
 """The entries of a table page that nobody knows."""
 
@@ -87,11 +97,11 @@ class Facts:
         "sequence",
         "since",
         "slots",
-        "start_level",
         "stored",
         "tables",
         "threads",
         "touched",
+        "trees",
         "unlinked",
         "vcpus",
         "vmid",
@@ -112,8 +122,11 @@ class Facts:
         self.window.strict_table_hints = rules.strict_table_hints
         self.window.reset(vcpus)
         self.roots: list[int] = []
-        self.start_level = 1
+        self.trees: dict[int, tuple[int, int]] = {}
+        """Number of a stage 2, 0 for the guest's own (``TREE_SHIFT``) -> (first root page, level of
+        its entries)."""
         self.vmid = 0
+        """The guest's own; a shadow's is as much higher as its number says."""
         self.machine = 0
         """ROOT_* flags of the CPU, beside the IPA bits."""
         self.tables: dict[int, dict[int, int]] = {}
@@ -166,8 +179,9 @@ class Facts:
         found = self.walked.get(ipa)
         if found is not None:
             return found
-        level = self.start_level
-        location = self.roots[0] + (ipa >> SHIFTS[level]) * ENTRY_SIZE if self.roots else 0
+        tree = ipa >> TREE_SHIFT
+        root, level = self.trees.get(tree, NO_TREE)
+        location = root + (ipa - (tree << TREE_SHIFT) >> SHIFTS[level]) * ENTRY_SIZE
         while True:
             value = self.tables.get(location & -PAGE_SIZE, NOTHING).get(location, 0)
             if level == LAST_LEVEL or value & PTE_TYPE != PTE_TYPE:

@@ -32,6 +32,7 @@ from stage2fuzz.events import (
     SLOT_LOGGING,
     TLBI_ALLE1,
     TLBI_OPERATION,
+    TREE_SHIFT,
 )
 from stage2fuzz.oracles.dispatch import Teller, silent
 from stage2fuzz.oracles.facts import LOCK_SHARED, ROOT_SPAN_SHIFT, Call, Facts, Fault
@@ -73,16 +74,20 @@ class World(Facts):
     # Events, in the order of the catalogue of kinds
 
     def root(self, page: int, level: int, vmid: int, bits: int) -> None:
-        """The stage-2 root; more pages than one where the IPA space needs it."""
+        """A stage-2 root; more pages than one where the IPA space needs it. The guest's own is
+        told of first, then its shadows."""
         if vmid < 0:
             return
         self.walked.clear()
-        self.start_level, self.vmid, self.machine = level, vmid, bits
+        if not self.roots:
+            self.vmid, self.machine = vmid, bits
+        tree = vmid - self.vmid
+        self.trees[tree] = page, level
         span = SHIFTS[level] + ROOT_SPAN_SHIFT
         for number in range(1 << max(0, (bits & ROOT_BITS) - span)):
             root = page + number * PAGE_SIZE
             self.roots.append(root)
-            self.pages[root] = (level, number << span)
+            self.pages[root] = (level, (tree << TREE_SHIFT) + (number << span))
             self.tables[root] = {}
 
     def slot(self, index: int, ipa: int, size: int, flags: int, slot: int) -> None:
@@ -185,8 +190,8 @@ class World(Facts):
         self.window.dsb(thread, barrier)
 
     def tlbi(self, thread: int, ipa: int, size: int, vmid: int, form: int) -> None:
-        """A TLBI of this VMID, or of all, was issued."""
-        if vmid == self.vmid or form & TLBI_OPERATION == TLBI_ALLE1:
+        """A TLBI of one of the guest's VMIDs, or of all, was issued."""
+        if vmid - self.vmid in self.trees or form & TLBI_OPERATION == TLBI_ALLE1:
             self.window.tlbi(thread, ipa, size, form)
 
     def invalidate_begin(self, count: int) -> None:
