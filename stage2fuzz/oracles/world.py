@@ -35,7 +35,7 @@ from stage2fuzz.events import (
     TREE_SHIFT,
 )
 from stage2fuzz.oracles.dispatch import Teller, silent
-from stage2fuzz.oracles.facts import LOCK_SHARED, ROOT_SPAN_SHIFT, Call, Facts, Fault
+from stage2fuzz.oracles.facts import LOCK_SHARED, ROOT_SPAN_SHIFT, Call, Facts, Fault, guest_page
 from stage2fuzz.window import Entry
 
 
@@ -203,6 +203,35 @@ class World(Facts):
         self.invalidating -= 1
         self.sequence = sequence
 
+    def pin(self, thread: int, ipa: int) -> None:
+        """A fault looked a host page up."""
+        self.pinned[thread] = ipa & -PAGE_SIZE
+
+    def guest_load(self, ipa: int, vmid: int, pte: int) -> None:
+        """An entry of the guest hypervisor's stage 2 was read."""
+        page = guest_page(vmid, ipa)
+        if page not in self.guest_entries:
+            self.guest_entries[page] = [(-1, pte)]
+
+    def guest_store(self, index: int, ipa: int, old: int, new: int, vmid: int) -> None:
+        """The guest hypervisor changed an entry of its stage 2."""
+        page = guest_page(vmid, ipa)
+        if page not in self.guest_entries:
+            self.guest_entries[page] = [(-1, old)]
+        self.guest_entries[page].append((index, new))
+
+    def mmu_bind(self, index: int, tree: int, vmid: int) -> None:
+        """A shadow MMU is for another context from now on."""
+        self.bindings[tree] = index, vmid
+
+    def mmu_load(self, thread: int, tree: int) -> None:
+        """A vCPU runs on a shadow MMU from now on."""
+        self.loaded[thread] = tree
+
+    def mmu_put(self, thread: int) -> None:
+        """It does no longer."""
+        self.loaded.pop(thread, None)
+
     def mark_dirty(self, index: int, ipa: int) -> None:
         """A bit of a dirty bitmap was set."""
         self.dirty.setdefault(ipa, index)
@@ -292,6 +321,8 @@ class World(Facts):
         call: Call | None,
     ) -> None:
         """A leaf is there now; ``old`` is the leaf before it, 0 if there was none."""
+        if ipa >> TREE_SHIFT and fault is not None:
+            self.origin[location] = self.pinned.get(thread, 0)
         slot, backing = self.slot_of(ipa), self.backing_of(ipa)
         tell = self.on_leaf_changed if old else self.on_leaf_installed
         tell(index, thread, location, old, new, level, ipa, slot, backing, fault, call)
