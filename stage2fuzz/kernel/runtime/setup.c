@@ -93,7 +93,7 @@ S2_OWN void set_up_vm(void)
 		s2_vm.hyp_root = s2_glue_hyp_begin();
 		s2_vm.roots++;
 	}
-	publish_sequence();
+	publish_sequence(0);
 	set_up_slots();
 	for (int i = 0; i < s2_scenario.vcpus; i++) {
 		s2_sched.thread[i].pending_kind = S2_WALK;
