@@ -88,6 +88,7 @@ def test_merging_blocks_reaches_the_known_minimum_of_preemptions(
     assert not door.exhausted
 
 
+@pytest.mark.slow
 def test_a_schedule_of_a_thousand_runs_does_not_use_the_budget_up() -> None:
     program = window(700)
     start = failing_case(scenario_for(program), program, lambda r: r.bug, RandomWalk(0))
