@@ -80,20 +80,20 @@ PARTS = (
         "a schedule forced onto a real kernel",
     ),
     part(
+        "prove",
+        "arch case engine errors events fuzz kernel oracles process run schedule studies",
+        "every interleaving of a small scenario",
+    ),
+    part(
         "check",
-        "arch case engine errors events fuzz kernel minimise oracles places process report rules "
-        "run schedule session source studies",
+        "arch case engine errors events fuzz kernel minimise oracles places process prove report "
+        "rules run schedule session source studies",
         "versions of one code",
     ),
     part(
         "web",
         "case check engine errors findings kernel oracles process report run session",
         "pages, JSON, MCP; all of Starlette",
-    ),
-    part(
-        "prove",
-        "arch case engine errors events fuzz kernel oracles process run schedule",
-        "every interleaving of a small scenario",
     ),
     part("fuzz_targets", "case engine errors fuzz places process", "scripts; all of Atheris"),
     part(

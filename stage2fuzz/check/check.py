@@ -16,6 +16,7 @@ from typing import Final
 from stage2fuzz import __version__
 from stage2fuzz.check import survey as surveys
 from stage2fuzz.check.course import FIRST_IN_C, FIRST_OF_MODEL, Course
+from stage2fuzz.check.proofs import prove_ground
 from stage2fuzz.check.result import CheckResult, Effect, Row
 from stage2fuzz.check.survey import Exhibit, Sought, Survey, seek
 from stage2fuzz.check.version import Version, built
@@ -56,6 +57,8 @@ class CheckRequest:
     jobs: int
     seed: int = 1
     cache: Path | None = None
+    prove: bool = False
+    """Whether base and head are proved on the ground of proofs, too."""
 
 
 class Check:
@@ -78,6 +81,8 @@ class Check:
             result.shortfalls.append(f"{versions[-1].name} does not build: {versions[-1].failure}")
         self._shortfalls(result)
         self._compare(result)
+        if self._request.prove:
+            self._prove(result)
         self._effects(result)
         result.seconds = time.monotonic() - begun
         return result
@@ -163,6 +168,26 @@ class Check:
         for side, change in ((head, Change.NEW_VIOLATION), (base, Change.LOST_VIOLATION)):
             for each in result.comparison.of(change):
                 self._join(side, each, result.comparison.runs)
+
+    def _prove(self, result: CheckResult) -> None:
+        """Prove base and head; what only a search met joins the rest."""
+        base, head = result.base, result.head
+        if base.survey is None or head.survey is None or base.version.key == head.version.key:
+            return
+
+        def say(what: str, done: float) -> None:
+            self._say(f"proving {what}", 0.85 + 0.05 * done)
+
+        request = self._request
+        result.proofs = prove_ground(base.version, head.version, request.cache, request.jobs, say)
+        for each in result.proofs:
+            for row, side in ((base, each.base), (head, each.head)):
+                assert row.survey is not None
+                for signature, exhibit in each.exhibits(side):
+                    row.survey.exhibits.setdefault(signature, exhibit)
+            died = each.head.died
+            if died and not each.base.died:
+                result.shortfalls.append(f"proving {each.name} on the head: {died}")
 
     def _join(self, row: Row, difference: Difference, runs: int) -> None:
         """Show a row's survey a fault that the comparison met in it."""

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from stage2fuzz import __version__
 from stage2fuzz.case.text import format_case
+from stage2fuzz.check import proofs
 from stage2fuzz.check.result import CheckResult, Effect, Row, grouped
 from stage2fuzz.oracles.catalogue import CATALOGUE
 from stage2fuzz.oracles.violation import Violation
@@ -83,6 +84,7 @@ def to_record(result: CheckResult, shown: Sequence[Exposition]) -> dict[str, obj
         "passing": [_effect_record(each, {}) for each in result.passing],
         "behaviour": [each.to_record() for each in result.behaviour()],
         "compared": result.comparison.runs if result.comparison is not None else 0,
+        "proofs": proofs.to_record(result.proofs),
         "known": [each.violation.signature for each in result.known()],
         "inconclusive": list(result.shortfalls),
     }
@@ -154,6 +156,9 @@ def to_junit(result: CheckResult, shown: Sequence[Exposition]) -> str:
         tests.append(
             SuiteCase("oracles", f"{oracle} {rule}", failure, skipped if not failure else "")
         )
+    for proof in result.proofs:
+        told = [proof.head.found[each][0].verdict for each in proof.came]
+        tests.append(SuiteCase("proofs", proof.name, "\n".join(told)))
     return junit("stage2fuzz check", tests, result.seconds)
 
 
@@ -187,13 +192,16 @@ def to_markdown(result: CheckResult, shown: Sequence[Exposition]) -> str:
         if effects:
             parts.append(f"## {title}")
             parts.append("\n".join(f"- {line}" for line in lines(effects, side)))
+    if result.proofs:
+        parts.append(f"## Proofs\n\n{proofs.summary(result.proofs)}.")
+        parts += ["\n".join(f"- {line}" for line in proofs.verdicts(result.proofs))]
     if result.behaviour():
         parts.append("## Behaves otherwise")
         parts.append("\n".join(f"- {otherwise(each)}" for each in result.behaviour()))
     if result.shortfalls:
         parts.append("## Inconclusive")
         parts.append("\n".join(f"- {line}" for line in result.shortfalls))
-    return "\n\n".join(parts) + "\n"
+    return "\n\n".join(filter(None, parts)) + "\n"
 
 
 CELLS = (
@@ -243,6 +251,14 @@ def otherwise(difference: Difference) -> str:
 
 def absence(effect: Effect, side: str) -> str:
     """How well it is known that the other side does not show a fault."""
+    shown = effect.exhibit
+    if shown.searched and shown.absent:
+        return (
+            f"Shown by a search of {shown.searched!r}; every interleaving of it was searched on "
+            f"the {side}, and none shows it"
+        )
+    if shown.searched:
+        return f"Shown by a search of {shown.searched!r}; not on the {side} in {effect.tried:,}"
     return (
         f"Shown after {effect.exhibit.at:,} schedules of its scenario; not on the {side} in "
         f"{effect.tried:,}"

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
+from stage2fuzz.check.proofs import ScenarioProof
 from stage2fuzz.check.survey import Exhibit, Survey
 from stage2fuzz.check.version import Version
 from stage2fuzz.studies.comparison import Change, Comparison, Difference
@@ -63,6 +64,8 @@ class CheckResult:
     """Faults of a version between them that neither of them has: no good place to bisect over."""
     comparison: Comparison | None = None
     """Head against base, run by run; None where they compile to the same."""
+    proofs: Sequence[ScenarioProof] = ()
+    """The ground of proofs on base and head; empty where nobody asked."""
     shortfalls: list[str] = field(default_factory=list)
     """Why nothing new would mean little, a line each."""
     seconds: float = 0.0

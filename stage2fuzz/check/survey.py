@@ -44,6 +44,10 @@ class Exhibit:
     """Schedules of its scenario until the first that did."""
     found_in: Scenario | None = None
     """The scenario that showed it before it was minimised."""
+    searched: str = ""
+    """The scenario of the ground of proofs in which a search showed it; empty: a random run did."""
+    absent: bool = False
+    """Whether every interleaving of that scenario is without it on the other side."""
 
     @property
     def scenarios(self) -> tuple[Scenario, ...]:

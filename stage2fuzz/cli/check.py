@@ -28,12 +28,14 @@ from stage2fuzz.check.forms import (
     to_sarif,
 )
 from stage2fuzz.check.mailbox import of_mailbox, repository_of
+from stage2fuzz.check.proofs import summary, verdicts
 from stage2fuzz.check.result import CheckResult, Effect, grouped
 from stage2fuzz.check.version import KERNEL, Version, of_engines, of_range
 from stage2fuzz.cli.options import DATABASE_VARIABLE, MAX_SECONDS, Jobs, Json, check_range, cores
 from stage2fuzz.cli.output import emit, say, width, write
 from stage2fuzz.cli.program import hint
 from stage2fuzz.cli.progress import ProgressLine
+from stage2fuzz.cli.stores import open_store
 from stage2fuzz.cli.streams import complain
 from stage2fuzz.cli.tables import Table
 from stage2fuzz.cli.trees import Cache
@@ -66,6 +68,10 @@ def check(
     seconds: Annotated[
         int, typer.Option(help="How long to explore the base; the others take the same turns.")
     ] = 20,
+    prove: Annotated[
+        bool,
+        typer.Option("--prove", help="Prove base and head in small scenarios, too (+ 1 minute)."),
+    ] = False,
     jobs: Jobs = 0,
     seed: Annotated[int, typer.Option(help="Of scenarios and schedules.")] = 1,
     cache: Cache = None,
@@ -82,7 +88,7 @@ def check(
     """Say what a patch or a series adds: new faults (exit 1), faults that went away."""
     check_range("--seconds", seconds, 1, MAX_SECONDS)
     check_range("--seed", seed, 0, MAX_SEED)
-    request = CheckRequest(seconds, cores(jobs), seed, cache)
+    request = CheckRequest(seconds, cores(jobs), seed, cache, prove)
     with _versions(subject, against, mbox) as versions:
         with ProgressLine(as_json) as progress:
             result = Check(versions, request, progress.update).run()
@@ -144,10 +150,8 @@ def _exposed(group: Sequence[Effect]) -> Exposition:
 
 def _kept(shown: Sequence[Exposition], database: str) -> list[int]:
     """Record each new fault; their numbers."""
-    from stage2fuzz.findings.store import Store  # noqa: PLC0415  (SQLAlchemy, only if asked for)
-
     numbers = []
-    with Store.open(database) as store:
+    with open_store(database, create=True) as store:
         for each in shown:
             log = event_log(each.outcome.events) if each.outcome is not None else ""
             exhibit = each.effect.exhibit
@@ -185,6 +189,11 @@ def _print(
         if effects:
             print(f"\n{title}:")
         for line in lines(effects, side):
+            say(f"  {line}", indent="    ")
+    if result.proofs:
+        print()
+        say(f"proofs: {summary(result.proofs)}", indent="  ")
+        for line in verdicts(result.proofs):
             say(f"  {line}", indent="    ")
     if result.behaviour():
         print("\nbehaves otherwise, and no rule is broken by it:")

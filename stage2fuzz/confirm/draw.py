@@ -24,6 +24,8 @@ LOG_OPERATIONS: Final = (
     *(Op.LOG_ENABLE, Op.LOG_ENABLE, Op.LOG_DISABLE, Op.LOG_GET, Op.LOG_GET, Op.SLOT_DELETE),
 )
 RANGES: Final = (1, 1, 2, 512)
+MAX_CHANGED: Final = 4
+"""Host mappings that one operation of the engines changes."""
 
 
 def draw(seed: int, threads: int) -> tuple[Scenario, Schedule]:
@@ -84,4 +86,10 @@ def _operation(chance: Random, slots: tuple[Slot, ...], operations: tuple[Op, ..
     page = _page(chance, slots, False)
     left = slots[page // SLOT_STRIDE].pages - page % SLOT_STRIDE
     pages = max(each for each in RANGES if each <= left) if chance.random() < 0.5 else 1
-    return HostOp(chance.choice(operations), page, pages)
+    operation = chance.choice(operations)
+    if (
+        operation in (Op.PROTECT, Op.UNPROTECT)
+        and slots[page // SLOT_STRIDE].backing is Backing.PAGE
+    ):
+        pages = min(pages, MAX_CHANGED)
+    return HostOp(operation, page, pages)

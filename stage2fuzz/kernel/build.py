@@ -225,7 +225,7 @@ def _key(sources: dict[str, str], tools: Toolchain) -> str:
         ("numbers", header()),
         ("interface", abi.header()),
     ]
-    parts += [("flags", " ".join((*DIALECT, *RUNTIME_FLAGS, *tools.instrument)))]
+    parts += [("flags", " ".join((*DIALECT, *RUNTIME_FLAGS, *tools.instrument, *tools.checks)))]
     ours = [
         *sorted(HERE.glob("*/*.[ch]")),
         HERE / "build.py",
@@ -254,7 +254,7 @@ def _compile(tree: Path, tools: Toolchain, work: Path) -> BuildReport:
     (stubs / "config.h").write_text(traces)
     command = _kernel_command(tree, tools, stubs)
     probes = probe(Probe(tree, command, text, work))
-    traced = [*command, *tools.instrument]
+    traced = [*command, *tools.instrument, *tools.checks]
     refused: dict[str, str] = {}
     objects: list[Path] = []
     for unit in OPTIONAL:
@@ -268,7 +268,7 @@ def _compile(tree: Path, tools: Toolchain, work: Path) -> BuildReport:
     objects += [
         *(_object(tree, traced, file, work) for file in STAGE2.files),
         _object(tree, command, HERE / "glue/glue.c", work),
-        _object(tree, traced, HERE / "runtime/witness.c", work),
+        _object(tree, [*command, *tools.instrument], HERE / "runtime/witness.c", work),
         _compile_runtime(tools, stubs, work),
     ]
     wraps = [f"-Wl,--wrap={name}" for name in WRAPPED]

@@ -45,6 +45,8 @@ RUNTIME_FLAGS: Final = (
     "-D_GNU_SOURCE",
     "-U_FORTIFY_SOURCE",
 )
+UNDEFINED: Final = ("shift", "bounds", "integer-divide-by-zero", "bool", "enum", "unreachable")
+"""What the kernel's own UBSAN watches: signed overflow is defined here, as it is there."""
 STRICT: Final = (
     "-Werror=implicit-function-declaration",
     "-Werror=implicit-int",
@@ -60,6 +62,8 @@ class Toolchain:
     machine: str
     """What it compiles for: a cache may be shared by machines of several kinds."""
     instrument: tuple[str, ...]
+    checks: tuple[str, ...]
+    """Flags that make undefined behaviour of the user's code a trap; none where it knows none."""
 
 
 def find_toolchain() -> Toolchain:
@@ -81,11 +85,24 @@ def _asked(command: str, _place: str, _changed: int) -> Toolchain | None:
         for coverage in ("inline-8bit-counters,pc-table,", "edge,"):
             flags = (f"-fsanitize-coverage={coverage}trace-loads,trace-stores",)
             if _announces(command, flags, "__sanitizer_cov_load8"):
-                return Toolchain(command, version, machine, flags)
+                return Toolchain(command, version, machine, flags, _checks(command))
     flags = ("-fsanitize=thread",)
     if _announces(command, flags, "__tsan_read8"):
-        return Toolchain(command, version, machine, flags)
+        return Toolchain(command, version, machine, flags, _checks(command))
     return None
+
+
+def _checks(command: str) -> tuple[str, ...]:
+    """The sanitizers with traps in place of a library that would report; each where it is known."""
+    watched = ",".join(UNDEFINED)
+    for trap in (f"-fsanitize-trap={watched}", "-fsanitize-undefined-trap-on-error"):
+        flags = (f"-fsanitize={watched}", trap)
+        done = run_command(
+            [command, "-Werror", "-x", "c", *flags, "-fsyntax-only", "-"], "int a;\n"
+        )
+        if not done.returncode:
+            return flags
+    return ()
 
 
 def _announces(command: str, flags: Iterable[str], symbol: str) -> bool:

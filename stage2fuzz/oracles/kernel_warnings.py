@@ -1,5 +1,7 @@
 """WARN and CRASH: what the kernel itself says is wrong."""
 
+from typing import Final
+
 from stage2fuzz.events import (
     CALL_NAMES,
     WARN_BUG,
@@ -19,6 +21,9 @@ WARN_NAMES = {
     WARN_OTHER: "other",
     WARN_BUG: "BUG()",
 }
+ILLEGAL_INSTRUCTION: Final = 4
+TRAP: Final = 5
+"""Signals of what the compiler puts where behaviour is undefined (``kernel/toolchain.py``)."""
 
 
 class KernelWarning(Oracle):
@@ -58,6 +63,14 @@ class KernelCrash(Oracle):
 
     def crash(self, index: int, thread: int, address: int, signal: int) -> None:
         """The engine's C code took a signal."""
+        if signal in (ILLEGAL_INSTRUCTION, TRAP):
+            self.violation(
+                f"signal {signal}",
+                f"{self.world.name(thread)} ran into undefined behaviour of C: a shift, index, "
+                "bool, enum or divisor out of range, or a place that cannot be reached",
+                index,
+            )
+            return
         self.violation(
             f"signal {signal}",
             f"{self.world.name(thread)} crashed with signal {signal} at address {address:#x}",

@@ -42,6 +42,8 @@ class Prover:
             proof.died = str(died.end)
         except (ValueError, KeyError, TypeError):
             proof.died = f"{self._child.renew()}: its answer makes no sense"
+        if proof.crashed:
+            self._child.renew()
         return proof
 
     def _read(self, proof: Proof, answer: Frame, progress: Callable[[Frame], None]) -> None:

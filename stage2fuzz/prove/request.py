@@ -34,6 +34,13 @@ class ProofRequest:
     preemptions: int | None = None
     faults: int | None = None
     """Of one access."""
+    known: frozenset[str] = frozenset()
+    """Signatures that are no news: with them alone a search goes on to its bounds."""
+    first: bool = False
+    """Whether the first news ends it; within preemptions nobody looks for what goes on for ever."""
+    cache: str = ""
+    """Where the tree was built and is believed without a proof, as one with a planted fault is;
+    empty: it is opened as any engine."""
 
     def to_question(self) -> Frame:
         """As it is sent; ``parse_request`` reads it."""
@@ -44,6 +51,9 @@ class ProofRequest:
             "memory": self.memory,
             "preemptions": self.preemptions,
             "faults": self.faults,
+            "known": sorted(self.known),
+            "first": self.first,
+            "cache": self.cache,
         }
 
 
@@ -55,6 +65,9 @@ def parse_request(question: Frame) -> ProofRequest:
         question["memory"],
         question["preemptions"],
         question["faults"],
+        frozenset(question["known"]),
+        question["first"],
+        question["cache"],
     )
 
 
@@ -69,7 +82,8 @@ class SearchPass:
     whole: bool
     """Whether there was nothing left within its bounds."""
     why: str
-    """What ended it where it is not whole: ``time``, ``memory`` or ``crash``."""
+    """What ended it where it is not whole: ``time``, ``memory``, ``crash``, or
+    ``news`` where those end it."""
     seconds: float
     """Of CPU time."""
     figures: dict[str, int]
@@ -115,6 +129,16 @@ class Proof:
     """How the process ended that searched, where it did not live to the end."""
 
     @property
+    def news(self) -> dict[str, tuple[Violation, Case]]:
+        """What was found and was not known."""
+        return {name: each for name, each in self.found.items() if name not in self.request.known}
+
+    @property
+    def crashed(self) -> bool:
+        """Whether the code did that was searched, so that its process may be damaged."""
+        return any(each.why == "crash" for each in self.passes)
+
+    @property
     def loops(self) -> SearchPass | None:
         """The search for what can go on for ever."""
         return next((each for each in self.passes if each.loops), None)
@@ -136,8 +160,11 @@ class Proof:
     @property
     def knowledge(self) -> Knowledge:
         """What is known."""
-        if self.found:
-            return Knowledge.REFUTED
+        return Knowledge.REFUTED if self.found else self.reached
+
+    @property
+    def reached(self) -> Knowledge:
+        """How far the search went, whatever it found."""
         best, loops = self.best, self.loops
         if best is None or self.died:
             return Knowledge.INCONCLUSIVE

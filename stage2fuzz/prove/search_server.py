@@ -3,15 +3,19 @@
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Final
 
 from stage2fuzz.engine import engine_of
 from stage2fuzz.errors import InputError
 from stage2fuzz.kernel.adapter import KernelEngine
+from stage2fuzz.kernel.build import find
 from stage2fuzz.oracles.native.binding import NativeJudge
 from stage2fuzz.process.frames import Frame
 from stage2fuzz.process.serve import serve
-from stage2fuzz.prove.request import parse_request
+from stage2fuzz.prove.request import ProofRequest, parse_request
 from stage2fuzz.prove.searcher import Searcher
+
+KERNEL: Final = "kernel:"
 
 
 def main(judge: str) -> None:
@@ -20,12 +24,23 @@ def main(judge: str) -> None:
 
     def answers(question: Frame) -> Iterator[Frame]:
         request = parse_request(question)
-        engine = engine_of(request.case.engine)
-        if not isinstance(engine, KernelEngine):
-            raise InputError(request.case.engine, "is no kernel tree", "kernel:TREE")
-        yield from Searcher(engine, request, compiled).answers()
+        yield from Searcher(engine_for(request), request, compiled).answers()
 
     serve(answers)
+
+
+def engine_for(request: ProofRequest) -> KernelEngine:
+    """The engine that is asked about; InputError where it is none of a kernel."""
+    name = request.case.engine
+    if request.cache:
+        library = find(Path(name.removeprefix(KERNEL)), Path(request.cache), proof=False)
+        if library is None:
+            raise InputError(name, "is not built", "a tree that was built there")
+        return KernelEngine(library)
+    engine = engine_of(name)
+    if not isinstance(engine, KernelEngine):
+        raise InputError(name, "is no kernel tree", "kernel:TREE")
+    return engine
 
 
 if __name__ == "__main__":

@@ -54,12 +54,17 @@ class Searcher:
     def answers(self) -> Iterator[Frame]:
         """What was found, what was searched, and meanwhile how far it is."""
         asked = self._request
-        loops = yield from self._search(SearchBounds(memory=asked.memory, state_only=True), 0.5)
-        if loops.why == "crash":
+        fair = 0
+        if not (asked.first and asked.preemptions is not None):
+            loops = yield from self._search(SearchBounds(memory=asked.memory, state_only=True), 0.5)
+            if loops.why == "crash":
+                return
+            yield from self._follow_cycles()
+            fair = loops.figures["fair"]
+        if self._enough:
             return
-        yield from self._follow_cycles()
         faults = asked.faults
-        if faults is None and loops.figures["fair"]:
+        if faults is None and fair:
             faults = FEW_FAULTS
         share = 1.0 if asked.preemptions is not None else 0.6
         bounds = SearchBounds(asked.preemptions, faults, asked.memory)
@@ -67,7 +72,7 @@ class Searcher:
         if whole.whole and whole.figures["limits"] and faults is None:
             bounds = SearchBounds(asked.preemptions, FEW_FAULTS, asked.memory)
             whole = yield from self._search(bounds, 1.0)
-        if whole.whole or whole.why == "crash" or asked.preemptions is not None or self._told:
+        if whole.whole or whole.why == "crash" or asked.preemptions is not None or self._news:
             return
         for preemptions in itertools.count():
             bounds = SearchBounds(preemptions, faults, asked.memory)
@@ -93,7 +98,7 @@ class Searcher:
             if found is SearchStop.RUN:
                 crashed, frames = self._look(search)
                 yield from frames
-                why = "crash" if crashed else ""
+                why = "crash" if crashed else "news" if self._enough else ""
             elif found is SearchStop.CYCLE:
                 self._cycles.append(search.cycle())
             elif found is SearchStop.ALL:
@@ -137,6 +142,15 @@ class Searcher:
             yield from (self._frame(each, trace.schedule) for each in new)
             if any(each.oracle == "G1" for each in new):
                 return
+
+    @property
+    def _news(self) -> bool:
+        return not self._told <= self._request.known
+
+    @property
+    def _enough(self) -> bool:
+        """Whether nobody wants to hear more."""
+        return self._request.first and self._news
 
     def _new(self, said: tuple[Violation, ...]) -> list[Violation]:
         new = [each for each in said if each.signature not in self._told]

@@ -8,6 +8,13 @@ from xml.etree import ElementTree
 import pytest
 
 from stage2fuzz.case.text import read_case
+from stage2fuzz.check import proofs
+from stage2fuzz.check.forms import Exposition, to_junit, to_markdown, to_record, to_sarif
+from stage2fuzz.check.result import CheckResult, Effect, Row
+from stage2fuzz.check.survey import Survey
+from stage2fuzz.check.version import of_engines
+from stage2fuzz.prove.ground import GROUND
+from stage2fuzz.prove.request import Knowledge
 from stage2fuzz.run import run
 from tests.check.conftest import git
 from tests.cli.terminal import command
@@ -107,3 +114,57 @@ def test_two_trees_and_a_mailbox_say_the_same(planted: Callable[..., Path], tmp_
     git(repository, "worktree", "add", "--quiet", str(tmp_path / "before"), "HEAD~1")
     said = command("check", tmp_path / "before", repository, *options)
     assert {"D3"} <= {each["oracle"] for each in json.loads(said.out)["new"]}
+
+
+def test_a_proof_says_what_came_and_what_went_in_every_form(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(proofs, "GROUND", {name: GROUND[name] for name in ("r, age", "rw, logged")})
+    versions = of_engines("model:v5.12", "model:v5.12!missing-tlbi")
+    rows = proofs.prove_ground(versions[0], versions[1], None, 1, lambda _, __: None)
+    assert [(each.differs, each.base.knowledge) for each in rows] == [
+        (False, Knowledge.PROVED),
+        (True, Knowledge.PROVED),
+    ]
+    # What a course too short to meet anything says nothing of.
+    base, head = (Row(version, Survey([1])) for version in versions)
+    for row, side in ((base, rows[1].base), (head, rows[1].head)):
+        assert row.survey is not None
+        row.survey.exhibits.update(rows[1].exhibits(side))
+    assert base.survey is not None and not base.survey.exhibits
+    assert head.survey is not None and head.survey.exhibits
+    new = [Effect(each, versions[1], 0) for each in head.survey.exhibits.values()]
+    result = CheckResult([base, head], new=new, proofs=rows)
+    shown = [Exposition(new[0], 0, None)]
+    line = "rw, logged: proved on the base, refuted (G1 G2 G6"
+    absent = "every interleaving of it was searched on the base, and none shows it"
+    markdown = to_markdown(result, shown)
+    assert line in markdown and absent in markdown
+    assert "1 proved, 1 refuted; 1 otherwise" in markdown
+    (record,) = (each for each in proofs.to_record(rows) if each["new"])
+    assert record in json.loads(json.dumps(to_record(result, shown)))["proofs"]
+    assert (record["base"], record["head"]) == ("proved", "refuted")
+    suite = ElementTree.fromstring(to_junit(result, shown))
+    failed = [each for each in suite.iter("testcase") if each.find("failure") is not None]
+    assert {"rw, logged"} < {each.get("name") for each in failed}
+    assert {each["baselineState"] for each in sarif_of(result, shown)} == {"new"}
+
+
+def sarif_of(result: CheckResult, shown: list[Exposition]) -> list[dict[str, str]]:
+    """The results of the SARIF form."""
+    results: list[dict[str, str]] = json.loads(to_sarif(result, shown))["runs"][0]["results"]
+    return results
+
+
+@pytest.mark.slow
+def test_a_planted_fault_is_refuted_where_the_base_is_proved(
+    planted: Callable[..., Path], tmp_path: Path
+) -> None:
+    repository = planted("wrprotect-keeps-write")
+    options = ("--seconds", "2", "--cache", tmp_path / "kernel", "--prove", "--json")
+    said = command("check", repository, "HEAD~1..HEAD", *options)
+    assert said.code == 1, said
+    verdicts = {each["scenario"]: each for each in json.loads(said.out)["proofs"]}
+    assert verdicts["ww, log on"]["base"] == "proved"
+    assert verdicts["ww, log on"]["head"] == "refuted"
+    assert verdicts["r, age"]["head"] == "proved"

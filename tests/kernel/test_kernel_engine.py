@@ -139,7 +139,9 @@ def test_a_run_of_a_class_is_the_run_of_its_seed(kernel: KernelEngine) -> None:
         assert kernel.native.events() == kept.trace.events
 
 
-@pytest.mark.parametrize(("fault", "signal"), [("null-dereference", 11), ("endless-loop", 26)])
+@pytest.mark.parametrize(
+    ("fault", "signal"), [("null-dereference", 11), ("shift-too-far", 4), ("endless-loop", 26)]
+)
 def test_wild_code_ends_as_a_crash_event_with_its_schedule(
     tree: Path, tmp_path: Path, fault: str, signal: int
 ) -> None:

@@ -1,5 +1,6 @@
 """The tree's own TLB code: it runs, its operands arrive, and without it the model of it does."""
 
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -143,7 +144,7 @@ def test_a_tree_whose_operands_do_not_arrive_is_refused(tree: Path, tmp_path: Pa
     def hide_operands(copy: Path) -> None:
         for file in TLB.files:
             path = copy / file
-            path.write_text(path.read_text().replace("ipas2e1is, ipa", "ipas2e1is, 0 * ipa"))
+            path.write_text(re.sub(r"(ipas2e1(is)?), ipa", r"\1, 0 * ipa", path.read_text()))
 
     engine = KernelEngine(changed(tree, tmp_path, hide_operands))
     with pytest.raises(InputError, match="TLBIs come without their operands"):

@@ -5,8 +5,9 @@ import os
 import pytest
 
 from stage2fuzz import events as ev
+from stage2fuzz.arch import PAGE_SIZE
 from stage2fuzz.case.case import Case
-from stage2fuzz.case.scenario import Access, Host, HostOp, HostPage, Op, Scenario, Slot
+from stage2fuzz.case.scenario import Access, Host, HostOp, HostPage, Op, Scenario, Slot, page_of
 from stage2fuzz.run import run
 from stage2fuzz.schedule.base import FOREVER, Schedule
 
@@ -38,10 +39,39 @@ def test_a_notifier_runs_for_each_change_of_rights(
     scenario = Scenario(
         (Slot(1),), ((Access(0, 0),),), (tuple(HostOp(op) for op in ops),), (HostPage(0, first),)
     )
+    assert len(ranges(engine, scenario)) == notifiers
+
+
+def ranges(engine: str, scenario: Scenario) -> list[tuple[int, int]]:
+    """First page and pages of each notifier."""
     events = run(Case(engine, scenario, Schedule(((0, FOREVER), (1, FOREVER))))).events
-    begun = [
-        event
+    return [
+        (page_of(event[2]), event[3] // PAGE_SIZE)
         for event in events
         if event[0] == ev.CALL and event[5] & ev.CALL_CODE == ev.CALL_INVALIDATE_START
     ]
-    assert len(begun) == notifiers
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize(
+    ("readonly", "op", "notifiers"),
+    [
+        ((0,), Op.PROTECT, [(1, 3)]),
+        ((1,), Op.PROTECT, [(0, 1), (2, 2)]),
+        ((0, 2), Op.PROTECT, [(1, 1), (3, 1)]),
+        ((0,), Op.UNPROTECT, [(0, 1)]),
+        ((1, 2), Op.UNPROTECT, [(1, 2)]),
+    ],
+)
+def test_pages_whose_rights_stay_are_another_vma_and_have_no_notifier(
+    engine: str, readonly: tuple[int, ...], op: Op, notifiers: list[tuple[int, int]]
+) -> None:
+    pages = tuple(HostPage(page, Host.R) for page in readonly)
+    scenario = Scenario((Slot(4),), ((Access(0, 0),),), ((HostOp(op, 0, 4),),), pages)
+    assert ranges(engine, scenario) == notifiers
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_a_range_is_followed_to_its_end(engine: str) -> None:
+    scenario = Scenario((Slot(512),), ((Access(0, 0),),), ((HostOp(Op.PROTECT, 3, 300),),))
+    assert ranges(engine, scenario) == [(3, 300)]

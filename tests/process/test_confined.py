@@ -191,10 +191,11 @@ def test_the_cage_holds_and_an_abort_is_still_an_abort(tmp_path: Path) -> None:
 
 
 HANGUP = """
-import subprocess, sys, time
+import signal, subprocess, sys, time
 from pathlib import Path
 from stage2fuzz.process.limits import Limits
 from stage2fuzz.process.wait import run_confined
+signal.signal(signal.SIGHUP, signal.SIG_DFL)  # nohup has it ignored
 run_confined((sys.executable, "program.py"), Path("."), Limits(), 600)
 """
 

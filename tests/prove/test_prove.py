@@ -12,7 +12,7 @@ from stage2fuzz.arch import EXECUTE, READ, WRITE
 from stage2fuzz.case.case import Case
 from stage2fuzz.case.scenario import Access, HostOp, Op, Options, Scenario, Tlb
 from stage2fuzz.case.text import format_case, parse
-from stage2fuzz.findings import Store
+from stage2fuzz.findings.store import Store
 from stage2fuzz.kernel.adapter import KernelEngine
 from stage2fuzz.kernel.build import build
 from stage2fuzz.kernel.faults import FAULTS
@@ -75,7 +75,8 @@ def test_choices_of_the_hardware_and_failures_are_scenarios_of_their_own() -> No
 def asked(kernel: KernelEngine, scenario: Scenario, **bounds: int) -> ProofRequest:
     """A request about that kernel."""
     case = Case(f"kernel:{kernel.library.tree}", scenario)
-    return ProofRequest(case, **{"seconds": 60, "memory": 256 << 20, **bounds})
+    asked = {"seconds": 60, "memory": 256 << 20, **bounds}
+    return ProofRequest(case, asked["seconds"], asked["memory"], asked.get("preemptions"))
 
 
 @pytest.mark.kernel

@@ -1,7 +1,6 @@
 """The coordinator's ticks on a real database, with workers played by the test."""
 
 import urllib.request
-from collections.abc import Callable
 
 import pytest
 from sqlalchemy import Engine, select, update
@@ -15,8 +14,7 @@ from stage2fuzz.findings.campaign_tables import campaign, corpus, lease
 from stage2fuzz.findings.coverage import pack
 from stage2fuzz.findings.figures import figures_of
 from stage2fuzz.findings.leases import HeldLease, Input
-from stage2fuzz.findings.models import State
-from stage2fuzz.findings.states import Part
+from stage2fuzz.findings.states import Part, State
 from stage2fuzz.findings.store import Store
 from stage2fuzz.oracles.violation import Category, Violation
 from stage2fuzz.service.orders import (
@@ -237,4 +235,5 @@ def get(server: MetricsServer, path: str) -> tuple[int, str]:
             return error.code, error.read().decode()
 
 
-never: Callable[[], bool] = lambda: False  # noqa: E731 - a callable of the right type
+def never() -> bool:
+    return False

@@ -15,9 +15,10 @@ import typer
 from stage2fuzz.case.text import parse
 from stage2fuzz.cli.campaign_view import summary_of
 from stage2fuzz.cli.summary import conclude
-from stage2fuzz.findings import State, Store, campaigns
+from stage2fuzz.findings import campaigns
 from stage2fuzz.findings.figures import figures_of
-from stage2fuzz.findings.states import CampaignState
+from stage2fuzz.findings.states import CampaignState, State
+from stage2fuzz.findings.store import Store
 from stage2fuzz.fuzz.feature_map import FeatureMap
 from stage2fuzz.fuzz.outbox import Outbox
 from stage2fuzz.run import run
@@ -51,7 +52,7 @@ def test_fuzz_finds_the_series_faults_and_leaves_them_minimised(tmp_path: Path) 
 
 
 def test_fuzz_of_a_clean_revision_finds_nothing_and_exits_0(tmp_path: Path) -> None:
-    arguments = ("fuzz", "--engine", "model:v5.12", "--target", "map_race", "--seconds", "4")
+    arguments = ("fuzz", "--engine", "model:v6.12", "--target", "map_race", "--seconds", "4")
     done = subprocess.run(
         command(tmp_path, *arguments), capture_output=True, text=True, check=False, cwd=tmp_path
     )

@@ -314,6 +314,16 @@ IN_MMU: Final[tuple[PlantedFault, ...]] = (
         ),
     ),
     one(
+        "shift-too-far",
+        "an access fault shifts by more than a word has bits",
+        Edit(
+            MMU,
+            "handle_access_fault",
+            r"mmu = vcpu->arch.hw_mmu;|(?=read_lock|write_lock|spin_lock)",
+            r"{ volatile int by = 64; by = 1 << by; } \g<0>",
+        ),
+    ),
+    one(
         "endless-loop",
         "aging never comes back",
         Edit(MMU, "kvm_age_gfn", r"if \(!kvm->arch.mmu.pgt", r"for (;;) barrier(); \g<0>"),

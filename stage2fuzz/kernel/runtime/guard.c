@@ -13,7 +13,8 @@ struct s2_guard s2_guard;
  * without end, since whole runs take a thousandth of that. */
 #define TICK 250000
 
-static const int guarded[] = { SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT, SIGVTALRM };
+static const int guarded[] = { SIGSEGV, SIGBUS, SIGILL, SIGTRAP,
+			       SIGFPE, SIGABRT, SIGVTALRM };
 #define GUARDED (int)(sizeof(guarded) / sizeof(guarded[0]))
 static struct sigaction before[GUARDED];
 static char signal_stack[64 * 1024];

@@ -110,24 +110,42 @@ static void change_host(struct s2_slot *slot, s2_u64 unit, int host)
 	announce(slot, page);
 }
 
+/* A notifier around the change of those of the mappings from `from` to `to` that are to change. */
+static void change_between(struct s2_slot *slot, s2_u64 from, s2_u64 to, const int *changing,
+			   int grant)
+{
+	s2_u64 step = backing_size(slot->backing);
+
+	invalidate_start(slot, from, to - from, 1);
+	for (s2_u64 i = 0; i < MAX_CHANGED && from + i * step < to; i++)
+		if (changing[i])
+			change_host(slot, from + i * step, grant);
+	invalidate_end(from, to - from);
+}
+
 /* Host mappings of a range whose grant is in the mask `old` become `grant`, with a notifier around,
- * under the mmap lock; where none changes, nothing happens. */
-static int change_grants(struct s2_slot *slot, s2_u64 first, s2_u64 size, unsigned old, int grant)
+ * under the mmap lock; where none changes, nothing happens. `by_vma`: mappings that do not change
+ * are other VMAs, so that each run of those that do has a notifier of its own. */
+static int change_grants(struct s2_slot *slot, s2_u64 first, s2_u64 size, unsigned old, int grant,
+			 int by_vma)
 {
 	s2_u64 step, length, start = host_range(slot, first, size, &step, &length);
-	int changing[MAX_CHANGED], any = 0;
+	int changing[2 * MAX_CHANGED] = { 0 }, any = 0, count = 0;
 
 	s2_lock(S2_LOCK_MMAP, 0);
-	for (s2_u64 i = 0; i < MAX_CHANGED && i * step < length; i++) {
-		changing[i] = old >> host_page(slot, start + i * step)->host & 1;
-		any |= changing[i];
+	for (; count < MAX_CHANGED && (s2_u64)count * step < length; count++) {
+		changing[count] = old >> host_page(slot, start + (s2_u64)count * step)->host & 1;
+		any |= changing[count];
 	}
-	if (any) {
-		invalidate_start(slot, start, length, 1);
-		for (s2_u64 i = 0; i < MAX_CHANGED && i * step < length; i++)
-			if (changing[i])
-				change_host(slot, start + i * step, grant);
-		invalidate_end(start, length);
+	if (any && !by_vma)
+		change_between(slot, start, start + length, changing, grant);
+	for (int from = 0, to; by_vma && from < count; from = to + 1) {
+		for (to = from; to < count && changing[to];)
+			to++;
+		if (to > from)
+			change_between(slot, start + (s2_u64)from * step,
+				       start + (to < count ? (s2_u64)to * step : length),
+				       changing + from, grant);
 	}
 	s2_unlock(S2_LOCK_MMAP, 0);
 	return 0;
@@ -136,24 +154,25 @@ static int change_grants(struct s2_slot *slot, s2_u64 first, s2_u64 size, unsign
 S2_OWN int protect(struct s2_slot *slot, s2_u64 first, s2_u64 size)
 {
 	return change_grants(slot, first, size,
-			     1 << S2_GRANT_RW | 1 << S2_GRANT_LAZY | 1 << S2_GRANT_COW, S2_GRANT_R);
+			     1 << S2_GRANT_RW | 1 << S2_GRANT_LAZY | 1 << S2_GRANT_COW,
+			     S2_GRANT_R, 1);
 }
 
 S2_OWN int unprotect(struct s2_slot *slot, s2_u64 first, s2_u64 size)
 {
-	return change_grants(slot, first, size, 1 << S2_GRANT_R, S2_GRANT_RW);
+	return change_grants(slot, first, size, 1 << S2_GRANT_R, S2_GRANT_RW, 1);
 }
 
 S2_OWN int share(struct s2_slot *slot, s2_u64 first, s2_u64 size)
 {
 	if (slot->backing == S2_BACKING_DEVICE)
 		return 0;
-	return change_grants(slot, first, size, 1 << S2_GRANT_RW, S2_GRANT_COW);
+	return change_grants(slot, first, size, 1 << S2_GRANT_RW, S2_GRANT_COW, 0);
 }
 
 S2_OWN int munmap_range(struct s2_slot *slot, s2_u64 first, s2_u64 size)
 {
-	return change_grants(slot, first, size, ~(1U << S2_GRANT_ABSENT), S2_GRANT_ABSENT);
+	return change_grants(slot, first, size, ~(1U << S2_GRANT_ABSENT), S2_GRANT_ABSENT, 0);
 }
 
 /* Where there was no VMA nothing needs to be invalidated. */

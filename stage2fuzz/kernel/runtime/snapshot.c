@@ -94,8 +94,8 @@ S2_OWN int set_memory(const int64_t *pairs, int count)
 
 typedef void (*with_piece)(void *at, size_t size);
 
-/* What waits: TLBIs for their DSB, frees for their readers. Counts come before what they count, since
- * restoring reads them as it goes. */
+/* What waits: TLBIs for their DSB, frees for their readers. Counts come before what they count,
+ * since restoring reads them as it goes. */
 static void queue_pieces(with_piece with)
 {
 	with(s2_tlb.walking, sizeof(s2_tlb.walking));

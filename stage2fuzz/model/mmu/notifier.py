@@ -1,6 +1,8 @@
 """MMU notifiers: the host moves, protects and ages pages, and stage 2 must follow."""
 
 from functools import partial
+from itertools import groupby
+from operator import itemgetter
 from typing import Final
 
 from stage2fuzz.arch import GRANULES, PAGE_SIZE
@@ -134,12 +136,12 @@ def _announce(vm: Kvm, slot: MemorySlot, unit: int) -> None:
 
 def protect(vm: Kvm, slot: MemorySlot, start: int, size: int) -> int:
     """mprotect(PROT_READ) by the VMM."""
-    return _change_grants(vm, slot, (start, size), (Host.RW, Host.LAZY, Host.COW), Host.R)
+    return _change_vmas(vm, slot, (start, size), (Host.RW, Host.LAZY, Host.COW))
 
 
 def unprotect(vm: Kvm, slot: MemorySlot, start: int, size: int) -> int:
     """mprotect(PROT_READ | PROT_WRITE) by the VMM; more rights run a notifier as well."""
-    return _change_grants(vm, slot, (start, size), (Host.R,), Host.RW)
+    return _change_vmas(vm, slot, (start, size), (Host.R,))
 
 
 def share(vm: Kvm, slot: MemorySlot, start: int, size: int) -> int:
@@ -193,14 +195,38 @@ def _change_grants(
     vm.lock(LOCK_MMAP)
     changing = [unit for unit in units if vm.host_page(slot, unit).host in old]
     if changing:
-        kvm_mmu_notifier_invalidate_range_start(vm, slot, first, length)
-        for unit in changing:
-            vm.point(BACKING, unit)
-            vm.host_page(slot, unit).host = new
-            _announce(vm, slot, unit)
-        kvm_mmu_notifier_invalidate_range_end(vm, first, length)
+        _change_between(vm, slot, (first, first + length), changing, new)
     vm.unlock(LOCK_MMAP)
     return 0
+
+
+def _change_vmas(vm: Kvm, slot: MemorySlot, where: tuple[int, int], old: tuple[Host, ...]) -> int:
+    """Mappings that do not change are other VMAs: a notifier for each run of those that do."""
+    units, first, length = _host_range(slot, *where)
+    new = Host.RW if Host.R in old else Host.R
+    vm.lock(LOCK_MMAP)
+    changing = [vm.host_page(slot, unit).host in old for unit in units]
+    for change, pairs in groupby(zip(changing, units, strict=True), key=itemgetter(0)):
+        run = [unit for _, unit in pairs]
+        if change:
+            last = run[-1] == units[-1]
+            end = first + length if last else run[-1] + slot.backing.pages * PAGE_SIZE
+            _change_between(vm, slot, (run[0], end), run, new)
+    vm.unlock(LOCK_MMAP)
+    return 0
+
+
+def _change_between(
+    vm: Kvm, slot: MemorySlot, bounds: tuple[int, int], changing: list[int], new: Host
+) -> None:
+    """A notifier around the change of some of the mappings in between."""
+    start, end = bounds
+    kvm_mmu_notifier_invalidate_range_start(vm, slot, start, end - start)
+    for unit in changing:
+        vm.point(BACKING, unit)
+        vm.host_page(slot, unit).host = new
+        _announce(vm, slot, unit)
+    kvm_mmu_notifier_invalidate_range_end(vm, start, end - start)
 
 
 def change_pte(vm: Kvm, slot: MemorySlot, start: int, _size: int) -> int:

@@ -74,15 +74,33 @@ def try_fault(tree: Path, fault: PlantedFault, known: frozenset[str], rounds: in
         copy_tree(tree, copy)
         if not plant(copy, fault):
             return MutantResult(fault.name, fault.what, planted=False)
-        schedules = 0
-        for done in _batches(built(copy, Path(name) / "cache"), rounds):
-            new = [found for signature, found in done.found.items() if signature not in known]
-            if new:
-                first = min(new, key=lambda found: found.runs)
-                schedules += first.runs
-                return MutantResult(fault.name, fault.what, first.violation.signature, schedules)
-            schedules += done.runs
-        return MutantResult(fault.name, fault.what, schedules=schedules)
+        looked = look(built(copy, Path(name) / "cache"), known, rounds)
+        return MutantResult(fault.name, fault.what, looked.signature, looked.runs)
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What exploring the proving ground showed first that was not known."""
+
+    runs: int
+    """Schedules until then."""
+    signature: str = ""
+    """Empty where there was nothing new."""
+    number: int = 0
+    """Of the scenario that showed it."""
+
+
+def look(library: Library, known: frozenset[str], rounds: int) -> Look:
+    """Explore the proving ground for so many rounds, or until something new shows."""
+    schedules = 0
+    for turn, done in enumerate(_batches(library, rounds)):
+        new = [found for signature, found in done.found.items() if signature not in known]
+        if new:
+            first = min(new, key=lambda found: found.runs)
+            signature = first.violation.signature
+            return Look(schedules + first.runs, signature, turn % len(PROVING_GROUND))
+        schedules += done.runs
+    return Look(schedules)
 
 
 def budget(rounds: int = ROUNDS) -> int:
