@@ -13,8 +13,9 @@ from stage2fuzz.case.case import Case
 from stage2fuzz.schedule.base import Run, Schedule
 
 LONG: Final = 32
-"""Runs of a schedule, and of the shortest stretch times eight, below which ``merge_blocks`` does
-it more finely."""
+"""Runs of a schedule up to which ``merge_blocks``, which is finer, comes to its end in time."""
+SHORTEST: Final = 4
+"""Runs of the shortest stretch that is merged at once."""
 
 
 def merge_chunks(case: Case, executed: Schedule) -> Iterator[Case]:
@@ -23,7 +24,7 @@ def merge_chunks(case: Case, executed: Schedule) -> Iterator[Case]:
     if len(runs) <= LONG:
         return
     length = len(runs) // 2
-    while length >= LONG // 8:
+    while length >= SHORTEST:
         for at in range(0, len(runs), length):
             for grouped in _grouped(runs[at : at + length]):
                 merged = (*runs[:at], *grouped, *runs[at + length :])
