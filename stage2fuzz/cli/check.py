@@ -35,6 +35,7 @@ from stage2fuzz.cli.options import DATABASE_VARIABLE, MAX_SECONDS, Jobs, Json, c
 from stage2fuzz.cli.output import emit, say, width, write
 from stage2fuzz.cli.program import hint
 from stage2fuzz.cli.progress import ProgressLine
+from stage2fuzz.cli.stores import open_store
 from stage2fuzz.cli.streams import complain
 from stage2fuzz.cli.tables import Table
 from stage2fuzz.cli.trees import Cache
@@ -149,10 +150,8 @@ def _exposed(group: Sequence[Effect]) -> Exposition:
 
 def _kept(shown: Sequence[Exposition], database: str) -> list[int]:
     """Record each new fault; their numbers."""
-    from stage2fuzz.findings.store import Store  # noqa: PLC0415  (SQLAlchemy, only if asked for)
-
     numbers = []
-    with Store.open(database) as store:
+    with open_store(database, create=True) as store:
         for each in shown:
             log = event_log(each.outcome.events) if each.outcome is not None else ""
             exhibit = each.effect.exhibit

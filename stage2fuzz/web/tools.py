@@ -19,7 +19,7 @@ from stage2fuzz.check.forms import to_record
 from stage2fuzz.check.version import of_range
 from stage2fuzz.engine import kind_of
 from stage2fuzz.errors import InputError
-from stage2fuzz.findings.models import State
+from stage2fuzz.findings.states import State
 from stage2fuzz.findings.store import Store
 from stage2fuzz.kernel.repository import Repository
 from stage2fuzz.oracles.catalogue import CATALOGUE
