@@ -83,7 +83,8 @@ S2_OWN void vcpu_body(void)
 			if (!status) {
 				kind = access->kind & S2_WRITE ? S2_WRITE :
 								 access->kind & S2_ACCESS_RIGHTS;
-				s2_record(S2_ACCESS, (int64_t)(ipa | me->tree), kind, (int64_t)address, number);
+				s2_record(S2_ACCESS, (int64_t)(ipa | me->tree), kind,
+					  (int64_t)address, number);
 				break;
 			}
 			kind = reported_kind(access->kind, status);
@@ -97,7 +98,8 @@ S2_OWN void vcpu_body(void)
 			if (ret == 1 && (me->skipped || status == S2_EXTERNAL_ABORT))
 				ret = S2_PAST_THE_INSTRUCTION;
 			settle_pins(me);
-			s2_record(S2_RESUME, (int64_t)(ipa | me->tree), kind, ret, !slot_of_ipa(ipa));
+			s2_record(S2_RESUME, (int64_t)(ipa | me->tree), kind, ret,
+				  !slot_of_ipa(ipa));
 			if (ret != 1 && ret != -S2_EAGAIN)
 				break;
 			me->pending_kind = S2_WALK;

@@ -10,6 +10,7 @@
 #include "record.h"
 #include "scenario.h"
 #include "scheduler.h"
+#include "setup.h"
 #include "step.h"
 #include "tables.h"
 #include "window.h"

@@ -1,4 +1,4 @@
-/* A guest hypervisor (L1): its stage-2 tables, what it does to them, and vCPUs that run its guests. */
+/* A guest hypervisor (L1): its stage-2 tables, what it does to them, and vCPUs of its guests. */
 #ifndef STAGE2FUZZ_NESTED_H
 #define STAGE2FUZZ_NESTED_H
 

@@ -97,8 +97,8 @@ S2_OWN void set_up_vm(void)
 	set_up_slots();
 	for (int i = 0; i < s2_scenario.vcpus; i++) {
 		s2_sched.thread[i].pending_kind = S2_WALK;
-		s2_sched.thread[i].pending_where =
-			(int64_t)root_entry(&s2_sched.thread[i], ipa_of(s2_scenario.vcpu[i].access[0].page));
+		s2_sched.thread[i].pending_where = (int64_t)root_entry(
+			&s2_sched.thread[i], ipa_of(s2_scenario.vcpu[i].access[0].page));
 	}
 }
 
