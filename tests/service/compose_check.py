@@ -1,6 +1,6 @@
 """Compose, for real: build the images, run a campaign, kill containers, look at the database.
 
-Run it as root from the root of the checkout: ``python tests/service/compose_check.py``. It needs
+Run it as root from the root of the checkout: ``python -m tests.service.compose_check``. It needs
 a Docker engine, or the packages docker.io, docker-compose and debootstrap to start one by hand;
 where neither works it says so in one line and ends with 77, the code for a skipped test. Images
 that can't be pulled are made (``docker_bases``). Everything it makes has a project name of its
@@ -20,11 +20,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
+from tests.service import docker_bases
+
 ROOT: Final = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(ROOT))
-
-from tests.service import docker_bases  # noqa: E402
-
 PROJECT: Final = "stage2fuzzcheck"
 SKIPPED: Final = 77
 ENGINE_SECONDS: Final = 30
@@ -42,7 +40,7 @@ class Compose:
         trees.mkdir()
         environment = folder / "env"
         lines = [f"{name}_PASSWORD={value}" for name, value in self.secrets.items()]
-        lines += [f"KERNEL_TREES={trees}", "BUILD_NETWORK=host"]
+        lines += [f"KERNEL_TREES={trees}", "BUILD_NETWORK=host", f"PAGE_TOKEN={secrets.token_hex(16)}"]
         environment.write_text("\n".join(lines) + "\n")
         environment.chmod(0o600)
         self.command = [*command, "-p", PROJECT, "--env-file", str(environment)]

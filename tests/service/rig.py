@@ -28,6 +28,7 @@ LEASE_SECONDS = 3
 
 
 PLANTED = "STAGE2FUZZ_PLANTED"
+FORK_SERVER = b"stage2fuzz.process.fork_server"
 
 
 def command_of(process: int) -> bytes:
@@ -35,6 +36,13 @@ def command_of(process: int) -> bytes:
     with suppress(OSError):
         return Path(f"/proc/{process}/cmdline").read_bytes()
     return b""
+
+
+def name_of(process: int) -> str:
+    """The name that a process gave itself, which a fork of another program can be told by."""
+    with suppress(OSError):
+        return Path(f"/proc/{process}/comm").read_text().strip()
+    return ""
 
 
 def below(process: int) -> list[int]:
@@ -45,6 +53,13 @@ def below(process: int) -> list[int]:
         for child in map(int, text.split()):
             found += [child, *below(child)]
     return found
+
+
+def fork_servers(process: int) -> list[int]:
+    """The fork servers below a process, without their forks, which have the same command line."""
+    found = [each for each in below(process) if FORK_SERVER in command_of(each)]
+    forked = {child for each in found for child in below(each)}
+    return [each for each in found if each not in forked]
 
 
 class PlantedService(Service):

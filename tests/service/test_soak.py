@@ -24,7 +24,7 @@ def test_the_soak_notices_each_planted_fault_and_no_other(plant: str) -> None:
     number, orders, only = PLANTED[plant]
     done = subprocess.run(
         [
-            *(sys.executable, str(ROOT / "tests" / "service" / "soak.py"), "--plant", plant),
+            *(sys.executable, "-m", "tests.service.soak", "--plant", plant),
             *("--faults", number, "--orders", orders, "--only", only, "--seed", "1"),
         ],
         capture_output=True,
