@@ -28,7 +28,7 @@ LEASE_SECONDS = 3
 
 
 PLANTED = "STAGE2FUZZ_PLANTED"
-FORK_SERVER = b"stage2fuzz.process.fork_server"
+FORK_SERVERS = (b"stage2fuzz.process.fork_server", b"stage2fuzz.process.zygote")
 
 
 def command_of(process: int) -> bytes:
@@ -56,10 +56,13 @@ def below(process: int) -> list[int]:
 
 
 def fork_servers(process: int) -> list[int]:
-    """The fork servers below a process, without their forks, which have the same command line."""
-    found = [each for each in below(process) if FORK_SERVER in command_of(each)]
-    forked = {child for each in found for child in below(each)}
-    return [each for each in found if each not in forked]
+    """Zygotes and fork servers below a process, without what they run by the same command line."""
+    found = [
+        each for each in below(process) if any(name in command_of(each) for name in FORK_SERVERS)
+    ]
+    zygotes = [each for each in found if FORK_SERVERS[1] in command_of(each)]
+    depth = {each: sum(each in below(other) for other in found) for each in found}
+    return [each for each in found if depth[each] <= bool(zygotes)]
 
 
 class PlantedService(Service):

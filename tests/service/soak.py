@@ -17,7 +17,7 @@ import tempfile
 import threading
 import time
 from collections import Counter, defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from contextlib import ExitStack, suppress
 from pathlib import Path
 from statistics import median
@@ -43,7 +43,9 @@ PAUSE = 0.1
 QUICK = 8
 """Threads that do quick faults."""
 GRAVE_PAUSE = 4.0
-"""Seconds between two grave ones: each costs the start of a process or two."""
+"""Seconds between two grave ones at least: each costs the start of a process or two. The next one
+waits for a result, or a busy machine would never get one: what is killed each time that it has just
+started can't recover from anything."""
 UNFELT = 10.0
 """Seconds without a result after which no further quick fault is done for the moment."""
 PATIENCE = 180.0
@@ -82,6 +84,11 @@ class Results(threading.Thread):
             if not self._waiting:
                 return 0.0, ""
             return time.monotonic() - self._waiting[0][0], self._waiting[0][2]
+
+    def waits_for(self, names: Collection[str]) -> bool:
+        """Whether there was no result since one of these faults."""
+        with self._lock:
+            return any(name in names for _at, _before, name in self._waiting)
 
     def _look(self) -> None:
         figures = self.rig.figures()
@@ -132,7 +139,8 @@ class Soak:
             if silent > PATIENCE or self.failed:
                 record = self.rig.figures()
                 raise SystemExit(f"not recovered from {what!r}: {record} {self.failed}")
-            if self.grave and left and time.monotonic() > next_grave:
+            over_it = not self.results.waits_for(self.grave)
+            if self.grave and left and over_it and time.monotonic() > next_grave:
                 name = self.chooser.choice(list(self.grave))
                 self._do(name, self.grave[name])
                 next_grave = time.monotonic() + (GRAVE_PAUSE if self.quick else 0.2)

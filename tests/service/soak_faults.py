@@ -40,6 +40,8 @@ class Faults:
             "worker frozen past its deadline, replaced, back": self.freeze_and_replace,
             "coordinator frozen": self.freeze_coordinator,
             "second coordinator, killed": self.second_coordinator,
+            "one process of the pool killed": self.kill_pool_process,
+            "fork server or zygote killed": self.kill_fork_server,
         }
         """Those of which one at a time is done: processes are started, or a while is waited."""
         if server is not None:
@@ -55,8 +57,6 @@ class Faults:
             "campaign paused and resumed": (3, self.pause),
             "clock put forward or back": (1, self.jump),
             "fuzzing process killed": (1, self.kill_target),
-            "one process of the pool killed": (1, self.kill_pool_process),
-            "fork server killed": (1, self.kill_fork_server),
         }
         """How often each is done in comparison, and how; at any moment, beside a grave one."""
 
@@ -115,7 +115,7 @@ class Faults:
         return self.hit([each for each in self.of_worker() if b"celery" in command_of(each)])
 
     def kill_fork_server(self) -> bool:
-        """Kill a process that fuzzing processes are forked from, with the one that runs."""
+        """Kill a process that others are forked from, with what it runs."""
         return self.hit(fork_servers(self.rig.service.processes["worker"].pid))
 
     def kill_target(self) -> bool:
