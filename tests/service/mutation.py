@@ -41,6 +41,9 @@ PARTS = {
         ("test_leases", "test_coordinator", "test_owners"),
     ),
     "campaigns": ("stage2fuzz/findings/campaigns.py", ("test_owners", "test_leases")),
+    "job": ("worker/job.py", ("test_worker",)),
+    "tasks": ("worker/tasks.py", ("test_worker", "test_security")),
+    "fuzzing": ("worker/fuzzing.py", ("test_worker",)),
     "seen": ("stage2fuzz/findings/seen.py", ("../findings/test_store",)),
 }
 """Name -> the file that is spoiled, and the tests that have to notice."""
