@@ -11,12 +11,13 @@ from contextlib import suppress
 from pathlib import Path
 
 from msgspec.structs import replace
-from sqlalchemy import create_engine, func, select
+from sqlalchemy import create_engine, func, select, update
 
 from stage2fuzz.findings import campaigns
-from stage2fuzz.findings.campaign_tables import lease, result, sighting
+from stage2fuzz.findings.campaign_tables import campaign, lease, result, sighting
 from stage2fuzz.findings.figures import CampaignFigures, figures_of, to_record
 from stage2fuzz.findings.models import Finding
+from stage2fuzz.findings.states import CampaignState
 from stage2fuzz.findings.store import Store
 from stage2fuzz.service import settings
 from stage2fuzz.service.local import Service
@@ -132,6 +133,11 @@ class Rig:
                 raise AssertionError(f"still {to_record(self.figures())}\n{tails}")
             time.sleep(0.05)
         return time.monotonic() - begun
+
+    def drain(self) -> None:
+        """Let the campaign end with what is begun, whatever its budget."""
+        with self.store.engine.begin() as connection:
+            connection.execute(update(campaign).values(state=CampaignState.DRAINING))
 
     def until_done(self, seconds: float = 90.0) -> float:
         """Wait for the end of the campaign."""

@@ -233,8 +233,7 @@ def main() -> int:
         begun = time.monotonic()
         soak.run(given.faults, given.orders, given.seconds or float("inf"))
         spent = time.monotonic() - begun
-        with rig.store.engine.begin() as connection:
-            connection.exec_driver_sql("UPDATE campaign SET state = 'draining'")
+        rig.drain()
         rig.until_done(300)
         return report(soak, spent, given.recovery)
 
