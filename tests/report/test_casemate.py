@@ -84,9 +84,7 @@ def test_a_run_that_the_checker_can_not_hold_is_refused(tmp_path: Path) -> None:
     crowd = tmp_path / "crowd.case"
     vcpus = "".join(f"vcpu {number}: read 0\n" for number in range(3))
     hosts = "".join(f"host {number}: age 0\n" for number in range(2))
-    crowd.write_text(
-        f"stage2fuzz case 1\nengine model:v5.12\nslot 0: pages 1\n{vcpus}{hosts}end\n"
-    )
+    crowd.write_text(f"stage2fuzz case 1\nengine model:v5.12\nslot 0: pages 1\n{vcpus}{hosts}end\n")
     with pytest.raises(InputError, match="5 threads"):
         casemate_trace(run(read_case(crowd)).events)
 
