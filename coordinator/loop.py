@@ -27,10 +27,9 @@ from stage2fuzz.findings import announcements, books, campaigns
 from stage2fuzz.findings.books import Books, Report
 from stage2fuzz.findings.corpus import Corpus, CorpusInput, StreamKey
 from stage2fuzz.findings.leases import LEASE_SECONDS
-from stage2fuzz.findings.models import State
 from stage2fuzz.findings.outage import OutageError, RefusalError, one_line
 from stage2fuzz.findings.real import RealCounts
-from stage2fuzz.findings.states import OPEN, CampaignState, InputState, LeaseState
+from stage2fuzz.findings.states import OPEN, CampaignState, InputState, LeaseState, State
 from stage2fuzz.findings.store import Store
 from stage2fuzz.service.orders import (
     ConfirmOrder,
