@@ -206,9 +206,10 @@ WARN_REFCOUNT: Final = 4
 WARN_OTHER: Final = 5
 WARN_BUG: Final = 6
 WARN_MEMORY_CACHE: Final = 7
+"""kvm_mmu_memory_cache_alloc found the cache empty."""
+
 TOPUP_SINGLE: Final = 0
 """Pages of a top-up that is none: a host thread asks for one table page, and may be refused."""
-"""kvm_mmu_memory_cache_alloc found the cache empty."""
 
 LIMIT_STEPS: Final = 1
 LIMIT_FAULTS: Final = 2
