@@ -30,7 +30,7 @@ from stage2fuzz.check.forms import (
 from stage2fuzz.check.mailbox import of_mailbox, repository_of
 from stage2fuzz.check.proofs import summary, verdicts
 from stage2fuzz.check.result import CheckResult, Effect, grouped
-from stage2fuzz.check.version import KERNEL, Version, of_engines, of_range
+from stage2fuzz.check.version import Version, of_engines, of_range
 from stage2fuzz.cli.options import DATABASE_VARIABLE, MAX_SECONDS, Jobs, Json, check_range, cores
 from stage2fuzz.cli.output import emit, say, width, write
 from stage2fuzz.cli.program import hint
@@ -116,7 +116,7 @@ def _versions(subject: str, against: str, mbox: Path | None) -> Iterator[list[Ve
         with repository_of(path) as repository:
             versions = of_mailbox(repository, against, mbox)
             if not Repository.is_at(path):
-                versions[0] = replace(versions[0], title=subject, engine=f"{KERNEL}{path}")
+                versions[0] = replace(versions[0], title=subject, engine=f"kernel:{path}")
             yield versions
     elif ".." not in against and (against or ":" in subject):
         yield _two(subject, against)
@@ -134,7 +134,7 @@ def _two(base: str, head: str) -> list[Version]:
         raise InputError(
             base, "needs a second engine to be held against", "model:v5.10 model:v5.12"
         )
-    names = [each if _ENGINE.match(each) else f"{KERNEL}{each}" for each in (base, head)]
+    names = [each if _ENGINE.match(each) else f"kernel:{each}" for each in (base, head)]
     return of_engines(*names)
 
 
