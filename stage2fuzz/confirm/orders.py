@@ -55,8 +55,6 @@ def check_scenario(scenario: Scenario, where: str) -> None:
     failures = (options.failing_topup, options.failing_atomic, options.failing_alloc)
     if options.cache_pages or any(failures):
         _refuse(where, "needs an allocation to fail, which cannot be forced", "without the option")
-    if options.nested:
-        _refuse(where, "needs a guest that is a hypervisor, and the guest there is none")
     if any(slot.backing is Backing.DEVICE for slot in scenario.slots):
         _refuse(where, "needs device memory, which the machine has none of")
     if any(slot.first for slot in scenario.slots):

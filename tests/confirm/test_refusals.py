@@ -49,7 +49,7 @@ def test_a_case_of_a_model_is_refused_with_what_to_do() -> None:
         (Scenario(options=Options(tlb=Tlb.STICKY)), "stale TLB entries"),
         (Scenario(options=Options(pending_stores=True)), "weak memory"),
         (Scenario(options=Options(failing_topup=1)), "allocation to fail"),
-        (Scenario(options=Options(nested=1)), "a guest that is a hypervisor"),
+        (Scenario(options=Options(nested=1)), "a guest hypervisor"),
         (Scenario(slots=(Slot(backing=Backing.DEVICE),)), "device memory"),
         (Scenario(host_pages=(HostPage(0, Host.LAZY),)), "file system"),
         (Scenario(hosts=((HostOp(Op.TEST_YOUNG),),)), "by itself cannot be asked for"),
