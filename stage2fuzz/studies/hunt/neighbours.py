@@ -53,7 +53,10 @@ WAYS: Final = (
     (Op.INVALIDATE, Op.INVALIDATE_NONBLOCK),
 )
 """Operations that say more one after the other."""
-SINGLE: Final = tuple(op for op in Op if op not in (Op.HYP_MAP, Op.TEARDOWN))
+SINGLE: Final = tuple(
+    op for op in Op if op < Op.GUEST_UNMAP and op not in (Op.HYP_MAP, Op.TEARDOWN)
+)
+"""All but the rare ones, and those of a guest hypervisor, which is not there."""
 NEAR: Final = (0, 0, 1, 1, 2, 63, 64, 511, 512)
 """How far a second place is from the first."""
 
