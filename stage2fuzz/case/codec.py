@@ -25,21 +25,25 @@ from stage2fuzz.case import menus
 from stage2fuzz.case.case import Case
 from stage2fuzz.case.limits import IPA_BITS, MAX_CHOICES, MAX_RUNS, check_case, schedulable
 from stage2fuzz.case.menus import Menus, VersionedMenu, menus_of, page_group, page_half, pages_of
-from stage2fuzz.case.profile import ANY, Profile
+from stage2fuzz.case.profile import ANY, HYPERCALLS, Profile
 from stage2fuzz.case.scenario import (
     MAX_ACCESSES,
+    MAX_CPUS,
     MAX_HOST_OPS,
     MAX_HOST_PAGES,
     MAX_HOST_THREADS,
+    MAX_HYP_CALLS,
     MAX_SLOTS,
     MAX_VCPUS,
     RANGE_PAGES,
     Access,
     HostOp,
     HostPage,
+    HypCall,
     Options,
     Scenario,
     Slot,
+    plain_hyp_call,
     seated,
 )
 from stage2fuzz.schedule.base import FOREVER, Run, Schedule
@@ -63,6 +67,9 @@ FIRSTS_AT: Final = RARE_AT + 1
 RANGES_AT: Final = FIRSTS_AT + MAX_SLOTS
 FAR_AT: Final = RANGES_AT + MAX_HOST_OPS * MAX_HOST_THREADS
 FAR_PAGES_AT: Final = FAR_AT + MAX_ACCESSES * MAX_VCPUS
+CPUS_AT: Final = SLOTS_AT
+CPU_BYTES: Final = 1 + 2 * MAX_HYP_CALLS
+"""Under a profile of host CPUs their programs stand where slots and vCPUs do otherwise."""
 INSTRUCTIONS_AT: Final = 128
 LOGS_AT: Final = INSTRUCTIONS_AT + MAX_ACCESSES * MAX_VCPUS
 ALLOC_AT: Final = LOGS_AT + 1
@@ -114,8 +121,11 @@ def encode(case: Case) -> bytes:
     """Bytes that ``decode`` to this case in normal form; InputError where it breaks a limit."""
     check_case(case, "case")
     data = bytearray(SCHEDULE_AT)
-    _encode_machine(data, case.scenario)
-    _encode_programs(data, case.scenario)
+    if case.scenario.cpus:
+        _encode_cpus(data, case.scenario)
+    else:
+        _encode_machine(data, case.scenario)
+        _encode_programs(data, case.scenario)
     choices = bytes(case.schedule.choices)
     data[CHOICES_AT:SCHEDULE_AT] = choices[:CHOICES].ljust(CHOICES, b"\0")
     for thread, points in case.schedule.runs:
@@ -150,6 +160,8 @@ def _opened(data: bytes) -> tuple[int, bytes]:
 def _scenario(data: bytes, profile: Profile, version: int) -> Scenario:
     """The scenario of its bytes; cached, as most mutations touch the schedule alone."""
     data = data.ljust(CHOICES_AT, b"\0")
+    if profile.cpus:
+        return _cpus(data, profile)
     if version < menus.GEOMETRY:
         data = data[:FIRSTS_AT].ljust(CHOICES_AT, b"\0")
     menu = menus_of(profile, version)
@@ -168,6 +180,28 @@ def _scenario(data: bytes, profile: Profile, version: int) -> Scenario:
         _host_pages(data, menu, backed),
         _options(data, menu),
     )
+
+
+def _cpus(data: bytes, profile: Profile) -> Scenario:
+    """The calls of host CPUs: how many, then two bytes each."""
+    cpus = []
+    flags = menus_of(profile, menus.NEWEST).option_flags[data[OPTIONS_AT]]
+    for number in range(profile.cpus[data[VCPU_COUNT_AT] % len(profile.cpus)]):
+        at = CPUS_AT + CPU_BYTES * number
+        pairs = zip(
+            data[at + 1 : at + CPU_BYTES : 2], data[at + 2 : at + CPU_BYTES : 2], strict=True
+        )
+        calls = [_hyp_call(op, fields) for op, fields in pairs]
+        cpus.append(tuple(calls[: 1 + data[at] % MAX_HYP_CALLS]))
+    options = Options(fwb=flags[3], teardown=flags[4])
+    return Scenario(vcpus=(), options=options, cpus=tuple(cpus))
+
+
+def _hyp_call(op: int, fields: int) -> HypCall:
+    """One call: page, gfn and VM are two bits each, and the flag is the bit above."""
+    kind = menus.CALLS[op % len(menus.CALLS)]
+    page, gfn, vm = fields & 3, fields >> 2 & 3, fields >> 4 & 3
+    return plain_hyp_call(HypCall(kind, page, gfn, vm, fields >> 6 & 1))
 
 
 def _slot(data: bytes, number: int, menu: Menus) -> Slot:
@@ -276,6 +310,19 @@ def _encode_machine(data: bytearray, scenario: Scenario) -> None:
     for at, exception in enumerate(scenario.host_pages, HOST_PAGES_AT):
         data[at - HOST_PAGES_AT + FAR_PAGES_AT] = _far_byte(exception.page)
         data[at] = page_half(exception.page) | _byte(menus.HOST_KINDS, exception.host) << 4
+
+
+def _encode_cpus(data: bytearray, scenario: Scenario) -> None:
+    """Write the calls of host CPUs, as ``HYPERCALLS`` reads them."""
+    data[VCPU_COUNT_AT] = HYPERCALLS.cpus.index(len(scenario.cpus))
+    options = scenario.options
+    data[OPTIONS_AT] = menus.flag_bits((False, False, False, options.fwb, options.teardown), 0)
+    for number, calls in enumerate(scenario.cpus):
+        at = CPUS_AT + CPU_BYTES * number
+        data[at] = len(calls) - 1
+        for i, call in enumerate(calls):
+            fields = call.page | call.gfn << 2 | call.vm << 4 | call.flag << 6
+            data[at + 1 + 2 * i : at + 3 + 2 * i] = bytes((menus.CALLS.index(call.op), fields))
 
 
 def _encode_programs(data: bytearray, scenario: Scenario) -> None:

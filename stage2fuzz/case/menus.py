@@ -26,6 +26,7 @@ from stage2fuzz.case.scenario import (
     SLOT_STRIDE,
     Backing,
     Host,
+    HypOp,
     Op,
     Slot,
     Tlb,
@@ -49,6 +50,19 @@ class VersionedMenu(Generic[T]):
 
 NEWEST: Final[int] = 7
 """The version of the byte format that ``encode`` writes."""
+
+CALLS: Final = (
+    *(HypOp.LOAD, HypOp.GUEST_WRITE, HypOp.SHARE_HYP, HypOp.UNSHARE_HYP, HypOp.DONATE_HYP),
+    *(HypOp.RECLAIM_HYP, HypOp.PIN, HypOp.UNPIN, HypOp.SHARE_FFA, HypOp.UNSHARE_FFA),
+    *(HypOp.HOST_READ, HypOp.HOST_WRITE, HypOp.LOAD, HypOp.PUT, HypOp.SHARE_GUEST),
+    *(HypOp.DONATE_GUEST, HypOp.UNSHARE_GUEST, HypOp.WRPROTECT_GUEST, HypOp.AGE_GUEST),
+    *(HypOp.RELAX_GUEST, HypOp.MKYOUNG_GUEST, HypOp.GUEST_READ, HypOp.GUEST_WRITE),
+    *(HypOp.GUEST_SHARE, HypOp.GUEST_UNSHARE, HypOp.FORCE_RECLAIM, HypOp.CREATE),
+    *(HypOp.START_TEARDOWN, HypOp.RECLAIM_GFN, HypOp.FINALIZE_TEARDOWN),
+    *(HypOp.GUEST_WRITE, HypOp.LOAD),
+)
+"""The calls of host CPUs by the low bits of their byte, the frequent ones several times. A call
+that comes later takes a place of one that is there several times: 32 stay 32."""
 
 # What the bytes 0, 1, 2 ... stand for where a profile allows it, by the version that added it.
 VCPUS: Final = VersionedMenu({1: (2, 1, 3, 4, 5, 6, 7, 8)})

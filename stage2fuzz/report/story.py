@@ -64,6 +64,8 @@ class Step:
 def label(case: Case, thread: int) -> str:
     """The heading of a thread: ``vCPU 0``, ``host 0``."""
     vcpus = len(case.scenario.vcpus)
+    if case.scenario.cpus:
+        return f"CPU {thread}"
     return f"vCPU {thread}" if thread < vcpus else f"host {thread - vcpus}"
 
 
