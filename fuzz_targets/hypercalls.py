@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""Fuzz target: vCPUs of different wants fault on one page: the race that the series is about.
+"""Fuzz target: host CPUs call EL2 of pKVM at the same time.
 
 Run it by path, with libFuzzer's usual flags after ours:
-``fuzz_targets/hypercalls.py --engine model:v5.10 -max_total_time=30 my-corpus/``.
+``fuzz_targets/hypercalls.py --engine hyp:TREE -max_total_time=30 my-corpus/``.
 """
 
 import sys

@@ -53,7 +53,7 @@ FIELDS: Final = {
     "signal": "its number",
     "size": "bytes; of a slot 0: deleted; of a TLBI 0: one entry",
     "slot": "the slot's number",
-    "state": "host's STATE_*, EL2's << 4, guests that share it << 8; of a mapping that entry's, MAPPED_*",
+    "state": "host's STATE_*, EL2's << 4, count << 8; of a mapping its entry's and MAPPED_*",
     "status": "TRANSLATION, ACCESS_FLAG, PERMISSION, UNSUPPORTED_ACCESS or EXTERNAL_ABORT",
     "store": "1: it writes",
     "system": "0: from the memory cache, 1: from the system, 2: from the system, atomically",

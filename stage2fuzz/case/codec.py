@@ -28,7 +28,6 @@ from stage2fuzz.case.menus import Menus, VersionedMenu, menus_of, page_group, pa
 from stage2fuzz.case.profile import ANY, HYPERCALLS, Profile
 from stage2fuzz.case.scenario import (
     MAX_ACCESSES,
-    MAX_CPUS,
     MAX_HOST_OPS,
     MAX_HOST_PAGES,
     MAX_HOST_THREADS,

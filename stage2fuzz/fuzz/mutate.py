@@ -170,7 +170,8 @@ def _hyp_call(case: Case, draw: Lcg) -> Case:
         calls[at], calls[other] = calls[other], calls[at]
     else:
         name = ("page", "gfn", "vm")[draw.below(3)]
-        calls[at] = plain_hyp_call(replace(calls[at], **{name: draw.below(EL2_TEST_PAGES)}))
+        changed = replace(calls[at], **{name: draw.below(EL2_TEST_PAGES)})  # type: ignore[arg-type]
+        calls[at] = plain_hyp_call(changed)
     return _with(case, replace(case.scenario, cpus=tuple(tuple(each) for each in programs)))
 
 

@@ -18,8 +18,15 @@ from stage2fuzz.errors import InputError
 from stage2fuzz.kernel import abi, registers
 from stage2fuzz.kernel.build import INCLUDE, write_headers
 from stage2fuzz.kernel.build import RUNTIME_FILES as KERNEL_RUNTIME
-from stage2fuzz.kernel.cache import LIBRARY, BuildReport, check_room, default_cache, load, store
-from stage2fuzz.kernel.cache import workshop as workshop
+from stage2fuzz.kernel.cache import (
+    LIBRARY,
+    BuildReport,
+    check_room,
+    default_cache,
+    load,
+    store,
+    workshop,
+)
 from stage2fuzz.kernel.diagnostics import complaint
 from stage2fuzz.kernel.lines import TREE, write_lines
 from stage2fuzz.kernel.numbers import header

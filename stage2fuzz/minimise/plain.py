@@ -8,6 +8,7 @@ from stage2fuzz.case.scenario import (
     ACCESS_KINDS,
     SLOT_PAGES,
     SLOT_STRIDE,
+    HypCall,
     Scenario,
     Slot,
     plain_hyp_call,
@@ -63,14 +64,16 @@ def _plainer_calls(scenario: Scenario) -> Iterator[Scenario]:
                     scenario,
                     cpus=tuple(
                         tuple(
-                            plain_hyp_call(replace(call, **{name: lower}))
-                            if getattr(call, name) == value
-                            else call
+                            _with_field(call, name, lower) if getattr(call, name) == value else call
                             for call in calls
                         )
                         for calls in scenario.cpus
                     ),
                 )
+
+
+def _with_field(call: HypCall, name: str, value: int) -> HypCall:
+    return plain_hyp_call(replace(call, **{name: value}))  # type: ignore[arg-type]
 
 
 def _plainer_slots(slot: Slot) -> Iterator[Slot]:
