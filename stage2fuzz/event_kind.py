@@ -42,7 +42,7 @@ FIELDS: Final = {
     "outside": "1: the address lies in no slot",
     "page": "address of a table page",
     "pages": "how many the cache is to hold",
-    "pfn": "page number of the host, counted from the first one that a case names; -1: none",
+    "pfn": "page of the host, counted from the first that a case names; of a load the vCPU",
     "pte": "the descriptor that was read or used",
     "request": "CALL_*, or'ed with the PROT_* that the call asks for << 8",
     "result": "what was returned, negative where it failed; of a resume 1 and 2: guest",

@@ -167,6 +167,13 @@ MAPPED_WRITE: Final = 1 << 4
 MAPPED_VALID: Final = 1 << 5
 MAPPED_NOTED: Final = 1 << 6
 """An invalid entry that says whose the page is."""
+HYP_PIN: Final = 4
+HYP_UNPIN: Final = 5
+HYP_LOAD: Final = 10
+HYP_PUT: Final = 11
+HYP_CREATE: Final = 24
+HYP_START_TEARDOWN: Final = 25
+"""Operations of a host CPU that an oracle knows by their numbers (``case/scenario.py``)."""
 STATE_OWNED: Final = 0
 STATE_SHARED_OWNED: Final = 1
 STATE_SHARED_BORROWED: Final = 2

@@ -39,6 +39,7 @@ from stage2fuzz.case.scenario import (
     HostOp,
     HostPage,
     HypCall,
+    HypOp,
     Options,
     Scenario,
     Slot,
@@ -67,7 +68,8 @@ RANGES_AT: Final = FIRSTS_AT + MAX_SLOTS
 FAR_AT: Final = RANGES_AT + MAX_HOST_OPS * MAX_HOST_THREADS
 FAR_PAGES_AT: Final = FAR_AT + MAX_ACCESSES * MAX_VCPUS
 CPUS_AT: Final = SLOTS_AT
-CPU_BYTES: Final = 1 + 2 * MAX_HYP_CALLS
+HYP_CALL_BYTES: Final = 3
+CPU_BYTES: Final = 1 + HYP_CALL_BYTES * MAX_HYP_CALLS
 """Under a profile of host CPUs their programs stand where slots and vCPUs do otherwise."""
 INSTRUCTIONS_AT: Final = 128
 LOGS_AT: Final = INSTRUCTIONS_AT + MAX_ACCESSES * MAX_VCPUS
@@ -183,24 +185,31 @@ def _scenario(data: bytes, profile: Profile, version: int) -> Scenario:
 
 def _cpus(data: bytes, profile: Profile) -> Scenario:
     """The calls of host CPUs: how many, then two bytes each."""
-    cpus = []
     flags = menus_of(profile, menus.NEWEST).option_flags[data[OPTIONS_AT]]
-    for number in range(profile.cpus[data[VCPU_COUNT_AT] % len(profile.cpus)]):
-        at = CPUS_AT + CPU_BYTES * number
-        pairs = zip(
-            data[at + 1 : at + CPU_BYTES : 2], data[at + 2 : at + CPU_BYTES : 2], strict=True
-        )
-        calls = [_hyp_call(op, fields) for op, fields in pairs]
-        cpus.append(tuple(calls[: 1 + data[at] % MAX_HYP_CALLS]))
+    count = profile.cpus[data[VCPU_COUNT_AT] % len(profile.cpus)]
+    firsts = range(CPUS_AT, CPUS_AT + CPU_BYTES * count, CPU_BYTES)
+    cpus = tuple(_cpu(data[at : at + CPU_BYTES]) for at in firsts)
     options = Options(fwb=flags[3], teardown=flags[4])
-    return Scenario(vcpus=(), options=options, cpus=tuple(cpus))
+    return Scenario(vcpus=(), options=options, cpus=cpus)
 
 
-def _hyp_call(op: int, fields: int) -> HypCall:
-    """One call: page, gfn and VM are two bits each, and the flag is the bit above."""
-    kind = menus.CALLS[op % len(menus.CALLS)]
-    page, gfn, vm = fields & 3, fields >> 2 & 3, fields >> 4 & 3
-    return plain_hyp_call(HypCall(kind, page, gfn, vm, fields >> 6 & 1))
+def _cpu(data: bytes) -> tuple[HypCall, ...]:
+    """One host CPU's calls: how many, then for each its name, its pages, its VM and flag."""
+    calls: list[HypCall] = []
+    loaded = False
+    for at in range(1, 1 + HYP_CALL_BYTES * (1 + data[0] % MAX_HYP_CALLS), HYP_CALL_BYTES):
+        op, pages, more = data[at : at + HYP_CALL_BYTES]
+        kind = menus.CALLS[loaded][op % 64]
+        page, gfn = menus.EL2_PLACES[pages & 15], menus.EL2_PLACES[pages >> 4]
+        vm = menus.EL2_VMS[more & 7]
+        calls.append(plain_hyp_call(HypCall(kind, page, gfn, vm, more >> 7)))
+        loaded = _is_loaded(kind, loaded)
+    return tuple(calls)
+
+
+def _is_loaded(kind: HypOp, before: bool) -> bool:
+    """Whether a vCPU is loaded after a call, as far as bytes tell."""
+    return kind is HypOp.LOAD or (before and kind is not HypOp.PUT)
 
 
 def _slot(data: bytes, number: int, menu: Menus) -> Slot:
@@ -319,9 +328,13 @@ def _encode_cpus(data: bytearray, scenario: Scenario) -> None:
     for number, calls in enumerate(scenario.cpus):
         at = CPUS_AT + CPU_BYTES * number
         data[at] = len(calls) - 1
-        for i, call in enumerate(calls):
-            fields = call.page | call.gfn << 2 | call.vm << 4 | call.flag << 6
-            data[at + 1 + 2 * i : at + 3 + 2 * i] = bytes((menus.CALLS.index(call.op), fields))
+        loaded = False
+        for first, call in zip(range(at + 1, at + CPU_BYTES, HYP_CALL_BYTES), calls, strict=False):
+            places = menus.EL2_PLACES.index(call.page) | menus.EL2_PLACES.index(call.gfn) << 4
+            more = menus.EL2_VMS.index(call.vm) | call.flag << 7
+            number = menus.CALLS[loaded].index(call.op)
+            data[first : first + HYP_CALL_BYTES] = bytes((number, places, more))
+            loaded = _is_loaded(call.op, loaded)
 
 
 def _encode_programs(data: bytearray, scenario: Scenario) -> None:

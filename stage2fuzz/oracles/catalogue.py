@@ -60,6 +60,7 @@ from stage2fuzz.oracles.h7_zeroed import Zeroed
 from stage2fuzz.oracles.h8_lockset import EL2Lockset
 from stage2fuzz.oracles.h9_lock_order import EL2LockOrder
 from stage2fuzz.oracles.h10_hyp_touches import HypTouches
+from stage2fuzz.oracles.h11_vcpu_loads import VcpuLoads
 from stage2fuzz.oracles.kernel_warnings import KernelCrash, KernelWarning
 
 ORACLES: Final[tuple[type[Oracle], ...]] = (
@@ -124,6 +125,7 @@ OWNERSHIP: Final[tuple[type[Oracle], ...]] = (
     EL2Lockset,
     EL2LockOrder,
     HypTouches,
+    VcpuLoads,
 )
 """Those of pKVM's EL2, which is another machine: no run has to do with both kinds."""
 EVERYWHERE: Final[tuple[type[Oracle], ...]] = (KernelWarning, KernelCrash, NoDeadlock)

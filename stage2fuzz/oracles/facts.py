@@ -17,7 +17,6 @@ from stage2fuzz.arch import (
     rights,
 )
 from stage2fuzz.events import DRAIN, HARDWARE_AF, SLOT_LOGGING, SLOT_READONLY, STORE, Event
-from stage2fuzz.oracles.ownership import Ownership
 from stage2fuzz.rules import Rules
 from stage2fuzz.window import Window
 
@@ -80,7 +79,6 @@ class Facts:
         "left",
         "live",
         "machine",
-        "ownership",
         "pages",
         "parent",
         "pending",
@@ -103,15 +101,12 @@ class Facts:
 
     def __init__(self) -> None:
         self.window = Window(0)
-        self.ownership = Ownership()
         self.begin([], Rules(), 0, 0)
 
     def begin(self, events: list[Event], rules: Rules, vcpus: int, threads: int) -> None:
         """A new run: ``vcpus`` of its ``threads`` are guests."""
         self.events = events
         self.rules = rules
-        if rules.ownership:
-            self.ownership.forget()
         self.vcpus = vcpus
         self.threads = threads
         self.window.strict_table_hints = rules.strict_table_hints
@@ -164,8 +159,6 @@ class Facts:
 
     def name(self, thread: int) -> str:
         """The thread as a reader knows it."""
-        if self.rules.ownership:
-            return f"CPU {thread}"
         return f"vCPU {thread}" if thread < self.vcpus else f"host thread {thread}"
 
     def leaf_at(self, ipa: int) -> tuple[int, int, int]:

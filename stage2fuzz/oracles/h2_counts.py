@@ -1,13 +1,16 @@
 """H2: the count of guests that share a page is the number of guests that map it, and a pin keeps
 its page."""
 
-from stage2fuzz.case.scenario import HypOp
-from stage2fuzz.events import STATE_SHARED_BORROWED, STATE_SHARED_OWNED
-from stage2fuzz.oracles.base import Oracle
-from stage2fuzz.oracles.ownership import host_state, hyp_state, share_count
+from stage2fuzz.events import (
+    HYP_PIN,
+    HYP_UNPIN,
+    STATE_SHARED_BORROWED,
+    STATE_SHARED_OWNED,
+)
+from stage2fuzz.oracles.ownership import OwnershipOracle, host_state, hyp_state, share_count
 
 
-class Counts(Oracle):
+class Counts(OwnershipOracle):
     """Counts that are too low give a page away that somebody uses; too high ones keep it."""
 
     oracle = "H2"
@@ -16,16 +19,17 @@ class Counts(Oracle):
 
     def setup(self) -> None:
         """Make the containers that hold what one run shows."""
+        super().setup()
         self.pinned: dict[int, int] = self.per_run({})
 
     def hypercall(self, pfn: int, operation: int) -> None:
         """A pin may be over from the call on that takes it away."""
-        if operation == HypOp.UNPIN and self.pinned.get(pfn):
+        if operation == HYP_UNPIN and self.pinned.get(pfn):
             self.pinned[pfn] -= 1
 
     def hypercall_return(self, pfn: int, result: int, operation: int) -> None:
         """EL2 pinned a page, or did not."""
-        if operation == HypOp.PIN and not result:
+        if operation == HYP_PIN and not result:
             self.pinned[pfn] = self.pinned.get(pfn, 0) + 1
 
     def quiescent(self) -> None:
@@ -34,18 +38,15 @@ class Counts(Oracle):
 
     def settled(self, index: int) -> None:
         """No lock that guards a page's state is held."""
-        facts = self.world.ownership
-        for pfn in facts.pages():
-            state = facts.states.get(pfn)
-            if state is None:
-                continue
-            said = [s for _, _, s in facts.guests_of(pfn)] + facts.orphans.get(pfn, [])
+        for pfn in self._pages():
+            state = self.states[pfn]
+            said = [s for _, _, s in self._guests_of(pfn)] + self.orphans.get(pfn, [])
             borrowed, count = said.count(STATE_SHARED_BORROWED), share_count(state)
             if count != borrowed:
                 self.violation(
                     "too few" if count < borrowed else "too many",
                     f"page {pfn} is counted as shared with {count} guests, and {borrowed} map it",
-                    facts.since.get(pfn, index),
+                    self.since.get(pfn, index),
                     index,
                 )
             shared = (STATE_SHARED_OWNED, STATE_SHARED_BORROWED)
@@ -53,6 +54,6 @@ class Counts(Oracle):
                 self.violation(
                     "pinned and not shared",
                     f"page {pfn} is pinned by EL2, and no longer shared with it",
-                    facts.since.get(pfn, index),
+                    self.since.get(pfn, index),
                     index,
                 )

@@ -10,14 +10,13 @@ from stage2fuzz.events import (
     TREE_HOST,
     TREE_HYP,
 )
-from stage2fuzz.oracles.base import Oracle
-from stage2fuzz.oracles.ownership import OWNS, STATE_NAMES, host_state, hyp_state
+from stage2fuzz.oracles.ownership import OWNS, STATE_NAMES, OwnershipOracle, host_state, hyp_state
 
 GUEST_NEEDS = {0: STATE_NOPAGE, STATE_SHARED_OWNED: STATE_SHARED_BORROWED}
 """State in a guest's entry -> the host's; a page that a guest borrows is the host's and shared."""
 
 
-class ViewsAgree(Oracle):
+class ViewsAgree(OwnershipOracle):
     """The array of states, the host's stage 2, EL2's stage 1 and guests' stage 2 say the same."""
 
     oracle = "H3"
@@ -28,16 +27,14 @@ class ViewsAgree(Oracle):
 
     def settled(self, index: int) -> None:
         """No lock that guards a page's state is held."""
-        facts = self.world.ownership
-        for pfn in facts.pages():
-            state = facts.states.get(pfn)
-            if state is not None:
-                self._host(index, pfn, host_state(state))
-                self._hyp(index, pfn, hyp_state(state))
-                self._guests(index, pfn, host_state(state))
+        for pfn in self._pages():
+            state = self.states[pfn]
+            self._host(index, pfn, host_state(state))
+            self._hyp(index, pfn, hyp_state(state))
+            self._guests(index, pfn, host_state(state))
 
     def _host(self, index: int, pfn: int, state: int) -> None:
-        page, said = self.world.ownership.mappings.get((TREE_HOST, pfn), (-1, 0))
+        page, said = self.mappings.get((TREE_HOST, pfn), (-1, 0))
         if said & MAPPED_VALID and (state == STATE_NOPAGE or page != pfn):
             self._differs(index, pfn, "mapped for the host", "not the host's")
         elif state == STATE_NOPAGE and not said & MAPPED_NOTED:
@@ -46,7 +43,7 @@ class ViewsAgree(Oracle):
             self._differs(index, pfn, "somebody else's in the host's stage 2", "the host's")
 
     def _hyp(self, index: int, pfn: int, state: int) -> None:
-        page, said = self.world.ownership.mappings.get((TREE_HYP, pfn), (-1, 0))
+        page, said = self.mappings.get((TREE_HYP, pfn), (-1, 0))
         mapped = bool(said & MAPPED_VALID)
         if mapped and (state == STATE_NOPAGE or page != pfn):
             self._differs(index, pfn, "mapped in EL2's stage 1", "not EL2's")
@@ -54,7 +51,7 @@ class ViewsAgree(Oracle):
             self._differs(index, pfn, "not mapped in EL2's stage 1", "EL2's")
 
     def _guests(self, index: int, pfn: int, state: int) -> None:
-        for vm, gfn, said in self.world.ownership.guests_of(pfn):
+        for vm, gfn, said in self._guests_of(pfn):
             wanted = GUEST_NEEDS.get(said & STATE_MASK, STATE_SHARED_OWNED)
             if state != wanted:
                 kind = STATE_NAMES[said & 3]
@@ -63,7 +60,7 @@ class ViewsAgree(Oracle):
                     f"{kind} in a guest, {found} for the host",
                     f"page {pfn} is {kind} in the entry of VM {vm} for its page {gfn}, and {found} "
                     f"for the host, where it should be {STATE_NAMES[wanted]}",
-                    self.world.ownership.since.get(pfn, index),
+                    self.since.get(pfn, index),
                     index,
                 )
 
@@ -71,6 +68,6 @@ class ViewsAgree(Oracle):
         self.violation(
             f"{table}, noted as {noted}",
             f"page {pfn} is {table}, and noted as {noted}",
-            self.world.ownership.since.get(pfn, index),
+            self.since.get(pfn, index),
             index,
         )

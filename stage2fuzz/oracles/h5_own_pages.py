@@ -1,11 +1,10 @@
 """H5: the host's stage 2 never reaches a page that EL2 owns."""
 
 from stage2fuzz.events import MAPPED_VALID, TREE_HOST
-from stage2fuzz.oracles.base import Oracle
-from stage2fuzz.oracles.ownership import OWNS, hyp_state
+from stage2fuzz.oracles.ownership import OWNS, OwnershipOracle, hyp_state
 
 
-class OwnPages(Oracle):
+class OwnPages(OwnershipOracle):
     """EL2's tables, its VMs' structures and its image are out of the host's reach."""
 
     oracle = "H5"
@@ -14,14 +13,13 @@ class OwnPages(Oracle):
 
     def settled(self, index: int) -> None:
         """No lock that guards a page's state is held."""
-        facts = self.world.ownership
-        for (tree, page), (_, said) in facts.mappings.items():
+        for (tree, page), (_, said) in self.mappings.items():
             if tree != TREE_HOST or not said & MAPPED_VALID:
                 continue
-            if hyp_state(facts.states.get(page, 0xFF)) in OWNS:
+            if hyp_state(self.states.get(page, 0xFF)) in OWNS:
                 self.violation(
                     "mapped for the host",
                     f"page {page} is EL2's own, and mapped in the host's stage 2",
-                    facts.since.get(page, index),
+                    self.since.get(page, index),
                     index,
                 )

@@ -1,11 +1,16 @@
 """H6: after teardown the host has each page that it handed over."""
 
 from stage2fuzz.events import STATE_NOPAGE, STATE_OWNED
-from stage2fuzz.oracles.base import Oracle
-from stage2fuzz.oracles.ownership import STATE_NAMES, host_state, hyp_state, share_count
+from stage2fuzz.oracles.ownership import (
+    STATE_NAMES,
+    OwnershipOracle,
+    host_state,
+    hyp_state,
+    share_count,
+)
 
 
-class AllBack(Oracle):
+class AllBack(OwnershipOracle):
     """What was shared, donated and mapped is the host's alone again."""
 
     oracle = "H6"
@@ -14,7 +19,7 @@ class AllBack(Oracle):
 
     def given_back(self, index: int, pfn: int, vm: int, state: int) -> None:
         """The teardown is over, and this page is looked at."""
-        if pfn in self.world.ownership.orphans:
+        if pfn in self.orphans:
             return  # the VM was taken down with the page in it
         host, hyp, count = host_state(state), hyp_state(state), share_count(state)
         if (host, hyp, count) == (STATE_OWNED, STATE_NOPAGE, 0):

@@ -1,9 +1,9 @@
 """H7: what a protected guest or EL2 wrote is gone when the page is the host's."""
 
-from stage2fuzz.oracles.base import Oracle
+from stage2fuzz.oracles.ownership import OwnershipOracle
 
 
-class Zeroed(Oracle):
+class Zeroed(OwnershipOracle):
     """A page is cleared before the host gets it back."""
 
     oracle = "H7"
@@ -16,7 +16,7 @@ class Zeroed(Oracle):
             self.violation(
                 "a guest's data",
                 f"page {pfn} is the host's, and still holds what a protected guest wrote",
-                self.world.ownership.since.get(pfn, index),
+                self.since.get(pfn, index),
                 index,
             )
 

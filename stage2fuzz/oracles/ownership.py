@@ -2,7 +2,6 @@
 
 from typing import Final
 
-from stage2fuzz.case.scenario import EL2_TEST_PAGES
 from stage2fuzz.events import (
     MAPPED_VALID,
     STATE_COUNT_SHIFT,
@@ -16,6 +15,7 @@ from stage2fuzz.events import (
     TREE_HOST,
     TREE_HYP,
 )
+from stage2fuzz.oracles.base import Oracle
 
 OWNS: Final = (STATE_OWNED, STATE_SHARED_OWNED)
 """States of a component that owns a page."""
@@ -47,32 +47,34 @@ def tree_name(tree: int) -> str:
     return f"the stage 2 of VM {kind - TREE_GUEST}" if kind else "a table that is not linked"
 
 
-class Ownership:
-    """Pages and translations as they were last recorded; reused for many runs."""
+class OwnershipOracle(Oracle):
+    """The form of an oracle that asks who owns a page: it keeps what the events said last.
 
-    __slots__ = ("mappings", "orphans", "since", "states")
+    Its own facts, since the world of the other oracles knows one tree and no owner.
+    """
 
-    def __init__(self) -> None:
-        self.forget()
+    oracle = "H"
+    rule = "ownership"
+    why = "The form of the rules of ownership."
 
-    def forget(self) -> None:
-        """Nothing is known yet."""
-        self.states: dict[int, int] = {}
+    def setup(self) -> None:
+        """Make the containers that hold what one run shows."""
+        self.states: dict[int, int] = self.per_run({})
         """pfn -> its state, as events pack it."""
-        self.since: dict[int, int] = {}
+        self.since: dict[int, int] = self.per_run({})
         """pfn -> the event that last said something of it."""
-        self.mappings: dict[tuple[int, int], tuple[int, int]] = {}
+        self.mappings: dict[tuple[int, int], tuple[int, int]] = self.per_run({})
         """(tree, page) -> what an entry there says: (pfn, MAPPED_* and state)."""
-        self.orphans: dict[int, list[int]] = {}
+        self.orphans: dict[int, list[int]] = self.per_run({})
         """pfn -> states in guests that are gone and never gave it back."""
 
-    def changed(self, index: int, pfn: int, state: int) -> None:
-        """A page's state was written."""
+    def page_state(self, index: int, pfn: int, state: int) -> None:
+        """EL2 noted another state of a page."""
         self.states[pfn] = state
         self.since[pfn] = index
 
-    def mapped(self, index: int, ipa: int, pfn: int, state: int, tree: int) -> None:
-        """An entry says something else than before."""
+    def mapping(self, index: int, ipa: int, pfn: int, state: int, tree: int) -> None:
+        """What a tree says of a page is another than before."""
         kind = tree & TREE_BITS
         before = self.mappings.pop((kind, ipa), None)
         if before is not None and before[1] & MAPPED_VALID:
@@ -83,7 +85,7 @@ class Ownership:
             self.mappings[kind, ipa] = (pfn, state)
             self.since[pfn] = index
 
-    def guests_of(self, pfn: int) -> list[tuple[int, int, int]]:
+    def _guests_of(self, pfn: int) -> list[tuple[int, int, int]]:
         """(VM, its page, its state) of each guest that has ``pfn`` mapped."""
         return [
             (tree - TREE_GUEST, ipa, said & STATE_MASK)
@@ -91,6 +93,6 @@ class Ownership:
             if tree >= TREE_GUEST and page == pfn and said & MAPPED_VALID
         ]
 
-    def pages(self) -> range:
-        """The pages that cases name."""
-        return range(EL2_TEST_PAGES)
+    def _pages(self) -> list[int]:
+        """The pages that cases name and whose state is known; EL2's own have numbers below."""
+        return [pfn for pfn in self.states if pfn >= 0]

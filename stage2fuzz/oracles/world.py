@@ -99,14 +99,6 @@ class World(Facts):
         """The host has this behind that range from now on."""
         self.backings.append((ipa, ipa + size, address, flags, index))
 
-    def page_state(self, index: int, pfn: int, state: int) -> None:
-        """EL2 noted another state of a page."""
-        self.ownership.changed(index, pfn, state)
-
-    def mapping(self, index: int, ipa: int, pfn: int, state: int, tree: int) -> None:
-        """What a tree of EL2's says of a page is another than before."""
-        self.ownership.mapped(index, ipa, pfn, state, tree)
-
     def fault(self, index: int, thread: int, ipa: int, kind: int, status: int, walk: int) -> None:
         """A vCPU enters the fault handler."""
         self.faults[thread] = (index, ipa, kind, status, walk & FAULT_LEVEL)

@@ -24,6 +24,15 @@ S2_OWN int tree_of(const volatile void *entry)
 	return trees.of[((unsigned long)entry - S2_EL2_MEMORY) >> 12];
 }
 
+/* Each CPU has a slot of EL2's private mappings for itself, which it changes without a lock: their
+ * tables are of no tree. */
+static int is_private(int tree, int level, int at)
+{
+	s2_u64 va = (s2_u64)at << 39;
+
+	return tree == S2_TREE_HYP && !level && va >= S2_EL2_PRIVATE && va < S2_EL2_PAGE_STATES;
+}
+
 static void mark_table(s2_u64 physical, int tree, int level)
 {
 	unsigned char *slot = tree_slot(physical);
@@ -33,7 +42,7 @@ static void mark_table(s2_u64 physical, int tree, int level)
 		return;
 	*slot = (unsigned char)tree;
 	for (int i = 0; level < 3 && i < 512; i++)
-		if ((entry[i] & 3) == 3)
+		if ((entry[i] & 3) == 3 && !is_private(tree, level, i))
 			mark_table(entry[i] & EL2_ADDRESS, tree, level + 1);
 }
 
@@ -50,7 +59,7 @@ S2_OWN void note_entry(int tree, s2_u64 old, s2_u64 value)
 
 S2_OWN void note_guest_tree(int vm)
 {
-	s2_u64 root = el2_host.vm[vm].handle ? el2_guest_root(el2_host.vm[vm].handle) : 0;
+	s2_u64 root = guest_root_of(vm);
 
 	for (unsigned long i = 0; root && i < el2_machine.layout.root; i++)
 		mark_table(root + i * 4096, S2_TREE_GUEST + vm, el2_machine.layout.start_level);

@@ -43,7 +43,8 @@ S2_OWN s2_u64 guest_root_of(int vm)
 	s2_sched.silent = 1;
 	root = el2_host.vm[vm].handle ? el2_guest_root(el2_host.vm[vm].handle) : 0;
 	s2_sched.silent = silent;
-	return root;
+	/* A handle that was given up may be another VM's by now. */
+	return root == (s2_u64)el2_pfn(area(vm, ROOT)) << 12 ? root : 0;
 }
 
 static int share_and_create(int vm, int handle)
@@ -125,10 +126,13 @@ static int load(struct el2_cpu *me, const struct el2_call *call)
 	if (failed)
 		return failed;
 	me->vm = call->vm;
+	/* The handle was given up meanwhile, and is another VM's by now. */
+	for (int vm = 0; vm < S2_EL2_VMS && !guest_root_of(me->vm); vm++)
+		me->vm = el2_host.vm[vm].handle == handle && guest_root_of(vm) ? vm : me->vm;
 	me->vcpu = call->flag;
-	me->root = guest_root_of(call->vm);
+	me->root = guest_root_of(me->vm);
 	me->vmid = vmid_of(handle);
-	return 0;
+	return me->vm == call->vm ? 0 : 1;
 }
 
 static int put(struct el2_cpu *me)
@@ -145,7 +149,6 @@ static int map_in_guest(int cpu, int page, int gfn, int write)
 
 	if (me->vm < 0)
 		return -S2_EINVAL;
-	top_up(cpu);
 	if (el2_host.vm[me->vm].is_protected)
 		return el2_donate_guest(test_pfn(page), (s2_u64)gfn);
 	return el2_share_guest(test_pfn(page), (s2_u64)gfn, write);
@@ -162,10 +165,12 @@ static int guest_access(int cpu, const struct el2_call *call, int write)
 	seen = guest_uses(cpu, (s2_u64)call->gfn << 12, write);
 	if (seen == ACCESS_DONE)
 		return 0;
-	if (seen == ACCESS_FORBIDDEN)
+	if (seen == ACCESS_FORBIDDEN) {
 		el2_relax_guest((s2_u64)call->gfn, write);
-	else
+	} else {
+		top_up(cpu);
 		map_in_guest(cpu, call->page, call->gfn, write);
+	}
 	return guest_uses(cpu, (s2_u64)call->gfn << 12, write) == ACCESS_DONE ? 0 : -S2_EAGAIN;
 }
 
@@ -284,7 +289,8 @@ S2_OWN void run_call(int cpu, const struct el2_call *call)
 	int result, page = call->op < S2_HYP_OP_LOAD || call->op == S2_HYP_OP_FORCE_RECLAIM;
 
 	s2_point(S2_HYPERCALL, call->op);
-	s2_record(S2_HYPERCALL, call->page, call->gfn, call->vm, call->op);
+	s2_record(S2_HYPERCALL, call->op == S2_HYP_OP_LOAD ? call->flag : call->page, call->gfn,
+		  call->vm, call->op);
 	result = page ? about_page(cpu, call) : about_guest(cpu, call);
 	if (s2_log.plain_entry)
 		record_plain();
@@ -330,8 +336,8 @@ S2_OWN void take_all_back(void)
 		if (!el2_host.vm[vm].handle)
 			continue;
 		el2_start_teardown(el2_host.vm[vm].handle);
-		if (!finalize(vm))
-			give_vm_back(vm);
+		finalize(vm);
+		give_vm_back(vm);
 	}
 	for (int page = 0; page < S2_EL2_TEST_PAGES; page++) {
 		unsigned bit = 1u << page;

@@ -129,11 +129,33 @@ static void look_at_tlbs_of(int tree, s2_s64 vmid, s2_u64 root)
 	}
 }
 
+/* Each translation of a VMID that is nobody's: the next VM that gets it would use them. */
+static void look_at_lost_tlbs(void)
+{
+	s2_s64 vmid[S2_EL2_VMS];
+
+	for (int vm = 0; vm < S2_EL2_VMS; vm++)
+		vmid[vm] = guest_root_of(vm) ? vmid_of(el2_host.vm[vm].handle) : 0;
+	for (int cpu = 0; cpu < el2_scenario.cpus; cpu++) {
+		for (int i = 0; i < EL2_TLB_ENTRIES; i++) {
+			const struct el2_translation *one = &el2_tlb.entry[cpu][i];
+			int used = !one->valid || !one->vmid;
+
+			for (int vm = 0; vm < S2_EL2_VMS; vm++)
+				used |= one->vmid == vmid[vm];
+			if (!used)
+				s2_record(S2_TLB_KEPT, (int64_t)(one->ipa >> 12),
+					  page_number(one->address), cpu, S2_TREE_GONE);
+		}
+	}
+}
+
 static void look_at_tlbs(void)
 {
+	look_at_lost_tlbs();
 	look_at_tlbs_of(S2_TREE_HOST, 0, el2_host_root());
 	for (int vm = 0; vm < S2_EL2_VMS; vm++)
-		if (el2_host.vm[vm].handle)
+		if (guest_root_of(vm))
 			look_at_tlbs_of(S2_TREE_GUEST + vm, vmid_of(el2_host.vm[vm].handle),
 					guest_root_of(vm));
 }
@@ -145,8 +167,15 @@ static void look_at_data(void)
 		struct el2_state state = el2_unpack(state_word(el2_pfn(index_of(i))));
 		s2_u64 value = *(s2_u64 *)el2_page(index_of(i));
 
-		if (value >> 40 == secret_of(0) >> 40 && state.host <= S2_STATE_SHARED_OWNED)
+		if (value >> 40 != secret_of(0) >> 40)
+			continue;
+		if (state.host <= S2_STATE_SHARED_OWNED) {
 			s2_record(S2_PAGE_DATA, i, 0, (int64_t)value, 0);
+		} else if (state.host == S2_STATE_SHARED_BORROWED) {
+			/* The guest shares it, so it is no secret any more. */
+			mark_written(el2_page(index_of(i)), 8);
+			*(s2_u64 *)el2_page(index_of(i)) = 0x6035;
+		}
 	}
 }
 
