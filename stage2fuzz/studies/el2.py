@@ -23,7 +23,7 @@ from stage2fuzz.kernel.mutants import copy_tree, plant
 from stage2fuzz.oracles.violation import Violation
 from stage2fuzz.run import judge_run
 
-TURN: Final = 400
+TURN: Final = 200
 """Schedules of one scenario before the next has its turn."""
 MUTANT_SCENARIOS: Final = 120
 """Scenarios that each planted fault is tried on, those with a purpose first."""

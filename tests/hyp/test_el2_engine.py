@@ -58,9 +58,9 @@ def test_a_run_is_a_function_of_its_schedule(el2: HypEngine) -> None:
 
 @pytest.mark.kernel
 def test_unmodified_code_breaks_no_rule(el2: HypEngine) -> None:
-    totals = list(explore_el2(el2, "hyp:tree", 3, 3000, 60.0))[-1]
-    assert totals.schedules == 3000
-    assert totals.classes > 100
+    totals = list(explore_el2(el2, "hyp:tree", 3, 800, 60.0))[-1]
+    assert totals.schedules == 800
+    assert totals.classes > 50
     assert totals.found == {}
     assert totals.inconclusive == 0
 
@@ -72,7 +72,7 @@ def test_every_call_succeeds_in_some_case(el2: HypEngine) -> None:
         for seed in range(3):
             events = el2.run(scenario, 7 * number + seed).events
             done |= {event[5] for event in events if event[0] == HYPERCALL_RETURN and not event[4]}
-    assert set(HypOp) - {HypOp(op) for op in done} <= {HypOp.RECLAIM_GFN, HypOp.DONATE_GUEST}
+    assert set(HypOp) - {HypOp(op) for op in done} <= {HypOp.RECLAIM_GFN}
 
 
 @pytest.mark.kernel

@@ -20,6 +20,9 @@ static struct el2_host host_kept;
 /* Pages of a VM's area. */
 enum { HOST_VM = 0, HOST_VCPU = 1, ROOT = 16, STRUCTURE = 32, VCPU = 48, VCPU_STRIDE = 16 };
 
+/* The page of a guest for which the host forgets to fill the memory cache. */
+#define FORGOTTEN_GFN 3
+
 static unsigned long area(int vm, int page)
 {
 	return EL2_VM_AREA + (unsigned long)vm * EL2_VM_STRIDE + (unsigned long)page;
@@ -149,6 +152,8 @@ static int map_in_guest(int cpu, int page, int gfn, int write)
 
 	if (me->vm < 0)
 		return -S2_EINVAL;
+	if (gfn != FORGOTTEN_GFN)
+		top_up(cpu);
 	if (el2_host.vm[me->vm].is_protected)
 		return el2_donate_guest(test_pfn(page), (s2_u64)gfn);
 	return el2_share_guest(test_pfn(page), (s2_u64)gfn, write);
@@ -168,7 +173,6 @@ static int guest_access(int cpu, const struct el2_call *call, int write)
 	if (seen == ACCESS_FORBIDDEN) {
 		el2_relax_guest((s2_u64)call->gfn, write);
 	} else {
-		top_up(cpu);
 		map_in_guest(cpu, call->page, call->gfn, write);
 	}
 	return guest_uses(cpu, (s2_u64)call->gfn << 12, write) == ACCESS_DONE ? 0 : -S2_EAGAIN;
