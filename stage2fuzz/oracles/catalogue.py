@@ -56,7 +56,7 @@ from stage2fuzz.oracles.h3_views_agree import ViewsAgree
 from stage2fuzz.oracles.h4_no_stale_tlb import NoStaleTlb
 from stage2fuzz.oracles.h5_own_pages import OwnPages
 from stage2fuzz.oracles.h6_all_back import AllBack
-from stage2fuzz.oracles.h7_zeroed import Zeroed
+from stage2fuzz.oracles.h7_no_old_data import NoOldData
 from stage2fuzz.oracles.h8_lockset import EL2Lockset
 from stage2fuzz.oracles.h9_lock_order import EL2LockOrder
 from stage2fuzz.oracles.h10_hyp_touches import HypTouches
@@ -121,7 +121,7 @@ OWNERSHIP: Final[tuple[type[Oracle], ...]] = (
     NoStaleTlb,
     OwnPages,
     AllBack,
-    Zeroed,
+    NoOldData,
     EL2Lockset,
     EL2LockOrder,
     HypTouches,

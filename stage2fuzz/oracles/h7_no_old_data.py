@@ -3,7 +3,7 @@
 from stage2fuzz.oracles.ownership import OwnershipOracle
 
 
-class Zeroed(OwnershipOracle):
+class NoOldData(OwnershipOracle):
     """A page is cleared before the host gets it back."""
 
     oracle = "H7"
