@@ -70,7 +70,7 @@ SHARED: Final = (
 """Modules that this engine has in common with the other."""
 OWN: Final = (
     *("el2_absent", "machine", "walks", "el2_locks", "el2_trees", "el2_entries", "el2_tlb"),
-    *("accesses", "host", "observe", "program", "el2_execute", "el2_fold"),
+    *("accesses", "host", "observe", "program", "el2_execute", "el2_fold", "suspicion"),
 )
 ARENA: Final = "-DS2_ARENA_AT=0x100000000000UL"
 MODELLED: Final = (
@@ -107,8 +107,10 @@ def find(tree: Path, cache: Path | None = None, proof: bool = True) -> HypLibrar
     return replace(library, cached=True)
 
 
-def build(tree: Path, cache: Path | None = None) -> HypLibrary:
+def build(tree: Path, cache: Path | None = None, lines: bool = True) -> HypLibrary:
     """Build EL2 of ``tree``, or take it from ``cache``; InputError if it does not fit.
+
+    Without ``lines`` a replay knows no source lines, which nobody asks of a planted fault.
 
     Compiles and runs scripts of the tree: ``proof`` has that done in a confined process.
     """
@@ -118,7 +120,7 @@ def build(tree: Path, cache: Path | None = None) -> HypLibrary:
     if load(folder) is not None:
         return replace(library, cached=True)
     with workshop(folder.parent) as work:
-        _compile(library.tree, tools, work)
+        _compile(library.tree, tools, work, lines)
         if _planned(tree, tools, cache).key != library.key:
             raise InputError(str(library.tree), "the tree changed while it was compiled")
         store(work, folder, BuildReport({}, {}))
@@ -183,7 +185,7 @@ def _key(sources: dict[str, str], tools: Toolchain) -> str:
     return digest.hexdigest()[:24]
 
 
-def _compile(tree: Path, tools: Toolchain, work: Path) -> None:
+def _compile(tree: Path, tools: Toolchain, work: Path, lines: bool) -> None:
     """The library in ``work``."""
     stubs = work / "include"
     _write_stubs(tree, stubs)
@@ -204,7 +206,8 @@ def _compile(tree: Path, tools: Toolchain, work: Path) -> None:
     library = work / LIBRARY
     link = [tools.command, "-shared", "-Wl,-z,defs", *map(str, objects), "-o", str(library)]
     _check(tree, work, run_command(link))
-    write_lines(library)
+    if lines:
+        write_lines(library)
     for path in (*parts, *objects):
         path.unlink(missing_ok=True)
     shutil.rmtree(stubs)

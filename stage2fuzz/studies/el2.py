@@ -54,7 +54,8 @@ def explore_el2(
     for number, scenario in enumerate(draw_scenarios(seed)):
         told = S2ExploreCounts()
         most = min(TURN, schedules - totals.schedules)
-        for run in explore(engine.native, scenario, seed * TURN, most, number, told):
+        asked = engine.suspicion
+        for run in explore(engine.native, scenario, seed * TURN, most, number, told, judge=asked):
             for violation in judge_run(engine, scenario, run.trace):
                 case = Case(name, scenario, run.trace.schedule, engine.build)
                 totals.found.setdefault(violation.signature, (violation, case))
@@ -96,7 +97,7 @@ def run_el2_mutants(
             if not plant(copy, fault):
                 yield EL2MutantResult(fault.name, False, "", 0)
                 continue
-            yield _tried(fault.name, HypEngine(build(copy, cache)))
+            yield _tried(fault.name, HypEngine(build(copy, cache, lines=False)))
 
 
 def _tried(name: str, engine: HypEngine) -> EL2MutantResult:
@@ -104,7 +105,8 @@ def _tried(name: str, engine: HypEngine) -> EL2MutantResult:
     runs = 0
     for number, scenario in enumerate(islice(draw_scenarios(1), MUTANT_SCENARIOS)):
         told = S2ExploreCounts()
-        for run in explore(engine.native, scenario, 1, TURN, number, told):
+        asked = engine.suspicion
+        for run in explore(engine.native, scenario, 1, TURN, number, told, judge=asked):
             found = judge_run(engine, scenario, run.trace)
             if found:
                 return EL2MutantResult(name, True, found[0].signature, runs + told.runs)

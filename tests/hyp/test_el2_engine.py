@@ -15,7 +15,9 @@ from stage2fuzz.hyp.build import missing
 from stage2fuzz.hyp.draw import PURPOSES, draw_scenarios
 from stage2fuzz.hyp.faults import EL2_FAULTS
 from stage2fuzz.hyp.proof import proved
-from stage2fuzz.run import run
+from stage2fuzz.kernel.abi import S2Event
+from stage2fuzz.kernel.explore import explore
+from stage2fuzz.run import judge_run, run
 from stage2fuzz.schedule.base import Schedule
 from stage2fuzz.schedule.random_walk import RandomWalk
 from stage2fuzz.studies.el2 import explore_el2, run_el2_mutants
@@ -63,6 +65,19 @@ def test_unmodified_code_breaks_no_rule(el2: HypEngine) -> None:
     assert totals.classes > 50
     assert totals.found == {}
     assert totals.inconclusive == 0
+
+
+@pytest.mark.kernel
+def test_what_c_passes_over_the_oracles_are_content_with(el2: HypEngine) -> None:
+    objected = 0
+    for number, scenario in enumerate(islice(draw_scenarios(2), 40)):
+        for seen in explore(el2.native, scenario, 1, 10, number):
+            told = [S2Event(e[0], e[1], e[5], e[2], e[3], e[4]) for e in seen.trace.events]
+            events = (S2Event * len(told))(*told)
+            objects = el2.native.library.s2_suspects(events, len(events), 0)
+            objected += objects
+            assert objects or not judge_run(el2, scenario, seen.trace)
+    assert objected == 0
 
 
 @pytest.mark.kernel

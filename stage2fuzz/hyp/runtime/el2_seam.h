@@ -34,7 +34,7 @@ void s2_host_abort_injected(void);
 
 /* What the runtime calls of EL2's glue. */
 struct el2_layout {
-	/* Pages of EL2's pool, of a VM, of a vCPU and of a guest's root; bytes of a page's state. */
+	/* Pages of EL2's pool, of a VM, of a vCPU, of a guest's root; bytes of a page's state. */
 	unsigned long pool, vm, vcpu, root, state;
 	/* Pages that a vCPU's memory cache must hold before a page can be mapped. */
 	int cache;
