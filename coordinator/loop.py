@@ -27,10 +27,9 @@ from stage2fuzz.findings import announcements, books, campaigns
 from stage2fuzz.findings.books import Books, Report
 from stage2fuzz.findings.corpus import Corpus, CorpusInput, StreamKey
 from stage2fuzz.findings.leases import LEASE_SECONDS
-from stage2fuzz.findings.models import State
 from stage2fuzz.findings.outage import OutageError, RefusalError, one_line
 from stage2fuzz.findings.real import RealCounts
-from stage2fuzz.findings.states import OPEN, CampaignState, InputState, LeaseState
+from stage2fuzz.findings.states import OPEN, CampaignState, InputState, LeaseState, State
 from stage2fuzz.findings.store import Store
 from stage2fuzz.service.orders import (
     ConfirmOrder,
@@ -273,7 +272,7 @@ def _view(
         findings=len(waiting),
         open_orders=book.open_orders(),
         slots=slots,
-        real=book.has_real_kernel(),
+        real=bool(book.campaign.spec.real) and book.has_real_kernel(),
         draining=book.campaign.state == CampaignState.DRAINING,
         labels=book.labels(),
         streams=tuple(

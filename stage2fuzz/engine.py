@@ -179,10 +179,16 @@ def engine_names() -> str:
 
 def kind_of(name: str) -> Kind:
     """The kind of the engine of that name; InputError if there is none."""
-    kind = ENGINES.get(name.partition(":")[0])
+    kind = ENGINES.get(parts_of(name)[0])
     if kind is None or ":" not in name:
         raise InputError(name[:80], "unknown engine", engine_names())
     return kind
+
+
+def parts_of(name: str) -> tuple[str, str]:
+    """The word of the engine's kind, as ``ENGINES`` has it, and its operand."""
+    word, _, operand = name.partition(":")
+    return word, operand
 
 
 @lru_cache(maxsize=64)
@@ -193,7 +199,7 @@ def engine_of(name: str) -> Engine:
     """
     opener = import_module(kind_of(name).module)
     check_engine(name, "engine")
-    return cast(Engine, opener.open_engine(name.partition(":")[2]))
+    return cast(Engine, opener.open_engine(parts_of(name)[1]))
 
 
 def native_coverage(name: str) -> tuple[int, int, int, int] | None:

@@ -12,7 +12,7 @@ from fnmatch import fnmatchcase
 from functools import lru_cache
 from typing import Any, Final
 
-from stage2fuzz.engine import TraitEngine, engine_of
+from stage2fuzz.engine import TraitEngine, engine_of, parts_of
 from stage2fuzz.errors import InputError
 from stage2fuzz.places import PACKAGE
 
@@ -68,8 +68,8 @@ class KnownCause:
 
     def holds(self, engine: str, traits: frozenset[str]) -> bool:
         """Whether it is known of this engine."""
-        kind, _, operand = engine.partition(":")
-        if kind == "model":
+        word, operand = parts_of(engine)
+        if word == "model":
             revision = operand.partition("!")[0]
             return any(fnmatchcase(revision, pattern) for pattern in self.models)
         return self.needs <= traits and not self.lacks & traits

@@ -1,5 +1,6 @@
 """The registry's promise: a new engine costs one package and one entry of ``ENGINES``."""
 
+import ast
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -111,12 +112,33 @@ def test_an_unknown_operand_and_an_unknown_kind_are_refused() -> None:
             engine_of(name)
 
 
+PARSING = {"startswith", "removeprefix", "split", "rsplit", "partition", "rpartition"}
+SPLITS = {
+    f"stage2fuzz/{name}.py" for name in ("engine", "case/reader", "service/settings", "web/guard")
+}
+"""Take something apart at a colon: an engine's name, a line of a case, an address of a host."""
+
+
 def test_nobody_else_takes_an_engine_name_apart() -> None:
-    """Every kind's word appears, with its colon, in no code but the kind's own and defaults."""
-    parsing = ("startswith(", "removeprefix(", "split(", "partition(")
+    """Neither at a colon, nor by a kind's word with its colon, be that a constant with a name."""
     folders = (PACKAGE, *(PACKAGE / name for name in ("worker", "coordinator", "fuzz_targets")))
+    words = {f"{word}:" for word in ENGINES}
     for path in (path for folder in folders for path in sorted(folder.resolve().rglob("*.py"))):
-        for line in path.read_text().splitlines():
-            for word in ENGINES:
-                names_it = f'"{word}:' in line or f"'{word}:" in line
-                assert not (names_it and any(each in line for each in parsing)), (path, line)
+        tree = ast.parse(path.read_text())
+        named = {
+            name.id
+            for node in ast.walk(tree)
+            if isinstance(node, ast.Assign | ast.AnnAssign)
+            and isinstance(node.value, ast.Constant)
+            and node.value.value in words
+            for name in (node.targets if isinstance(node, ast.Assign) else [node.target])
+            if isinstance(name, ast.Name)
+        }
+        assert not named, (path, named)
+        for call in (each for each in ast.walk(tree) if isinstance(each, ast.Call)):
+            if not (isinstance(call.func, ast.Attribute) and call.func.attr in PARSING):
+                continue
+            given = {each.value for each in call.args if isinstance(each, ast.Constant)}
+            assert not given & words, (path, call.lineno)
+            at_a_colon = ":" in given and str(path.relative_to(PACKAGE.parent)) not in SPLITS
+            assert not at_a_colon, (path, call.lineno)

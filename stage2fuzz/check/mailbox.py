@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from stage2fuzz.check.version import KERNEL, Version, numbered, of_commit
+from stage2fuzz.check.version import Version, numbered, of_commit
 from stage2fuzz.errors import InputError
 from stage2fuzz.kernel.repository import FOLDERS, Repository
 
@@ -56,7 +56,7 @@ def of_mailbox(repository: Repository, base: str, mailbox: Path) -> list[Version
             if patch.touches:
                 _apply(scratch, patch)
             tree = scratch.extract(scratch.git("write-tree").strip())
-            versions.append(Version(name, patch.title, f"{KERNEL}{tree}"))
+            versions.append(Version(name, patch.title, f"kernel:{tree}"))
     return versions
 
 

@@ -3,17 +3,14 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Final
 
-from stage2fuzz.engine import engine_of, kind_of
+from stage2fuzz.engine import engine_of, kind_of, parts_of
 from stage2fuzz.errors import InputError
 from stage2fuzz.kernel.adapter import rules_of
 from stage2fuzz.kernel.build import Library
 from stage2fuzz.kernel.proof import proved
 from stage2fuzz.kernel.repository import SHORT, Commit, Repository
 from stage2fuzz.rules import Rules
-
-KERNEL: Final = "kernel:"
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,13 +43,14 @@ class Version:
 
 def built(version: Version, cache: Path | None = None) -> Version:
     """The version with its engine built, or with the reason why there is none."""
-    if not version.engine.startswith(KERNEL):
+    word, tree = parts_of(version.engine)
+    if word != "kernel":
         if kind_of(version.engine).isolated:
             raise InputError(version.engine, "cannot be checked", "kernel:TREE or model:REVISION")
         engine_of(version.engine)
         return version
     try:
-        library = proved(Path(version.engine.removeprefix(KERNEL)), cache)
+        library = proved(Path(tree), cache)
     except InputError as error:
         return replace(version, failure=str(error))
     return replace(version, library=library)
@@ -60,7 +58,7 @@ def built(version: Version, cache: Path | None = None) -> Version:
 
 def of_commit(repository: Repository, commit: Commit, name: str) -> Version:
     """A commit of a repository, as an engine that any command can name."""
-    engine = f"{KERNEL}{repository.path}@{commit.id[:SHORT]}"
+    engine = f"kernel:{repository.path}@{commit.id[:SHORT]}"
     return Version(name, commit.title, engine, commit)
 
 

@@ -88,7 +88,7 @@ def _refuse(text: str) -> NoReturn:
 
 def _report_bug() -> NoReturn:
     """Called where the exception is handled."""
-    import traceback  # noqa: PLC0415  (needed only here)
+    import traceback
 
     complain(traceback.format_exc())
     complain("stage2fuzz: this is our own bug; please report the lines above")

@@ -103,6 +103,12 @@ COMMANDS: Final = {
             "report --known --format md",
         ),
     ),
+    "export": CommandEntry(
+        f"{_CLI}.export",
+        "export",
+        "Write a run as a trace that another tool judges: casemate-check.",
+        ("export 1 --casemate -o race.trace", "export my.case --casemate --projected"),
+    ),
     "serve": CommandEntry(
         f"{_CLI}.serve",
         "serve",

@@ -13,6 +13,7 @@ from stage2fuzz.cli.named import load, stored
 from stage2fuzz.cli.options import DEFAULT_DATABASE, CaseName, Database, Json
 from stage2fuzz.cli.output import emit, say
 from stage2fuzz.cli.progress import ProgressLine
+from stage2fuzz.cli.stores import open_store
 from stage2fuzz.cli.tables import Table
 from stage2fuzz.cli.trees import Cache
 from stage2fuzz.errors import InputError
@@ -45,9 +46,7 @@ def bisect(
         bisector = Bisector(found, loaded, wanted, progress.update, cache)
         result = bisector.run(ends[0].id, ends[1].id)
     if finding is not None and result.commit is not None:
-        from stage2fuzz.findings.store import Store  # noqa: PLC0415  (a file needs no database)
-
-        with Store.open(database, create=False) as store:
+        with open_store(database) as store:
             store.bisected(finding.id, f"{result.commit} {result.commit.date}", result.fixed)
     if as_json:
         emit(to_record(result))

@@ -4,28 +4,25 @@ import os
 import sys
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Annotated, Final, NoReturn
+from typing import TYPE_CHECKING, Annotated, Final, NoReturn
 
 import typer
 
-from stage2fuzz.cli.campaign_here import run_here, watch
-from stage2fuzz.cli.campaign_view import show, summary_of
 from stage2fuzz.cli.options import DEFAULT_DATABASE, Database, FailOn, Json
 from stage2fuzz.cli.output import emit, say
 from stage2fuzz.cli.program import program, shown
+from stage2fuzz.cli.stores import open_store
 from stage2fuzz.cli.summary import conclude
 from stage2fuzz.cli.tables import Table
 from stage2fuzz.engine import engine_of, kind_of
 from stage2fuzz.errors import InputError
-from stage2fuzz.findings import campaigns
-from stage2fuzz.findings.figures import figures_of, history, to_record
-from stage2fuzz.findings.sightings import findings_of
 from stage2fuzz.findings.states import Part
-from stage2fuzz.findings.store import Store
-from stage2fuzz.findings.workers import living
 from stage2fuzz.fuzz_targets import TARGETS
 from stage2fuzz.service.local import own_name
 from stage2fuzz.service.orders import CampaignSpec, Strategy
+
+if TYPE_CHECKING:
+    from stage2fuzz.findings.store import Store
 
 ORDER_SECONDS: Final = 60
 POINT: Final = ("seconds", "schedules", "features", "inputs", "findings")
@@ -59,6 +56,10 @@ def start(
     as_json: Json = False,
 ) -> None:
     """Start a campaign; with --local also broker, coordinator and worker, until it is done."""
+    from stage2fuzz.cli.campaign_view import show
+    from stage2fuzz.findings import campaigns
+    from stage2fuzz.findings.figures import figures_of
+
     spec = CampaignSpec(
         name=name,
         engines=_list(engine),
@@ -77,7 +78,7 @@ def start(
     for each in spec.engines:
         if local or kind_of(each).everywhere:
             engine_of(each)
-    with Store.open(database) as store:
+    with open_store(database, create=True) as store:
         service = own_name() if local else ""
         number = campaigns.create(store.engine, spec, service)
         if local:
@@ -93,7 +94,12 @@ def status(
     as_json: Json = False,
 ) -> None:
     """Show a campaign: workers, orders, schedules a second, features, findings."""
-    with Store.open(database, create=False) as store:
+    from stage2fuzz.cli.campaign_here import watch
+    from stage2fuzz.cli.campaign_view import show
+    from stage2fuzz.findings import campaigns
+    from stage2fuzz.findings.figures import figures_of
+
+    with open_store(database) as store:
         number = campaigns.named(store.engine, name).id
         if follow:
             watch(store, number, lambda: None, quiet=as_json)
@@ -104,7 +110,10 @@ def coverage(
     name: CampaignName, database: Database = DEFAULT_DATABASE, as_json: Json = False
 ) -> None:
     """Show coverage over time: a line for every few seconds of the campaign."""
-    with Store.open(database, create=False) as store:
+    from stage2fuzz.findings import campaigns
+    from stage2fuzz.findings.figures import history
+
+    with open_store(database) as store:
         points = history(store.engine, campaigns.named(store.engine, name).id)
     if as_json:
         emit([dict(zip(POINT, point, strict=True)) for point in points])
@@ -117,7 +126,10 @@ def coverage(
 
 def list_campaigns(database: Database = DEFAULT_DATABASE, as_json: Json = False) -> None:
     """List all campaigns."""
-    with Store.open(database, create=False) as store:
+    from stage2fuzz.findings import campaigns
+    from stage2fuzz.findings.figures import figures_of, to_record
+
+    with open_store(database) as store:
         every = [figures_of(store.engine, each.id) for each in campaigns.every(store.engine)]
     if as_json:
         emit([to_record(each) for each in every])
@@ -138,6 +150,8 @@ def list_campaigns(database: Database = DEFAULT_DATABASE, as_json: Json = False)
 
 def pause(name: CampaignName, database: Database = DEFAULT_DATABASE) -> None:
     """Give out no more orders; those in work are finished and kept."""
+    from stage2fuzz.findings import campaigns
+
     _change(lambda store, number: campaigns.pause(store.engine, number), name, database)
 
 
@@ -153,7 +167,12 @@ def resume(
     as_json: Json = False,
 ) -> None:
     """Go on after a pause, or with a campaign whose command is gone."""
-    with Store.open(database, create=False) as store:
+    from stage2fuzz.cli.campaign_view import show
+    from stage2fuzz.findings import campaigns
+    from stage2fuzz.findings.figures import figures_of
+    from stage2fuzz.findings.workers import living
+
+    with open_store(database) as store:
         paused = campaigns.named(store.engine, name)
         number, service = paused.id, own_name() if local else ""
         if not local and living(store.engine, Part.COORDINATOR, paused.service):
@@ -167,19 +186,23 @@ def resume(
 
 def stop(name: CampaignName, database: Database = DEFAULT_DATABASE) -> None:
     """End a campaign for good; what it has found stays."""
+    from stage2fuzz.findings import campaigns
+
     _change(lambda store, number: campaigns.stop(store.engine, number), name, database)
 
 
 def delete(name: CampaignName, database: Database = DEFAULT_DATABASE) -> None:
     """Forget a campaign that has ended, with its corpus; its findings stay."""
-    with Store.open(database, create=False) as store:
+    from stage2fuzz.findings import campaigns
+
+    with open_store(database) as store:
         found = campaigns.named(store.engine, name)
         campaigns.delete(store.engine, found.id)
     say(f"campaign {found.name} is deleted; its findings stay")
 
 
 def _finish_here(
-    store: Store,
+    store: "Store",
     number: int,
     service: str,
     workers: int,
@@ -190,14 +213,21 @@ def _finish_here(
     """Run the campaign here to its end and say what came of it, as ``fuzz`` does; ends the
     command.
     """
+    from stage2fuzz.cli.campaign_here import run_here
+    from stage2fuzz.cli.campaign_view import summary_of
+    from stage2fuzz.findings.figures import to_record
+    from stage2fuzz.findings.sightings import findings_of
+
     slots = workers or os.cpu_count() or 1
     figures = run_here(store, number, service, slots, quiet=as_json)
     summary = replace(summary_of(figures, findings_of(store.engine, number)), fail_on=fail_on)
     conclude(summary, database, as_json, {"campaign": to_record(figures)})
 
 
-def _tell_who_works(store: Store, name: str, service: str = "") -> None:
+def _tell_who_works(store: "Store", name: str, service: str = "") -> None:
     """Say so where a campaign was given to a service of which nothing runs."""
+    from stage2fuzz.findings.workers import living
+
     needed = (Part.WORKER, Part.COORDINATOR)
     parts = {part: living(store.engine, part, service) for part in needed}
     missing = " and ".join(f"no {part}" for part, number in parts.items() if not number)
@@ -222,8 +252,12 @@ def _strategy(name: str) -> Strategy:
         raise InputError("--strategy", f"no strategy {name!r}", " or ".join(Strategy)) from None
 
 
-def _change(change: Callable[[Store, int], None], name: str, database: str) -> None:
-    with Store.open(database, create=False) as store:
+def _change(change: "Callable[[Store, int], None]", name: str, database: str) -> None:
+    from stage2fuzz.cli.campaign_view import show
+    from stage2fuzz.findings import campaigns
+    from stage2fuzz.findings.figures import figures_of
+
+    with open_store(database) as store:
         number = campaigns.named(store.engine, name).id
         change(store, number)
         show(figures_of(store.engine, number), as_json=False)

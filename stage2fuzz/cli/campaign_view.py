@@ -1,16 +1,18 @@
 """A campaign in words: a line while it works, a table on demand, a summary at its end."""
 
 from collections.abc import Sequence
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from stage2fuzz.cli.output import emit, say
 from stage2fuzz.cli.program import program
 from stage2fuzz.cli.tables import Table
 from stage2fuzz.findings.figures import CampaignFigures, to_record
-from stage2fuzz.findings.models import Finding
 from stage2fuzz.findings.states import CampaignState, LeaseState
 from stage2fuzz.service.orders import CUT_SHORT
 from stage2fuzz.session.summary import Summary
+
+if TYPE_CHECKING:
+    from stage2fuzz.findings.models import Finding
 
 WORDS: Final = {
     "fuzz_seconds": "seconds spent fuzzing, over all workers",
@@ -99,7 +101,7 @@ def trouble(figures: CampaignFigures) -> list[str]:
     ]
 
 
-def summary_of(figures: CampaignFigures, found: Sequence[Finding]) -> Summary:
+def summary_of(figures: CampaignFigures, found: "Sequence[Finding]") -> Summary:
     """What a campaign did, in the words and with the exit code of a session."""
     campaign, spec = figures.campaign, figures.campaign.spec
     shortfalls = [

@@ -13,6 +13,7 @@ from stage2fuzz.cli.exits import FOUND
 from stage2fuzz.cli.named import load, stored
 from stage2fuzz.cli.options import DEFAULT_DATABASE, CaseName, Database, Json, check_range
 from stage2fuzz.cli.output import emit, width, write
+from stage2fuzz.cli.stores import open_store
 from stage2fuzz.minimise import BUDGET
 from stage2fuzz.report import event_log, run_record, sequence_svg, text
 from stage2fuzz.run import Outcome
@@ -140,9 +141,7 @@ def minimise_case(
     warn_of_build(_what(case), loaded)
     smallest = minimise_apart(loaded, finding.signature if finding else "", budget)
     if finding is not None:
-        from stage2fuzz.findings.store import Store  # noqa: PLC0415  (a file needs no database)
-
-        with Store.open(database, create=False) as store:
+        with open_store(database) as store:
             store.attach_minimised(finding.id, smallest.case)
     written = format_case(smallest.case)
     if output is not None:

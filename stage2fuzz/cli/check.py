@@ -30,11 +30,12 @@ from stage2fuzz.check.forms import (
 from stage2fuzz.check.mailbox import of_mailbox, repository_of
 from stage2fuzz.check.proofs import summary, verdicts
 from stage2fuzz.check.result import CheckResult, Effect, grouped
-from stage2fuzz.check.version import KERNEL, Version, of_engines, of_range
+from stage2fuzz.check.version import Version, of_engines, of_range
 from stage2fuzz.cli.options import DATABASE_VARIABLE, MAX_SECONDS, Jobs, Json, check_range, cores
 from stage2fuzz.cli.output import emit, say, width, write
 from stage2fuzz.cli.program import hint
 from stage2fuzz.cli.progress import ProgressLine
+from stage2fuzz.cli.stores import open_store
 from stage2fuzz.cli.streams import complain
 from stage2fuzz.cli.tables import Table
 from stage2fuzz.cli.trees import Cache
@@ -115,7 +116,7 @@ def _versions(subject: str, against: str, mbox: Path | None) -> Iterator[list[Ve
         with repository_of(path) as repository:
             versions = of_mailbox(repository, against, mbox)
             if not Repository.is_at(path):
-                versions[0] = replace(versions[0], title=subject, engine=f"{KERNEL}{path}")
+                versions[0] = replace(versions[0], title=subject, engine=f"kernel:{path}")
             yield versions
     elif ".." not in against and (against or ":" in subject):
         yield _two(subject, against)
@@ -133,7 +134,7 @@ def _two(base: str, head: str) -> list[Version]:
         raise InputError(
             base, "needs a second engine to be held against", "model:v5.10 model:v5.12"
         )
-    names = [each if _ENGINE.match(each) else f"{KERNEL}{each}" for each in (base, head)]
+    names = [each if _ENGINE.match(each) else f"kernel:{each}" for each in (base, head)]
     return of_engines(*names)
 
 
@@ -149,10 +150,8 @@ def _exposed(group: Sequence[Effect]) -> Exposition:
 
 def _kept(shown: Sequence[Exposition], database: str) -> list[int]:
     """Record each new fault; their numbers."""
-    from stage2fuzz.findings.store import Store  # noqa: PLC0415  (SQLAlchemy, only if asked for)
-
     numbers = []
-    with Store.open(database) as store:
+    with open_store(database, create=True) as store:
         for each in shown:
             log = event_log(each.outcome.events) if each.outcome is not None else ""
             exhibit = each.effect.exhibit

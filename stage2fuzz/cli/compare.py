@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -22,6 +22,7 @@ from stage2fuzz.studies.comparison import Change, Comparison
 
 MAX_SECONDS = 24 * 3600
 SHOWN = 10
+Cases = Literal["sequential", "switched", "both"]
 
 
 def compare_engines(
@@ -36,11 +37,14 @@ def compare_engines(
         Path | None,
         typer.Option(metavar="IMAGE", help="Compare one engine with this kernel, under QEMU."),
     ] = None,
+    kind: Annotated[
+        Cases, typer.Option(help="With --real: one thread after another, or switched inside.")
+    ] = "both",
     as_json: Json = False,
 ) -> None:
     """Compare two trees, or any two engines, BEFORE and AFTER, by what can happen in each."""
     if real is not None:
-        _with_a_real_kernel(cases, engine or [], real, seconds, seed, output, as_json)
+        _with_a_real_kernel(cases, engine or [], real, seconds, seed, output, kind, as_json)
     if engine is None or len(engine) != 2:
         raise InputError("--engine", "must be given twice", "--engine A --engine B")
     check_range("--seconds", seconds, 1, MAX_SECONDS)
@@ -83,6 +87,7 @@ def _with_a_real_kernel(
     seconds: int,
     seed: int,
     output: Path | None,
+    kind: Cases,
     as_json: bool,
 ) -> None:
     """What ``--real`` asks for; it ends the command."""
@@ -90,10 +95,11 @@ def _with_a_real_kernel(
         raise InputError("--real", "takes one --engine and draws its own cases", "no case files")
     if not 1 <= seconds <= MAX_SECONDS:
         raise InputError("--seconds", f"{seconds} is out of range", f"1 to {MAX_SECONDS}")
-    from stage2fuzz.cli.real import compare_real  # noqa: PLC0415  (only here needs QEMU's parts)
+    from stage2fuzz.cli.real import SEQUENTIAL_SHARE, compare_real
 
     engine_of(engine[0])
-    compare_real(engine[0], image, seconds, seed, output, as_json)
+    shares = {"sequential": 1.0, "switched": 0.0, "both": SEQUENTIAL_SHARE}
+    compare_real(engine[0], image, seconds, seed, shares[kind], output, as_json)
 
 
 def _print(found: Comparison, output: Path | None) -> None:

@@ -12,6 +12,7 @@ from stage2fuzz.cli.named import load, stored
 from stage2fuzz.cli.options import DEFAULT_DATABASE, CaseName, Database, Json
 from stage2fuzz.cli.output import emit, write
 from stage2fuzz.cli.progress import ProgressLine
+from stage2fuzz.cli.stores import open_store
 from stage2fuzz.cli.terminal import console
 from stage2fuzz.confirm.reproducers import COMMAND, reproducer_of
 from stage2fuzz.confirm.session import Answer, Confirmation, confirm
@@ -90,12 +91,11 @@ def confirm_case(
 def _keep(database: str, number: int, done: Confirmation) -> None:
     """The answer, with the finding."""
     # A file needs no database.
-    from stage2fuzz.findings.real import RealCounts  # noqa: PLC0415
-    from stage2fuzz.findings.store import Store  # noqa: PLC0415
+    from stage2fuzz.findings.real import RealCounts
 
     answers = (done.count(each) for each in Answer)
     counts = RealCounts(done.release, str(done.answer), *answers)
-    with Store.open(database, create=False) as store:
+    with open_store(database) as store:
         store.tried_on_real(number, counts)
 
 

@@ -3,7 +3,7 @@
 import json
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -12,14 +12,16 @@ from stage2fuzz.cli.causes import by_cause, numbers, told
 from stage2fuzz.cli.options import DEFAULT_DATABASE, MAX_NUMBER, Database, Json
 from stage2fuzz.cli.output import emit, iso, say, write
 from stage2fuzz.cli.program import shown
+from stage2fuzz.cli.stores import open_store
 from stage2fuzz.cli.tables import Table
 from stage2fuzz.engine import engine_of, kind_of
 from stage2fuzz.errors import InputError
-from stage2fuzz.findings.models import Finding, State
-from stage2fuzz.findings.real import in_words
-from stage2fuzz.findings.store import Store
+from stage2fuzz.findings.states import State
 from stage2fuzz.oracles.violation import Category
 from stage2fuzz.source import SourceLine, read_stack, route
+
+if TYPE_CHECKING:
+    from stage2fuzz.findings.models import Finding
 
 COLUMNS = (
     "id",
@@ -73,11 +75,11 @@ def list_findings(
     if engine:
         check_engine(engine, "--engine")
     if oracle:
-        from stage2fuzz.oracles.catalogue import CATALOGUE  # noqa: PLC0415  (imports all oracles)
+        from stage2fuzz.oracles.catalogue import CATALOGUE
 
         _among("oracle", oracle, sorted({row[0] for row in CATALOGUE}))
     _among("category", category, list(Category))
-    with Store.open(database, create=False) as store:
+    with open_store(database) as store:
         found = store.list(states, engine, oracle, category)
         hidden = store.count() - len(found)
     if as_json:
@@ -108,7 +110,7 @@ def show(
     as_json: Json = False,
 ) -> None:
     """Show one finding: verdict, history, reproducer."""
-    with Store.open(database, create=False) as store:
+    with open_store(database) as store:
         found = store.get(number)
     if as_json:
         history = [
@@ -140,6 +142,8 @@ def show(
         if value:
             say(f"  {name:<14}{value}", indent=" " * 16)
     for real in found.real:
+        from stage2fuzz.findings.real import in_words
+
         say(f"  {'real kernel':<14}{in_words(real)}, {_when(real.at)}", indent=" " * 16)
     print()
     for note in found.notes:
@@ -169,7 +173,7 @@ def triage(
         check_engine(fixed_in, "--fixed-in")
         if kind_of(fixed_in).everywhere:
             engine_of(fixed_in)
-    with Store.open(database, create=False) as store:
+    with open_store(database) as store:
         store.triage(number, chosen, note, owner, label, duplicate_of, fixed_in)
         found = store.get(number)
     print(f"#{found.id} is {found.state}")
@@ -184,14 +188,14 @@ def export(
 ) -> None:
     """Write every finding's reproducer as a case file."""
     states = [_state(name) for name in state or ()]
-    with Store.open(database, create=False) as store:
+    with open_store(database) as store:
         found = store.list(states)
     for each in found:
         write(folder / f"finding-{each.id}.case", each.reproducer)
     say(f"{len(found)} cases in {folder}")
 
 
-def _best(found: Finding) -> str:
+def _best(found: "Finding") -> str:
     """What real kernels said, in a word: one that confirms it decides."""
     answers = {each.answer for each in found.real}
     return next((each for each in ("confirmed", "refuted", "not reached") if each in answers), "")
@@ -215,7 +219,7 @@ def _when(seconds: float) -> str:
     return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M:%S")
 
 
-def _record(found: Finding) -> dict[str, object]:
+def _record(found: "Finding") -> dict[str, object]:
     record = {name: getattr(found, name) for name in COLUMNS}
     stack = json.loads(found.source) if found.source else []
     record["source"] = [SourceLine(*each).to_record() for each in stack]

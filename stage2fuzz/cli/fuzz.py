@@ -20,10 +20,10 @@ from stage2fuzz.cli.options import (
 )
 from stage2fuzz.cli.output import say
 from stage2fuzz.cli.program import shown
+from stage2fuzz.cli.stores import open_store
 from stage2fuzz.cli.summary import conclude, show
 from stage2fuzz.engine import engine_names, engine_of, kind_of
 from stage2fuzz.errors import InputError
-from stage2fuzz.findings.store import Store
 from stage2fuzz.fuzz_targets import TARGETS
 from stage2fuzz.session.session import Session
 
@@ -52,7 +52,7 @@ def fuzz(
     names = _checked(engine, tuple(target or ()))
     asked = {"--own-loop": own_loop, "--no-seeds": no_seeds}
     options = tuple(option for option, wanted in asked.items() if wanted)
-    with Store.open(database) as store:
+    with open_store(database, create=True) as store:
         with Session(store, engine, names, seconds, processes, seed, options) as session:
             if not as_json:
                 say(

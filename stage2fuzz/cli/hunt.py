@@ -22,10 +22,10 @@ from stage2fuzz.cli.options import (
 )
 from stage2fuzz.cli.output import emit
 from stage2fuzz.cli.program import hint
+from stage2fuzz.cli.stores import open_store
 from stage2fuzz.cli.streams import complain
 from stage2fuzz.cli.tables import Table
 from stage2fuzz.cli.trees import Cache, Tree, prepared
-from stage2fuzz.findings import Store
 from stage2fuzz.process.limits import Limits
 from stage2fuzz.session.intake import Intake
 from stage2fuzz.studies.hunt.hunt import Hunt
@@ -65,7 +65,7 @@ def explore(
     runs = schedules or MAX_SCHEDULES
     with (
         tempfile.TemporaryDirectory() as folder,
-        Store.open(database or f"sqlite:///{folder}/findings.db") as store,
+        open_store(database or f"sqlite:///{folder}/findings.db", create=True) as store,
     ):
         intake = Intake(store, Limits(niceness=NICENESS))
         with Hunt(intake, f"kernel:{tree}", library, processes, seed, limit, runs) as hunt:

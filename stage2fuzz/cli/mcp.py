@@ -7,8 +7,8 @@ from typing import Annotated
 import typer
 
 from stage2fuzz.cli.options import DATABASE_VARIABLE, Jobs, cores
+from stage2fuzz.cli.stores import open_store
 from stage2fuzz.errors import InputError
-from stage2fuzz.findings.store import Store
 
 
 def mcp(
@@ -23,13 +23,13 @@ def mcp(
 ) -> None:
     """Answer review bots: replay a case, check commits, read findings. Nothing is written."""
     try:
-        from stage2fuzz.web.tools import ReviewTools, review_server  # noqa: PLC0415  (an extra)
+        from stage2fuzz.web.tools import ReviewTools, review_server
     except ImportError as error:
         right = "pip install 'stage2fuzz[web]'"
         raise InputError("mcp", f"{error.name} is not installed", right) from None
     processes = cores(jobs)
     with ExitStack() as stack:
-        store = stack.enter_context(Store.open(database, create=False)) if database else None
+        store = stack.enter_context(open_store(database)) if database else None
         tools = ReviewTools(store, allow or (), processes)
         stack.callback(tools.close)
         review_server(tools).run("stdio")

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 from stage2fuzz.case.case import Case
 from stage2fuzz.case.text import parse, read_case
 from stage2fuzz.cli.options import MAX_DIGITS
+from stage2fuzz.cli.stores import open_store
 from stage2fuzz.errors import InputError
 
 if TYPE_CHECKING:
@@ -23,10 +24,8 @@ def stored(name: str, database: str) -> "Finding | None":
     """The finding of that number; None where ``name`` is a file's."""
     if not name.isdecimal():
         return None
-    from stage2fuzz.findings.store import Store  # noqa: PLC0415  (a file needs no database)
-
     number = finding_number(name)
-    with Store.open(database, create=False) as store:
+    with open_store(database) as store:
         return store.get(number)
 
 

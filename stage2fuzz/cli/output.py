@@ -46,7 +46,7 @@ def iso(seconds: float) -> str:
 
 def write(path: Path, content: str) -> None:
     """Write a file whole, its folder too; InputError where that cannot be."""
-    from stage2fuzz.fuzz.outbox import write_whole  # noqa: PLC0415  (brings every engine)
+    from stage2fuzz.fuzz.outbox import write_whole
 
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

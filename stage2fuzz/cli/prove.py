@@ -23,9 +23,9 @@ from stage2fuzz.cli.options import (
 from stage2fuzz.cli.output import emit, say
 from stage2fuzz.cli.program import hint
 from stage2fuzz.cli.progress import ProgressLine
-from stage2fuzz.engine import kind_of
+from stage2fuzz.cli.stores import open_store
+from stage2fuzz.engine import parts_of
 from stage2fuzz.errors import InputError
-from stage2fuzz.findings import Store
 from stage2fuzz.kernel.opener import open_engine
 from stage2fuzz.process.frames import Frame
 from stage2fuzz.prove.model_proof import prove_model
@@ -151,8 +151,8 @@ def _check(preemptions: int | None, faults: int | None, seconds: int, memory: in
 
 def library_of(engine: str) -> "Library | None":
     """The built library of a kernel engine; None for a model."""
-    kind, _, operand = engine.partition(":")
-    return open_engine(operand).library if kind_of(engine).isolated and kind == "kernel" else None
+    word, tree = parts_of(engine)
+    return open_engine(tree).library if word == "kernel" else None
 
 
 def _proved(request: ProofRequest, quiet: bool) -> Proof:
@@ -189,7 +189,7 @@ def _kept(proofs: list[Proof], database: str, quiet: bool) -> dict[str, int]:
     if not found:
         return {}
     numbers = {}
-    with Store.open(database) as store, ProgressLine(quiet) as line:
+    with open_store(database, create=True) as store, ProgressLine(quiet) as line:
         intake = Intake(store)
         try:
             for signature, (violation, case) in found.items():

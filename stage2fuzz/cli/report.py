@@ -8,6 +8,7 @@ import typer
 from stage2fuzz.cli.named import load, stored
 from stage2fuzz.cli.options import DEFAULT_DATABASE, Database
 from stage2fuzz.cli.output import write
+from stage2fuzz.cli.stores import open_store
 from stage2fuzz.errors import InputError
 from stage2fuzz.session.display import FORMS, SINGLE, Display, ReportForm, display
 
@@ -31,8 +32,8 @@ def report(
         right = "ID, FILE, --campaign NAME or --known"
         raise InputError("report", "needs one thing to report", right)
     if known:
-        from stage2fuzz.known import known_causes  # noqa: PLC0415  (each only where it is asked for)
-        from stage2fuzz.session.known_list import KNOWN_FORMS  # noqa: PLC0415
+        from stage2fuzz.known import known_causes
+        from stage2fuzz.session.known_list import KNOWN_FORMS
 
         _hand_out(KNOWN_FORMS[form](known_causes()), output)
         return
@@ -50,11 +51,10 @@ def _hand_out(text: str, output: Path | None) -> None:
 
 
 def _of_campaign(name: str, database: str) -> list[str]:
-    from stage2fuzz.findings.campaigns import named  # noqa: PLC0415  (a file needs no database)
-    from stage2fuzz.findings.sightings import findings_of  # noqa: PLC0415
-    from stage2fuzz.findings.store import Store  # noqa: PLC0415
+    from stage2fuzz.findings.campaigns import named
+    from stage2fuzz.findings.sightings import findings_of
 
-    with Store.open(database, create=False) as store:
+    with open_store(database) as store:
         return [str(each.id) for each in findings_of(store.engine, named(store.engine, name).id)]
 
 

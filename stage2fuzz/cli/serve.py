@@ -9,8 +9,8 @@ import typer
 from stage2fuzz.cli.options import DEFAULT_DATABASE, Database, check_range
 from stage2fuzz.cli.output import say
 from stage2fuzz.cli.program import program, shown
+from stage2fuzz.cli.stores import open_store
 from stage2fuzz.errors import InputError
-from stage2fuzz.findings.store import Store
 
 PORT: Final = 8017
 TOKEN: Final = "STAGE2FUZZ_WEB_TOKEN"
@@ -34,13 +34,13 @@ def serve(
         right = f"a token of {LEAST_TOKEN} characters in {TOKEN}"
         raise InputError("--host", f"{host} can be reached by others", right)
     try:
-        import uvicorn  # noqa: PLC0415  (an extra: only this command needs it)
+        import uvicorn
 
-        from stage2fuzz.web.app import application  # noqa: PLC0415
+        from stage2fuzz.web.app import application
     except ImportError as error:
         right = "pip install 'stage2fuzz[web]'"
         raise InputError("serve", f"{error.name} is not installed", right) from None
-    with Store.open(database, create=False) as store:
+    with open_store(database) as store:
         app = application(store, token, NAMES if local and not token else (), program())
         config = uvicorn.Config(
             app, host, port, log_level="warning", server_header=False, date_header=False

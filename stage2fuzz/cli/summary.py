@@ -1,7 +1,7 @@
 """What a session or a campaign found, and the commands to type next."""
 
 from collections.abc import Mapping, Sequence
-from typing import Final, NoReturn
+from typing import TYPE_CHECKING, Final, NoReturn
 
 import typer
 
@@ -10,8 +10,10 @@ from stage2fuzz.cli.output import emit, plain, say
 from stage2fuzz.cli.program import hint
 from stage2fuzz.cli.streams import complain
 from stage2fuzz.cli.tables import Table
-from stage2fuzz.findings.models import Finding
 from stage2fuzz.session.summary import Summary
+
+if TYPE_CHECKING:
+    from stage2fuzz.findings.models import Finding
 
 _ORDER: Final = {"correctness": 0, "progress": 1, "economy": 2}
 
@@ -38,7 +40,7 @@ def show(
             complain(f"stage2fuzz: inconclusive: {plain(line)}")
 
 
-def show_found(found: Sequence[Finding], database: str) -> None:
+def show_found(found: "Sequence[Finding]", database: str) -> None:
     """The findings, news and the gravest first, and what to do with the first."""
     if not found:
         return
@@ -60,7 +62,7 @@ def show_found(found: Sequence[Finding], database: str) -> None:
         print(f"{'     ' if number else 'next:'} {command:<{room}}  {why}")
 
 
-def found_record(each: Finding) -> dict[str, object]:
+def found_record(each: "Finding") -> dict[str, object]:
     """One finding as ``--json`` of a session names it."""
     names = ("id", "engine", "oracle", "category", "signature", "verdict", "state", "minimised")
     return {name: getattr(each, name) for name in (*names, "cause", "known")}

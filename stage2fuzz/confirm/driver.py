@@ -36,8 +36,8 @@ class Driver(Protocol):
     def advance(self, thread: int, anchors: Sequence[Anchor]) -> Anchor:
         """Let ``thread`` run, and nobody else of the case, until it arrives at one of these."""
 
-    def settle(self, thread: int, anchor: Anchor) -> None:
-        """Let ``thread`` run into a wait, for a moment, or to ``anchor`` if it need not wait."""
+    def settle(self, thread: int, anchors: Sequence[Anchor]) -> Anchor | None:
+        """Let ``thread`` run into a wait, for a moment; to one of these if it need not wait."""
 
     def stack(self, thread: int) -> list[int]:
         """Addresses of the functions that a held thread is in, innermost first."""
@@ -49,12 +49,19 @@ class Driver(Protocol):
 class StubDriver:
     """Through a gdbstub: breakpoints stop the machine, ``vCont`` leaves the held ones behind."""
 
-    def __init__(self, stub: Stub, addresses: Mapping[Anchor, Sequence[int]], threads: int) -> None:
+    def __init__(
+        self,
+        stub: Stub,
+        addresses: Mapping[Anchor, Sequence[int]],
+        threads: int,
+        patience: float = HOLD,
+    ) -> None:
         """Thread ``i`` of the case runs on processor ``i + 1``; processor 0 is never held.
 
-        An anchor may be at several addresses: a statement that the compiler doubled.
+        An anchor may be at several addresses: a statement that the compiler doubled. A thread has
+        ``patience`` seconds to an anchor.
         """
-        self._stub, self._threads = stub, threads
+        self._stub, self._threads, self._patience = stub, threads, patience
         self._addresses = {anchor: tuple(where) for anchor, where in addresses.items()}
         self._armed: set[int] = set()
         stub.interrupt()
@@ -118,22 +125,27 @@ class StubDriver:
                 where = self._stub.stopped(end - time.monotonic())
             except StubError as error:
                 raise NotReachedError(f"not all threads began: {error}") from None
-            waiting.discard(where)
-            running.remove(where)
+            at = self._stub.register(where, PC)
+            if where in waiting and at in self._addresses[Anchor.ITEM]:
+                waiting.remove(where)
+                running.remove(where)
+            elif where in running:  # another program's call of it, or a stop of before
+                self._pass(where)
             if waiting:
                 self._stub.resume(running)
 
     def advance(self, thread: int, anchors: Sequence[Anchor]) -> Anchor:
         """See ``Driver``."""
-        reached = self._run(thread, anchors, HOLD)
+        reached = self._run(thread, anchors, self._patience)
         if reached is None:
             names = " or ".join(str(anchor) for anchor in anchors)
-            raise NotReachedError(f"{names} not reached in {HOLD:.0f} s")
+            raise NotReachedError(f"{names} not reached in {self._patience:.0f} s")
         return reached
 
-    def settle(self, thread: int, anchor: Anchor) -> None:
+    def settle(self, thread: int, anchors: Sequence[Anchor]) -> Anchor | None:
         """See ``Driver``."""
-        self._run(thread, (anchor,), SETTLE)
+        known = [anchor for anchor in anchors if anchor in self._addresses]
+        return self._run(thread, known, SETTLE)
 
     def _run(self, thread: int, anchors: Sequence[Anchor], patience: float) -> Anchor | None:
         """Which anchor the thread stands at; None if it is at none of them after a while."""

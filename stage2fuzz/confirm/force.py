@@ -1,11 +1,18 @@
 """Follow a plan on a machine: each step of it, and what was seen on the way."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import Final
 
+from stage2fuzz.case.scenario import Scenario
 from stage2fuzz.confirm.anchors import Anchor
-from stage2fuzz.confirm.driver import Driver, NotReachedError
+from stage2fuzz.confirm.driver import Driver, NotReachedError, StubDriver
+from stage2fuzz.confirm.machine import VirtualMachine
+from stage2fuzz.confirm.orders import orders
 from stage2fuzz.confirm.plan import Plan, Stop
+
+AFTER_PUBLICATION: Final = (Anchor.COMMIT, Anchor.UNMAP)
+"""What a change of memslots does next: it is made known, or the pages of a deleted one go."""
 
 
 @dataclass(slots=True)
@@ -34,6 +41,29 @@ class _Place:
     arrivals: dict[Anchor, int] = field(default_factory=dict)
 
 
+def run_plan(
+    machine: VirtualMachine,
+    driver: StubDriver,
+    scenario: Scenario,
+    plan: Plan,
+    before: Sequence[str] = (),
+    after: Sequence[str] = (),
+) -> tuple[list[str], PlanProgress]:
+    """Make the scenario, force the plan, tear down; all lines of the answers, and how far it went.
+
+    ``before`` and ``after`` are orders around it; the last of ``after`` is ``drop``.
+    """
+    *described, make = (*before, *orders(scenario))
+    machine.order(*described)
+    machine.stub.interrupt()
+    driver.learn_returns(lambda: machine.send(make))
+    lines = machine.answers(make)
+    forced = force(plan, driver, lambda: machine.send("together"))
+    lines += machine.answers("together")
+    lines += machine.order(*after)
+    return lines, forced
+
+
 def force(plan: Plan, driver: Driver, start: Callable[[], None]) -> PlanProgress:
     """Begin all threads by ``start``, follow the plan as far as it goes, then let all go."""
     forced = PlanProgress()
@@ -50,7 +80,9 @@ def force(plan: Plan, driver: Driver, start: Callable[[], None]) -> PlanProgress
             forced.held.append(HeldThread(step.thread, step.stop, tuple(stack)))
             if step.stop.anchor is Anchor.PUBLISHED:
                 # A fault that begins before the grace period does would be waited for as well.
-                driver.settle(step.thread, Anchor.COMMIT)
+                reached = driver.settle(step.thread, AFTER_PUBLICATION)
+                if reached is not None:
+                    place.arrivals[reached] = place.arrivals.get(reached, 0) + 1
     except NotReachedError as error:
         forced.missed = str(error)
     driver.release()

@@ -74,9 +74,14 @@ class _Block:
 
 
 def make_plan(
-    scenario: Scenario, events: Sequence[Event], statements: Collection[Anchor] = ()
+    scenario: Scenario,
+    events: Sequence[Event],
+    statements: Collection[Anchor] = (),
+    depths: bool = False,
 ) -> Plan:
     """The plan of a run that was executed: its events, in their total order.
+
+    ``depths`` also keeps how deep each faulting walk got, which only its level shows.
 
     ``statements`` are the anchors by source line that the kernel has beside its functions. Where
     a lock is one, a thread is held there and not where its look-up returned to, which must be
@@ -84,7 +89,7 @@ def make_plan(
     """
     without = STATEMENTS - set(statements)
     blocks = _cut(scenario, events, without or {Anchor.LOOKED_UP})
-    _order(blocks, events)
+    _order(blocks, events, set() if depths else _passed_tables(events))
     sequence, lost = _sort(blocks)
     _leave_locks(sequence, blocks)
     steps: list[PlannedStep] = []
@@ -178,15 +183,15 @@ def _ends_item(scenario: Scenario, thread: int, item: int, event: Event) -> bool
     return kind == ev.RETURN and (code >= ev.CALL_LOG_ENABLE or code == ev.CALL_HYP_MAP)
 
 
-def _order(blocks: list[_Block], events: Sequence[Event]) -> None:
-    """Note for each block which blocks must come first."""
+def _order(blocks: list[_Block], events: Sequence[Event], free: set[int]) -> None:
+    """Note for each block which blocks must come first; the events ``free`` order nothing."""
     owner = {index: number for number, block in enumerate(blocks) for index in block.events}
     last: dict[int, int] = {}
     for number, block in enumerate(blocks):
         if block.thread in last:
             block.before.add(last[block.thread])
         last[block.thread] = number
-    indices = sorted(owner.keys() - _passed_tables(events))
+    indices = sorted(owner.keys() - free)
     for at, later in enumerate(indices):
         for earlier in indices[:at]:
             one, other = owner[earlier], owner[later]

@@ -8,7 +8,7 @@ from pathlib import Path
 from stage2fuzz.case.scenario import Backing, Op, Scenario
 from stage2fuzz.confirm.anchors import RETURNS, Anchor, resolve
 from stage2fuzz.confirm.driver import StubDriver
-from stage2fuzz.confirm.force import PlanProgress, force
+from stage2fuzz.confirm.force import PlanProgress, run_plan
 from stage2fuzz.confirm.gdbstub import StubError
 from stage2fuzz.confirm.lines import SourceLines, offset_of
 from stage2fuzz.confirm.machine import MachineError, VirtualMachine
@@ -157,14 +157,8 @@ def _forced(
 ) -> ForcedRun:
     """One forced run; ``rules`` are those that the control did not show."""
     scenario = subject.case.scenario
-    *described, make = orders(scenario)
-    machine.order(*described)
-    machine.stub.interrupt()
-    driver.learn_returns(lambda: machine.send(make))
-    lines = machine.answers(make)
-    forced = force(plan, driver, lambda: machine.send("together"))
-    lines += machine.answers("together")
-    lines += machine.order(f"probe {'log' if log_first else 'write'}", "drop")
+    after = (f"probe {'log' if log_first else 'write'}", "drop")
+    lines, forced = run_plan(machine, driver, scenario, plan, after=after)
     seen = observe(lines)
     if not forced.missed:
         forced.missed = _not_aged(scenario, seen)

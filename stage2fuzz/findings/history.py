@@ -7,7 +7,8 @@ from sqlalchemy import Connection, insert, select, update
 
 from stage2fuzz.errors import InputError
 from stage2fuzz.findings.clock import now
-from stage2fuzz.findings.models import Finding, Note, State
+from stage2fuzz.findings.models import Finding, Note
+from stage2fuzz.findings.states import State
 
 T = TypeVar("T")
 

@@ -5,7 +5,6 @@ thousands of times; the pair (engine, signature) is unique and the database enfo
 seconds since 1970 by the database's clock. ``Base`` is shared with the tables of the service.
 """
 
-from enum import StrEnum
 from typing import Final
 
 from sqlalchemy import (
@@ -27,27 +26,6 @@ MAX_LABEL: Final = 80
 MAX_KERNEL: Final = 80
 MAX_NOTE: Final = 10_000
 MAX_COMMIT: Final = 300
-
-
-class State(StrEnum):
-    """Where a finding stands: the machine moves it up to ``minimised``, people from there."""
-
-    NEW = "new"
-    CONFIRMED = "confirmed"
-    """Has reproduced from scratch in a clean process."""
-    MINIMISED = "minimised"
-    TRIAGED = "triaged"
-    """A person has looked at it: it has a label, an owner or a note."""
-    FIXED = "fixed"
-    """Does not reproduce on the engine that ``fixed_in`` names."""
-    DUPLICATE = "duplicate"
-    """The same fault as ``duplicate_of``, by another signature."""
-    INVALID = "invalid"
-    """Not a fault: our model or an oracle is wrong."""
-
-
-OPEN: Final = (State.NEW, State.CONFIRMED, State.MINIMISED, State.TRIAGED)
-CLOSED: Final = (State.FIXED, State.DUPLICATE, State.INVALID)
 
 
 class Base(DeclarativeBase):

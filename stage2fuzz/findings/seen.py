@@ -12,7 +12,8 @@ from stage2fuzz.errors import InputError
 from stage2fuzz.findings.clock import now
 from stage2fuzz.findings.database import insert_or_not
 from stage2fuzz.findings.history import add_note, move
-from stage2fuzz.findings.models import MAX_SIGNATURE, Finding, State
+from stage2fuzz.findings.models import MAX_SIGNATURE, Finding
+from stage2fuzz.findings.states import State
 from stage2fuzz.known import known_of
 from stage2fuzz.oracles.violation import Violation
 

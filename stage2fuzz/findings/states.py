@@ -4,6 +4,27 @@ from enum import StrEnum
 from typing import Final
 
 
+class State(StrEnum):
+    """Where a finding stands: the machine moves it up to ``minimised``, people from there."""
+
+    NEW = "new"
+    CONFIRMED = "confirmed"
+    """Has reproduced from scratch in a clean process."""
+    MINIMISED = "minimised"
+    TRIAGED = "triaged"
+    """A person has looked at it: it has a label, an owner or a note."""
+    FIXED = "fixed"
+    """Does not reproduce on the engine that ``fixed_in`` names."""
+    DUPLICATE = "duplicate"
+    """The same fault as ``duplicate_of``, by another signature."""
+    INVALID = "invalid"
+    """Not a fault: our model or an oracle is wrong."""
+
+
+CLOSED: Final = (State.FIXED, State.DUPLICATE, State.INVALID)
+"""States in which nobody needs to look at a finding any more."""
+
+
 class CampaignState(StrEnum):
     """Where a campaign stands; a person moves it by hand, the coordinator by its budget."""
 

@@ -21,10 +21,11 @@ from stage2fuzz.errors import InputError
 from stage2fuzz.findings.clock import now
 from stage2fuzz.findings.database import open_database, reading, reason
 from stage2fuzz.findings.history import add_note, expect, move
-from stage2fuzz.findings.models import MAX_COMMIT, Finding, State
+from stage2fuzz.findings.models import MAX_COMMIT, Finding
 from stage2fuzz.findings.real import RealCounts, note_real
 from stage2fuzz.findings.regression import note_presence
 from stage2fuzz.findings.seen import Receipt, named_build, note_seen, replace_case
+from stage2fuzz.findings.states import State
 from stage2fuzz.findings.triage import Decision, decide
 from stage2fuzz.oracles.violation import Violation
 

@@ -12,7 +12,8 @@ from sqlalchemy import Connection, select, update
 from stage2fuzz.case.limits import check_engine
 from stage2fuzz.errors import InputError
 from stage2fuzz.findings.history import add_note, expect
-from stage2fuzz.findings.models import CLOSED, MAX_LABEL, MAX_NOTE, Finding, State
+from stage2fuzz.findings.models import MAX_LABEL, MAX_NOTE, Finding
+from stage2fuzz.findings.states import CLOSED, State
 
 TRIAGE: Final = (State.TRIAGED, *CLOSED)
 """The states that a person chooses; the others are earned."""

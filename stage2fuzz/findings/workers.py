@@ -50,17 +50,6 @@ def living(engine: Engine, part: Part, service: str = "") -> int:
         return int(connection.execute(alive(part, service)).one().workers)
 
 
-def workers_on(engine: Engine, host: str) -> int:
-    """How many workers of one host live, of whichever service."""
-    statement = select(func.count()).where(
-        worker.c.name.startswith(f"{host}:", autoescape=True),
-        worker.c.part == Part.WORKER,
-        worker.c.seen > now() - SILENT_SECONDS,
-    )
-    with reading(engine) as connection:
-        return int(connection.execute(statement).scalar_one())
-
-
 def listed(engine: Engine) -> list[dict[str, Any]]:
     """Every worker and coordinator that the database knows, the last sign of life first.
 

@@ -13,6 +13,7 @@ from stage2fuzz.case.case import Case
 from stage2fuzz.errors import InputError
 from stage2fuzz.minimise.blocks import merge_blocks
 from stage2fuzz.minimise.choices import mild_choices
+from stage2fuzz.minimise.chunks import merge_chunks
 from stage2fuzz.minimise.door import Door, Recurrence, Same
 from stage2fuzz.minimise.few import few_preemptions
 from stage2fuzz.minimise.operations import drop_operation
@@ -32,7 +33,13 @@ Pass = Callable[[Case, Schedule], Iterator[Case]]
 """Proposes candidates from the best case and its executed schedule."""
 
 _SCENARIO: Final[tuple[Pass, ...]] = (drop_thread, drop_operation, plain_settings, lower_pages)
-_SCHEDULE: Final[tuple[Pass, ...]] = (few_preemptions, merge_blocks, mild_choices, drop_rounds)
+_SCHEDULE: Final[tuple[Pass, ...]] = (
+    few_preemptions,
+    merge_chunks,
+    merge_blocks,
+    mild_choices,
+    drop_rounds,
+)
 PASSES: Final = (*_SCENARIO, *_SCHEDULE, truncate)
 """All of them."""
 

@@ -62,6 +62,11 @@ from stage2fuzz.oracles.h9_lock_order import EL2LockOrder
 from stage2fuzz.oracles.h10_hyp_touches import HypTouches
 from stage2fuzz.oracles.h11_vcpu_loads import VcpuLoads
 from stage2fuzz.oracles.kernel_warnings import KernelCrash, KernelWarning
+from stage2fuzz.oracles.n1_shadow_within import ShadowWithin
+from stage2fuzz.oracles.n2_guest_tlbi import GuestTlbi
+from stage2fuzz.oracles.n3_shadow_reference import ShadowReference
+from stage2fuzz.oracles.n4_pending_unmap import PendingUnmap
+from stage2fuzz.oracles.n5_shadow_dirty import ShadowDirty
 
 ORACLES: Final[tuple[type[Oracle], ...]] = (
     BreakRequired,
@@ -111,6 +116,11 @@ ORACLES: Final[tuple[type[Oracle], ...]] = (
     NoDeadlock,
     RightExit,
     RelaxTakesEffect,
+    ShadowWithin,
+    GuestTlbi,
+    ShadowReference,
+    PendingUnmap,
+    ShadowDirty,
     KernelWarning,
     KernelCrash,
 )

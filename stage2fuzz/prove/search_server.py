@@ -3,9 +3,8 @@
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Final
 
-from stage2fuzz.engine import engine_of
+from stage2fuzz.engine import engine_of, parts_of
 from stage2fuzz.errors import InputError
 from stage2fuzz.kernel.adapter import KernelEngine
 from stage2fuzz.kernel.build import find
@@ -14,8 +13,6 @@ from stage2fuzz.process.frames import Frame
 from stage2fuzz.process.serve import serve
 from stage2fuzz.prove.request import ProofRequest, parse_request
 from stage2fuzz.prove.searcher import Searcher
-
-KERNEL: Final = "kernel:"
 
 
 def main(judge: str) -> None:
@@ -32,8 +29,9 @@ def main(judge: str) -> None:
 def engine_for(request: ProofRequest) -> KernelEngine:
     """The engine that is asked about; InputError where it is none of a kernel."""
     name = request.case.engine
-    if request.cache:
-        library = find(Path(name.removeprefix(KERNEL)), Path(request.cache), proof=False)
+    word, tree = parts_of(name)
+    if request.cache and word == "kernel":
+        library = find(Path(tree), Path(request.cache), proof=False)
         if library is None:
             raise InputError(name, "is not built", "a tree that was built there")
         return KernelEngine(library)

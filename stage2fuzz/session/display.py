@@ -75,10 +75,13 @@ def display(
 
 def _facts(finding: "Finding") -> dict[str, str]:
     """What is known of a finding beside its run."""
+    from stage2fuzz.findings.real import in_words  # noqa: PLC0415  (a file needs no database)
+
     told = {
         "finding": f"#{finding.id}, {finding.state}",
         "seen": f"{finding.count:,} times since {_moment(finding.first_seen)}",
         "reproduced": f"{finding.confirmations} of {finding.attempts} runs from scratch",
+        "on real kernels": "; ".join(map(in_words, finding.real)),
         "introduced by": finding.introduced_by,
         "fixed by": finding.fixed_by,
         "first seen in": finding.first_seen_in,
@@ -111,10 +114,13 @@ def _mails(shown: Sequence[Display]) -> str:
 
 
 def _markdown(shown: Sequence[Display]) -> str:
-    runs = [each.outcome for each in shown]
-    return "\n".join(
-        markdown(run.case, run.events, run.violations, stacks=run.stacks) for run in runs
-    )
+    told = []
+    for each in shown:
+        run = each.outcome
+        facts = "".join(f"- {name}: {text}\n" for name, text in each.facts.items())
+        body = markdown(run.case, run.events, run.violations, stacks=run.stacks)
+        told.append(f"{body}\n{facts}")
+    return "\n".join(told)
 
 
 def _html(shown: Sequence[Display]) -> str:

@@ -8,19 +8,21 @@ crashes an engine's code ends that process and not this one, which holds the fin
 from collections import deque
 from collections.abc import Sequence
 from contextlib import suppress
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from stage2fuzz.case.case import Case
 from stage2fuzz.case.text import parse
 from stage2fuzz.errors import InputError
-from stage2fuzz.findings import Store
-from stage2fuzz.findings.models import Finding
 from stage2fuzz.fuzz.outbox import Outbox
 from stage2fuzz.oracles.violation import Violation
 from stage2fuzz.process.end import DiedError, End
 from stage2fuzz.process.limits import Limits
 from stage2fuzz.session.case_asker import CaseAsker
 from stage2fuzz.session.killers import killers
+
+if TYPE_CHECKING:
+    from stage2fuzz.findings.models import Finding
+    from stage2fuzz.findings.store import Store
 
 RUN_SECONDS: Final = 60.0
 """For one case in the confined process, which may have to build its engine first."""
@@ -30,7 +32,7 @@ MINIMISE_SECONDS: Final = 30.0
 class Intake:
     """The findings of one session, recorded in ``store``, confirmed, and minimised one by one."""
 
-    def __init__(self, store: Store, limits: Limits | None = None) -> None:
+    def __init__(self, store: "Store", limits: Limits | None = None) -> None:
         """``limits`` bound the process that confirms and minimises."""
         self.store = store
         self.findings: dict[int, str] = {}
@@ -88,7 +90,7 @@ class Intake:
             self._minimise(self.store.get(number))
         return number
 
-    def _minimise(self, finding: Finding) -> None:
+    def _minimise(self, finding: "Finding") -> None:
         """Keep a smaller case if a clean process sees the same fault in it. Raises DiedError."""
         case, signature = parse(finding.case_text, f"finding {finding.id}"), finding.signature
         smaller = self._asker.minimise(case, signature, MINIMISE_SECONDS, RUN_SECONDS).case

@@ -17,14 +17,13 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
-from typing import Final, Self
+from typing import TYPE_CHECKING, Final, Self
 
 from stage2fuzz import places
 from stage2fuzz.case.codec import decode
 from stage2fuzz.case.profile import profile_named
 from stage2fuzz.engine import kind_of
 from stage2fuzz.errors import InputError
-from stage2fuzz.findings import Store
 from stage2fuzz.fuzz.outbox import Outbox, Statistics, digest_of, killer, printable
 from stage2fuzz.process.confined import ConfinedProcess
 from stage2fuzz.process.end import End, How
@@ -32,6 +31,9 @@ from stage2fuzz.process.life import stall_seconds
 from stage2fuzz.process.limits import Limits
 from stage2fuzz.session.intake import Intake
 from stage2fuzz.session.summary import Summary
+
+if TYPE_CHECKING:
+    from stage2fuzz.findings.store import Store
 
 GRACE: Final = 5.0
 """Seconds a target gets to end after its time, or after it was asked to."""
@@ -90,7 +92,7 @@ class Session:
 
     def __init__(
         self,
-        store: Store,
+        store: "Store",
         engine: str,
         targets: tuple[str, ...],
         seconds: float,

@@ -6,9 +6,11 @@ or that ran nothing is a shortfall, and with one "nothing found" is not known.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from stage2fuzz.findings.models import Finding
+if TYPE_CHECKING:
+    from stage2fuzz.findings.models import Finding
+
 
 NOTHING_FOUND: Final = 0
 FOUND: Final = 1
@@ -28,7 +30,7 @@ class Summary:
     """Different ones, over all processes."""
     seconds: float
     """Of fuzzing, summed over the processes."""
-    findings: Sequence[Finding]
+    findings: "Sequence[Finding]"
     shortfalls: Sequence[str] = ()
     """Why what was not found is not known to be absent, a line each."""
     fail_on: str = "any"
@@ -41,7 +43,7 @@ class Summary:
         return (*nothing, *self.shortfalls)
 
     @property
-    def news(self) -> list[Finding]:
+    def news(self) -> "list[Finding]":
         """The findings whose cause is no known one of their engine."""
         return [each for each in self.findings if not each.known]
 

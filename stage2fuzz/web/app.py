@@ -21,7 +21,8 @@ from starlette.staticfiles import StaticFiles
 from stage2fuzz import __version__
 from stage2fuzz.case.text import parse
 from stage2fuzz.errors import InputError
-from stage2fuzz.findings.models import Finding, State
+from stage2fuzz.findings.models import Finding
+from stage2fuzz.findings.states import State
 from stage2fuzz.findings.store import Store
 from stage2fuzz.oracles.catalogue import CATALOGUE
 from stage2fuzz.oracles.violation import Category

@@ -6,8 +6,10 @@ from typing import Any
 
 from stage2fuzz.findings.campaigns import every, named
 from stage2fuzz.findings.figures import figures_of, history, to_record
-from stage2fuzz.findings.models import Finding, State
+from stage2fuzz.findings.models import Finding
+from stage2fuzz.findings.real import in_words
 from stage2fuzz.findings.sightings import findings_of
+from stage2fuzz.findings.states import State
 from stage2fuzz.findings.store import Store
 from stage2fuzz.findings.workers import listed
 from stage2fuzz.oracles.violation import GRAVITY
@@ -53,7 +55,7 @@ def finding_record(finding: Finding) -> WebRecord:
 
 
 def whole_record(finding: Finding) -> WebRecord:
-    """One finding with its cases, its history and the engines that show it."""
+    """One finding with its cases, its history, and the engines and real kernels that show it."""
     return finding_record(finding) | {
         "case": finding.case_text,
         "minimised_case": finding.minimised,
@@ -64,6 +66,10 @@ def whole_record(finding: Finding) -> WebRecord:
         "engines": [
             {"engine": each.engine, "outcome": each.outcome, "checked": moment(each.checked)}
             for each in finding.regressions
+        ],
+        "real": [
+            {"kernel": each.kernel, "answer": each.answer, "told": in_words(each)}
+            for each in finding.real
         ],
     }
 

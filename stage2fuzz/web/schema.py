@@ -49,6 +49,17 @@ _WHOLE: Final[dict[str, Any]] = {
                 },
             },
         },
+        "real": {
+            "type": "array",
+            "items": {
+                "type": "object",
+                "properties": {
+                    "kernel": _TEXT,
+                    "answer": {"enum": ["confirmed", "refuted", "not reached"]},
+                    "told": _TEXT,
+                },
+            },
+        },
     },
     "required": ["case", "history", "engines"],
 }

@@ -17,9 +17,9 @@ from stage2fuzz.case.text import parse
 from stage2fuzz.check.check import Check, CheckRequest
 from stage2fuzz.check.forms import to_record
 from stage2fuzz.check.version import of_range
-from stage2fuzz.engine import kind_of
+from stage2fuzz.engine import kind_of, parts_of
 from stage2fuzz.errors import InputError
-from stage2fuzz.findings.models import State
+from stage2fuzz.findings.states import State
 from stage2fuzz.findings.store import Store
 from stage2fuzz.kernel.repository import Repository
 from stage2fuzz.oracles.catalogue import CATALOGUE
@@ -105,7 +105,7 @@ class ReviewTools:
     def _check_engine(self, name: str) -> None:
         """InputError for an engine that compiles code which nobody has allowed."""
         if kind_of(name).isolated:
-            self._check_path(Path(name.partition(":")[2].partition("@")[0]))
+            self._check_path(Path(parts_of(name)[1].partition("@")[0]))
 
     def _check_path(self, path: Path) -> None:
         real = path.resolve()

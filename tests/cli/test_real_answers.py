@@ -32,5 +32,8 @@ def test_list_and_show_tell_what_a_real_kernel_said(tmp_path: Path) -> None:
     assert "confirmed" in stage2fuzz("findings", "list", "--database", database)
     told = stage2fuzz("findings", "show", str(number), "--database", database)
     assert "confirmed on Linux 6.12.117, 9 of 10 runs, 1 not reached" in told
+    for form in ("mail", "md", "html", "json"):
+        report = stage2fuzz("report", str(number), "--format", form, "--database", database)
+        assert "9 of 10 runs, 1" in " ".join(report.split()), form
     (record,) = json.loads(stage2fuzz("findings", "list", "--json", "--database", database))
     assert record["real"][0]["kernel"] == "6.12.117"

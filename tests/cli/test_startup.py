@@ -35,6 +35,17 @@ except SystemExit:
     pass
 print(*sys.modules, file=sys.stderr)
 """
+HELPS = """
+import sys
+from stage2fuzz.cli import main
+for line in sys.stdin.read().splitlines():
+    sys.argv = ["stage2fuzz", *line.split(), "--help"]
+    try:
+        main()
+    except SystemExit:
+        print("help-was-shown", file=sys.stderr)
+print(*sys.modules, file=sys.stderr)
+"""
 
 
 @pytest.mark.parametrize(
@@ -69,6 +80,27 @@ def test_a_command_imports_nothing_of_its_neighbours(
     assert sorted(modules & {*absent, *FOREIGN}) == []
 
 
+COMMAND_LINES = [
+    (*before, name)
+    for before, entries in GROUPS.items()
+    for name in entries
+    if (name,) not in GROUPS
+]
+
+
+def test_no_help_of_any_command_imports_a_database_or_a_service() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", HELPS],
+        input="\n".join(map(" ".join, COMMAND_LINES)),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    modules = done.stderr.split()
+    assert modules.count("help-was-shown") == len(COMMAND_LINES)
+    assert sorted({*modules} & {*DATABASE, *SERVICE, "starlette", "mcp"} - {"msgspec"}) == []
+
+
 def test_the_list_of_commands_says_what_each_says_of_itself() -> None:
     for before, entries in GROUPS.items():
         for name, entry in entries.items():
@@ -77,16 +109,7 @@ def test_the_list_of_commands_says_what_each_says_of_itself() -> None:
 
 
 @pytest.mark.parametrize("flag", ["-h", "--help"])
-@pytest.mark.parametrize(
-    "arguments",
-    [
-        (*before, name)
-        for before, entries in GROUPS.items()
-        for name in entries
-        if (name,) not in GROUPS
-    ],
-    ids=" ".join,
-)
+@pytest.mark.parametrize("arguments", COMMAND_LINES, ids=" ".join)
 def test_every_help_ends_with_examples_of_its_own(
     monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...], flag: str
 ) -> None:

@@ -1,10 +1,10 @@
 """Our model of the host against a kernel: what is compared, and what is known to differ."""
 
 from stage2fuzz import events as ev
-from stage2fuzz.arch import READ
+from stage2fuzz.arch import READ, WRITE
 from stage2fuzz.case.case import Case
 from stage2fuzz.case.scenario import SLOT_STRIDE, Access, HostOp, Op, Scenario, Slot
-from stage2fuzz.confirm.against import of_engine
+from stage2fuzz.confirm.view import of_engine
 from stage2fuzz.run import run
 from stage2fuzz.schedule.base import FOREVER, Schedule
 
@@ -28,3 +28,17 @@ def test_an_operation_on_a_deleted_slot_takes_no_other_one_s_result() -> None:
     assert said["slot_delete (1) of host 0"] == "returned 0"
     assert "log_enable (2) of host 0" not in said
     assert said["log_get (3) of host 0"] == "returned -2"
+
+
+def test_the_log_of_a_slot_that_was_deleted_cannot_be_read() -> None:
+    logging = Slot(1, logging=True)
+    writes = ((Access(WRITE, 0),), (Access(WRITE, SLOT_STRIDE),))
+    scenario = Scenario((logging, logging), writes, ((HostOp(Op.SLOT_DELETE),),))
+    # The deletion is published while vCPU 0's fault, which marks the page after that, goes on.
+    schedule = Schedule(((0, 4), (2, 3), (0, FOREVER), (2, FOREVER), (1, FOREVER)))
+    outcome = run(Case("model:v6.12", scenario, schedule))
+    marked = [event[2] for event in outcome.events if event[0] == ev.MARK_DIRTY]
+    assert len(marked) == 2
+    said = of_engine(scenario, outcome.events)
+    assert said["dirty log of slot 0"] == ""
+    assert said["dirty log of slot 1"] == "0"

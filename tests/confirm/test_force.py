@@ -28,9 +28,12 @@ class Script:
                 return here
         raise NotReachedError("nothing more")
 
-    def settle(self, thread: int, anchor: Anchor) -> None:
-        """Only noted."""
-        self.log.append(f"{thread} settles before {anchor}")
+    def settle(self, thread: int, anchors: Sequence[Anchor]) -> Anchor | None:
+        """It need not wait where its next arrival is one of these."""
+        self.log.append(f"{thread} settles before {' or '.join(anchors)}")
+        if self.left[thread] and self.left[thread][0] in anchors:
+            return self.left[thread].pop(0)
+        return None
 
     def stack(self, thread: int) -> list[int]:
         """A number to know the thread by."""
@@ -66,4 +69,15 @@ def test_a_publication_is_left_only_when_its_wait_has_begun() -> None:
         (PlannedStep(0, Stop(0, Anchor.PUBLISHED, 1)), PlannedStep(1, Stop(0, FAULT, 1))), 0
     )
     assert force(plan, script, lambda: None).missed == ""
-    assert script.log == ["0 published", "0 settles before commit", "1 fault", "released"]
+    assert script.log == ["0 published", "0 settles before commit or unmap", "1 fault", "released"]
+
+
+def test_an_unmap_that_follows_a_publication_at_once_is_an_arrival() -> None:
+    script = Script({0: [Anchor.PUBLISHED, Anchor.UNMAP, ITEM], 1: [FAULT]})
+    steps = (
+        PlannedStep(0, Stop(0, Anchor.PUBLISHED, 1)),
+        PlannedStep(1, Stop(0, FAULT, 1)),
+        PlannedStep(0, Stop(0, Anchor.UNMAP, 1)),
+    )
+    assert force(Plan(steps, 0), script, lambda: None).missed == ""
+    assert script.left[0] == [ITEM]

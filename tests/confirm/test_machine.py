@@ -1,10 +1,7 @@
 """A machine that fails ends in one line and is gone, whatever it was doing; QEMU is a stand-in."""
 
-import os
 import shutil
-import stat
 import sys
-import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -21,30 +18,13 @@ from stage2fuzz.errors import InputError
 from stage2fuzz.process.confined import ConfinedProcess
 from stage2fuzz.process.limits import Limits
 from stage2fuzz.run import run
+from tests.confirm.stand_in import BOOT, IMAGE, SERVE, gone, pretend
 
 LOST = (
     Path(__file__).resolve().parent.parent
     / "cases"
     / "bad_v7_3_relax_of_a_block_loses_dirty_pages.case"
 )
-STAND_IN = """#!{python}
-import os, re, sys, time
-chardev = next(each for each in sys.argv if each.startswith("socket,id=console"))
-console = os.fdopen(int(re.search("fd=([0-9]+)", chardev)[1]), "r+b", buffering=0)
-open({pid!r}, "w").write(str(os.getpid()))
-def say(text):
-    console.write(text.encode() + b"\\n")
-{body}
-"""
-BOOT = 'say("S2 boot 6.12.1"); say("S2 ok boot")\n'
-SERVE = """
-for line in console:
-    word, *rest = line.decode().split()
-    for name in rest if word == "symbol" else ():
-        if name in {names!r}:
-            say("S2 symbol " + name + " ffff800080000000")
-    say("S2 ok " + word)
-"""
 
 pytestmark = pytest.mark.skipif(
     not any(shutil.which(each) for each in COMPILERS), reason="needs gcc-aarch64-linux-gnu"
@@ -54,28 +34,8 @@ pytestmark = pytest.mark.skipif(
 @pytest.fixture
 def image(tmp_path: Path) -> Path:
     path = tmp_path / "Image"
-    path.write_bytes(b"\0" * 56 + b"ARMd" + b"\0" * 4)
+    path.write_bytes(IMAGE)
     return path
-
-
-def pretend(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, body: str) -> Path:
-    """Let QEMU be a program with this body; the file that will hold its process number."""
-    program, pid = tmp_path / "qemu", tmp_path / "pid"
-    program.write_text(STAND_IN.format(python=sys.executable, pid=str(pid), body=body))
-    program.chmod(program.stat().st_mode | stat.S_IXUSR)
-    monkeypatch.setenv("STAGE2FUZZ_QEMU", str(program))
-    return pid
-
-
-def gone(pid: Path) -> bool:
-    """Whether the stand-in ended, within a moment."""
-    for _ in range(50):
-        try:
-            os.kill(int(pid.read_text()), 0)
-        except ProcessLookupError:
-            return True
-        time.sleep(0.1)
-    return False
 
 
 def subject() -> Subject:
@@ -159,16 +119,20 @@ def test_a_machine_that_dies_in_the_middle_is_one_line(
     assert gone(pid)
 
 
-def test_a_machine_can_be_started_by_a_process_that_is_confined(
+def test_a_machine_can_be_started_and_ended_by_a_process_that_is_confined(
     tmp_path: Path, image: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    pid = pretend(tmp_path, monkeypatch, 'say("no init found")')
+    until_asked = (
+        'stub = int(re.search("id=stub,fd=([0-9]+)", " ".join(sys.argv))[1])\n'
+        'while b"$k#6b" not in os.read(stub, 100): pass\n'
+    )
+    pid = pretend(tmp_path, monkeypatch, BOOT + until_asked)
     script = (
         "from pathlib import Path\n"
         "from stage2fuzz.confirm.machine import VirtualMachine\n"
-        "from stage2fuzz.errors import InputError\n"
-        f"try: VirtualMachine(Path({str(image)!r}), 2)\n"
-        "except InputError as error: print(error)\n"
+        f"machine = VirtualMachine(Path({str(image)!r}), 2)\n"
+        "machine.close()\n"
+        "print(machine.release)\n"
     )
     more = {"STAGE2FUZZ_QEMU": str(tmp_path / "qemu")}
     with (tmp_path / "said").open("wb") as said:
@@ -183,5 +147,5 @@ def test_a_machine_can_be_started_by_a_process_that_is_confined(
             confined.process.wait(60)
         finally:
             confined.close()
-    assert "the machine ended (no init found)" in (tmp_path / "said").read_text()
+    assert (tmp_path / "said").read_text() == "6.12.1\n"
     assert gone(pid)

@@ -10,8 +10,8 @@ from stage2fuzz.case.case import Case
 from stage2fuzz.case.scenario import Access, Scenario
 from stage2fuzz.case.text import format_case, parse
 from stage2fuzz.errors import InputError
-from stage2fuzz.findings.models import State
 from stage2fuzz.findings.real import RealCounts, in_words
+from stage2fuzz.findings.states import State
 from stage2fuzz.findings.store import Store
 from stage2fuzz.oracles.violation import Category, Violation
 from stage2fuzz.schedule.base import Schedule

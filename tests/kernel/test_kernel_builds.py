@@ -9,7 +9,8 @@ from stage2fuzz.arch import READ, WRITE
 from stage2fuzz.case.scenario import Access, HostOp, Op, Scenario
 from stage2fuzz.case.text import format_case, parse
 from stage2fuzz.engine import engine_of
-from stage2fuzz.findings import State, Store
+from stage2fuzz.findings.states import State
+from stage2fuzz.findings.store import Store
 from stage2fuzz.kernel import opener
 from stage2fuzz.kernel.faults import FAULTS
 from stage2fuzz.kernel.faults.edit import MMU

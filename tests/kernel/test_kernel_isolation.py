@@ -12,8 +12,8 @@ import pytest
 
 from stage2fuzz.case.text import parse
 from stage2fuzz.errors import InputError
-from stage2fuzz.findings import Store
 from stage2fuzz.findings.models import Finding
+from stage2fuzz.findings.store import Store
 from stage2fuzz.kernel.adapter import KernelEngine
 from stage2fuzz.kernel.build import build
 from stage2fuzz.kernel.faults import FAULTS, PlantedFault

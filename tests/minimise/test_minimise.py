@@ -88,6 +88,15 @@ def test_merging_blocks_reaches_the_known_minimum_of_preemptions(
     assert not door.exhausted
 
 
+@pytest.mark.slow
+def test_a_schedule_of_a_thousand_runs_does_not_use_the_budget_up() -> None:
+    program = window(700)
+    start = failing_case(scenario_for(program), program, lambda r: r.bug, RandomWalk(0))
+    small = minimise(start, same_bug(program))
+    assert len(start.schedule.runs) > 1000
+    assert (small.finished, small.preemptions, len(small.case.schedule.runs)) == (True, 1, 2)
+
+
 accesses = st.builds(Access, st.sampled_from([READ, WRITE]), st.integers(0, 2))
 vcpus = st.lists(st.lists(accesses, min_size=1, max_size=3).map(tuple), max_size=2)
 

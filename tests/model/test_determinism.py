@@ -7,11 +7,12 @@ from hashlib import sha256
 from random import Random
 
 from stage2fuzz.model.engine import ModelEngine
+from stage2fuzz.model.eras import ERAS
 from stage2fuzz.model.revision import parse_revision
 from stage2fuzz.schedule.replay import Replay
 from tests.model.scenarios import any_scenario, any_schedule
 
-REVISIONS = ("v5.10", "v5.12", "v5.15", "v6.1", "v6.6", "v6.12", "series-v1", "series-v4")
+REVISIONS = tuple(ERAS)
 
 
 def digest(runs: int = 120) -> str:

@@ -12,7 +12,7 @@ from stage2fuzz.arch import EXECUTE, READ, WRITE
 from stage2fuzz.case.case import Case
 from stage2fuzz.case.scenario import Access, HostOp, Op, Options, Scenario, Tlb
 from stage2fuzz.case.text import format_case, parse
-from stage2fuzz.findings import Store
+from stage2fuzz.findings.store import Store
 from stage2fuzz.kernel.adapter import KernelEngine
 from stage2fuzz.kernel.build import build
 from stage2fuzz.kernel.faults import FAULTS

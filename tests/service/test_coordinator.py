@@ -14,8 +14,7 @@ from stage2fuzz.findings.campaign_tables import campaign, corpus, lease
 from stage2fuzz.findings.coverage import pack
 from stage2fuzz.findings.figures import figures_of
 from stage2fuzz.findings.leases import HeldLease, Input
-from stage2fuzz.findings.models import State
-from stage2fuzz.findings.states import Part
+from stage2fuzz.findings.states import Part, State
 from stage2fuzz.findings.store import Store
 from stage2fuzz.oracles.violation import Category, Violation
 from stage2fuzz.service.orders import (

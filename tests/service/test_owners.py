@@ -57,7 +57,6 @@ def test_a_coordinator_is_no_worker_and_who_says_goodbye_is_gone(database: Engin
     workers.seen(database, Part.WORKER, "here:2", 4)
     assert workers.living(database, Part.COORDINATOR) == 1
     assert workers.living(database, Part.WORKER) == 1
-    assert workers.workers_on(database, "here") == 1
     workers.gone(database, "here:2")
     assert workers.living(database, Part.WORKER) == 0
     with database.connect() as connection:

@@ -228,8 +228,8 @@ def test_names_go_into_the_database_as_values(database: Engine) -> None:
         with pytest.raises(InputError):
             campaigns.named(database, name)
     workers.seen(database, Part.WORKER, "'; DROP TABLE worker; --:1", 1)
-    assert workers.workers_on(database, "'; DROP TABLE worker; --") == 1
-    assert workers.workers_on(database, "%") == 0
+    assert [each["name"] for each in workers.listed(database)] == ["'; DROP TABLE worker; --:1"]
+    assert workers.living(database, Part.WORKER, "%") == 0
 
 
 def test_no_sql_is_put_together_from_text() -> None:

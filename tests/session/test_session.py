@@ -15,9 +15,10 @@ import typer
 from stage2fuzz.case.text import parse
 from stage2fuzz.cli.campaign_view import summary_of
 from stage2fuzz.cli.summary import conclude
-from stage2fuzz.findings import State, Store, campaigns
+from stage2fuzz.findings import campaigns
 from stage2fuzz.findings.figures import figures_of
-from stage2fuzz.findings.states import CampaignState
+from stage2fuzz.findings.states import CampaignState, State
+from stage2fuzz.findings.store import Store
 from stage2fuzz.fuzz.feature_map import FeatureMap
 from stage2fuzz.fuzz.outbox import Outbox
 from stage2fuzz.run import run

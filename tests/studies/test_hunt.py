@@ -10,7 +10,8 @@ import pytest
 from stage2fuzz.arch import READ
 from stage2fuzz.case.scenario import Access, HostOp, Op, Scenario
 from stage2fuzz.case.text import parse
-from stage2fuzz.findings import State, Store
+from stage2fuzz.findings.states import State
+from stage2fuzz.findings.store import Store
 from stage2fuzz.kernel.adapter import REFERENCE, KernelEngine
 from stage2fuzz.kernel.build import build
 from stage2fuzz.kernel.faults import FAULTS

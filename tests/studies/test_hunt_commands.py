@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from stage2fuzz.case.text import parse
-from stage2fuzz.findings import Store
+from stage2fuzz.findings.store import Store
 from stage2fuzz.run import run
 from stage2fuzz.session.reproduce import signatures
 

@@ -44,6 +44,7 @@ struct item {
 	long result;	   /* 0, or a negative errno */
 	uint64_t value;	   /* what an access read or wrote */
 	uint64_t begin, end; /* nanoseconds of CLOCK_MONOTONIC; end 0: not over */
+	uint64_t *bits;	     /* what a harvest of its own reported; 0 of anything else */
 };
 
 struct thread {
@@ -89,7 +90,7 @@ long age(const struct slot *slot, uint64_t first, uint64_t pages);
 void make_machine(void);
 void drop_machine(void);
 int set_slot(int number, int logging, int present);
-long harvest(int number);
+long harvest(int number, uint64_t *bits);
 void to_the_door(struct thread *vcpu);
 long guest_access(struct thread *thread, int kind, uint64_t ipa, uint64_t *value);
 

@@ -45,7 +45,7 @@ static void rewrite(const char *phase, int number, int vcpus)
 		if (guest_access(vcpu, WRITE, slot->ipa + page * PAGE, &value))
 			refused++;
 	}
-	if (harvest(number))
+	if (harvest(number, machine.slot[number].bits))
 		return;
 	for (uint64_t page = 0; page < pages; page++)
 		if (content(slot, page) != before[page]) {
@@ -60,7 +60,7 @@ static void rewrite(const char *phase, int number, int vcpus)
 void tell_logs(void)
 {
 	for (int number = 0; number < machine.slots; number++)
-		if (machine.slot[number].logging && !harvest(number))
+		if (machine.slot[number].logging && !harvest(number, machine.slot[number].bits))
 			tell_dirty("end", number);
 }
 
@@ -81,7 +81,7 @@ void probe(int log_first)
 		struct slot *slot = &machine.slot[number];
 		if (!slot->logging || slot->flags & SLOT_READONLY)
 			continue;
-		if (log_first && !harvest(number))
+		if (log_first && !harvest(number, machine.slot[number].bits))
 			tell_dirty("end", number);
 		watch_clear();
 		rewrite("probe", number, vcpus);

@@ -52,6 +52,13 @@ static long protect(struct slot *slot, uint64_t first, uint64_t pages, int right
 	return mprotect(slot->memory + start * PAGE, (end - start) * PAGE, rights) ? -errno : 0;
 }
 
+/* Two threads may harvest one slot at once, and what each got is told when all are done. */
+static long harvest_of_its_own(struct item *item)
+{
+	item->bits = calloc((machine.slot[item->slot].pages + 63) / 64, 8);
+	return item->bits ? harvest(item->slot, item->bits) : -ENOMEM;
+}
+
 long host_operation(struct item *item)
 {
 	struct slot *slot = &machine.slot[item->slot];
@@ -60,7 +67,7 @@ long host_operation(struct item *item)
 	if (!strcmp(item->name, "log-disable"))
 		return set_slot(item->slot, 0, 1);
 	if (!strcmp(item->name, "log-get") || !strcmp(item->name, "log-clear"))
-		return harvest(item->slot);
+		return harvest_of_its_own(item);
 	if (!strcmp(item->name, "slot-delete"))
 		return set_slot(item->slot, 0, 0);
 	if (!strcmp(item->name, "move"))
@@ -75,18 +82,18 @@ long host_operation(struct item *item)
 }
 
 /* The bits of a harvest, as far as one line holds them, as "page page ...". */
-static void tell_bits(int number, int thread, int index)
+static void tell_bits(const struct item *item, int thread, int index)
 {
-	struct slot *slot = &machine.slot[number];
+	struct slot *slot = &machine.slot[item->slot];
 	char text[3000] = "";
 	int length = 0, count = 0;
 	for (uint64_t page = 0; page < slot->pages; page++)
-		if (slot->bits[page / 64] >> page % 64 & 1) {
+		if (item->bits[page / 64] >> page % 64 & 1) {
 			count++;
 			if (length < (int)sizeof text - 16)
 				length += snprintf(text + length, sizeof text - length, " %lu", page);
 		}
-	say("bits %d %d %d %d%s", number, thread, index, count, text);
+	say("bits %d %d %d %d%s", item->slot, thread, index, count, text);
 }
 
 static void run_item(struct thread *thread, int index)
@@ -108,9 +115,8 @@ static void tell_item(struct thread *thread, int index)
 	struct item *item = &thread->item[index];
 	say("item %d %d %lu %lu %ld %lu", thread->number, index, item->begin, item->end, item->result,
 	    item->value);
-	if (!thread->is_vcpu && !strncmp(item->name, "log-", 4) && item->result == 0 &&
-	    (!strcmp(item->name, "log-get") || !strcmp(item->name, "log-clear")))
-		tell_bits(item->slot, thread->number, index);
+	if (item->bits && item->result == 0)
+		tell_bits(item, thread->number, index);
 }
 
 static void *live(void *argument)
@@ -166,6 +172,8 @@ void stop_threads(void)
 		machine.thread[i].quit = 1;
 		sem_post(&machine.thread[i].go);
 		pthread_join(machine.thread[i].self, 0);
+		for (int k = 0; k < machine.thread[i].items; k++)
+			free(machine.thread[i].item[k].bits);
 	}
 }
 

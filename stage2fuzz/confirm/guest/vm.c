@@ -68,17 +68,17 @@ int set_slot(int number, int logging, int present)
 	return 0;
 }
 
-/* Read the dirty log into the slot's bits and clear it; 0 or a negative errno. */
-long harvest(int number)
+/* Read the dirty log of a slot into bits and clear it; 0 or a negative errno. */
+long harvest(int number, uint64_t *bits)
 {
 	struct slot *slot = &machine.slot[number];
-	struct kvm_dirty_log log = { .slot = number, .dirty_bitmap = slot->bits };
-	memset(slot->bits, 0, (slot->pages + 63) / 64 * 8);
+	struct kvm_dirty_log log = { .slot = number, .dirty_bitmap = bits };
+	memset(bits, 0, (slot->pages + 63) / 64 * 8);
 	if (ioctl(machine.vm, KVM_GET_DIRTY_LOG, &log))
 		return -errno;
 	if (machine.clears) {
 		struct kvm_clear_dirty_log clear = {
-			.slot = number, .num_pages = slot->pages, .dirty_bitmap = slot->bits
+			.slot = number, .num_pages = slot->pages, .dirty_bitmap = bits
 		};
 		if (ioctl(machine.vm, KVM_CLEAR_DIRTY_LOG, &clear))
 			return -errno;
