@@ -3,6 +3,9 @@ FROM python:3.12-slim AS build
 WORKDIR /build
 RUN python -m venv /opt/stage2fuzz
 ENV PATH=/opt/stage2fuzz/bin:$PATH
+# Every package in the version, and by the SHA-256, that the lock names.
+COPY deploy/requirements.lock ./
+RUN pip install --no-cache-dir --disable-pip-version-check --require-hashes -r requirements.lock
 COPY pyproject.toml README.md ./
 COPY LICENSES LICENSES
 COPY stage2fuzz stage2fuzz
@@ -10,7 +13,7 @@ COPY worker worker
 COPY coordinator coordinator
 COPY fuzz_targets fuzz_targets
 COPY corpus corpus
-RUN pip install --no-cache-dir --disable-pip-version-check ".[service,web]"
+RUN pip install --no-cache-dir --disable-pip-version-check --no-deps . && pip check
 
 FROM python:3.12-slim
 # gcc and libc6-dev compile a mounted kernel tree; nothing else of the system is needed.

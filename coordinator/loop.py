@@ -272,7 +272,7 @@ def _view(
         findings=len(waiting),
         open_orders=book.open_orders(),
         slots=slots,
-        real=book.has_real_kernel(),
+        real=bool(book.campaign.spec.real) and book.has_real_kernel(),
         draining=book.campaign.state == CampaignState.DRAINING,
         labels=book.labels(),
         streams=tuple(

@@ -24,11 +24,13 @@ from stage2fuzz.process.cage import hide
 from stage2fuzz.service.logs import configure
 from stage2fuzz.service.orders import QUEUE, REAL_QUEUE, TASKS
 from stage2fuzz.service.settings import from_environment, show_alive
-from stage2fuzz.worker import tasks, transport
+from stage2fuzz.worker import fuzzing, tasks, transport
 from stage2fuzz.worker.job import LOG, database, owner
 from stage2fuzz.worker.real import has_real_kernel
 
 ALIVE_SECONDS: Final = 10.0
+ZYGOTE_SECONDS: Final = 2.0
+"""Between two looks whether the process that others are forked from is there."""
 TASK_SECONDS: Final = 2 * 3600 + 600
 """The last resort: longer than any order, with what comes after it, may take."""
 IDLE_SIGNS: Final = 6
@@ -86,9 +88,10 @@ def _logging(**_more: Any) -> None:
 
 @celeryd_init.connect  # type: ignore[untyped-decorator]
 def _check(**_more: Any) -> None:
-    """Refuse to start where anything but JSON would be read."""
+    """Refuse to start where anything but JSON would be read; import what every slot needs once."""
     if app.conf.accept_content != ["json"]:
         raise RuntimeError("the worker must accept JSON only")
+    fuzzing.zygote().keep()
 
 
 @worker_ready.connect  # type: ignore[untyped-decorator]
@@ -98,6 +101,7 @@ def _ready(sender: Any, **_more: Any) -> None:
     sign = SignOfLife(slots)
     sign()
     sender.timer.call_repeatedly(ALIVE_SECONDS, sign)
+    sender.timer.call_repeatedly(ZYGOTE_SECONDS, fuzzing.zygote().keep)
 
 
 class SignOfLife:

@@ -25,6 +25,7 @@ from stage2fuzz.process.end import DiedError, End, How
 from stage2fuzz.process.forked import ForkServer
 from stage2fuzz.process.limits import Limits
 from stage2fuzz.process.wait import expect_room, last_words
+from stage2fuzz.process.zygote import Zygote
 from stage2fuzz.service.orders import CUT_SHORT, MAX_SEEDS, FuzzOrder, FuzzResult
 from stage2fuzz.session.case_asker import CaseAsker
 from stage2fuzz.session.killers import killers
@@ -129,7 +130,13 @@ def run_target(job: Job, order: FuzzOrder, outbox: Outbox) -> tuple[End, int]:
 def fork_server(process: int) -> ForkServer:
     """The fork server of ``process``, which is this one: it must not be shared over a fork."""
     LOG.info("process %d has a fork server", process)
-    return ForkServer(IMPORTED)
+    return ForkServer(IMPORTED, zygote() if zygote.cache_info().currsize else None)
+
+
+@lru_cache(maxsize=1)
+def zygote() -> Zygote:
+    """Where the worker's processes have their fork servers from; made before those are forked."""
+    return Zygote(IMPORTED)
 
 
 def program(job: Job, order: FuzzOrder) -> tuple[Path, tuple[str, ...]]:
@@ -203,11 +210,19 @@ def worth_measuring(
     claims: Mapping[str, frozenset[int]] | None,
     covered: frozenset[int],
 ) -> dict[Path, bytes]:
-    """The inputs that claim a feature that the campaign has not seen; all where none claims."""
+    """The inputs that claim a feature that neither the campaign nor a smaller one of them has.
+
+    All where none claims anything.
+    """
     if claims is None:
         return dict(datas)
-    worth = {digest for digest, features in claims.items() if not features <= covered}
-    return {path: data for path, data in datas.items() if digest_of(data) in worth}
+    worth, seen = {}, set(covered)
+    for path in sorted(datas, key=lambda path: (len(datas[path]), path.name)):
+        fresh = claims.get(digest_of(datas[path]), frozenset())
+        if not fresh <= seen:
+            seen |= fresh
+            worth[path] = datas[path]
+    return worth
 
 
 def measure(

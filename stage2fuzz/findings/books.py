@@ -109,6 +109,8 @@ class Books:
 
     def merged(self, reports: Sequence[Report]) -> None:
         """These results are counted now."""
+        if not reports:
+            return
         self.connection.execute(
             update(result)
             .where(result.c.lease_id.in_([each.lease for each in reports]))

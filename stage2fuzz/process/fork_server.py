@@ -41,11 +41,21 @@ def main(asker: int, modules: list[str]) -> None:
     prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != asker:
         sys.exit("fork_server: the asker is gone")
+    import_all(modules)
+    serve()
+
+
+def import_all(modules: list[str]) -> None:
+    """Import the modules that are here, for forks that share them."""
     for name in modules:
         with suppress(ImportError):
             importlib.import_module(name)
     gc.collect()
     gc.freeze()
+
+
+def serve() -> None:
+    """Do what is asked on standard input until nobody asks."""
     requests = Frames(0)
     while (request := requests.next(FOREVER, lambda: None)) is not None:
         if "script" in request:

@@ -2,13 +2,14 @@
 
 import contextlib
 import os
+import socket
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Final
+from typing import IO, Final
 
 from stage2fuzz.process.cage import hide
 from stage2fuzz.process.confined import KILL_SECONDS
@@ -16,6 +17,7 @@ from stage2fuzz.process.end import End, How
 from stage2fuzz.process.frames import Frame, Frames, to_bytes
 from stage2fuzz.process.limits import Limits, environment
 from stage2fuzz.process.wait import POLL_SECONDS, Watch, nothing, run_confined
+from stage2fuzz.process.zygote import Zygote
 
 SERVER: Final = "stage2fuzz.process.fork_server"
 TRIES: Final = 2
@@ -27,10 +29,14 @@ class ForkServer:
     It belongs to one process, and ends with it.
     """
 
-    def __init__(self, modules: Sequence[str]) -> None:
-        """``modules`` must run nothing of a tree when they are imported."""
-        self._modules = tuple(modules)
+    def __init__(self, modules: Sequence[str], zygote: Zygote | None = None) -> None:
+        """``modules`` must run nothing of a tree when they are imported. A ``zygote`` that has
+        imported them forks the server, which costs no start of Python.
+        """
+        self._modules, self._zygote = tuple(modules), zygote
         self._process: subprocess.Popen[bytes] | None = None
+        self._connection: socket.socket | None = None
+        self._requests: IO[bytes] | None = None
         self._answers: Frames | None = None
 
     def run(
@@ -62,12 +68,14 @@ class ForkServer:
 
     def close(self) -> None:
         """End the server, and what it runs."""
-        process, self._process, self._answers = self._process, None, None
+        process, connection = self._process, self._connection
+        self._process = self._connection = self._answers = None
+        requests, self._requests = self._requests, None
+        for pipe in (requests, connection, process.stdout if process else None):
+            if pipe is not None:
+                with contextlib.suppress(ConnectionError):
+                    pipe.close()
         if process is not None:
-            for pipe in (process.stdin, process.stdout):
-                if pipe is not None:
-                    with contextlib.suppress(BrokenPipeError):
-                        pipe.close()
             try:
                 process.wait(KILL_SECONDS)
             except subprocess.TimeoutExpired:
@@ -92,7 +100,7 @@ class ForkServer:
                 answer = self._next(lambda: time.monotonic() > end)
         except BaseException as error:  # whoever waits wants no answer any more
             self.close()
-            if isinstance(error, BrokenPipeError):
+            if isinstance(error, ConnectionError):
                 return None
             raise
         code = answer.get("code") if answer is not None else None
@@ -102,18 +110,22 @@ class ForkServer:
         return End(ends[0], code) if ends else End.of(code)
 
     def _send(self, frame: Frame) -> None:
-        if self._process is None:
+        if self._requests is None:
             self._start()
-        assert self._process is not None
-        assert self._process.stdin is not None
-        self._process.stdin.write(to_bytes(frame))
-        self._process.stdin.flush()
+        assert self._requests is not None
+        self._requests.write(to_bytes(frame))
+        self._requests.flush()
 
     def _next(self, look: Callable[[], object]) -> Frame | None:
         assert self._answers is not None
         return self._answers.next(POLL_SECONDS, look)
 
     def _start(self) -> None:
+        if self._zygote is not None:
+            self._connection = self._zygote.connect()
+            self._requests = self._connection.makefile("wb")
+            self._answers = Frames(self._connection.fileno())
+            return
         hide()
         plain = environment(Path(tempfile.gettempdir()))
         plain.pop("PYTHONDONTWRITEBYTECODE")  # nothing strange runs here: compile once, for all
@@ -127,4 +139,5 @@ class ForkServer:
             start_new_session=True,
         )
         assert self._process.stdout is not None
+        self._requests = self._process.stdin
         self._answers = Frames(self._process.stdout.fileno())

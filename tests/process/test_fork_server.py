@@ -16,6 +16,7 @@ from stage2fuzz.process.end import End, How
 from stage2fuzz.process.forked import ForkServer
 from stage2fuzz.process.limits import Limits
 from stage2fuzz.process.wait import nothing
+from stage2fuzz.process.zygote import Zygote
 from tests.process import test_confined as started
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="elsewhere programs are started")
@@ -33,9 +34,29 @@ PROMISES = (
 )
 
 
+MODULES = ("stage2fuzz.model.engine", "no.such.module")
+
+
 @pytest.fixture
 def server() -> Iterator[ForkServer]:
-    made = ForkServer(("stage2fuzz.model.engine", "no.such.module"))
+    made = ForkServer(MODULES)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def zygote() -> Iterator[Zygote]:
+    made = Zygote(MODULES)
+    made.keep()
+    yield made
+    made.close()
+
+
+@pytest.fixture(params=["started", "forked"])
+def either(request: pytest.FixtureRequest) -> Iterator[ForkServer]:
+    """A server that was started, and one that a zygote forked."""
+    forked = request.param == "forked"
+    made = ForkServer(MODULES, request.getfixturevalue("zygote") if forked else None)
     yield made
     made.close()
 
@@ -74,7 +95,7 @@ def script(folder: Path, text: str) -> Path:
     return path
 
 
-def test_scripts_leave_nothing_to_one_another(server: ForkServer, tmp_path: Path) -> None:
+def test_scripts_leave_nothing_to_one_another(either: ForkServer, tmp_path: Path) -> None:
     text = """
 import json, os, sys
 seen = [sys.argv[1:], os.getcwd(), hasattr(sys, "left"), os.listdir("/proc/self/fd").__len__()]
@@ -87,7 +108,7 @@ os.environ["LEFT"] = "1"
     for name in ("one", "two"):
         folder = tmp_path / name
         folder.mkdir()
-        end = server.run(script(tmp_path, text), ("--now", name), folder, Limits(), 20)
+        end = either.run(script(tmp_path, text), ("--now", name), folder, Limits(), 20)
         assert end == End(How.OK, 0)
         arguments, where, left, files, imported = json.loads((folder / "seen").read_text())
         assert (arguments, where, left, imported) == (["--now", name], str(folder), False, True)
@@ -98,9 +119,9 @@ os.environ["LEFT"] = "1"
 
 @pytest.mark.parametrize(("text", "code"), [("import sys; sys.exit('why')", 1), ("1 / 0", 1)])
 def test_what_a_script_says_at_its_end_is_in_its_log(
-    server: ForkServer, tmp_path: Path, text: str, code: int
+    either: ForkServer, tmp_path: Path, text: str, code: int
 ) -> None:
-    assert server.run(script(tmp_path, text), (), tmp_path, Limits(), 20).code == code
+    assert either.run(script(tmp_path, text), (), tmp_path, Limits(), 20).code == code
     assert (tmp_path / "log").read_text().splitlines()[-1] in (
         "why",
         "ZeroDivisionError: division by zero",
@@ -119,16 +140,56 @@ def test_a_server_that_was_killed_is_started_again(server: ForkServer, tmp_path:
     assert (tmp_path / "ran").exists()
 
 
+def test_a_zygote_that_was_killed_takes_its_servers_along_and_is_started_again(
+    zygote: Zygote, tmp_path: Path
+) -> None:
+    server = ForkServer(MODULES, zygote)
+    path = script(tmp_path, "open('ran', 'w')")
+    for _ in range(2):
+        assert server.run(path, (), tmp_path, Limits(), 20) == End(How.OK, 0)
+        (tmp_path / "ran").unlink()
+        first = zygote._process
+        assert first is not None
+        first.kill()
+        first.wait()
+        zygote.keep()
+        assert zygote._process is not first
+    server.close()
+
+
+def test_servers_of_one_zygote_know_nothing_of_one_another(zygote: Zygote, tmp_path: Path) -> None:
+    servers = [ForkServer(MODULES, zygote) for _ in range(2)]
+    text = "import os; open('group', 'w').write(f'{os.getpgrp()} {os.getsid(0)}')"
+    seen = []
+    for number, server in enumerate(servers):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        server.run(script(tmp_path, text), (), folder, Limits(), 20)
+        seen += (folder / "group").read_text().split()
+    assert len(set(seen)) == 4
+    servers[0].close()
+    assert servers[1].run(tmp_path / "program.py", (), tmp_path, Limits(), 20).how is How.OK
+    servers[1].close()
+
+
 ASKER = """
+import sys
 from pathlib import Path
 from stage2fuzz.process.forked import ForkServer
 from stage2fuzz.process.limits import Limits
-ForkServer(()).run(Path("program.py").absolute(), (), Path(".").absolute(), Limits(), 600)
+from stage2fuzz.process.zygote import Zygote
+zygote = Zygote(()) if sys.argv[1] == "forked" else None
+if zygote:
+    zygote.keep()
+ForkServer((), zygote).run(Path("program.py").absolute(), (), Path(".").absolute(), Limits(), 600)
 """
 
 
+@pytest.mark.parametrize("kind", ["started", "forked"])
 @pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGKILL, signal.SIGTERM])
-def test_whatever_ends_the_asker_ends_server_and_script(tmp_path: Path, number: int) -> None:
+def test_whatever_ends_the_asker_ends_server_and_script(
+    tmp_path: Path, number: int, kind: str
+) -> None:
     script(
         tmp_path,
         "import os, time\n"
@@ -137,7 +198,7 @@ def test_whatever_ends_the_asker_ends_server_and_script(tmp_path: Path, number: 
         "time.sleep(600)",
     )
     asker = subprocess.Popen(
-        [sys.executable, "-c", ASKER],
+        [sys.executable, "-c", ASKER, kind],
         cwd=tmp_path,
         env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
     )

@@ -24,7 +24,7 @@ from typing import Final
 
 from sqlalchemy import create_engine, text
 
-from tests.service.rig import below, command_of
+from tests.service.rig import below, command_of, fork_servers, name_of
 
 ALLOWANCE: Final = 30.0
 """Seconds on top of what was asked for: to start and end all processes on a busy machine."""
@@ -34,10 +34,10 @@ PARTS: Final = {
     "broker": (b"valkey-server", b"redis-server"),
     "coordinator": (b"stage2fuzz.coordinator",),
     "worker": (b"celery",),
-    "fork server": (b"stage2fuzz.process.fork_server",),
 }
+FORK_SERVER: Final = "fork server"
 FUZZING: Final = "fuzzing process"
-KILLED: Final = (*PARTS, FUZZING)
+KILLED: Final = (*PARTS, FORK_SERVER, FUZZING)
 FREEZABLE: Final = ("coordinator", "worker", FUZZING)
 SUMS: Final = {
     "schedules that no result has": "SELECT schedules - (SELECT SUM(json_extract(body, "
@@ -71,7 +71,7 @@ class Faults:
 
     def hit(self, part: str, kill: bool) -> bool:
         """Kill or freeze one process of a part; whether there was one."""
-        found = [each for each in below(self.root) if self.is_part(each, part)]
+        found = self.find(part)
         if not found:
             return False
         process = self.chooser.choice(found)
@@ -84,13 +84,14 @@ class Faults:
                 os.kill(process, signal.SIGCONT)
         return True
 
-    def is_part(self, process: int, part: str) -> bool:
-        """Whether a process is one of a part: main processes and those of a pool alike."""
+    def find(self, part: str) -> list[int]:
+        """The processes of a part: main processes and those of a pool alike."""
+        if part == FORK_SERVER:
+            return fork_servers(self.root)
+        every = below(self.root)
         if part == FUZZING:
-            with suppress(OSError):
-                return Path(f"/proc/{process}/comm").read_text().strip() in ("fuzz", "seeds")
-            return False
-        return any(each in command_of(process) for each in PARTS[part])
+            return [each for each in every if name_of(each) in ("fuzz", "seeds")]
+        return [each for each in every if any(name in command_of(each) for name in PARTS[part])]
 
 
 def account(database: Path) -> dict[str, int]:

@@ -1,6 +1,6 @@
 """Compose, for real: build the images, run a campaign, kill containers, look at the database.
 
-Run it as root from the root of the checkout: ``python tests/service/compose_check.py``. It needs
+Run it as root from the root of the checkout: ``python -m tests.service.compose_check``. It needs
 a Docker engine, or the packages docker.io, docker-compose and debootstrap to start one by hand;
 where neither works it says so in one line and ends with 77, the code for a skipped test. Images
 that can't be pulled are made (``docker_bases``). Everything it makes has a project name of its
@@ -20,15 +20,16 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
+from tests.service import docker_bases
+
 ROOT: Final = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(ROOT))
-
-from tests.service import docker_bases  # noqa: E402
-
 PROJECT: Final = "stage2fuzzcheck"
 SKIPPED: Final = 77
 ENGINE_SECONDS: Final = 30
-CAMPAIGN_SECONDS: Final = 40
+FAULT_SECONDS: Final = 10
+KILLED: Final = 137
+"""The exit code of a container that did not end in time."""
+CAMPAIGN_SECONDS: Final = 200
 SERVICES: Final = ("redis", "postgres", "coordinator", "worker")
 """Those with a health check."""
 
@@ -42,7 +43,11 @@ class Compose:
         trees.mkdir()
         environment = folder / "env"
         lines = [f"{name}_PASSWORD={value}" for name, value in self.secrets.items()]
-        lines += [f"KERNEL_TREES={trees}", "BUILD_NETWORK=host"]
+        lines += [
+            f"KERNEL_TREES={trees}",
+            "BUILD_NETWORK=host",
+            f"PAGE_TOKEN={secrets.token_hex(16)}",
+        ]
         environment.write_text("\n".join(lines) + "\n")
         environment.chmod(0o600)
         self.command = [*command, "-p", PROJECT, "--env-file", str(environment)]
@@ -98,6 +103,13 @@ def check(compose: Compose) -> None:
         output("kill", container(name))
         compose.run("up", "-d", "--scale", "worker=2")
         wait(f"{name} back", lambda name=name: healthy(name))  # type: ignore[misc]
+        expect_fuzzing(compose, name)
+    with disk_full(compose):
+        time.sleep(FAULT_SECONDS)
+    expect_fuzzing(compose, "a full disk")
+    with frozen(container("postgres")):
+        time.sleep(FAULT_SECONDS)
+    expect_fuzzing(compose, "a database that answers nobody")
     wait("the campaign's end", lambda: status(compose)["state"] == "done", 600)
     print(f"campaign done after {time.monotonic() - begun:.0f} s: {status(compose)}")
     before = findings(compose)
@@ -108,6 +120,55 @@ def check(compose: Compose) -> None:
     if findings(compose) != before:
         raise SystemExit("findings changed over down and up")
     print(f"{len(before)} findings survive down and up")
+    expect_clean_end(compose)
+
+
+def expect_fuzzing(compose: Compose, after: str) -> None:
+    """The campaign still fuzzes, and gets on."""
+    at = status(compose)
+    wait(f"next schedules after {after}", lambda: status(compose)["schedules"] > at["schedules"])
+    if at["state"] != "running":
+        raise SystemExit(f"{after}: not in the phase of fuzzing any more, but {at['state']}")
+
+
+@contextmanager
+def disk_full(compose: Compose) -> Iterator[None]:
+    """No room where the workers work."""
+    fill = "head -c 3g /dev/zero > /scratch/full 2>/dev/null; df -h /scratch | tail -1"
+    workers = range(1, 3)
+    for number in workers:
+        print(compose.run("exec", "-T", "--index", str(number), "worker", "sh", "-c", fill).strip())
+    yield
+    for number in workers:
+        compose.run("exec", "-T", "--index", str(number), "worker", "rm", "/scratch/full")
+
+
+@contextmanager
+def frozen(name: str) -> Iterator[None]:
+    """A container stands still."""
+    output("pause", name)
+    yield
+    output("unpause", name)
+
+
+def expect_clean_end(compose: Compose) -> None:
+    """A command through ``cli`` in seconds, and every container ends by itself and in time."""
+    for words in (["exec", "-T", "cli"], ["run", "--rm", "-T", "cli"]):
+        begun = time.monotonic()
+        compose.run(*words, "stage2fuzz", "campaign", "list")
+        print(f"compose {' '.join(words)} stage2fuzz campaign list: ", end="")
+        print(f"{time.monotonic() - begun:.1f} s")
+    names = {name: container(name) for name in (*SERVICES, "page", "cli")}
+    begun = time.monotonic()
+    compose.run("stop")
+    print(f"compose stop: {time.monotonic() - begun:.1f} s")
+    codes = {
+        name: int(output("inspect", "-f", "{{.State.ExitCode}}", each))
+        for name, each in names.items()
+    }
+    print(f"exit codes: {codes}")
+    if KILLED in codes.values():
+        raise SystemExit("a container had to be killed")
 
 
 def expect_found(found: list[dict[str, Any]]) -> None:

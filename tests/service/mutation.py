@@ -1,6 +1,6 @@
 """Mutation run: spoil one line of the service at a time, and see whether its tests notice.
 
-Run it from the root of the checkout: ``python tests/service/mutation.py`` for the lease protocol,
+Run it from the root of the checkout: ``python -m tests.service.mutation`` for the lease protocol,
 planning and merging, or name parts. Each mutant is one change of one operator, constant, condition
 or statement; it lives in a forked process only, no file is touched. The share of killed mutants is
 printed at the end, and each survivor with its line: either a test is missing, or the change changes
@@ -27,7 +27,6 @@ from types import ModuleType
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(ROOT))
 
 SECONDS = 240.0
 """For the tests of one mutant; one that makes them hang is killed, and so dead."""
@@ -42,6 +41,9 @@ PARTS = {
         ("test_leases", "test_coordinator", "test_owners"),
     ),
     "campaigns": ("stage2fuzz/findings/campaigns.py", ("test_owners", "test_leases")),
+    "job": ("worker/job.py", ("test_worker",)),
+    "tasks": ("worker/tasks.py", ("test_worker", "test_security")),
+    "fuzzing": ("worker/fuzzing.py", ("test_worker",)),
     "seen": ("stage2fuzz/findings/seen.py", ("../findings/test_store",)),
 }
 """Name -> the file that is spoiled, and the tests that have to notice."""

@@ -11,12 +11,13 @@ from contextlib import suppress
 from pathlib import Path
 
 from msgspec.structs import replace
-from sqlalchemy import create_engine, func, select
+from sqlalchemy import create_engine, func, select, update
 
 from stage2fuzz.findings import campaigns
-from stage2fuzz.findings.campaign_tables import lease, result, sighting
+from stage2fuzz.findings.campaign_tables import campaign, lease, result, sighting
 from stage2fuzz.findings.figures import CampaignFigures, figures_of, to_record
 from stage2fuzz.findings.models import Finding
+from stage2fuzz.findings.states import CampaignState
 from stage2fuzz.findings.store import Store
 from stage2fuzz.service import settings
 from stage2fuzz.service.local import Service
@@ -28,6 +29,7 @@ LEASE_SECONDS = 3
 
 
 PLANTED = "STAGE2FUZZ_PLANTED"
+FORK_SERVERS = (b"stage2fuzz.process.fork_server", b"stage2fuzz.process.zygote")
 
 
 def command_of(process: int) -> bytes:
@@ -35,6 +37,13 @@ def command_of(process: int) -> bytes:
     with suppress(OSError):
         return Path(f"/proc/{process}/cmdline").read_bytes()
     return b""
+
+
+def name_of(process: int) -> str:
+    """The name that a process gave itself, which a fork of another program can be told by."""
+    with suppress(OSError):
+        return Path(f"/proc/{process}/comm").read_text().strip()
+    return ""
 
 
 def below(process: int) -> list[int]:
@@ -45,6 +54,16 @@ def below(process: int) -> list[int]:
         for child in map(int, text.split()):
             found += [child, *below(child)]
     return found
+
+
+def fork_servers(process: int) -> list[int]:
+    """Zygotes and fork servers below a process, without what they run by the same command line."""
+    found = [
+        each for each in below(process) if any(name in command_of(each) for name in FORK_SERVERS)
+    ]
+    zygotes = [each for each in found if FORK_SERVERS[1] in command_of(each)]
+    depth = {each: sum(each in below(other) for other in found) for each in found}
+    return [each for each in found if depth[each] <= bool(zygotes)]
 
 
 class PlantedService(Service):
@@ -114,6 +133,11 @@ class Rig:
                 raise AssertionError(f"still {to_record(self.figures())}\n{tails}")
             time.sleep(0.05)
         return time.monotonic() - begun
+
+    def drain(self) -> None:
+        """Let the campaign end with what is begun, whatever its budget."""
+        with self.store.engine.begin() as connection:
+            connection.execute(update(campaign).values(state=CampaignState.DRAINING))
 
     def until_done(self, seconds: float = 90.0) -> float:
         """Wait for the end of the campaign."""

@@ -1,6 +1,6 @@
 """Scale: the coordinator alone against a thousand workers that do nothing, and where it ends.
 
-Run it from the root of the checkout: ``python tests/service/scale.py --workers 1000 --postgres``.
+Run it from the root of the checkout: ``python -m tests.service.scale --workers 1000 --postgres``.
 The fake workers carry out their orders in bulk, in a few statements that leave the very rows real
 ones leave, so that the time of a tick is the coordinator's own. With W workers and orders of S
 seconds a service needs W / S orders a second; what a coordinator can do is the number of results
@@ -11,30 +11,25 @@ import argparse
 import random
 import resource
 import shutil
-import sys
 import tempfile
 import time
 from contextlib import ExitStack
 from hashlib import sha256
-from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(ROOT))
+from sqlalchemy import Connection, func, insert, select, update
 
-from sqlalchemy import Connection, func, insert, select, update  # noqa: E402
-
-from stage2fuzz.coordinator import loop  # noqa: E402
-from stage2fuzz.coordinator.__main__ import Broker  # noqa: E402
-from stage2fuzz.findings import campaigns, workers  # noqa: E402
-from stage2fuzz.findings.campaign_tables import corpus, coverage, lease, result  # noqa: E402
-from stage2fuzz.findings.clock import now  # noqa: E402
-from stage2fuzz.findings.coverage import pack  # noqa: E402
-from stage2fuzz.findings.states import Part  # noqa: E402
-from stage2fuzz.findings.store import Store  # noqa: E402
-from stage2fuzz.service import settings  # noqa: E402
-from stage2fuzz.service.local import Service  # noqa: E402
-from stage2fuzz.service.orders import CampaignSpec, FuzzOrder, FuzzResult, read_order, to_json  # noqa: E402
-from tests.service.conftest import PostgresServer  # noqa: E402
+from stage2fuzz.coordinator import loop
+from stage2fuzz.coordinator.__main__ import Broker
+from stage2fuzz.findings import campaigns, workers
+from stage2fuzz.findings.campaign_tables import corpus, coverage, lease, result
+from stage2fuzz.findings.clock import now
+from stage2fuzz.findings.coverage import pack
+from stage2fuzz.findings.states import Part
+from stage2fuzz.findings.store import Store
+from stage2fuzz.service import settings
+from stage2fuzz.service.local import Service
+from stage2fuzz.service.orders import CampaignSpec, FuzzOrder, FuzzResult, read_order, to_json
+from tests.service.conftest import PostgresServer
 
 FEATURES = 1 << 14
 ORDER_SECONDS = 20

@@ -6,7 +6,6 @@ import signal
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from pathlib import Path
 
 from redis import Redis
 from redis.exceptions import RedisError
@@ -20,33 +19,36 @@ from stage2fuzz.findings.outage import OutageError
 from stage2fuzz.service import settings
 from stage2fuzz.service.orders import QUEUE
 from tests.service.conftest import PostgresServer
-from tests.service.rig import LEASE_SECONDS, Rig, below, command_of
+from tests.service.rig import LEASE_SECONDS, Rig, below, command_of, fork_servers, name_of
 
 GARBAGE = (b"garbage", b"[]", b"null", b"\xff\xfe", b'{"properties": {}}', b"[" * 3000)
 JUMPS = (-3600.0, 3600.0)
+FUZZING = "fuzz"
 REPLACED_SECONDS = 15 * LEASE_SECONDS
 """For a worker to start and to take over."""
 
 
 class Faults:
-    """Everything that can be done to one service."""
+    """Everything that can be done to one service; each says whether there was what it hits."""
 
     def __init__(self, rig: Rig, server: PostgresServer | None, chooser: random.Random) -> None:
         self.rig, self.server, self.chooser = rig, server, chooser
-        self.grave: dict[str, Callable[[], None]] = {
+        self.grave: dict[str, Callable[[], bool]] = {
             "worker killed": lambda: self.again("worker"),
             "coordinator killed": lambda: self.again("coordinator"),
             "broker killed, its data lost": lambda: self.again("broker"),
             "worker frozen past its deadline, replaced, back": self.freeze_and_replace,
             "coordinator frozen": self.freeze_coordinator,
             "second coordinator, killed": self.second_coordinator,
+            "one process of the pool killed": self.kill_pool_process,
+            "fork server or zygote killed": self.kill_fork_server,
         }
         """Those of which one at a time is done: processes are started, or a while is waited."""
         if server is not None:
             self.grave["database stopped and started"] = self.restart_database
         else:
             self.grave["database locked"] = self.lock_database
-        self.quick: dict[str, tuple[int, Callable[[], None]]] = {
+        self.quick: dict[str, tuple[int, Callable[[], bool]]] = {
             "messages doubled": (12, self.double),
             "messages that are none": (12, self.send_garbage),
             "fuzzing process frozen": (6, self.freeze_target),
@@ -55,17 +57,17 @@ class Faults:
             "campaign paused and resumed": (3, self.pause),
             "clock put forward or back": (1, self.jump),
             "fuzzing process killed": (1, self.kill_target),
-            "one process of the pool killed": (1, self.kill_pool_process),
         }
         """How often each is done in comparison, and how; at any moment, beside a grave one."""
 
-    def again(self, name: str) -> None:
+    def again(self, name: str) -> bool:
         """Kill a process and start another."""
         self.rig.kill(name)
         time.sleep(self.chooser.uniform(0, 0.5))
         self.rig.service.begin(name)
+        return True
 
-    def freeze_and_replace(self) -> None:
+    def freeze_and_replace(self) -> bool:
         """Stop the worker until another one has its order, then let it go on and end that one.
 
         The target of the frozen worker goes on, so that the late worker has a result in its hands
@@ -80,56 +82,62 @@ class Faults:
                 time.sleep(0.02)
         finally:
             self.rig.signal("worker", signal.SIGCONT)
-        time.sleep(2)
-        self.rig.kill("second")
-        del self.rig.service.processes["second"]
+            time.sleep(2)
+            self.end_second()
+        return True
 
-    def freeze_coordinator(self) -> None:
+    def freeze_coordinator(self) -> bool:
         """Stop the coordinator for a while."""
         self.rig.signal("coordinator", signal.SIGSTOP)
         time.sleep(self.chooser.uniform(0.5, 2))
         self.rig.signal("coordinator", signal.SIGCONT)
+        return True
 
-    def second_coordinator(self) -> None:
+    def second_coordinator(self) -> bool:
         """Two at once for a while, the second killed."""
         self.rig.service.begin("coordinator", "second")
         time.sleep(self.chooser.uniform(0.5, 2))
-        self.rig.kill("second")
-        del self.rig.service.processes["second"]
+        self.end_second()
+        return True
 
-    def kill_pool_process(self) -> None:
+    def end_second(self) -> None:
+        """Kill the second worker or coordinator, and forget it."""
+        if "second" in self.rig.service.processes:
+            self.rig.kill("second")
+            del self.rig.service.processes["second"]
+
+    def of_worker(self) -> list[int]:
+        """All processes below the worker."""
+        return below(self.rig.service.processes["worker"].pid)
+
+    def kill_pool_process(self) -> bool:
         """Kill one of the worker's children, which holds an order or waits for one."""
-        below_worker = below(self.rig.service.processes["worker"].pid)
-        pool = [process for process in below_worker if b"celery" in command_of(process)]
-        if pool:
-            with suppress(ProcessLookupError):
-                os.kill(self.chooser.choice(pool), signal.SIGKILL)
+        return self.hit([each for each in self.of_worker() if b"celery" in command_of(each)])
 
-    def signal_target(self, number: signal.Signals) -> list[int]:
-        """Send a signal to a running fuzz target, if there is one; to which."""
-        targets = [
-            process
-            for process in (int(path.name) for path in Path("/proc").glob("[0-9]*"))
-            if str(self.rig.targets).encode() in command_of(process)
-        ]
-        for process in targets[:1]:
-            with suppress(ProcessLookupError):
-                os.kill(process, number)
-        return targets[:1]
+    def kill_fork_server(self) -> bool:
+        """Kill a process that others are forked from, with what it runs."""
+        return self.hit(fork_servers(self.rig.service.processes["worker"].pid))
 
-    def kill_target(self) -> None:
+    def kill_target(self) -> bool:
         """Kill a fuzzing process, which then died of no input."""
-        self.signal_target(signal.SIGKILL)
+        return self.hit([each for each in self.of_worker() if name_of(each) == FUZZING])
 
-    def freeze_target(self) -> None:
+    def freeze_target(self) -> bool:
         """Stop a fuzzing process for a moment."""
-        stopped = self.signal_target(signal.SIGSTOP)
+        running = [each for each in self.of_worker() if name_of(each) == FUZZING][:1]
+        done = self.hit(running, signal.SIGSTOP)
         time.sleep(self.chooser.uniform(0.02, 0.2))
-        for process in stopped:
-            with suppress(ProcessLookupError):
-                os.kill(process, signal.SIGCONT)
+        self.hit(running, signal.SIGCONT)
+        return done
 
-    def double(self) -> None:
+    def hit(self, processes: list[int], number: signal.Signals = signal.SIGKILL) -> bool:
+        """Send one of these a signal; False where there is none any more."""
+        with suppress(ProcessLookupError, IndexError):
+            os.kill(self.chooser.choice(processes), number)
+            return True
+        return False
+
+    def double(self) -> bool:
         """Send messages again, for leases in every state."""
         broker = Broker(self.broker_url)
         with self.rig.store.engine.connect() as connection:
@@ -137,50 +145,62 @@ class Faults:
         with suppress(OSError):
             for row in [*rows[-4:], *self.chooser.sample(rows, min(4, len(rows)))]:
                 broker.send(row.kind, self.rig.campaign, row.id)
+            return True
+        return False
 
-    def lose_messages(self) -> None:
-        """Empty the queue."""
+    def lose_messages(self) -> bool:
+        """Empty the queue; False where nothing was in it."""
         with suppress(RedisError), self.redis() as client:
-            client.delete(QUEUE)
+            return bool(client.delete(QUEUE))
+        return False
 
-    def send_garbage(self) -> None:
+    def send_garbage(self) -> bool:
         """Write to the queue what is no message."""
         with suppress(RedisError), self.redis() as client:
             for each in GARBAGE:
                 client.lpush(QUEUE, each)
+            return True
+        return False
 
-    def jump(self) -> None:
+    def jump(self) -> bool:
         """Move all stored times, which is what a jump of the database's clock looks like."""
         by = self.chooser.choice(JUMPS)
         moved = {"deadline": lease.c.deadline - by, "announced": lease.c.announced - by}
         with suppress(OutageError), self.rig.store.engine.begin() as connection:
             connection.execute(update(lease).where(lease.c.state == "leased").values(moved))
             connection.execute(update(campaign).values(ticked=campaign.c.ticked - by))
+            return True
+        return False
 
-    def pause(self) -> None:
-        """Pause for a moment."""
+    def pause(self) -> bool:
+        """Pause for a moment; False where another thread has."""
         with suppress(InputError):
             campaigns.pause(self.rig.store.engine, self.rig.campaign)
             time.sleep(self.chooser.uniform(0.02, 0.2))
             campaigns.adopt(self.rig.store.engine, self.rig.campaign, "")
+            return True
+        return False
 
-    def litter(self) -> None:
+    def litter(self) -> bool:
         """Let the targets of the next moment write junk beside their findings."""
         self.rig.behave(junk=True)
         time.sleep(self.chooser.uniform(0.05, 0.3))
         self.rig.behave(junk=False)
+        return True
 
-    def restart_database(self) -> None:
+    def restart_database(self) -> bool:
         """Stop it as a power cut would, and start it again."""
         assert self.server is not None
         self.server.stop()
         time.sleep(self.chooser.uniform(0.5, 2))
         self.server.start()
+        return True
 
-    def lock_database(self) -> None:
+    def lock_database(self) -> bool:
         """Hold SQLite's write lock for a while."""
         with self.rig.store.engine.begin():
             time.sleep(self.chooser.uniform(0.5, 2))
+        return True
 
     @property
     def broker_url(self) -> str:

@@ -7,6 +7,7 @@ import shutil
 import signal
 import subprocess
 import time
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -198,3 +199,31 @@ def test_every_file_that_is_mounted_is_there() -> None:
             source = with_defaults(volume).split(":")[0]
             if source.startswith("./deploy"):
                 assert (ROOT / source).is_file(), source
+
+
+def test_the_image_s_packages_are_those_of_a_lock_with_hashes() -> None:
+    lock = (ROOT / "deploy" / "requirements.lock").read_text()
+    assert "://" not in lock
+    entries = [each for each in re.split(r"\n(?=\S)", lock) if not each.startswith("#")]
+    locked = {}
+    for each in entries:
+        assert "--hash=sha256:" in each, each.splitlines()[0]
+        name, version = each.split(maxsplit=1)[0].split("==")
+        locked[name] = version
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    extras = project["optional-dependencies"]
+    for needed in (*project["dependencies"], *extras["service"], *extras["web"]):
+        name, floor, ceiling = re.fullmatch(
+            r"([\w-]+)(?:\[\w+\])?>=([\d.]+)(?:,<([\d.]+))?(?:;.*)?", needed
+        ).groups()  # type: ignore[union-attr]
+        version = numbers(locked[name])
+        assert numbers(floor) <= version, needed
+        assert ceiling is None or version < numbers(ceiling), needed
+    install = (ROOT / "Dockerfile").read_text()
+    assert "--require-hashes -r requirements.lock" in install
+    assert "!deploy/requirements.lock" in (ROOT / ".dockerignore").read_text().splitlines()
+
+
+def numbers(version: str) -> tuple[int, ...]:
+    """A release as something to compare."""
+    return tuple(int(each) for each in version.split(".") if each.isdecimal())

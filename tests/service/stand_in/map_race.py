@@ -11,6 +11,7 @@ import random
 import signal
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[3]))
@@ -32,6 +33,8 @@ def main() -> None:
     ours, rest = parser.parse_known_args()
     flags = dict(each.lstrip("-").split("=", 1) for each in rest if each.startswith("-"))
     corpus = Path(next(each for each in rest if not each.startswith("-")))
+    with suppress(OSError):
+        Path("/proc/self/comm").write_text("fuzz")  # as a real one names itself
     how = json.loads((HERE / "behaviour.json").read_text())
     log = HERE / "runs" / str(os.getpid())
     log.parent.mkdir(exist_ok=True)
