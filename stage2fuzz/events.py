@@ -74,6 +74,12 @@ CLEAR_DIRTY: Final = 68
 REPORT: Final = 69
 DCACHE_CLEAN: Final = 70
 ICACHE_INVALIDATE: Final = 71
+# Nested guests: L1 is the guest hypervisor, L2 a guest of its.
+GUEST_LOAD: Final = 72
+GUEST_STORE: Final = 73
+MMU_BIND: Final = 74
+MMU_LOAD: Final = 75
+MMU_PUT: Final = 76
 # Calls, results, ends.
 CALL: Final = 80
 RETURN: Final = 81
@@ -84,6 +90,9 @@ DEADLOCK: Final = 85
 LIMIT: Final = 86
 CRASH: Final = 87
 
+TREE_SHIFT: Final = 52
+"""An address of an L2 guest, as a shadow MMU translates it, has the number of that MMU, from 1 on,
+in the bits from here on; addresses of the guest itself have 0 there."""
 ROOT_BITS: Final = 0xFF
 ROOT_DIC: Final = 1 << 8
 """CTR_EL0.DIC: executable leaves need no instruction-cache invalidation."""
@@ -157,6 +166,7 @@ CALL_TEST_YOUNG: Final = 28
 CALL_SLOT_DELETE: Final = 29
 CALL_TEARDOWN: Final = 30
 CALL_SLOT_CREATE: Final = 31
+CALL_GUEST_TLBI: Final = 32
 FIRST_HOST_CALL: Final = CALL_LOG_ENABLE
 """Calls from here on are the host's; those before it are the page-table code's."""
 INVALIDATE_NONBLOCK: Final = 1
@@ -186,6 +196,7 @@ CALL_NAMES: Final = {
     CALL_SLOT_DELETE: "memslot delete",
     CALL_TEARDOWN: "VM teardown",
     CALL_SLOT_CREATE: "memslot create",
+    CALL_GUEST_TLBI: "TLBI of the guest hypervisor",
 }
 
 WARN_LEAF_AT_LAST_LEVEL: Final = 1
@@ -243,6 +254,8 @@ INJECTED_DABT: Final = 1001
 """Results of a fault, negated: what the guest got in place of its access."""
 INJECTED_SIZE_FAULT: Final = 1002
 INJECTED_SERROR: Final = 1003
+INJECTED_STAGE2: Final = 1004
+"""A stage-2 fault that a guest hypervisor gets, since its own tables refuse the access."""
 
 
 def tlbi_aux(
@@ -352,6 +365,12 @@ _ROWS: Final = (
          Hearing.NEVER),
     EventKind(ICACHE_INVALIDATE, "icache-invalidate", "address size - -", Dependence.EVERYTHING,
          _TREE_ASKED),
+    EventKind(GUEST_LOAD, "guest-load", "ipa vmid pte -", Dependence.HOST_READ, _HOST_READ),
+    EventKind(GUEST_STORE, "guest-store", "ipa old new vmid", Dependence.HOST_WRITE,
+         _HOST_WRITTEN),
+    EventKind(MMU_BIND, "mmu-bind", "tree before vmid -", Dependence.EVERYTHING, _MOVED),
+    EventKind(MMU_LOAD, "mmu-load", "tree - vmid -", Dependence.EVERYTHING, _HOST_READ),
+    EventKind(MMU_PUT, "mmu-put", "tree - vmid -", Dependence.EVERYTHING, _HOST_READ),
     EventKind(CALL, "call", "ipa size argument request", Dependence.EVERYTHING,
          (Meeting(Place.HOST, Side.WRITES, When.HOST_CALL),
           Meeting(Place.TREE, Side.OTHER, When.AGE_CALL))),

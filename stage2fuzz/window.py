@@ -34,11 +34,13 @@ from stage2fuzz.arch import (
 from stage2fuzz.events import (
     DSB_ISH,
     DSB_NSH,
+    TLBI_ALLE1,
     TLBI_BROADCAST,
     TLBI_IPAS2E1,
     TLBI_LAST_LEVEL,
     TLBI_OPERATION,
     TLBI_VMALLE1,
+    TREE_SHIFT,
     tlbi_level,
 )
 
@@ -119,7 +121,8 @@ class Window:
     """What each PE may still use of one VM's stage-2 tables.
 
     Feed it visible writes only (a pending store counts when it drains) and only the TLBIs that
-    name this VM's VMID or all of them.
+    name one of this VM's VMIDs or all of them; the bits of an address from ``TREE_SHIFT`` on say
+    of which.
     """
 
     __slots__ = ("_orphans", "_pending", "_pes", "_records", "strict_table_hints")
@@ -186,6 +189,8 @@ class Window:
         broadcast = bool(aux & TLBI_BROADCAST)
         issued = self._pending.setdefault(thread, [])
         for record in (*self._records.values(), *self._orphans):
+            if record.ipa >> TREE_SHIFT != where >> TREE_SHIFT and operation != TLBI_ALLE1:
+                continue
             end = record.base + len(record.values) - 1
             if operation == TLBI_VMALLE1:
                 issued.append((record, broadcast, -1, record.stage2_low.copy()))

@@ -66,6 +66,7 @@ FAR_PAGES_AT: Final = FAR_AT + MAX_ACCESSES * MAX_VCPUS
 INSTRUCTIONS_AT: Final = 128
 LOGS_AT: Final = INSTRUCTIONS_AT + MAX_ACCESSES * MAX_VCPUS
 ALLOC_AT: Final = LOGS_AT + 1
+NESTED_AT: Final = ALLOC_AT + 1
 CHOICES_AT: Final = 192
 SCENARIO_BYTES: Final = {1: RARE_AT, 2: 128, 3: 128}
 """Bytes of the scenario in the versions that have fewer."""
@@ -243,6 +244,7 @@ def _options(data: bytes, menu: Menus) -> Options:
         manual_protect=manual_protect,
         initially_set=initially_set,
         failing_alloc=menu.alloc[data[ALLOC_AT]],
+        nested=menu.nested[data[NESTED_AT]],
     )
 
 
@@ -265,6 +267,7 @@ def _encode_machine(data: bytearray, scenario: Scenario) -> None:
     data[RARE_AT] = menus.rare_bits((options.failing_atomic, options.vhe))
     data[LOGS_AT] = menus.rare_bits((options.manual_protect, options.initially_set))
     data[ALLOC_AT] = menus.ALLOC.index(options.failing_alloc)
+    data[NESTED_AT] = menus.NESTED.index(options.nested)
     data[CACHE_AT] = menus.CACHE.index(options.cache_pages)
     data[TOPUP_AT] = menus.TOPUP.index(options.failing_topup)
     for at, slot in zip(range(SLOTS_AT, HOST_PAGES_AT, SLOT_BYTES), scenario.slots, strict=False):

@@ -16,6 +16,7 @@ from stage2fuzz.case.scenario import (
     MAX_HOST_OPS,
     MAX_HOST_PAGES,
     MAX_HOST_THREADS,
+    MAX_NESTED,
     MAX_SLOTS,
     MAX_VCPUS,
     PLACES,
@@ -95,6 +96,7 @@ def check_options(options: Options, where: str) -> None:
     _at_most(options.cache_pages, 0, MAX_CACHE_PAGES, "cache pages", where)
     _at_most(options.failing_topup, 0, MAX_FAILING_TOPUP, "failing top-up", where)
     _at_most(options.failing_alloc, 0, MAX_FAILING_ALLOC, "failing allocation", where)
+    _at_most(options.nested, 0, MAX_NESTED, "nested guests", where)
 
 
 def check_page(page: int, slots: int, where: str) -> None:

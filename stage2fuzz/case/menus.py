@@ -20,6 +20,7 @@ from stage2fuzz.case.limits import MAX_CACHE_PAGES, MAX_FAILING_ALLOC, MAX_FAILI
 from stage2fuzz.case.profile import Profile
 from stage2fuzz.case.scenario import (
     GIB,
+    MAX_NESTED,
     MAX_SLOTS,
     PLACES,
     SLOT_FIRSTS,
@@ -47,7 +48,7 @@ class VersionedMenu(Generic[T]):
         )
 
 
-NEWEST: Final[int] = 7
+NEWEST: Final[int] = 8
 """The version of the byte format that ``encode`` writes."""
 
 # What the bytes 0, 1, 2 ... stand for where a profile allows it, by the version that added it.
@@ -85,6 +86,16 @@ OPERATIONS: Final = VersionedMenu(
         ),
         3: (Op.INVALIDATE, Op.INVALIDATE_NONBLOCK, Op.SLOT_CREATE),
         5: (Op.MUNMAP, Op.MMAP, Op.SHARE),
+        8: (
+            Op.GUEST_UNMAP,
+            Op.GUEST_TLBI_IPA,
+            Op.GUEST_MAP,
+            Op.GUEST_TLBI_VMID,
+            Op.GUEST_PROTECT,
+            Op.GUEST_TLBI_RANGE,
+            Op.GUEST_MOVE,
+            Op.GUEST_TLBI_ALL,
+        ),
     }
 )
 KINDS: Final = (
@@ -106,6 +117,10 @@ ALLOC: Final = (*[0] * 160, *range(1, MAX_FAILING_ALLOC + 1), *range(1, 34))
 """The request for memory that fails, mostly an early one: few runs make many."""
 ALLOC_SINCE: Final = 7
 """The version that brought it."""
+NESTED: Final = (*[0] * 192, *(1 + i % MAX_NESTED for i in range(64)))
+"""Guests of a guest hypervisor; in most inputs there is none."""
+NESTED_SINCE: Final = 8
+"""The version that brought them."""
 
 FIRSTS: Final = (*[0] * 192, *(SLOT_FIRSTS[1 + i % (len(SLOT_FIRSTS) - 1)] for i in range(64)))
 """Most slots begin at a multiple of 4 GiB."""
@@ -151,6 +166,7 @@ class Menus:
     cache: tuple[int, ...]
     topup: tuple[int, ...]
     alloc: tuple[int, ...]
+    nested: tuple[int, ...]
     option_flags: tuple[tuple[bool, ...], ...]
     rare_flags: tuple[tuple[bool, ...], ...]
     log_flags: tuple[tuple[bool, ...], ...]
@@ -183,6 +199,7 @@ def menus_of(profile: Profile, version: int) -> Menus:
         cache=CACHE if "cache_pages" in options else (0,) * 256,
         topup=TOPUP if "failing_topup" in options else (0,) * 256,
         alloc=ALLOC if version >= ALLOC_SINCE and "failing_alloc" in options else (0,) * 256,
+        nested=_menu(NESTED, profile.nested, 0) if version >= NESTED_SINCE else (0,) * 256,
         option_flags=_flags(OPTION_FLAGS, options, 0, ()),
         rare_flags=_rare_flags(RARE_FLAGS.values(version), options),
         log_flags=_rare_flags(LOG_FLAGS.values(version), options),

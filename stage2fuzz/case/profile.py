@@ -13,6 +13,7 @@ from stage2fuzz.case.scenario import (
     GIB,
     MAX_HOST_PAGES,
     MAX_HOST_THREADS,
+    MAX_NESTED,
     MAX_SLOTS,
     MAX_VCPUS,
     PLACES,
@@ -39,6 +40,7 @@ OPTION_NAMES: Final = (
     "manual_protect",
     "initially_set",
     "failing_alloc",
+    "nested",
 )
 
 
@@ -71,6 +73,8 @@ class Profile:
     operations: tuple[Op, ...] = tuple(Op)
     options: tuple[str, ...] = OPTION_NAMES
     """The options that may leave their default."""
+    nested: tuple[int, ...] = (0,)
+    """Guests of a guest hypervisor."""
 
 
 _ODD_PLACES = (3, 63, 64, 65, 256, 300, 510, 514, 767, 768, 1000, 1022, 1023, 1024)
@@ -81,7 +85,7 @@ _CLEARING = ("manual_protect", "initially_set")
 _FAILING = ("failing_topup", "failing_atomic", "failing_alloc")
 _MACHINE = ("pending_stores", "dic", "ipa_bits", "tlb", "vhe")
 
-ANY: Final = Profile("any")
+ANY: Final = Profile("any", nested=tuple(range(MAX_NESTED + 1)))
 MAP_RACE: Final = Profile(
     "map_race",
     vcpus=(2, 3, 4),
@@ -192,6 +196,27 @@ LIFECYCLE: Final = Profile(
     options=(*_MACHINE, "hardware_af", "teardown", "failing_alloc"),
 )
 
+NESTED: Final = Profile(
+    "nested",
+    vcpus=(2, 1, 3),
+    hosts=(1, 2, 0),
+    slots=(1,),
+    host_pages=(0, 1),
+    places=(0, 1, 2, 3, 512),
+    slot_pages=(4, 2, 512, 1024),
+    slot_firsts=(0,),
+    backings=(Backing.PAGE, Backing.PMD),
+    slot_flags=("logging",),
+    outside=False,
+    host_kinds=(Host.LAZY, Host.COW),
+    operations=(
+        *(op for op in Op if Op.GUEST_UNMAP <= op <= Op.GUEST_TLBI_ALL),
+        *(Op.MOVE, Op.INVALIDATE, Op.LOG_GET, Op.LOG_ENABLE),
+    ),
+    options=(*_MACHINE, "hardware_af", "fwb", "teardown"),
+    nested=tuple(range(1, MAX_NESTED + 1)),
+)
+
 PROFILES: Final = {
     profile.name: profile
     for profile in (
@@ -201,6 +226,7 @@ PROFILES: Final = {
         NOTIFIER,
         BLOCK_SPLIT,
         LIFECYCLE,
+        NESTED,
         ANY,
     )
 }

@@ -45,7 +45,7 @@ _BACKINGS: Final = {spell(one.name): one for one in Backing}
 _HOSTS: Final = {spell(one.name): one for one in Host}
 _OPS: Final = {spell(one.name): one for one in Op}
 _TLBS: Final = {spell(one.name): one for one in Tlb}
-_NUMBERS: Final = ("ipa-bits", "cache-pages", "failing-topup", "failing-alloc")
+_NUMBERS: Final = ("ipa-bits", "cache-pages", "failing-topup", "failing-alloc", "nested")
 _BUILD: Final = re.compile("[0-9a-f]{24}( [0-9a-f]{8})?")
 _QUOTED_ENGINE: Final = re.compile(r'\s*engine\s+("(?:[^"\\]|\\.)*")\s*(?:#.*)?')
 

@@ -132,6 +132,23 @@ class Op(IntEnum):
     SHARE = 18
     """invalidate start, writable pages become shared ones, invalidate end: fork's way, and KSM's
     before it replaces a page."""
+    GUEST_UNMAP = 19
+    """The guest hypervisor makes the page's entry of its stage 2 invalid; a TLBI must follow. This
+    and what follows is nothing without the option ``nested``."""
+    GUEST_PROTECT = 20
+    """It takes write permission away there; a TLBI must follow."""
+    GUEST_MAP = 21
+    """It maps the page to what it was mapped to at first, where its entry is invalid."""
+    GUEST_MOVE = 22
+    """It maps the page to the next one of its own, where its entry is invalid."""
+    GUEST_TLBI_IPA = 23
+    """It executes TLBI IPAS2E1IS for the page, with the VMID of the page's guest."""
+    GUEST_TLBI_RANGE = 24
+    """TLBI RIPAS2E1IS for the range."""
+    GUEST_TLBI_VMID = 25
+    """TLBI VMALLS12E1IS."""
+    GUEST_TLBI_ALL = 26
+    """TLBI ALLE1IS, for all VMIDs."""
 
 
 class Tlb(IntEnum):
@@ -232,12 +249,22 @@ class Options:
     page that a host thread asks for: where a block is split, and for hyp stage 1. A fault's own
     table pages are none: kvm_mmu_memory_cache_alloc never refuses one (``failing_atomic``)."""
 
+    nested: int = 0
+    """Guests (L2) that the guest hypervisor (L1) runs, 0: there is no such hypervisor. vCPUs run
+    L2, page ``p`` is one of guest ``p % nested``, and operations of L1 run on vCPUs of their own.
+    Nothing to engines without nested virtualisation."""
+
     @property
     def manual(self) -> bool:
         """Whether only KVM_CLEAR_DIRTY_LOG takes bits."""
         return self.manual_protect or self.initially_set
 
 
+MAX_NESTED: Final = 8
+GUEST_TABLES: Final = 8 << 32
+"""Where in its own memory the hypervisor keeps its stage-2 tables."""
+GUEST_TABLES_STRIDE: Final = 1 << 28
+"""Bytes between the tables of two guests."""
 INITIALLY_SET_PAGES: Final = 1024
 """Pages of the largest slot whose log can begin with every bit set."""
 CLEARED_AT_ONCE: Final = 64

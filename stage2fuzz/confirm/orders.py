@@ -48,6 +48,8 @@ def check_scenario(scenario: Scenario, where: str) -> None:
         _refuse(where, "needs weak memory, which QEMU's TCG does not show")
     if options.hardware_af or options.fwb:
         _refuse(where, "needs a processor whose features differ from QEMU's", "without the option")
+    if options.nested:
+        _refuse(where, "needs a guest hypervisor, which the machine there does not run")
     if options.manual:
         _refuse(where, "needs a log that is cleared by hand from the start", "without the option")
     failures = (options.failing_topup, options.failing_atomic, options.failing_alloc)

@@ -38,7 +38,7 @@ def prepare(case: Case, where: str, oracle: str = "") -> Subject:
         raise InputError(where, f"is a case of {case.engine}, not of a kernel", right)
     check_scenario(case.scenario, where)
     outcome = run(case)
-    rules = _rules(outcome, where, oracle)
+    rules = observable_rules(outcome, where, oracle)
     serial = tuple(ends_of_items(case.scenario, outcome.events))
     expected: dict[int, list[tuple[int, int]]] = {}
     for kind, thread, _where, old, new, _aux in outcome.events:
@@ -52,7 +52,11 @@ def prepare(case: Case, where: str, oracle: str = "") -> Subject:
     return Subject(outcome.case, tuple(outcome.events), serial, rules, expected, verdicts)
 
 
-def _rules(outcome: Outcome, where: str, oracle: str) -> tuple[str, ...]:
+def observable_rules(outcome: Outcome, where: str, oracle: str) -> tuple[str, ...]:
+    """The oracles of the run whose consequence can be looked for; InputError, with why, for none.
+
+    ``oracle`` is the one that is asked about; all that spoke where it is empty.
+    """
     spoke = sorted({violation.oracle for violation in outcome.violations})
     if not spoke:
         engine = outcome.case.engine

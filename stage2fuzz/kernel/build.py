@@ -37,7 +37,7 @@ from stage2fuzz.kernel.toolchain import (
     find_toolchain,
     run_command,
 )
-from stage2fuzz.kernel.units import ARCH, OPTIONAL, STAGE2, Unit
+from stage2fuzz.kernel.units import ARCH, OPTIONAL, STAGE2, UNITS, Unit
 
 HERE: Final = Path(__file__).parent
 KERNEL_FILES: Final = STAGE2.files
@@ -55,7 +55,8 @@ RUNTIME_FILES: Final = (
     ),
     *("guard", "window", "entries", "pages", "rcu", "walk"),
     *("regime", "tlb", "tlbi", "sequences"),
-    *("hostpages", "calls", "memslots", "notifier", "hostthread", "guest", "scenario", "setup"),
+    *("hostpages", "calls", "memslots", "notifier", "nested", "hostthread", "guest"),
+    *("scenario", "setup"),
     *("places", "tripwires", "lasso", "fold", "classes", "explore", "features", "fuzz"),
     *("words", "configs", "snapshot", "search"),
     *("coverage", "interface"),
@@ -161,7 +162,10 @@ def build(tree: Path, cache: Path | None = None) -> Library:
 def _reported(library: Library, report: BuildReport, cached: bool) -> Library:
     """A library with what is known once it was built; a unit that was refused is not the user's."""
     left_out = {
-        str(name) for unit in OPTIONAL if unit.name in report.refused for name in unit.files
+        str(name)
+        for unit in OPTIONAL
+        if unit.name in report.refused
+        for name in (*unit.files, *unit.taken)
     }
     real = tuple(line for line in library.real if line.split()[0] not in left_out)
     return replace(library, probes=report.probes, refused=report.refused, real=real, cached=cached)
@@ -205,7 +209,7 @@ def _units(tree: Path) -> tuple[Unit, ...]:
 
 
 def _files(unit: Unit) -> tuple[Path, ...]:
-    return (*unit.files, *(ARCH / "include" / name for name in unit.headers))
+    return (*unit.files, *(ARCH / "include" / name for name in unit.headers), *unit.taken)
 
 
 def _digest(path: Path) -> str:
@@ -227,7 +231,7 @@ def _key(sources: dict[str, str], tools: Toolchain) -> str:
     ]
     parts += [("flags", " ".join((*DIALECT, *RUNTIME_FLAGS, *tools.instrument, *tools.checks)))]
     ours = [
-        *sorted(HERE.glob("*/*.[ch]")),
+        *sorted(HERE.rglob("*.[ch]")),
         HERE / "build.py",
         HERE / "emulate.py",
         HERE / "lines.py",
@@ -247,6 +251,7 @@ def _compile(tree: Path, tools: Toolchain, work: Path) -> BuildReport:
     write_headers(stubs)
     (stubs / registers.HEADER).write_text(registers.generate(tree))
     (stubs / emulate.HEADER).write_text(emulate.generate(tree))
+    (stubs / emulate.GUEST_TLBI_HEADER).write_text(emulate.generate_guest_tlbi(tree))
     text = "".join((tree / name).read_text(errors="replace") for name in KERNEL_FILES)
     traces = "".join(
         f"#define {name}(...) ((void)0)\n" for name in sorted(set(TRACE.findall(text)))
@@ -258,7 +263,9 @@ def _compile(tree: Path, tools: Toolchain, work: Path) -> BuildReport:
     refused: dict[str, str] = {}
     objects: list[Path] = []
     for unit in OPTIONAL:
-        probes[unit.config] = unit.present(tree)
+        probes[unit.config] = unit.present(tree) and (
+            not unit.needs or probes[UNITS[unit.needs].config]
+        )
         (stubs / "config.h").write_text(traces + _config(probes))
         made, needs = _unit_objects(tree, unit, traced, work) if probes[unit.config] else ([], "")
         objects += made
@@ -299,7 +306,7 @@ def _unit_objects(tree: Path, unit: Unit, command: list[str], work: Path) -> tup
     Where it has two files of a kind, each is compiled under names of its own.
     """
     objects = []
-    for file in unit.files:
+    for file in (*unit.files, *(HERE / name for name in unit.ours)):
         forced = (f"-DS2_COPY={file.parent.name}", "-include", str(HERE / "shim" / unit.shim))
         out, done = _compiled(tree, [*command, *forced], file, work)
         if done.returncode:

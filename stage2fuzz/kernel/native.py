@@ -272,7 +272,8 @@ def encode(scenario: Scenario) -> "array[int]":
     numbers = [options.ipa_bits, options.tlb, options.hardware_af, options.dic, options.fwb]
     numbers += [options.cache_pages, options.failing_topup, options.teardown]
     numbers += [options.failing_atomic, options.vhe, options.manual]
-    numbers += [scenario.logs_begin_set, options.failing_alloc, len(scenario.slots)]
+    numbers += [scenario.logs_begin_set, options.failing_alloc, options.nested]
+    numbers.append(len(scenario.slots))
     for slot in scenario.slots:
         numbers += [slot.pages, slot.first, slot.backing, slot.readonly, slot.logging, slot.skewed]
     numbers.append(len(scenario.vcpus))

@@ -24,6 +24,13 @@ class Unit:
     """A header of ours that is forced in front of its files, besides ``kernel.h``."""
     modelled: str = ""
     """What is ours in its place."""
+    ours: tuple[str, ...] = ()
+    """Files of ours that are compiled as if they were its own: what they hold was taken out of a
+    file of the tree (``emulate.py``)."""
+    taken: tuple[Path, ...] = ()
+    """Files of the tree that those functions stand in."""
+    needs: str = ""
+    """The unit without which it cannot be."""
 
     @property
     def config(self) -> str:
@@ -33,7 +40,8 @@ class Unit:
     def present(self, tree: Path) -> bool:
         """Whether ``tree`` has all that it is made of."""
         served = (tree / ARCH / "include" / name for name in self.headers)
-        return all(path.is_file() for path in (*(tree / name for name in self.files), *served))
+        own = (tree / name for name in (*self.files, *self.taken))
+        return all(path.is_file() for path in (*own, *served))
 
 
 STAGE2: Final = Unit(
@@ -57,4 +65,16 @@ TLB: Final = Unit(
     "TLB maintenance sequences (hyp/nvhe/tlb.c, asm/tlbflush.h)",
 )
 """TLB maintenance down to the operand of each TLBI, as a hypercall and with VHE."""
-OPTIONAL: Final = (TLB,)
+NESTED: Final = Unit(
+    "nested",
+    (ARCH / "kvm/nested.c",),
+    ("asm/kvm_nested.h", "asm/vncr_mapping.h"),
+    "nested_unit.h",
+    "nested virtualisation (nested.c, TLBIs of a guest hypervisor in sys_regs.c)",
+    ("glue/guest_tlbi.c",),
+    (ARCH / "kvm/sys_regs.c",),
+    "tlb",
+)
+"""Shadow stage 2 of a guest hypervisor's guests."""
+OPTIONAL: Final = (TLB, NESTED)
+UNITS: Final = {unit.name: unit for unit in (STAGE2, *OPTIONAL)}

@@ -13,6 +13,7 @@ from stage2fuzz.events import (
     TLBI_LAST_LEVEL,
     TLBI_OPERATION,
     TLBI_VMALLE1,
+    TREE_SHIFT,
     tlbi_level,
 )
 from stage2fuzz.oracles.base import Oracle, leaf_kind
@@ -106,7 +107,7 @@ class BreakSequence(Oracle):
             if broken.thread != thread:
                 continue
             operation = form & TLBI_OPERATION
-            if vmid != self.world.vmid and operation != TLBI_ALLE1:
+            if vmid - self.world.vmid != broken.ipa >> TREE_SHIFT and operation != TLBI_ALLE1:
                 broken.missing = "a TLBI for the guest (it was for another VMID)"
             elif not form & TLBI_BROADCAST:
                 broken.missing = "a broadcast TLBI (it was local)"

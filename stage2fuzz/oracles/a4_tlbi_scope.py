@@ -8,6 +8,7 @@ from stage2fuzz.events import (
     TLBI_IPAS2E1,
     TLBI_OPERATION,
     TLBI_VMALLE1,
+    TREE_SHIFT,
 )
 from stage2fuzz.oracles.base import Oracle, leaf_kind
 from stage2fuzz.window import Entry
@@ -62,11 +63,10 @@ class TlbiScope(Oracle):
     def tlbi(self, index: int, thread: int, vmid: int, form: int) -> None:
         """The thread issued a broadcast TLBI of stage 2; its DSB will complete it."""
         operation = form & TLBI_OPERATION
-        if vmid != self.world.vmid and operation != TLBI_ALLE1:
-            return
+        tree, every = vmid - self.world.vmid, operation == TLBI_ALLE1
         if self.removals and form & TLBI_BROADCAST and operation != TLBI_VMALLE1:
             for removal in self.removals.values():
-                if removal.thread == thread:
+                if removal.thread == thread and (every or removal.ipa >> TREE_SHIFT == tree):
                     removal.tlbi = index
 
     def dsb(self, thread: int, barrier: int) -> None:

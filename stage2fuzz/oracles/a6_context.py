@@ -28,15 +28,17 @@ class TranslationContext(Oracle):
         if form & TLBI_OPERATION == TLBI_ALLE1:
             return
         loaded = self.vmids.get(thread, 0)
-        if loaded == self.world.vmid != vmid:
+        if loaded - self.world.vmid in self.world.trees:
+            if loaded == vmid:
+                return
             self.violation(
                 "TLBI before the context was synchronised",
                 f"{self.world.name(thread)} issued a TLBI after it had written VMID "
-                f"{self.world.vmid} to VTTBR_EL2, but without the ISB, or with HCR_EL2.TGE set: it "
+                f"{loaded} to VTTBR_EL2, but without the ISB, or with HCR_EL2.TGE set: it "
                 f"was for VMID {vmid}, and the guest's entries were not touched",
                 index,
             )
-        elif loaded != self.world.vmid:
+        else:
             held = "the host's" if not loaded else "another"
             self.violation(
                 f"TLBI in {held} context",

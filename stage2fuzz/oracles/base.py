@@ -20,6 +20,7 @@ from stage2fuzz.events import (
     INJECTED_DABT,
     INJECTED_SERROR,
     INJECTED_SIZE_FAULT,
+    INJECTED_STAGE2,
 )
 from stage2fuzz.oracles.facts import Fault
 from stage2fuzz.oracles.handlers import EVENTS, check_handlers
@@ -43,6 +44,7 @@ ERRNO_NAMES: Final = {
     INJECTED_DABT: "an injected data abort",
     INJECTED_SIZE_FAULT: "an injected address size fault",
     INJECTED_SERROR: "an injected SError",
+    INJECTED_STAGE2: "a stage-2 fault for the guest hypervisor",
 }
 
 

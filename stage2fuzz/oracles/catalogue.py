@@ -51,6 +51,11 @@ from stage2fuzz.oracles.g4_no_deadlock import NoDeadlock
 from stage2fuzz.oracles.g5_right_exit import RightExit
 from stage2fuzz.oracles.g6_relax_takes_effect import RelaxTakesEffect
 from stage2fuzz.oracles.kernel_warnings import KernelCrash, KernelWarning
+from stage2fuzz.oracles.n1_shadow_within import ShadowWithin
+from stage2fuzz.oracles.n2_guest_tlbi import GuestTlbi
+from stage2fuzz.oracles.n3_shadow_reference import ShadowReference
+from stage2fuzz.oracles.n4_pending_unmap import PendingUnmap
+from stage2fuzz.oracles.n5_shadow_dirty import ShadowDirty
 
 ORACLES: Final[tuple[type[Oracle], ...]] = (
     BreakRequired,
@@ -100,6 +105,11 @@ ORACLES: Final[tuple[type[Oracle], ...]] = (
     NoDeadlock,
     RightExit,
     RelaxTakesEffect,
+    ShadowWithin,
+    GuestTlbi,
+    ShadowReference,
+    PendingUnmap,
+    ShadowDirty,
     KernelWarning,
     KernelCrash,
 )

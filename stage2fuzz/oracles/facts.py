@@ -16,7 +16,15 @@ from stage2fuzz.arch import (
     is_locked,
     rights,
 )
-from stage2fuzz.events import DRAIN, HARDWARE_AF, SLOT_LOGGING, SLOT_READONLY, STORE, Event
+from stage2fuzz.events import (
+    DRAIN,
+    HARDWARE_AF,
+    SLOT_LOGGING,
+    SLOT_READONLY,
+    STORE,
+    TREE_SHIFT,
+    Event,
+)
 from stage2fuzz.rules import Rules
 from stage2fuzz.window import Window
 
@@ -40,8 +48,32 @@ PendingValue = tuple[int, int, Fault | None, Call | None]
 Break = tuple[int, int, int]
 """(event, thread, old leaf): a leaf made invalid inside a call that maps."""
 
+GuestEntry = tuple[int, int]
+"""(event, value): what a guest hypervisor's entry is from that event on, -1 from the beginning."""
+
+NO_ENTRIES: Final[list[GuestEntry]] = []
+"""What is known of an entry that nobody read or wrote."""
+UNBOUND: Final = (-1, 0)
+"""The binding of an MMU that no context uses."""
+NO_TREE: Final = (0, 1)
+"""The root of a stage 2 that nobody told of."""
 NOTHING: Final[dict[int, int]] = {}
 """The entries of a table page that nobody knows."""
+
+
+def guest_page(vmid: int, ipa: int) -> int:
+    """The key of an L2 page: the VMID above its address."""
+    return (vmid << TREE_SHIFT) + (ipa & -PAGE_SIZE)
+
+
+def guest_grants(entry: int, origin: int, leaf: int) -> bool:
+    """Whether a guest hypervisor's entry translates to the page ``origin`` and permits all that the
+    shadow's ``leaf`` does."""
+    return (
+        bool(entry & PTE_VALID)
+        and entry & PTE_ADDRESS == origin
+        and not rights(leaf) & ~rights(entry)
+    )
 
 
 def overlap(first: int, size: int, other: int, length: int) -> bool:
@@ -67,6 +99,7 @@ class Facts:
     __slots__ = (
         "attempts",
         "backings",
+        "bindings",
         "broken",
         "calls",
         "destroying",
@@ -74,24 +107,28 @@ class Facts:
         "events",
         "faults",
         "freed",
+        "guest_entries",
         "held",
         "invalidating",
         "left",
         "live",
+        "loaded",
         "machine",
+        "origin",
         "pages",
         "parent",
         "pending",
+        "pinned",
         "roots",
         "rules",
         "sequence",
         "since",
         "slots",
-        "start_level",
         "stored",
         "tables",
         "threads",
         "touched",
+        "trees",
         "unlinked",
         "vcpus",
         "vmid",
@@ -112,8 +149,11 @@ class Facts:
         self.window.strict_table_hints = rules.strict_table_hints
         self.window.reset(vcpus)
         self.roots: list[int] = []
-        self.start_level = 1
+        self.trees: dict[int, tuple[int, int]] = {}
+        """Number of a stage 2, 0 for the guest's own (``TREE_SHIFT``) -> (first root page, level of
+        its entries)."""
         self.vmid = 0
+        """The guest's own; a shadow's is as much higher as its number says."""
         self.machine = 0
         """ROOT_* flags of the CPU, beside the IPA bits."""
         self.tables: dict[int, dict[int, int]] = {}
@@ -145,6 +185,11 @@ class Facts:
         """Set bits of the dirty bitmaps: page -> event."""
         self.invalidating = 0
         self.sequence = 0
+        self._begin_threads()
+        self._begin_nested()
+
+    def _begin_threads(self) -> None:
+        """What each thread is doing."""
         self.faults: dict[int, Fault] = {}
         self.attempts: dict[int, list[int]] = {}
         """vCPU -> the faults of its current access."""
@@ -155,7 +200,27 @@ class Facts:
         self.left: dict[int, int] = {}
         """First IPA of a leaf that an unmap should have taken -> the event of its return."""
 
+    def _begin_nested(self) -> None:
+        """Of nested guests: L1 is the guest hypervisor, L2 a guest of its."""
+        self.guest_entries: dict[int, list[GuestEntry]] = {}
+        """VMID and address of an L2 page (``guest_page``) -> what the guest hypervisor's stage 2
+        said of it, oldest first; absent while nobody read or wrote it."""
+        self.bindings: dict[int, GuestEntry] = {}
+        """Number of a shadow MMU -> (event that bound it, VMID of the hypervisor)."""
+        self.loaded: dict[int, int] = {}
+        """vCPU -> the shadow MMU that it runs on."""
+        self.pinned: dict[int, int] = {}
+        """Thread -> the address of the page that it last looked up."""
+        self.origin: dict[int, int] = {}
+        """Location of a shadow's leaf -> the guest's page, as the hypervisor numbers it, that the
+        fault which wrote it had looked up."""
+
     # Questions
+
+    def guest_page_of(self, ipa: int) -> int:
+        """The key of the L2 page that a shadow's address stands for, by its MMU's binding."""
+        tree = ipa >> TREE_SHIFT
+        return guest_page(self.bindings.get(tree, UNBOUND)[1], ipa - (tree << TREE_SHIFT))
 
     def name(self, thread: int) -> str:
         """The thread as a reader knows it."""
@@ -166,8 +231,9 @@ class Facts:
         found = self.walked.get(ipa)
         if found is not None:
             return found
-        level = self.start_level
-        location = self.roots[0] + (ipa >> SHIFTS[level]) * ENTRY_SIZE if self.roots else 0
+        tree = ipa >> TREE_SHIFT
+        root, level = self.trees.get(tree, NO_TREE)
+        location = root + (ipa - (tree << TREE_SHIFT) >> SHIFTS[level]) * ENTRY_SIZE
         while True:
             value = self.tables.get(location & -PAGE_SIZE, NOTHING).get(location, 0)
             if level == LAST_LEVEL or value & PTE_TYPE != PTE_TYPE:

@@ -33,6 +33,7 @@ from stage2fuzz.events import (
     SLOT,
     SLOT_READONLY,
     TOPUP,
+    TREE_SHIFT,
 )
 from stage2fuzz.oracles.base import Oracle, result_name
 from stage2fuzz.oracles.facts import Fault
@@ -75,8 +76,8 @@ class RightExit(Oracle):
         self, index: int, thread: int, ipa: int, kind: int, result: int, outside: int
     ) -> None:
         """The handler is through, with 1 (guest), or for a reason with 0 (MMIO) or an errno."""
-        if result == 1 and not outside:
-            return
+        if ipa >> TREE_SHIFT or (result == 1 and not outside):
+            return  # of a nested guest its hypervisor's tables decide
         world = self.world
         fault = world.faults.get(thread)
         if fault is None or self._changed(index, fault):

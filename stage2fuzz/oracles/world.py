@@ -32,9 +32,10 @@ from stage2fuzz.events import (
     SLOT_LOGGING,
     TLBI_ALLE1,
     TLBI_OPERATION,
+    TREE_SHIFT,
 )
 from stage2fuzz.oracles.dispatch import Teller, silent
-from stage2fuzz.oracles.facts import LOCK_SHARED, ROOT_SPAN_SHIFT, Call, Facts, Fault
+from stage2fuzz.oracles.facts import LOCK_SHARED, ROOT_SPAN_SHIFT, Call, Facts, Fault, guest_page
 from stage2fuzz.window import Entry
 
 
@@ -73,16 +74,20 @@ class World(Facts):
     # Events, in the order of the catalogue of kinds
 
     def root(self, page: int, level: int, vmid: int, bits: int) -> None:
-        """The stage-2 root; more pages than one where the IPA space needs it."""
+        """A stage-2 root; more pages than one where the IPA space needs it. The guest's own is
+        told of first, then its shadows."""
         if vmid < 0:
             return
         self.walked.clear()
-        self.start_level, self.vmid, self.machine = level, vmid, bits
+        if not self.roots:
+            self.vmid, self.machine = vmid, bits
+        tree = vmid - self.vmid
+        self.trees[tree] = page, level
         span = SHIFTS[level] + ROOT_SPAN_SHIFT
         for number in range(1 << max(0, (bits & ROOT_BITS) - span)):
             root = page + number * PAGE_SIZE
             self.roots.append(root)
-            self.pages[root] = (level, number << span)
+            self.pages[root] = (level, (tree << TREE_SHIFT) + (number << span))
             self.tables[root] = {}
 
     def slot(self, index: int, ipa: int, size: int, flags: int, slot: int) -> None:
@@ -185,8 +190,8 @@ class World(Facts):
         self.window.dsb(thread, barrier)
 
     def tlbi(self, thread: int, ipa: int, size: int, vmid: int, form: int) -> None:
-        """A TLBI of this VMID, or of all, was issued."""
-        if vmid == self.vmid or form & TLBI_OPERATION == TLBI_ALLE1:
+        """A TLBI of one of the guest's VMIDs, or of all, was issued."""
+        if vmid - self.vmid in self.trees or form & TLBI_OPERATION == TLBI_ALLE1:
             self.window.tlbi(thread, ipa, size, form)
 
     def invalidate_begin(self, count: int) -> None:
@@ -197,6 +202,35 @@ class World(Facts):
         """A notifier invalidation ended: the sequence moved."""
         self.invalidating -= 1
         self.sequence = sequence
+
+    def pin(self, thread: int, ipa: int) -> None:
+        """A fault looked a host page up."""
+        self.pinned[thread] = ipa & -PAGE_SIZE
+
+    def guest_load(self, ipa: int, vmid: int, pte: int) -> None:
+        """An entry of the guest hypervisor's stage 2 was read."""
+        page = guest_page(vmid, ipa)
+        if page not in self.guest_entries:
+            self.guest_entries[page] = [(-1, pte)]
+
+    def guest_store(self, index: int, ipa: int, old: int, new: int, vmid: int) -> None:
+        """The guest hypervisor changed an entry of its stage 2."""
+        page = guest_page(vmid, ipa)
+        if page not in self.guest_entries:
+            self.guest_entries[page] = [(-1, old)]
+        self.guest_entries[page].append((index, new))
+
+    def mmu_bind(self, index: int, tree: int, vmid: int) -> None:
+        """A shadow MMU is for another context from now on."""
+        self.bindings[tree] = index, vmid
+
+    def mmu_load(self, thread: int, tree: int) -> None:
+        """A vCPU runs on a shadow MMU from now on."""
+        self.loaded[thread] = tree
+
+    def mmu_put(self, thread: int) -> None:
+        """It does no longer."""
+        self.loaded.pop(thread, None)
 
     def mark_dirty(self, index: int, ipa: int) -> None:
         """A bit of a dirty bitmap was set."""
@@ -287,6 +321,8 @@ class World(Facts):
         call: Call | None,
     ) -> None:
         """A leaf is there now; ``old`` is the leaf before it, 0 if there was none."""
+        if ipa >> TREE_SHIFT and fault is not None:
+            self.origin[location] = self.pinned.get(thread, 0)
         slot, backing = self.slot_of(ipa), self.backing_of(ipa)
         tell = self.on_leaf_changed if old else self.on_leaf_installed
         tell(index, thread, location, old, new, level, ipa, slot, backing, fault, call)

@@ -261,8 +261,10 @@ def comparing(
 
 
 def plain(scenario: Scenario) -> Scenario:
-    """The scenario as it is compared: fresh walks, plain memory, everything given back at last."""
-    options = replace(scenario.options, pending_stores=False, tlb=Tlb.FRESH, teardown=True)
+    """The scenario as it is compared: fresh walks, plain memory, no nested guests, everything given
+    back at last."""
+    changed = replace(scenario.options, pending_stores=False, tlb=Tlb.FRESH, nested=0)
+    options = replace(changed, teardown=True)
     return replace(scenario, options=options)
 
 

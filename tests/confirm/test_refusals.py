@@ -25,9 +25,10 @@ from stage2fuzz.confirm.initrd import SOURCES, archive, cross_compiler
 from stage2fuzz.confirm.machine import VirtualMachine, check_image
 from stage2fuzz.confirm.orders import check_scenario, orders
 from stage2fuzz.confirm.reproducers import reproducer_of
-from stage2fuzz.confirm.subject import prepare
+from stage2fuzz.confirm.subject import observable_rules, prepare
 from stage2fuzz.confirm.tree import build_kernel
 from stage2fuzz.errors import InputError
+from stage2fuzz.run import run
 
 LOST = (
     Path(__file__).resolve().parent.parent
@@ -48,6 +49,7 @@ def test_a_case_of_a_model_is_refused_with_what_to_do() -> None:
         (Scenario(options=Options(tlb=Tlb.STICKY)), "stale TLB entries"),
         (Scenario(options=Options(pending_stores=True)), "weak memory"),
         (Scenario(options=Options(failing_topup=1)), "allocation to fail"),
+        (Scenario(options=Options(nested=1)), "a guest hypervisor"),
         (Scenario(slots=(Slot(backing=Backing.DEVICE),)), "device memory"),
         (Scenario(host_pages=(HostPage(0, Host.LAZY),)), "file system"),
         (Scenario(hosts=((HostOp(Op.TEST_YOUNG),),)), "by itself cannot be asked for"),
@@ -154,3 +156,13 @@ def test_a_case_keeps_its_engine_when_it_is_asked_for_another() -> None:
     case = replace(Case(), engine="model:v5.10")
     with pytest.raises(InputError, match="--engine"):
         prepare(case, "a.case")
+
+
+@pytest.mark.parametrize("name", ["missing_tlbi", "missing_dsb_after_tlbi", "free_before_flush"])
+def test_a_finding_about_tlb_maintenance_is_refused_by_a_line_that_names_tcg(name: str) -> None:
+    outcome = run(read_case(LOST.parent / f"bad_{name}.case"))
+    with pytest.raises(InputError) as refused:
+        observable_rules(outcome, "a.case", "")
+    said = str(refused.value)
+    assert "which QEMU's TCG cannot show" in said
+    assert "\n" not in said

@@ -27,13 +27,13 @@ WRAP(int, kvm_pgtable_stage2_map, struct kvm_pgtable *pgt, u64 addr, u64 size, u
 {
 	int ret;
 
-	s2_call(S2_CALL_MAP, addr, size, phys, rights(prot));
+	s2_call(S2_CALL_MAP, tree_of(pgt) | addr, size, phys, rights(prot));
 #if S2_HAS_MAP_FLAGS
 	ret = __real_kvm_pgtable_stage2_map(pgt, addr, size, phys, prot, mc, flags);
 #else
 	ret = __real_kvm_pgtable_stage2_map(pgt, addr, size, phys, prot, mc);
 #endif
-	s2_return(S2_CALL_MAP, addr, size, ret);
+	s2_return(S2_CALL_MAP, tree_of(pgt) | addr, size, ret);
 	return ret;
 }
 
@@ -45,7 +45,7 @@ WRAP(int, kvm_pgtable_stage2_relax_perms, struct kvm_pgtable *pgt, u64 addr,
      enum kvm_pgtable_prot prot)
 #endif
 {
-	u64 size = s2_fault_granule(), first = addr & ~(size - 1);
+	u64 size = s2_fault_granule(), first = tree_of(pgt) | (addr & ~(size - 1));
 	int ret;
 
 	s2_call(S2_CALL_RELAX, first, size, 0, rights(prot));
@@ -61,11 +61,14 @@ WRAP(int, kvm_pgtable_stage2_relax_perms, struct kvm_pgtable *pgt, u64 addr,
 #define WRAP_RANGE(name, call) \
 	WRAP(int, name, struct kvm_pgtable *pgt, u64 addr, u64 size) \
 	{ \
+		u64 first = tree_of(pgt) | addr; \
 		int ret; \
 		\
-		s2_call(call, addr, size, 0, 0); \
+		if (passes_over(pgt, addr, size)) \
+			return 0; \
+		s2_call(call, first, size, 0, 0); \
 		ret = __real_##name(pgt, addr, size); \
-		s2_return(call, addr, size, ret); \
+		s2_return(call, first, size, ret); \
 		return ret; \
 	}
 
@@ -76,9 +79,11 @@ WRAP_RANGE(kvm_pgtable_stage2_wrprotect, S2_CALL_WRPROTECT)
 WRAP(void, kvm_pgtable_stage2_mkyoung, struct kvm_pgtable *pgt, u64 addr,
      enum kvm_pgtable_walk_flags flags)
 {
-	s2_call(S2_CALL_MKYOUNG, addr & PAGE_MASK, PAGE_SIZE, 0, 0);
+	u64 first = tree_of(pgt) | (addr & PAGE_MASK);
+
+	s2_call(S2_CALL_MKYOUNG, first, PAGE_SIZE, 0, 0);
 	__real_kvm_pgtable_stage2_mkyoung(pgt, addr, flags);
-	s2_return(S2_CALL_MKYOUNG, addr & PAGE_MASK, PAGE_SIZE, 0);
+	s2_return(S2_CALL_MKYOUNG, first, PAGE_SIZE, 0);
 }
 #else
 WRAP(kvm_pte_t, kvm_pgtable_stage2_mkyoung, struct kvm_pgtable *pgt, u64 addr)
@@ -146,16 +151,20 @@ WRAP(void, kvm_pgtable_stage2_destroy_range, struct kvm_pgtable *pgt, u64 addr, 
 {
 	const kvm_pte_t *root = (const kvm_pte_t *)pgt->pgd;
 
+	int shift = tree_of(pgt) || s2_options.ipa_bits == 40 ? PUD_SHIFT : PUD_SHIFT + 9;
+
 	if (!addr)
-		s2_call(S2_CALL_DESTROY, 0, 0, 0, 0);
-	if (root[addr >> (s2_options.ipa_bits == 40 ? PUD_SHIFT : PUD_SHIFT + 9)])
+		s2_call(S2_CALL_DESTROY, tree_of(pgt), 0, 0, 0);
+	if (root[addr >> shift])
 		__real_kvm_pgtable_stage2_destroy_range(pgt, addr, size);
 }
 
 WRAP(void, kvm_pgtable_stage2_destroy_pgd, struct kvm_pgtable *pgt)
 {
+	u64 tree = tree_of(pgt);
+
 	__real_kvm_pgtable_stage2_destroy_pgd(pgt);
-	s2_return(S2_CALL_DESTROY, 0, 0, 0);
+	s2_return(S2_CALL_DESTROY, tree, 0, 0);
 }
 #else
 WRAP(void, kvm_pgtable_stage2_destroy, struct kvm_pgtable *pgt)

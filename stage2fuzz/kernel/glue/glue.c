@@ -9,6 +9,8 @@
 #include "assertion.h"
 
 #define MEMSLOT_VERSIONS 16
+/* A guest hypervisor's operations run on a vCPU of their own. */
+#define VCPUS (S2_MAX_VCPUS + S2_MAX_HOST_THREADS)
 
 char __hyp_idmap_text_start[1], __hyp_idmap_text_end[1], __kvm_hyp_init[1];
 static struct mm_struct mm;
@@ -17,7 +19,7 @@ const int s2_shared_faults = S2_HAS_SHARED_WALK;
 const int s2_swap_waits = S2_HAS_GFN_RANGE;
 struct task_struct s2_task = { &mm };
 static struct kvm kvm;
-static struct kvm_vcpu vcpus[S2_MAX_VCPUS];
+static struct kvm_vcpu vcpus[VCPUS];
 static struct kvm_memory_slot memslots[S2_MAX_SLOTS][MEMSLOT_VERSIONS];
 static struct kvm_memory_slot *current_memslot[S2_MAX_SLOTS], *last_memslot[S2_MAX_SLOTS];
 /* How many versions of each there were in this run: handlers may still use an older one. */
@@ -58,6 +60,7 @@ int kvm_set_spte_hva(struct kvm *, unsigned long, pte_t);
 #include "memslots.c"
 #include "alone.c"
 #include "vm.c"
+#include "nested.c"
 #include "tlb.c"
 #include "operations.c"
 #include "hyp.c"

@@ -148,7 +148,7 @@ int s2_glue_change_pte(int number, s2_u64 first, s2_u64 address)
 
 void s2_glue_teardown(void)
 {
-#if S2_HAS_FLUSH_SHADOW_ALL
+#if S2_HAS_FLUSH_SHADOW_ALL || S2_HAS_UNIT_NESTED
 	kvm_arch_flush_shadow_all(&kvm);
 #else
 	kvm_free_stage2_pgd(&kvm.arch.mmu);

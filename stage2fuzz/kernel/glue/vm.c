@@ -24,12 +24,13 @@ int s2_glue_begin(void)
 	memset(&kvm.arch.mmu, 0, sizeof(kvm.arch.mmu));
 	kvm.arch.vtcr = kvm.arch.mmu.vtcr = make_vtcr();
 	kvm.arch.mmu.arch = &kvm.arch;
+	kvm.arch.mmu.vmid.vmid = S2_VMID;
 	s2_watched_sequence = &kvm.mmu_notifier_seq;
 	for (int i = 0; i < S2_MAX_SLOTS; i++) {
 		current_memslot[i] = last_memslot[i] = NULL;
 		memslot_versions[i] = 0;
 	}
-	for (int i = 0; i < S2_MAX_VCPUS; i++) {
+	for (int i = 0; i < VCPUS; i++) {
 		vcpus[i].kvm = &kvm;
 		vcpus[i].vcpu_id = i;
 		vcpus[i].arch.hw_mmu = &kvm.arch.mmu;
@@ -52,7 +53,7 @@ void s2_glue_sequence(s2_s64 sequence, s2_s64 count)
 void s2_glue_forget_statistics(void)
 {
 	memset(&kvm.stat, 0, sizeof(kvm.stat));
-	for (int i = 0; i < S2_MAX_VCPUS; i++)
+	for (int i = 0; i < VCPUS; i++)
 		memset(&vcpus[i].stat, 0, sizeof(vcpus[i].stat));
 }
 

@@ -113,6 +113,11 @@ static inline void note(const struct s2_event *event, struct fold_thread *me)
 	uint64_t table = (uint64_t)event->new_ & S2_PTE_ADDRESS;
 
 	switch (event->kind) {
+	case S2_ROOT:
+		/* Set-up took it; a shadow's differs from the others by its VMID. */
+		if (is_table((uint64_t)event->where) && event->new_ > S2_VMID)
+			fold_page[page].name = (uint64_t)event->new_ << 48;
+		break;
 	case S2_WALK:
 		me->walked = (uint64_t)event->where | 1;
 		break;

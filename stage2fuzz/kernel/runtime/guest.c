@@ -1,6 +1,7 @@
 /* A vCPU runs its accesses: translate, fault, handle, try again. */
 #include "guest.h"
 #include "hostpages.h"
+#include "nested.h"
 #include "record.h"
 #include "scenario.h"
 #include "scheduler.h"
@@ -73,16 +74,21 @@ S2_OWN void vcpu_body(void)
 		s2_u64 ipa = address_of(access), address;
 		int how = access->kind & ~S2_ACCESS_RIGHTS, kind, level, status, ret;
 
+		if (s2_scenario.nested)
+			load_guest(ipa_of(access->page));
 		for (me->faults = 0; me->faults < s2_most_faults; me->faults++) {
+			if (s2_scenario.nested)
+				enter_guest();
 			status = attempt(ipa, access->kind, &level, &address);
 			if (!status) {
 				kind = access->kind & S2_WRITE ? S2_WRITE :
 								 access->kind & S2_ACCESS_RIGHTS;
-				s2_record(S2_ACCESS, (int64_t)ipa, kind, (int64_t)address, number);
+				s2_record(S2_ACCESS, (int64_t)(ipa | me->tree), kind,
+					  (int64_t)address, number);
 				break;
 			}
 			kind = reported_kind(access->kind, status);
-			s2_record(S2_FAULT, (int64_t)ipa, kind, status,
+			s2_record(S2_FAULT, (int64_t)(ipa | me->tree), kind, status,
 				  level | how << S2_FAULT_HOW_SHIFT);
 			me->fault_granule = granule(level);
 			me->skipped = 0;
@@ -92,11 +98,12 @@ S2_OWN void vcpu_body(void)
 			if (ret == 1 && (me->skipped || status == S2_EXTERNAL_ABORT))
 				ret = S2_PAST_THE_INSTRUCTION;
 			settle_pins(me);
-			s2_record(S2_RESUME, (int64_t)ipa, kind, ret, !slot_of_ipa(ipa));
+			s2_record(S2_RESUME, (int64_t)(ipa | me->tree), kind, ret,
+				  !slot_of_ipa(ipa));
 			if (ret != 1 && ret != -S2_EAGAIN)
 				break;
 			me->pending_kind = S2_WALK;
-			me->pending_where = (int64_t)root_entry(ipa);
+			me->pending_where = (int64_t)root_entry(me, ipa);
 			forget_fault(me);
 			level = 0;
 			address = 0;
@@ -107,5 +114,7 @@ S2_OWN void vcpu_body(void)
 			give_up(S2_LIMIT_FAULTS);
 		forget_fault(me);
 		me->faults = 0;
+		if (s2_scenario.nested)
+			put_guest();
 	}
 }

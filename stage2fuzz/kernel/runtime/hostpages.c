@@ -117,7 +117,7 @@ S2_OWN void announce(const struct s2_slot *slot, const struct s2_host_page *page
 
 int s2_retry(s2_u64 sampled)
 {
-	int retry = s2_host.invalidations || (s2_u64)s2_host.sequence != sampled;
+	int retry = s2_host.invalidations || (s2_u64)*s2_watched_sequence != sampled;
 
 	s2_record(S2_RETRY, 0, (int64_t)sampled, retry, 0);
 	return retry;

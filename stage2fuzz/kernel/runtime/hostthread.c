@@ -2,6 +2,7 @@
 #include "hostpages.h"
 #include "hostthread.h"
 #include "memslots.h"
+#include "nested.h"
 #include "notifier.h"
 #include "record.h"
 #include "scenario.h"
@@ -64,7 +65,7 @@ S2_OWN void host_body(void)
 		[S2_OP_SLOT_DELETE] = S2_CALL_SLOT_DELETE, [S2_OP_TEARDOWN] = S2_CALL_TEARDOWN,
 		[S2_OP_HYP_MAP] = 0, [S2_OP_INVALIDATE] = 0, [S2_OP_INVALIDATE_NONBLOCK] = 0,
 		[S2_OP_SLOT_CREATE] = S2_CALL_SLOT_CREATE, [S2_OP_MUNMAP] = 0, [S2_OP_MMAP] = 0,
-		[S2_OP_SHARE] = 0,
+		[S2_OP_SHARE] = 0, [S2_OP_GUEST_TLBI_ALL] = 0,
 	};
 	int index = s2_sched.current - s2_scenario.vcpus;
 
@@ -82,6 +83,11 @@ S2_OWN void host_body(void)
 			continue;
 		if (first + size > slot->end)
 			size = slot->end - first;
+		if (is_of_hypervisor(op->op)) {
+			if (s2_scenario.nested)
+				operate_hypervisor(op->op, first, size);
+			continue;
+		}
 		if (call)
 			s2_record(S2_CALL, (int64_t)first, (int64_t)size, 0, call);
 		result = operate(op->op, slot, first, size);

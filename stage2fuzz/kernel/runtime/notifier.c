@@ -5,8 +5,9 @@
 #include "scheduler.h"
 #include "step.h"
 
-S2_OWN void publish_sequence(void)
+S2_OWN void publish_sequence(int moved)
 {
+	s2_host.sequence = *s2_watched_sequence + moved;
 	s2_glue_sequence(s2_host.sequence, s2_host.invalidations);
 }
 
@@ -15,7 +16,7 @@ static void invalidate_start(struct s2_slot *slot, s2_u64 first, s2_u64 size, in
 	s2_record(S2_CALL, (int64_t)first, (int64_t)size, 0, S2_CALL_INVALIDATE_START);
 	s2_lock(S2_LOCK_MMU, 0);
 	s2_host.invalidations++;
-	publish_sequence();
+	publish_sequence(0);
 	s2_record(S2_INVALIDATE_BEGIN, (int64_t)first, (int64_t)size, s2_host.invalidations, 0);
 	s2_glue_invalidate(number_of(slot), first, size, may_block);
 	s2_unlock(S2_LOCK_MMU, 0);
@@ -26,9 +27,8 @@ static void invalidate_end(s2_u64 first, s2_u64 size)
 {
 	s2_record(S2_CALL, (int64_t)first, (int64_t)size, 0, S2_CALL_INVALIDATE_FINISH);
 	s2_lock(S2_LOCK_MMU, 0);
-	s2_host.sequence++;
 	s2_host.invalidations--;
-	publish_sequence();
+	publish_sequence(1);
 	s2_record(S2_INVALIDATE_END, (int64_t)first, (int64_t)size, s2_host.sequence, 0);
 	s2_unlock(S2_LOCK_MMU, 0);
 	s2_record(S2_RETURN, (int64_t)first, (int64_t)size, 0, S2_CALL_INVALIDATE_FINISH);
@@ -228,8 +228,7 @@ S2_OWN int change_pte(struct s2_slot *slot, s2_u64 first)
 	address = host_page(slot, unit)->address;
 	s2_record(S2_CALL, (int64_t)unit, (int64_t)PAGE, (int64_t)address, S2_CALL_CHANGE_PTE);
 	s2_lock(S2_LOCK_MMU, 0);
-	s2_host.sequence++;
-	publish_sequence();
+	publish_sequence(1);
 	if (slot->exists)
 		s2_glue_change_pte(number_of(slot), unit, address);
 	s2_unlock(S2_LOCK_MMU, 0);

@@ -4,8 +4,9 @@
 
 #include "hostpages.h"
 
-/* Tell the glue the sequence and count of invalidations. */
-S2_OWN void publish_sequence(void);
+/* Tell the glue the count of invalidations, and the sequence: what it was, as kernel code may have
+ * moved it on, too, and so many more. */
+S2_OWN void publish_sequence(int moved);
 /* Host operations on a range of a slot: their result. */
 S2_OWN int move(struct s2_slot *slot, s2_u64 first, s2_u64 size);
 S2_OWN int invalidate(struct s2_slot *slot, s2_u64 first, s2_u64 size, int may_block);

@@ -85,6 +85,9 @@ S2_OWN int64_t read_scenario(const int64_t *numbers, int64_t length)
 	to->manual = next_int(&from);
 	to->logs_begin_set = next_int(&from);
 	to->failing_alloc = next_int(&from);
+	to->nested = next_count(&from, S2_MAX_NESTED);
+	if (!s2_has_nested)
+		to->nested = 0;
 	read_slots(&from, to);
 	read_threads(&from, to);
 	to->host_pages = next_count(&from, S2_MAX_HOST_PAGES);

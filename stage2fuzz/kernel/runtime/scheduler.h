@@ -26,6 +26,10 @@ struct s2_thread {
 	/* The one fault or host operation under way. */
 	int reader_epoch, rcu_depth, sparse, leaving, call;
 	int injected, signalled, skipped;
+	/* The stage 2 that its guest is translated by: the VM's own, or a shadow, whose number is
+	 * in the bits above an address. */
+	s2_u64 root, tree;
+	int start_level;
 	/* Faults of the access under way. */
 	int faults;
 	s2_u64 fault_granule, fault_address;

@@ -95,6 +95,11 @@ void s2_inject(int code);
 void s2_skip_instruction(void);
 int s2_mmio(s2_u64 address, int has_syndrome);
 
+/* The memory of a guest hypervisor, as far as it holds its stage-2 tables. */
+int s2_read_guest(s2_u64 gpa, void *data, s2_u64 size);
+/* A shadow MMU is for another context of its from now on; VTTBR 0: for none. */
+void s2_bind_shadow(int number, s2_u64 vttbr);
+
 /* Calls into pgtable.c as seen by the oracles, and complaints. */
 void s2_call(int call, s2_u64 first, s2_u64 size, s2_u64 argument, int rights);
 void s2_return(int call, s2_u64 first, s2_u64 size, s2_s64 result);
@@ -104,14 +109,14 @@ void s2_bug(void) __attribute__((noreturn));
 
 /* What glue.c gives the runtime. */
 struct s2_glue_options {
-	int ipa_bits, dic, fwb, vhe, eager_split, logs_begin_set, alone;
+	int ipa_bits, dic, fwb, vhe, eager_split, logs_begin_set, alone, nested;
 };
 struct s2_glue_slot {
 	s2_u64 first, size, user_address;
 	int flags, backing, skewed, exists;
 };
 extern struct s2_glue_options s2_options;
-extern const int s2_shared_faults, s2_swap_waits;
+extern const int s2_shared_faults, s2_swap_waits, s2_has_nested;
 int s2_glue_begin(void);
 void s2_glue_publish(int slot, const struct s2_glue_slot *what);
 /* `kind` is what the syndrome calls it, `how` the bits of arch.INSTRUCTIONS above the rights. */
@@ -129,6 +134,15 @@ void s2_glue_teardown(void);
 void s2_glue_forget_statistics(void);
 s2_u64 s2_glue_hyp_begin(void);
 int s2_glue_hyp_map(s2_u64 first, int writable);
+/* Nested guests: the MMUs of `online` vCPUs, the root of one; to load a vCPU with this VTTBR (0: at
+ * virtual EL2), which says which MMU it uses, to enter the guest, to put it; and a TLBI of L1. */
+int s2_glue_nested_begin(int online);
+s2_u64 s2_glue_shadow_root(int number);
+int s2_glue_nested_load(int thread, s2_u64 vttbr);
+void s2_glue_nested_enter(int thread);
+void s2_glue_nested_put(int thread);
+void s2_glue_note_bindings(void);
+void s2_glue_guest_tlbi(int thread, int operation, s2_u64 vttbr, s2_u64 operand);
 void s2_glue_sequence(s2_s64 sequence, s2_s64 count);
 
 #endif

@@ -21,7 +21,7 @@ static void end(void)
 	s2_record(S2_CONTEXT, 0, S2_VMID, 0, 0);
 }
 
-static void flush_stages(const struct s2_tlbi *stage2, int kind)
+static void flush_stages(struct s2_tlbi *stage2, int kind)
 {
 	struct s2_tlbi stage1 = { .operation = S2_TLBI_VMALLE1, .vmid = S2_VMID, .level = -1,
 				  .broadcast = stage2->broadcast };

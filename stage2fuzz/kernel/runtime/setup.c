@@ -1,6 +1,7 @@
 /* The virtual machine of a scenario, before anything runs and when all have ended. */
 #include "hostpages.h"
 #include "memslots.h"
+#include "nested.h"
 #include "notifier.h"
 #include "pages.h"
 #include "record.h"
@@ -76,6 +77,7 @@ S2_OWN void set_up_vm(void)
 	s2_options.dic = s2_scenario.dic;
 	s2_options.fwb = s2_scenario.fwb;
 	s2_options.vhe = s2_scenario.vhe;
+	s2_options.nested = s2_scenario.nested;
 	s2_options.eager_split = splits_eagerly();
 	s2_options.logs_begin_set = s2_scenario.logs_begin_set;
 	s2_vm.start_level = s2_scenario.ipa_bits == 40 ? 1 : 0;
@@ -85,17 +87,18 @@ S2_OWN void set_up_vm(void)
 	if (s2_scenario.tlb)
 		reset_window();
 	s2_glue_begin();
+	s2_vm.roots += set_up_nested();
 	s2_vm.hyp_root = 0;
 	if (maps_hyp()) {
 		s2_vm.hyp_root = s2_glue_hyp_begin();
 		s2_vm.roots++;
 	}
-	publish_sequence();
+	publish_sequence(0);
 	set_up_slots();
 	for (int i = 0; i < s2_scenario.vcpus; i++) {
 		s2_sched.thread[i].pending_kind = S2_WALK;
-		s2_sched.thread[i].pending_where =
-			(int64_t)root_entry(ipa_of(s2_scenario.vcpu[i].access[0].page));
+		s2_sched.thread[i].pending_where = (int64_t)root_entry(
+			&s2_sched.thread[i], ipa_of(s2_scenario.vcpu[i].access[0].page));
 	}
 }
 
@@ -105,6 +108,7 @@ S2_OWN void describe_vm(void)
 	s2_record(S2_ROOT, (int64_t)s2_vm.root, s2_vm.start_level, 1,
 		  s2_scenario.ipa_bits | (s2_scenario.dic ? S2_ROOT_DIC : 0) |
 			  (s2_scenario.fwb ? S2_ROOT_FWB : 0));
+	describe_nested();
 	if (s2_vm.hyp_root)
 		s2_record(S2_ROOT, (int64_t)s2_vm.hyp_root, 1, HYP_VMID, HYP_BITS);
 	for (int i = 0; i < s2_scenario.slots; i++) {

@@ -3,6 +3,7 @@
 #define STAGE2FUZZ_SETUP_H
 
 #include "linkage.h"
+#include "scheduler.h"
 #include "tables.h"
 
 struct s2_vm {
@@ -16,10 +17,10 @@ struct s2_vm {
 
 extern struct s2_vm s2_vm;
 
-/* The root entry that translates `ipa`. */
-static inline s2_u64 root_entry(s2_u64 ipa)
+/* The entry of the root of a thread's stage 2 that translates `ipa`. */
+static inline s2_u64 root_entry(const struct s2_thread *of, s2_u64 ipa)
 {
-	return s2_vm.root + ipa / granule(s2_vm.start_level) * 8;
+	return of->root + ipa / granule(of->start_level) * 8;
 }
 
 /* Make it, record what there is before anything runs, and take it down at the end. */

@@ -64,19 +64,23 @@ static void note_issued(const struct s2_tlbi *tlbi)
 		give_up(S2_LIMIT_TLBIS);
 	issued = &s2_tlb.issued[me][s2_tlb.issued_count[me]++];
 	issued->broadcast = tlbi->broadcast;
-	issued->first = tlbi->operation == S2_TLBI_IPAS2E1 ? tlbi->ipa & ~(covered - 1) : 0;
-	issued->size = tlbi->operation != S2_TLBI_IPAS2E1 ? ~0ULL :
+	issued->first = tlbi->operation == S2_TLBI_ALLE1 ? 0 : tlbi->ipa & ~(covered - 1);
+	issued->size = tlbi->operation == S2_TLBI_ALLE1	  ? ~0ULL :
+		       tlbi->operation != S2_TLBI_IPAS2E1 ? 1ULL << S2_TREE_SHIFT :
 		       tlbi->size > covered		  ? tlbi->size :
 							    covered;
 }
 
-S2_OWN void issue_tlbi(const struct s2_tlbi *tlbi)
+S2_OWN void issue_tlbi(struct s2_tlbi *tlbi)
 {
 	int form = tlbi->operation | (tlbi->broadcast ? S2_TLBI_BROADCAST : 0) |
 		   (tlbi->last_level ? S2_TLBI_LAST_LEVEL : 0) | (tlbi->level + 1) << 8;
 
+	/* Shadow MMUs have the VMIDs above the VM's own. */
+	if (tlbi->vmid > S2_VMID && tlbi->operation != S2_TLBI_ALLE1)
+		tlbi->ipa |= (s2_u64)(tlbi->vmid - S2_VMID) << S2_TREE_SHIFT;
 	s2_point(S2_TLBI, (int64_t)tlbi->ipa);
-	if (tlbi->vmid == S2_VMID || tlbi->operation == S2_TLBI_ALLE1) {
+	if (tlbi->vmid >= S2_VMID || tlbi->operation == S2_TLBI_ALLE1) {
 		note_issued(tlbi);
 		if (s2_scenario.tlb)
 			window_tlbi(tlbi);

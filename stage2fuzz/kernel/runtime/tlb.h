@@ -31,7 +31,7 @@ struct s2_tlbi {
 
 S2_OWN void reset_tlb(void);
 /* The running thread issues a TLBI; nothing goes before its DSB. */
-S2_OWN void issue_tlbi(const struct s2_tlbi *tlbi);
+S2_OWN void issue_tlbi(struct s2_tlbi *tlbi);
 /* A DSB of the running thread: ISH completes all its TLBIs, NSH those of this PE alone. */
 S2_OWN void complete_tlbis(int kind);
 

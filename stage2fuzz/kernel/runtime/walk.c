@@ -48,28 +48,29 @@ static s2_u64 read_descriptor(s2_u64 at, s2_u64 ipa, int level)
  * load and the access are one step, as a completed TLBI waits for accesses under way. */
 S2_OWN int translate(s2_u64 ipa, int kind, int *level_out, s2_u64 *address)
 {
-	int me = s2_sched.current, level = s2_vm.start_level, flags_set = 0, fault;
-	s2_u64 table = s2_vm.root, entry, mask = ~0ULL;
-	s2_u64 hit = s2_scenario.tlb ? cached_leaf(ipa, level_out) : 0;
+	const struct s2_thread *guest = running_thread();
+	int me = s2_sched.current, level = guest->start_level, flags_set = 0, fault;
+	s2_u64 table = guest->root, tagged = ipa | guest->tree, entry, mask = ~0ULL;
+	s2_u64 hit = s2_scenario.tlb ? cached_leaf(tagged, level_out) : 0;
 
 	if (hit) {
 		*address = (hit & S2_PTE_ADDRESS) + (ipa & (granule(*level_out) - 1));
-		s2_record(S2_HIT, (int64_t)ipa, 0, (int64_t)hit, *level_out);
+		s2_record(S2_HIT, (int64_t)tagged, 0, (int64_t)hit, *level_out);
 		return denied(hit, kind) ? S2_PERMISSION : 0;
 	}
-	s2_tlb.walking[me] = ipa;
+	s2_tlb.walking[me] = tagged;
 	for (;;) {
 		s2_u64 at = table + ((ipa >> (12 + 9 * (3 - level))) & mask) * 8;
 
 		s2_point(S2_WALK, (int64_t)at);
 		if (s2_tlb.walking[me] == S2_WALK_AGAIN) {
-			s2_tlb.walking[me] = ipa;
-			level = s2_vm.start_level;
-			table = s2_vm.root;
+			s2_tlb.walking[me] = tagged;
+			level = guest->start_level;
+			table = guest->root;
 			mask = ~0ULL;
 			continue;
 		}
-		entry = read_descriptor(at, ipa, level);
+		entry = read_descriptor(at, tagged, level);
 		if (!(entry & S2_PTE_VALID)) {
 			fault = S2_TRANSLATION;
 			break;
@@ -98,8 +99,8 @@ S2_OWN int translate(s2_u64 ipa, int kind, int *level_out, s2_u64 *address)
 				s2_record(S2_HARDWARE_AF, (int64_t)at, (int64_t)entry,
 					  (int64_t)(entry | S2_PTE_AF), level);
 			}
-			level = s2_vm.start_level;
-			table = s2_vm.root;
+			level = guest->start_level;
+			table = guest->root;
 			mask = ~0ULL;
 			continue;
 		}

@@ -67,12 +67,18 @@ S2_OWN void reset_window(void)
 	window.records = 0;
 	for (int i = 0; i < S2_PAGES; i++)
 		window.table[i].level = -1;
-	for (int i = 0; i < s2_vm.roots; i++) {
-		int page = (int)((s2_vm.root - S2_TABLE_BASE) >> 12) + i;
+	for (int i = 0; i < s2_vm.roots; i++)
+		window_root(s2_vm.root + (s2_u64)i * 4096, s2_vm.start_level,
+			    (s2_u64)i * 512 * granule(s2_vm.start_level));
+}
 
-		window.table[page].level = s2_vm.start_level;
-		window.table[page].base = (s2_u64)i * 512 * granule(s2_vm.start_level);
-	}
+S2_OWN void window_root(s2_u64 page, int level, s2_u64 base)
+{
+	int number = (int)((page - S2_TABLE_BASE) >> 12);
+
+	S2_ASSERT((unsigned)number < S2_PAGES, page);
+	window.table[number].level = level;
+	window.table[number].base = base;
 }
 
 /* ---- what is stale ---- */
@@ -261,7 +267,8 @@ S2_OWN void window_tlbi(const struct s2_tlbi *tlbi)
 		struct cleaning *to;
 		int end = record->base + record->count - 1;
 
-		if (!record->used)
+		if (!record->used || (operation != S2_TLBI_ALLE1 &&
+				      record->ipa >> S2_TREE_SHIFT != tlbi->ipa >> S2_TREE_SHIFT))
 			continue;
 		/* What is not cleaned would be found stale though it can't be. */
 		if (window.issued_count[me] == 4 * RECORDS)

@@ -8,6 +8,8 @@
 #include "seam.h"
 
 S2_OWN void reset_window(void);
+/* A root page more: a shadow's, whose addresses have bits above all others. */
+S2_OWN void window_root(s2_u64 page, int level, s2_u64 base);
 /* Stale translations of this run that there was no room for. */
 S2_OWN int window_forgotten(void);
 /* An entry changed for walkers. */

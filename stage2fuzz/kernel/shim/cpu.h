@@ -35,11 +35,14 @@ enum { ARM64_HAS_STAGE2_FWB = 1, ARM64_HAS_CACHE_DIC, ARM64_HAS_CACHE_IDC, ARM64
        ARM64_KVM_PROTECTED_MODE, ARM64_HAS_LPA2, ARM64_HAS_S1PIE,
        ARM64_KVM_HVHE, ARM64_HAS_ARMv8_4_TTL, ARM64_HAS_XNX, ARM64_HAS_RAS_EXTN,
        ARM64_WORKAROUND_SPECULATIVE_AT, ARM64_WORKAROUND_REPEAT_TLBI,
-       ARM64_WORKAROUND_REPEAT_TLBI_SYNC, ARM64_WORKAROUND_4193714 };
+       ARM64_WORKAROUND_REPEAT_TLBI_SYNC, ARM64_WORKAROUND_4193714, ARM64_HAS_NESTED_VIRT,
+       ARM64_HAS_HCR_NV1, ARM64_HAS_NV2P1, ARM64_HAS_NV3, ARM64_HAS_FGT };
 static inline bool s2_cap(int cap)
 {
 	return cap == ARM64_HAS_STAGE2_FWB ? s2_options.fwb :
-	       cap == ARM64_HAS_CACHE_DIC ? s2_options.dic : cap == ARM64_HAS_ARMv8_4_TTL;
+	       cap == ARM64_HAS_CACHE_DIC ? s2_options.dic :
+					    cap == ARM64_HAS_ARMv8_4_TTL ||
+					    cap == ARM64_HAS_NESTED_VIRT;
 }
 #define cpus_have_const_cap(cap) s2_cap(cap)
 #define cpus_have_final_cap(cap) s2_cap(cap)
@@ -87,8 +90,12 @@ static inline bool s2_cap(int cap)
 #define kvm_lpa2_is_enabled() 0
 #define kvm_supports_stage2_lpa2() 0
 #define lpa2_is_enabled() 0
+#if S2_HAS_UNIT_NESTED
+#define kvm_phys_shift(mmu) VTCR_EL2_IPA((mmu)->vtcr)
+#else
 #define kvm_phys_shift(mmu) (s2_options.ipa_bits)
-#define kvm_phys_size(mmu) (1ULL << s2_options.ipa_bits)
+#endif
+#define kvm_phys_size(mmu) (1ULL << kvm_phys_shift(mmu))
 #define KVM_VM_TYPE_ARM_IPA_SIZE_MASK 0xffUL
 #define KVM_VM_TYPE_ARM_IPA_SIZE(type) ((type) & KVM_VM_TYPE_ARM_IPA_SIZE_MASK)
 #define kvm_supports_cacheable_pfnmap() (s2_options.fwb && s2_options.dic)

@@ -30,6 +30,9 @@
 #if S2_HAS_UNIT_TLB
 #include "tlb.h"
 #endif
+#if S2_HAS_UNIT_NESTED
+#include <asm/kvm_nested.h>
+#endif
 #include "emulate.h"
 
 /* ---- declarations that the tree's own headers would have made ---- */

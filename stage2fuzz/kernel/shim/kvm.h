@@ -73,14 +73,20 @@ struct kvm_s2_mmu {
 	struct kvm_arch *arch;
 	struct kvm *kvm;
 	u64 tlb_vttbr, tlb_vtcr;
-	bool nested_stage2_enabled;
-	int refcnt;
+	bool nested_stage2_enabled, pending_unmap;
+	atomic_t refcnt;
 };
 struct kvm_arch {
 	struct kvm_s2_mmu mmu;
 	u64 vtcr;
 	unsigned long flags;
 	struct { unsigned long handle; } pkvm;
+	struct kvm_s2_mmu **nested_mmus;
+	int nested_mmus_size, nested_mmus_next;
+	atomic_t vncr_tlb_count;
+	unsigned long vcpu_features[1];
+	struct mutex config_lock;
+	struct kvm_sysreg_masks *sysreg_masks;
 };
 struct kvm {
 	rwlock_t mmu_lock;
@@ -94,18 +100,27 @@ struct kvm {
 		 u64 remote_tlb_flush, remote_tlb_flush_requests; } stat;
 	bool manual_dirty_log_protect;
 	bool dirty_ring_with_bitmap;
+	atomic_t online_vcpus;
 };
+#define S2_NESTED_REGISTER_COUNT 64
 struct kvm_vcpu_fault_info { u64 esr_el2, far_el2, hpfar_el2, disr_el1; };
 struct kvm_vcpu_arch {
 	struct kvm_s2_mmu *hw_mmu;
 	struct kvm_mmu_memory_cache mmu_page_cache;
 	struct kvm_hyp_memcache pkvm_memcache;
 	struct kvm_vcpu_fault_info fault;
-	u64 hcr_el2, pc;
+	u64 hcr_el2, mdcr_el2, pc;
+	struct { u64 *vncr_array; } ctxt;
+	struct vncr_tlb *vncr_tlb;
+	bool in_hyp;
+	/* The same in all objects, be they compiled before it is known which units there are. */
+	u64 sys_regs[S2_NESTED_REGISTER_COUNT];
 };
 struct kvm_vcpu {
 	struct kvm *kvm;
 	int vcpu_id;
+	unsigned long requests;
+	bool scheduled_out;
 	struct kvm_vcpu_arch arch;
 	struct { u64 exits; } stat;
 	struct kvm_run *run;
@@ -119,7 +134,11 @@ struct kvm_gfn_range {
 };
 typedef int (*s2_hva_handler)(struct kvm *, gpa_t, u64, void *);
 
+#if S2_HAS_UNIT_NESTED
+#define kvm_s2_mmu_to_kvm(of) container_of((of)->arch, struct kvm, arch)
+#else
 #define kvm_s2_mmu_to_kvm(mmu) container_of((mmu), struct kvm, arch.mmu)
+#endif
 struct kvm_memory_slot *s2_memslot_at(int index);
 struct kvm_memory_slot *s2_memslot_of(gfn_t gfn);
 #define kvm_memslots(kvm) ((struct kvm_memslots *)NULL)

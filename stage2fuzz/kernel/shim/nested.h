@@ -1,5 +1,8 @@
-/* Nested virtualisation, which is never there. */
+/* Nested virtualisation: the tree's own code (nested_types.h), or none of it. */
 
+#if S2_HAS_UNIT_NESTED
+#include "nested_types.h"
+#else
 struct kvm_s2_trans { phys_addr_t output; };
 #define KVM_NV_GUEST_MAP_SZ 0
 #define kvm_is_nested_s2_mmu(kvm, mmu) 0
@@ -22,3 +25,4 @@ struct kvm_s2_trans { phys_addr_t output; };
 #define vcpu_has_nv(v) 0
 #define is_nested_ctxt(v) 0
 #define is_hyp_ctxt(v) 0
+#endif

@@ -40,7 +40,7 @@
 #endif
 
 /* ---- the guest's context and the host's ---- */
-#define kvm_get_vttbr(mmu) ((u64)S2_VMID << 48 | (mmu)->pgd_phys)
+#define kvm_get_vttbr(mmu) ((u64)(mmu)->vmid.vmid << 48 | (mmu)->pgd_phys)
 #define __load_stage2(mmu, ...) \
 	do { \
 		s2_write_vttbr(kvm_get_vttbr(mmu)); \

@@ -65,8 +65,8 @@ def host_thread(vm: Kvm, operations: tuple[HostOp, ...]) -> None:
         slot = next((s for s in vm.slots if s.number == number), None)
         if slot is None and operation.op is Op.SLOT_CREATE:
             slot = MemorySlot(number, replace(vm.scenario.slots[number], logging=False))
-        if slot is None:
-            continue
+        if slot is None or operation.op not in OPERATIONS:
+            continue  # the model has no guest hypervisor
         start = ipa_of(operation.page)
         size = max(0, min(operation.pages * PAGE_SIZE, slot.end - start))
         if not size:
