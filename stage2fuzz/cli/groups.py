@@ -8,6 +8,7 @@ from stage2fuzz.cli.lazy import CommandEntry, lazy_group
 
 _FINDINGS: Final = "stage2fuzz.cli.findings"
 _CAMPAIGN: Final = "stage2fuzz.cli.campaign"
+_CORPUS: Final = "stage2fuzz.cli.corpus"
 
 FINDINGS: Final = {
     "list": CommandEntry(
@@ -60,6 +61,18 @@ CAMPAIGN: Final = {
         "coverage",
         "Show coverage over time: a line for every few seconds of the campaign.",
         ("campaign coverage night",),
+    ),
+    "export-corpus": CommandEntry(
+        _CORPUS,
+        "export_corpus",
+        "Write the inputs that a campaign has kept, in libFuzzer's form: files named by SHA-1.",
+        ("campaign export-corpus night inputs",),
+    ),
+    "import-corpus": CommandEntry(
+        _CORPUS,
+        "import_corpus",
+        "Hand a libFuzzer corpus in: each input is measured, and kept if it shows something new.",
+        ("campaign import-corpus night inputs/map_race --target map_race",),
     ),
     "list": CommandEntry(
         _CAMPAIGN,
