@@ -1,7 +1,6 @@
 """Nested guests on a tree's own nested.c: skipped where the tree has none that the shim serves."""
 
 import os
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -13,6 +12,8 @@ from stage2fuzz.engine import Trace
 from stage2fuzz.events import FAULT, MMU_BIND, TREE_SHIFT
 from stage2fuzz.kernel.adapter import KernelEngine
 from stage2fuzz.kernel.build import build
+from stage2fuzz.kernel.faults.edit import Edit, PlantedFault, one
+from stage2fuzz.kernel.mutants import copy_tree, plant
 from stage2fuzz.kernel.units import NESTED
 from stage2fuzz.oracles.judge import judge
 from stage2fuzz.oracles.violation import Violation
@@ -20,12 +21,54 @@ from stage2fuzz.oracles.violation import Violation
 CASES = Path(__file__).parents[1] / "cases" / "nested"
 TREE = os.environ.get("STAGE2FUZZ_KERNEL_TREE")
 QUIET = Scenario(
-    slots=(Slot(pages=4, logging=True),),
+    slots=(Slot(pages=4),),
     vcpus=((Access(WRITE, 0), Access(READ, 1)), (Access(WRITE, 1), Access(READ, 2))),
-    hosts=((HostOp(Op.GUEST_PROTECT, 1), HostOp(Op.MOVE, 0), HostOp(Op.LOG_GET, 0)),),
+    hosts=((HostOp(Op.GUEST_PROTECT, 1), HostOp(Op.MOVE, 0)),),
     options=Options(nested=2, teardown=True),
 )
 """L1 changes an entry without a TLBI, so nothing may be said of what its guests still use."""
+
+
+NESTED_C, MMU_C = "nested.c", "mmu.c"
+_WRITES = (Access(WRITE, 0),)
+_RECYCLES = Scenario(
+    vcpus=(tuple(Access(WRITE, page) for page in (0, 1, 2, 0)),), options=Options(nested=3)
+)
+PLANTED = (
+    (
+        one("no-unmap-of-recycled", "", Edit(NESTED_C, "", "s2_mmu->pending_unmap = true;", ";")),
+        "N4",
+        _RECYCLES,
+    ),
+    (
+        one("lookup-by-nothing", "", Edit(NESTED_C, "", r"vttbr == mmu->tlb_vttbr &&", "")),
+        "N3",
+        _RECYCLES,
+    ),
+    (
+        one(
+            "notifier-forgets-shadows",
+            "",
+            Edit(MMU_C, "kvm_unmap_gfn_range", r"kvm_nested_s2_unmap\([^;]*;", ";"),
+        ),
+        "N1",
+        Scenario(vcpus=(_WRITES,), hosts=((HostOp(Op.MOVE),),), options=Options(nested=1)),
+    ),
+    (
+        one(
+            "tlbi-of-other-vmids",
+            "",
+            Edit(NESTED_C, "", r"if \(vmid == get_vmid", "if (vmid != get_vmid"),
+        ),
+        "N2",
+        Scenario(
+            vcpus=(_WRITES,),
+            hosts=((HostOp(Op.GUEST_UNMAP), HostOp(Op.GUEST_TLBI_VMID)),),
+            options=Options(nested=1),
+        ),
+    ),
+)
+"""(fault, oracle that finds it, scenario)."""
 
 
 @pytest.fixture(scope="module")
@@ -84,4 +127,21 @@ def test_the_same_one_after_the_other_breaks_no_rule(engine: KernelEngine) -> No
     assert said(engine, case.scenario, engine.run(case.scenario, case.schedule)) == {}
 
 
-Change = Callable[[Path], None]
+def test_a_dirty_log_that_leaves_the_shadows_cached(engine: KernelEngine) -> None:
+    case = read_case(CASES / "bad_v7_3_shadow_log_without_flush.case")
+    found = said(engine, case.scenario, engine.run(case.scenario, case.schedule))
+    assert set(found) == {"B1"}
+
+
+@pytest.mark.parametrize(("fault", "oracle", "scenario"), PLANTED, ids=[p[0].name for p in PLANTED])
+def test_a_planted_fault_is_found(
+    engine: KernelEngine,
+    tmp_path: Path,
+    fault: PlantedFault,
+    oracle: str,
+    scenario: Scenario,
+) -> None:
+    copy_tree(Path(TREE or ""), tmp_path / "tree")
+    assert plant(tmp_path / "tree", fault)
+    planted = KernelEngine(build(tmp_path / "tree", tmp_path / "cache"))
+    assert oracle in runs(planted, scenario, 60)
