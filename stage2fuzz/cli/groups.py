@@ -134,6 +134,20 @@ KERNEL: Final = {
         ("kernel bench linux-6.12",),
     ),
 }
+HYP: Final = {
+    "explore": CommandEntry(
+        "stage2fuzz.cli.el2",
+        "explore",
+        "Run random schedules of host CPUs that call EL2 of pKVM, and judge each new class.",
+        ("hyp explore linux-7.3", "hyp explore linux-7.3 --schedules 1000000"),
+    ),
+    "mutants": CommandEntry(
+        "stage2fuzz.cli.el2",
+        "mutants",
+        "Plant faults in EL2 of a copy of TREE and say which oracle found each.",
+        ("hyp mutants linux-7.3", "hyp mutants linux-7.3 --only load-dying"),
+    ),
+}
 
 
 def group(about: str, entries: dict[str, CommandEntry]) -> typer.Typer:
@@ -152,3 +166,4 @@ def group(about: str, entries: dict[str, CommandEntry]) -> typer.Typer:
 findings = group("Read and triage what was found.", FINDINGS)
 campaign = group("Fuzz with many workers for a long time.", CAMPAIGN)
 kernel = group("The user's own kernel code as an engine.", KERNEL)
+hyp = group("The user's own EL2 of pKVM as an engine.", HYP)
