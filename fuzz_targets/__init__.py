@@ -11,5 +11,7 @@ TARGETS: Final = (
     "lifecycle",
 )
 """The names that a session fuzzes in turn; each is a file of this folder."""
+EL2_TARGETS: Final = ("hypercalls",)
+"""Those of the engine of pKVM, which runs no case of the others."""
 CANARY: Final = "canary"
 """The one with a planted bug: it shows that a set-up finds what there is."""

@@ -142,6 +142,8 @@ class Kind:
     reducible: bool = False
     """It announces every access to shared memory, so it is known which steps are independent and
     one execution may stand for its class."""
+    targets: tuple[str, ...] = ()
+    """The fuzz targets that make cases for it; none: the usual ones."""
     everywhere: bool = False
     """It needs nothing but this package: what opens here opens on every worker."""
 
@@ -159,6 +161,13 @@ ENGINES: Final[dict[str, Kind]] = {
         "TREE",
         "the user's own kernel code, compiled in user space",
         isolated=True,
+    ),
+    "hyp": Kind(
+        "stage2fuzz.hyp.opener",
+        "TREE",
+        "the user's own EL2 of pKVM, compiled in user space",
+        isolated=True,
+        targets=("hypercalls",),
     ),
 }
 

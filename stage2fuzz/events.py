@@ -89,6 +89,17 @@ QUIESCENT: Final = 84
 DEADLOCK: Final = 85
 LIMIT: Final = 86
 CRASH: Final = 87
+# EL2 of pKVM. PAGE_STATE and MAPPING recur when a page's state or a translation changes.
+HYPERCALL: Final = 100
+HYPERCALL_RETURN: Final = 101
+PAGE_STATE: Final = 102
+TABLE_STORE: Final = 103
+MAPPING: Final = 104
+SETTLED: Final = 105
+TLB_KEPT: Final = 106
+HYP_ACCESS: Final = 107
+GIVEN_BACK: Final = 108
+PAGE_DATA: Final = 109
 
 TREE_SHIFT: Final = 52
 """An address of an L2 guest, as a shadow MMU translates it, has the number of that MMU, from 1 on,
@@ -143,6 +154,42 @@ LOCK_MMU: Final = 1
 LOCK_MMAP: Final = 2
 LOCK_HYP: Final = 3
 LOCK_SLOTS: Final = 4
+LOCK_VM_TABLE: Final = 5
+LOCK_HOST_STAGE2: Final = 6
+LOCK_HYP_STAGE1: Final = 7
+LOCK_EL2_OTHER: Final = 8
+"""EL2's own page allocators and fixed mappings, four locks at most."""
+LOCK_GUEST: Final = 12
+"""Of VM 0; each VM has one."""
+LOCK_GUEST_POOL: Final = 16
+
+TREE_HOST: Final = 1
+TREE_HYP: Final = 2
+TREE_GUEST: Final = 3
+"""Of VM 0; each VM has one. Tree 0 is a table that is not linked yet."""
+TREE_BITS: Final = 0xF
+TREE_GONE: Final = 1 << 4
+"""The VM was taken out of EL2's table, and its translations with it."""
+HELD_SHIFT: Final = 8
+"""How far the mask of held locks is moved to share ``aux`` with a tree."""
+MAPPED_WRITE: Final = 1 << 4
+MAPPED_VALID: Final = 1 << 5
+MAPPED_NOTED: Final = 1 << 6
+"""An invalid entry that says whose the page is."""
+HYP_PIN: Final = 4
+HYP_UNPIN: Final = 5
+HYP_LOAD: Final = 10
+HYP_PUT: Final = 11
+HYP_CREATE: Final = 24
+HYP_START_TEARDOWN: Final = 25
+"""Operations of a host CPU that an oracle knows by their numbers (``case/scenario.py``)."""
+STATE_OWNED: Final = 0
+STATE_SHARED_OWNED: Final = 1
+STATE_SHARED_BORROWED: Final = 2
+STATE_NOPAGE: Final = 3
+STATE_HYP_SHIFT: Final = 4
+STATE_COUNT_SHIFT: Final = 8
+STATE_MASK: Final = 0xF
 
 CALL_MAP: Final = 1
 CALL_RELAX: Final = 2
@@ -384,6 +431,19 @@ _ROWS: Final = (
     EventKind(DEADLOCK, "deadlock", "- - - waiting", Dependence.EVERYTHING, _NOWHERE),
     EventKind(LIMIT, "limit", "- - - limit", Dependence.EVERYTHING, _NOWHERE),
     EventKind(CRASH, "crash", "address - - signal", Dependence.EVERYTHING, _NOWHERE),
+    EventKind(HYPERCALL, "hypercall", "pfn gfn vm operation", Dependence.EVERYTHING, _NOWHERE),
+    EventKind(HYPERCALL_RETURN, "hypercall-return", "pfn gfn result operation",
+         Dependence.EVERYTHING, _NOWHERE, feature=Feature(19, Label.WHERE)),
+    EventKind(PAGE_STATE, "page-state", "pfn before state held", Dependence.EVERYTHING, _NOWHERE,
+         feature=Feature(20, Label.WHERE)),
+    EventKind(TABLE_STORE, "table-store", "location old new tree", Dependence.WRITE, _NOWHERE,
+         feature=Feature(21, Label.ENTRY)),
+    EventKind(MAPPING, "mapping", "ipa pfn state tree", Dependence.EVERYTHING, _NOWHERE),
+    EventKind(SETTLED, "settled", "- - - -", Dependence.EVERYTHING, _NOWHERE),
+    EventKind(TLB_KEPT, "tlb-kept", "ipa pfn cpu tree", Dependence.EVERYTHING, _NOWHERE),
+    EventKind(HYP_ACCESS, "hyp-access", "pfn - - store", Dependence.EVERYTHING, _NOWHERE),
+    EventKind(GIVEN_BACK, "given-back", "pfn vm state dirty", Dependence.EVERYTHING, _NOWHERE),
+    EventKind(PAGE_DATA, "page-data", "pfn - value tree", Dependence.EVERYTHING, _NOWHERE),
 )
 # fmt: on
 KINDS: Final = {row.number: row for row in _ROWS}

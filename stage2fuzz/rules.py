@@ -19,3 +19,5 @@ class Rules:
     strict_table_hints: bool = False
     """From v6.8 a TLBI that removes a table must not carry its level as a TTL hint; before, the
     kernel always did, which only matters on a CPU that uses hints."""
+    ownership: bool = False
+    """The engine is EL2 of pKVM: pages have owners, and no virtual machine of KVM is there."""

@@ -51,6 +51,11 @@ PARTS = (
         "kernel",
         "arch case engine errors event_kind events places process rules schedule source window",
     ),
+    part(
+        "hyp",
+        "case engine errors events kernel process rules schedule source",
+        "EL2 of pKVM; the runtime and the builder are the other engine's",
+    ),
     part("oracles", "arch errors event_kind events rules source window", "no engine, no case"),
     part("minimise", "arch case errors schedule", "no engine: the predicate is handed in"),
     part("run", "case engine errors events oracles schedule source"),
@@ -70,9 +75,9 @@ PARTS = (
     ),
     part(
         "studies",
-        "arch case engine errors events findings fuzz kernel known minimise oracles places process "
-        "report rules run schedule session",
-        "the kernel alone of all engines",
+        "arch case engine errors events findings fuzz hyp kernel known minimise oracles places "
+        "process report rules run schedule session",
+        "those that compile a tree alone of all engines",
     ),
     part(
         "confirm",
@@ -104,9 +109,9 @@ PARTS = (
     part("coordinator", "case errors findings process service"),
     part(
         "cli",
-        "arch case check confirm engine errors events findings fuzz fuzz_targets kernel minimise "
-        "known model oracles places process prove report rules run schedule service session source "
-        "studies web",
+        "arch case check confirm engine errors events findings fuzz fuzz_targets hyp kernel "
+        "minimise known model oracles places process prove report rules run schedule service "
+        "session source studies web",
         "starts the service and the targets",
     ),
     part("__main__", "cli"),

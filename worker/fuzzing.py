@@ -17,8 +17,9 @@ from stage2fuzz.case.profile import profile_named
 from stage2fuzz.engine import kind_of
 from stage2fuzz.errors import InputError
 from stage2fuzz.findings import leases
+from stage2fuzz.findings.corpus import Input
 from stage2fuzz.findings.coverage import pack
-from stage2fuzz.findings.leases import MAX_INPUT_BYTES, MAX_INPUTS, Input
+from stage2fuzz.findings.leases import MAX_INPUT_BYTES, MAX_INPUTS
 from stage2fuzz.findings.outage import patiently
 from stage2fuzz.fuzz.outbox import Outbox, digest_of, files, killer, read_bounded
 from stage2fuzz.process.end import DiedError, End, How

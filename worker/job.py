@@ -19,7 +19,8 @@ from typing import Final
 from stage2fuzz.case.case import Case
 from stage2fuzz.errors import InputError
 from stage2fuzz.findings import leases
-from stage2fuzz.findings.leases import HeldLease, Input
+from stage2fuzz.findings.corpus import Input
+from stage2fuzz.findings.leases import HeldLease
 from stage2fuzz.findings.outage import OutageError, one_line, patiently
 from stage2fuzz.findings.store import Store
 from stage2fuzz.oracles.violation import Violation

@@ -25,21 +25,25 @@ from stage2fuzz.case import menus
 from stage2fuzz.case.case import Case
 from stage2fuzz.case.limits import IPA_BITS, MAX_CHOICES, MAX_RUNS, check_case, schedulable
 from stage2fuzz.case.menus import Menus, VersionedMenu, menus_of, page_group, page_half, pages_of
-from stage2fuzz.case.profile import ANY, Profile
+from stage2fuzz.case.profile import ANY, HYPERCALLS, Profile
 from stage2fuzz.case.scenario import (
     MAX_ACCESSES,
     MAX_HOST_OPS,
     MAX_HOST_PAGES,
     MAX_HOST_THREADS,
+    MAX_HYP_CALLS,
     MAX_SLOTS,
     MAX_VCPUS,
     RANGE_PAGES,
     Access,
     HostOp,
     HostPage,
+    HypCall,
+    HypOp,
     Options,
     Scenario,
     Slot,
+    plain_hyp_call,
     seated,
 )
 from stage2fuzz.schedule.base import FOREVER, Run, Schedule
@@ -63,6 +67,10 @@ FIRSTS_AT: Final = RARE_AT + 1
 RANGES_AT: Final = FIRSTS_AT + MAX_SLOTS
 FAR_AT: Final = RANGES_AT + MAX_HOST_OPS * MAX_HOST_THREADS
 FAR_PAGES_AT: Final = FAR_AT + MAX_ACCESSES * MAX_VCPUS
+CPUS_AT: Final = SLOTS_AT
+HYP_CALL_BYTES: Final = 3
+CPU_BYTES: Final = 1 + HYP_CALL_BYTES * MAX_HYP_CALLS
+"""Under a profile of host CPUs their programs stand where slots and vCPUs do otherwise."""
 INSTRUCTIONS_AT: Final = 128
 LOGS_AT: Final = INSTRUCTIONS_AT + MAX_ACCESSES * MAX_VCPUS
 ALLOC_AT: Final = LOGS_AT + 1
@@ -115,8 +123,11 @@ def encode(case: Case) -> bytes:
     """Bytes that ``decode`` to this case in normal form; InputError where it breaks a limit."""
     check_case(case, "case")
     data = bytearray(SCHEDULE_AT)
-    _encode_machine(data, case.scenario)
-    _encode_programs(data, case.scenario)
+    if case.scenario.cpus:
+        _encode_cpus(data, case.scenario)
+    else:
+        _encode_machine(data, case.scenario)
+        _encode_programs(data, case.scenario)
     choices = bytes(case.schedule.choices)
     data[CHOICES_AT:SCHEDULE_AT] = choices[:CHOICES].ljust(CHOICES, b"\0")
     for thread, points in case.schedule.runs:
@@ -151,6 +162,8 @@ def _opened(data: bytes) -> tuple[int, bytes]:
 def _scenario(data: bytes, profile: Profile, version: int) -> Scenario:
     """The scenario of its bytes; cached, as most mutations touch the schedule alone."""
     data = data.ljust(CHOICES_AT, b"\0")
+    if profile.cpus:
+        return _cpus(data, profile)
     if version < menus.GEOMETRY:
         data = data[:FIRSTS_AT].ljust(CHOICES_AT, b"\0")
     menu = menus_of(profile, version)
@@ -169,6 +182,35 @@ def _scenario(data: bytes, profile: Profile, version: int) -> Scenario:
         _host_pages(data, menu, backed),
         _options(data, menu),
     )
+
+
+def _cpus(data: bytes, profile: Profile) -> Scenario:
+    """The calls of host CPUs: how many, then two bytes each."""
+    flags = menus_of(profile, menus.NEWEST).option_flags[data[OPTIONS_AT]]
+    count = profile.cpus[data[VCPU_COUNT_AT] % len(profile.cpus)]
+    firsts = range(CPUS_AT, CPUS_AT + CPU_BYTES * count, CPU_BYTES)
+    cpus = tuple(_cpu(data[at : at + CPU_BYTES]) for at in firsts)
+    options = Options(fwb=flags[3], teardown=flags[4])
+    return Scenario(vcpus=(), options=options, cpus=cpus)
+
+
+def _cpu(data: bytes) -> tuple[HypCall, ...]:
+    """One host CPU's calls: how many, then for each its name, its pages, its VM and flag."""
+    calls: list[HypCall] = []
+    loaded = False
+    for at in range(1, 1 + HYP_CALL_BYTES * (1 + data[0] % MAX_HYP_CALLS), HYP_CALL_BYTES):
+        op, pages, more = data[at : at + HYP_CALL_BYTES]
+        kind = menus.CALLS[loaded][op % 64]
+        page, gfn = menus.EL2_PLACES[pages & 15], menus.EL2_PLACES[pages >> 4]
+        vm = menus.EL2_VMS[more & 7]
+        calls.append(plain_hyp_call(HypCall(kind, page, gfn, vm, more >> 7)))
+        loaded = _is_loaded(kind, loaded)
+    return tuple(calls)
+
+
+def _is_loaded(kind: HypOp, before: bool) -> bool:
+    """Whether a vCPU is loaded after a call, as far as bytes tell."""
+    return kind is HypOp.LOAD or (before and kind is not HypOp.PUT)
 
 
 def _slot(data: bytes, number: int, menu: Menus) -> Slot:
@@ -279,6 +321,23 @@ def _encode_machine(data: bytearray, scenario: Scenario) -> None:
     for at, exception in enumerate(scenario.host_pages, HOST_PAGES_AT):
         data[at - HOST_PAGES_AT + FAR_PAGES_AT] = _far_byte(exception.page)
         data[at] = page_half(exception.page) | _byte(menus.HOST_KINDS, exception.host) << 4
+
+
+def _encode_cpus(data: bytearray, scenario: Scenario) -> None:
+    """Write the calls of host CPUs, as ``HYPERCALLS`` reads them."""
+    data[VCPU_COUNT_AT] = HYPERCALLS.cpus.index(len(scenario.cpus))
+    options = scenario.options
+    data[OPTIONS_AT] = menus.flag_bits((False, False, False, options.fwb, options.teardown), 0)
+    for number, calls in enumerate(scenario.cpus):
+        at = CPUS_AT + CPU_BYTES * number
+        data[at] = len(calls) - 1
+        loaded = False
+        for first, call in zip(range(at + 1, at + CPU_BYTES, HYP_CALL_BYTES), calls, strict=False):
+            places = menus.EL2_PLACES.index(call.page) | menus.EL2_PLACES.index(call.gfn) << 4
+            more = menus.EL2_VMS.index(call.vm) | call.flag << 7
+            number = menus.CALLS[loaded].index(call.op)
+            data[first : first + HYP_CALL_BYTES] = bytes((number, places, more))
+            loaded = _is_loaded(call.op, loaded)
 
 
 def _encode_programs(data: bytearray, scenario: Scenario) -> None:

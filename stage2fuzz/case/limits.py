@@ -12,10 +12,14 @@ from typing import Final
 from stage2fuzz.case.case import Case
 from stage2fuzz.case.scenario import (
     ACCESS_KINDS,
+    EL2_TEST_PAGES,
     MAX_ACCESSES,
+    MAX_CPUS,
+    MAX_EL2_VMS,
     MAX_HOST_OPS,
     MAX_HOST_PAGES,
     MAX_HOST_THREADS,
+    MAX_HYP_CALLS,
     MAX_NESTED,
     MAX_SLOTS,
     MAX_VCPUS,
@@ -28,9 +32,11 @@ from stage2fuzz.case.scenario import (
     Host,
     HostOp,
     HostPage,
+    HypCall,
     Options,
     Scenario,
     Slot,
+    plain_hyp_call,
     seated,
 )
 from stage2fuzz.errors import InputError
@@ -137,8 +143,36 @@ def check_host_page(exception: HostPage, slots: tuple[Slot, ...], where: str) ->
         raise InputError(where, "host page rw", "rw is what every other page has: leave it out")
 
 
+def check_hyp_call(call: HypCall, where: str) -> None:
+    """Check one operation of a host CPU."""
+    _at_most(call.page, 0, EL2_TEST_PAGES - 1, "page", where)
+    _at_most(call.gfn, 0, EL2_TEST_PAGES - 1, "gfn", where)
+    _at_most(call.vm, 0, MAX_EL2_VMS - 1, "vm", where)
+    _at_most(call.flag, 0, 1, "flag", where)
+    if plain_hyp_call(call) != call:
+        raise InputError(where, f"{call.op.name.lower()} with a field that it does not read", "0")
+
+
+def _check_cpus(scenario: Scenario, where: str) -> None:
+    """Check a scenario of host CPUs, which has nothing of any other."""
+    if scenario != Scenario(vcpus=(), cpus=scenario.cpus, options=scenario.options):
+        right = "host CPUs alone, or vCPUs and host threads"
+        raise InputError(where, "host CPUs beside slots, vCPUs or host threads", right)
+    plain = Options(fwb=scenario.options.fwb, teardown=scenario.options.teardown)
+    if scenario.options != plain:
+        raise InputError(where, "an option that host CPUs have not", "fwb and teardown")
+    _at_most(len(scenario.cpus), 1, MAX_CPUS, "host CPUs", where)
+    for number, calls in enumerate(scenario.cpus):
+        _at_most(len(calls), 1, MAX_HYP_CALLS, f"calls of CPU {number}", where)
+        for call in calls:
+            check_hyp_call(call, where)
+
+
 def check_scenario(scenario: Scenario, where: str) -> None:
     """Check every limit of ``scenario.py``."""
+    if scenario.cpus:
+        _check_cpus(scenario, where)
+        return
     _at_most(len(scenario.slots), 1, MAX_SLOTS, "slots", where)
     _at_most(len(scenario.vcpus), 1, MAX_VCPUS, "vCPUs", where)
     _at_most(len(scenario.hosts), 0, MAX_HOST_THREADS, "host threads", where)

@@ -8,7 +8,17 @@ from zlib import crc32
 from stage2fuzz.arch import INSTRUCTION_NAMES
 from stage2fuzz.case.case import Case
 from stage2fuzz.case.limits import normal
-from stage2fuzz.case.scenario import SLOT_STRIDE, Access, Backing, HostOp, Options, Slot, Tlb
+from stage2fuzz.case.scenario import (
+    EL2_FIELDS,
+    SLOT_STRIDE,
+    Access,
+    Backing,
+    HostOp,
+    HypCall,
+    Options,
+    Slot,
+    Tlb,
+)
 from stage2fuzz.schedule.base import FOREVER, Run
 
 _WIDTH: Final = 78
@@ -28,7 +38,11 @@ def body_lines(case: Case) -> list[str]:
     """The lines of scenario and schedule, the schedule in normal form."""
     scenario, schedule = case.scenario, normal(case.schedule)
     lines = _option_lines(scenario.options)
-    lines += [f"slot {i}: {_slot_text(slot)}" for i, slot in enumerate(scenario.slots)]
+    if scenario.cpus:
+        for i, calls in enumerate(scenario.cpus):
+            lines.append(f"cpu {i}: " + ", ".join(map(hyp_call_text, calls)))
+    else:
+        lines += [f"slot {i}: {_slot_text(slot)}" for i, slot in enumerate(scenario.slots)]
     for exception in scenario.host_pages:
         lines.append(f"host-page {_page_text(exception.page)}: {spell(exception.host.name)}")
     for i, program in enumerate(scenario.vcpus):
@@ -60,6 +74,17 @@ def _host_op_text(operation: HostOp) -> str:
     """A host operation as cases write it: ``move 0``, ``log-clear 512 pages 512``."""
     pages = f" pages {operation.pages}" if operation.pages != 1 else ""
     return f"{spell(operation.op.name)} {_page_text(operation.page)}{pages}"
+
+
+def hyp_call_text(call: HypCall) -> str:
+    """A call as cases write it: ``share-guest page 1 gfn 2 flag``."""
+    words = [spell(call.op.name)]
+    for name in EL2_FIELDS[call.op]:
+        if name != "flag":
+            words.append(f"{name} {getattr(call, name)}")
+        elif call.flag:
+            words.append(name)
+    return " ".join(words)
 
 
 def _option_lines(options: Options) -> list[str]:

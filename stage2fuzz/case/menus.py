@@ -27,6 +27,7 @@ from stage2fuzz.case.scenario import (
     SLOT_STRIDE,
     Backing,
     Host,
+    HypOp,
     Op,
     Slot,
     Tlb,
@@ -50,6 +51,21 @@ class VersionedMenu(Generic[T]):
 
 NEWEST: Final[int] = 8
 """The version of the byte format that ``encode`` writes."""
+
+_EVERY_CALL: Final = tuple(HypOp)
+_SPARE: Final = 64 - len(_EVERY_CALL)
+CALLS: Final = tuple(
+    (*_EVERY_CALL, *(often[i % len(often)] for i in range(_SPARE)))
+    for often in (
+        (HypOp.LOAD, HypOp.LOAD, HypOp.HOST_WRITE, HypOp.FINALIZE_TEARDOWN, HypOp.UNSHARE_GUEST),
+        (HypOp.GUEST_WRITE, HypOp.GUEST_SHARE, HypOp.GUEST_WRITE, HypOp.GUEST_UNSHARE, HypOp.PUT),
+    )
+)
+"""The calls of a host CPU by the low bits of their byte: without a vCPU loaded, and with one. What
+makes sense there comes often. A call that comes later takes a place of a frequent one."""
+EL2_PLACES: Final = (0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 2, 2, 2, 3, 3)
+"""Pages by half a byte: most calls must meet."""
+EL2_VMS: Final = (0, 0, 0, 1, 2, 2, 2, 3)
 
 # What the bytes 0, 1, 2 ... stand for where a profile allows it, by the version that added it.
 VCPUS: Final = VersionedMenu({1: (2, 1, 3, 4, 5, 6, 7, 8)})

@@ -73,6 +73,8 @@ class Profile:
     operations: tuple[Op, ...] = tuple(Op)
     options: tuple[str, ...] = OPTION_NAMES
     """The options that may leave their default."""
+    cpus: tuple[int, ...] = ()
+    """How many host CPUs call EL2, for the engine of pKVM; then nothing else is drawn."""
     nested: tuple[int, ...] = (0,)
     """Guests of a guest hypervisor."""
 
@@ -232,8 +234,14 @@ PROFILES: Final = {
 }
 
 
+HYPERCALLS: Final = Profile("hypercalls", cpus=(2, 3, 4, 1), options=("fwb", "teardown"))
+"""The cases of EL2; no other engine runs them, so whoever draws from ``PROFILES`` gets none."""
+
+
 def profile_named(name: str) -> Profile:
     """The profile of a fuzz target."""
+    if name == HYPERCALLS.name:
+        return HYPERCALLS
     if name not in PROFILES:
         raise InputError(
             f"profile {name[:80]!r}", "no such profile", "one of " + ", ".join(PROFILES)

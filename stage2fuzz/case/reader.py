@@ -13,6 +13,7 @@ from stage2fuzz.case.limits import (
     check_engine,
     check_host_op,
     check_host_page,
+    check_hyp_call,
     check_options,
     check_scenario,
     check_schedule,
@@ -22,12 +23,15 @@ from stage2fuzz.case.limits import (
 )
 from stage2fuzz.case.lines import OPTIONS, SLOT_FLAGS, body_lines, checksum, spell
 from stage2fuzz.case.scenario import (
+    EL2_FIELDS,
     SLOT_STRIDE,
     Access,
     Backing,
     Host,
     HostOp,
     HostPage,
+    HypCall,
+    HypOp,
     Op,
     Options,
     Scenario,
@@ -44,6 +48,7 @@ T = TypeVar("T")
 _BACKINGS: Final = {spell(one.name): one for one in Backing}
 _HOSTS: Final = {spell(one.name): one for one in Host}
 _OPS: Final = {spell(one.name): one for one in Op}
+_HYP_OPS: Final = {spell(one.name): one for one in HypOp}
 _TLBS: Final = {spell(one.name): one for one in Tlb}
 _NUMBERS: Final = ("ipa-bits", "cache-pages", "failing-topup", "failing-alloc", "nested")
 _BUILD: Final = re.compile("[0-9a-f]{24}( [0-9a-f]{8})?")
@@ -72,6 +77,7 @@ class Reader:
         self.options: dict[str, int | Tlb] = {}
         self.slots: list[Slot] = []
         self.vcpus: list[tuple[Access, ...]] = []
+        self.cpus: list[tuple[HypCall, ...]] = []
         self.hosts: list[tuple[str, tuple[HostOp, ...]]] = []
         self.host_pages: list[tuple[str, HostPage]] = []
         self.runs: list[tuple[str, tuple[Run, ...]]] = []
@@ -83,6 +89,7 @@ class Reader:
             "slot": self.take_slot,
             "vcpu": self.take_vcpu,
             "host": self.take_host,
+            "cpu": self.take_cpu,
             "host-page": self.take_host_page,
             "schedule": self.take_schedule,
             "choices": self.take_choices,
@@ -101,7 +108,7 @@ class Reader:
             raise InputError(name, "the case is cut off", f"its last line must be {END!r}")
         if not self.engine:
             raise InputError(name, "no engine", "a line such as 'engine model:v5.10'")
-        if not self.vcpus:
+        if not self.vcpus and not self.cpus:
             raise InputError(name, "no vCPU", "a line such as 'vcpu 0: write 0'")
         slots = tuple(self.slots) or (Slot(),)
         for where, exception in self.host_pages:
@@ -115,6 +122,7 @@ class Reader:
             tuple(operations for _, operations in self.hosts),
             tuple(exception for _, exception in self.host_pages),
             Options(**self.options),  # type: ignore[arg-type]
+            tuple(self.cpus),
         )
         check_scenario(scenario, name)
         threads = schedulable(scenario)
@@ -203,6 +211,27 @@ class Reader:
             name = _named(item[0], _OPS, "host operation", where)
             operations.append(HostOp(name, _page(item[1], where), pages))
         self.hosts.append((where, tuple(operations)))
+
+    def take_cpu(self, words: list[str], where: str) -> None:
+        """``cpu 0: load vm 1, guest-write page 0 gfn 2, put``."""
+        calls = []
+        for item in _numbered("cpu", words, len(self.cpus), where):
+            op = _named(item[0] if item else "", _HYP_OPS, "call of a host CPU", where)
+            found, rest = {}, item[1:]
+            for name in EL2_FIELDS[op]:
+                if name == "flag":
+                    found[name] = int(rest[:1] == ["flag"])
+                    rest = rest[found[name] :]
+                elif rest[:1] == [name] and len(rest) > 1:
+                    found[name], rest = _number(rest[1], where), rest[2:]
+            if rest or any(n not in found for n in EL2_FIELDS[op]):
+                fields = [n if n == "flag" else f"{n} N" for n in EL2_FIELDS[op]]
+                right = " ".join((spell(op.name), *fields))
+                raise InputError(where, f"call {' '.join(item)[:60]!r}", repr(right))
+            call = HypCall(op, **found)
+            check_hyp_call(call, where)
+            calls.append(call)
+        self.cpus.append(tuple(calls))
 
     def take_host_page(self, words: list[str], where: str) -> None:
         """``host-page 0: lazy``."""

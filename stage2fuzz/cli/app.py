@@ -126,6 +126,7 @@ COMMANDS: Final = {
         f"{_CLI}.groups", "campaign", "Fuzz with many workers for a long time."
     ),
     "kernel": CommandEntry(f"{_CLI}.groups", "kernel", "The user's own kernel code as an engine."),
+    "hyp": CommandEntry(f"{_CLI}.groups", "hyp", "The user's own EL2 of pKVM as an engine."),
     "target": CommandEntry(
         f"{_CLI}.target",
         "target",

@@ -30,7 +30,7 @@ def export(
     ] = None,
     database: Database = DEFAULT_DATABASE,
 ) -> None:
-    """Write a run as a trace that another tool judges."""
+    """Write a run as a trace that another tool judges: casemate-check."""
     if not casemate:
         raise InputError("export", "needs the tool that is to read it", "--casemate")
     outcome = display(load(subject, stored(subject, database))).outcome

@@ -22,7 +22,7 @@ from stage2fuzz.cli.output import say
 from stage2fuzz.cli.program import shown
 from stage2fuzz.cli.stores import open_store
 from stage2fuzz.cli.summary import conclude, show
-from stage2fuzz.engine import engine_names, engine_of
+from stage2fuzz.engine import engine_names, engine_of, kind_of
 from stage2fuzz.errors import InputError
 from stage2fuzz.fuzz_targets import TARGETS
 from stage2fuzz.session.session import Session
@@ -49,7 +49,7 @@ def fuzz(
     """Fuzz for some time, keep every finding, minimise it, and say what to do next."""
     check_range("--seconds", seconds, 1, MAX_SECONDS)
     processes = cores(jobs)
-    names = _checked(engine, tuple(target or TARGETS))
+    names = _checked(engine, tuple(target or ()))
     asked = {"--own-loop": own_loop, "--no-seeds": no_seeds}
     options = tuple(option for option, wanted in asked.items() if wanted)
     with open_store(database, create=True) as store:
@@ -71,10 +71,11 @@ def fuzz(
 def _checked(engine: str, names: tuple[str, ...]) -> tuple[str, ...]:
     check_engine(engine, "--engine")  # or the first finding could not be written down
     engine_of(engine)
+    known = kind_of(engine).targets or TARGETS
     for name in names:
-        if name not in TARGETS:
-            raise InputError("--target", f"no target {name!r}", "one of " + ", ".join(TARGETS))
-    return names
+        if name not in known:
+            raise InputError("--target", f"no target {name!r}", "one of " + ", ".join(known))
+    return names or known
 
 
 def _lines(session: Session, started: float) -> list[str]:

@@ -8,6 +8,7 @@ from stage2fuzz.cli.lazy import CommandEntry, lazy_group
 
 _FINDINGS: Final = "stage2fuzz.cli.findings"
 _CAMPAIGN: Final = "stage2fuzz.cli.campaign"
+_CORPUS: Final = "stage2fuzz.cli.corpus"
 
 FINDINGS: Final = {
     "list": CommandEntry(
@@ -60,6 +61,18 @@ CAMPAIGN: Final = {
         "coverage",
         "Show coverage over time: a line for every few seconds of the campaign.",
         ("campaign coverage night",),
+    ),
+    "export-corpus": CommandEntry(
+        _CORPUS,
+        "export_corpus",
+        "Write the inputs that a campaign has kept, in libFuzzer's form: files named by SHA-1.",
+        ("campaign export-corpus night inputs",),
+    ),
+    "import-corpus": CommandEntry(
+        _CORPUS,
+        "import_corpus",
+        "Hand a libFuzzer corpus in: each input is measured, and kept if it shows something new.",
+        ("campaign import-corpus night inputs/map_race --target map_race",),
     ),
     "list": CommandEntry(
         _CAMPAIGN,
@@ -121,6 +134,20 @@ KERNEL: Final = {
         ("kernel bench linux-6.12",),
     ),
 }
+HYP: Final = {
+    "explore": CommandEntry(
+        "stage2fuzz.cli.el2",
+        "explore",
+        "Run random schedules of host CPUs that call EL2 of pKVM, and judge each new class.",
+        ("hyp explore linux-7.3", "hyp explore linux-7.3 --schedules 1000000"),
+    ),
+    "mutants": CommandEntry(
+        "stage2fuzz.cli.el2",
+        "mutants",
+        "Plant faults in EL2 of a copy of TREE and say which oracle found each.",
+        ("hyp mutants linux-7.3", "hyp mutants linux-7.3 --only load-dying"),
+    ),
+}
 
 
 def group(about: str, entries: dict[str, CommandEntry]) -> typer.Typer:
@@ -139,3 +166,4 @@ def group(about: str, entries: dict[str, CommandEntry]) -> typer.Typer:
 findings = group("Read and triage what was found.", FINDINGS)
 campaign = group("Fuzz with many workers for a long time.", CAMPAIGN)
 kernel = group("The user's own kernel code as an engine.", KERNEL)
+hyp = group("The user's own EL2 of pKVM as an engine.", HYP)

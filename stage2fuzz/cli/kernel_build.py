@@ -5,11 +5,13 @@ from dataclasses import asdict
 from stage2fuzz.cli.options import Json
 from stage2fuzz.cli.output import emit
 from stage2fuzz.cli.trees import Cache, Tree, prepared
+from stage2fuzz.hyp.opener import offer
 
 
 def build_tree(tree: Tree, cache: Cache = None, as_json: Json = False) -> None:
     """Build the engine of TREE, prove it, and say what is the user's code and what is modelled."""
     library, engine = prepared(tree, cache)
+    el2, lacking = offer(tree, cache)
     if as_json:
         emit(
             {
@@ -20,6 +22,8 @@ def build_tree(tree: Tree, cache: Cache = None, as_json: Json = False) -> None:
                 "yours": list(library.real),
                 "modelled": list(library.modelled),
                 "rules": asdict(engine.rules),
+                "el2": list(el2),
+                "el2_lacks": lacking,
             }
         )
         return
@@ -33,3 +37,12 @@ def build_tree(tree: Tree, cache: Cache = None, as_json: Json = False) -> None:
     for name in library.modelled:
         print(f"  {name}")
     print("proved    plain loads are announced, the smoke program finishes every access")
+    if lacking:
+        print(f"EL2       not built: {lacking}")
+        return
+    print(f"EL2 of pKVM, unmodified, as the engine hyp:{tree}:")
+    for name in el2:
+        print(f"  {name}")
+    print(
+        "proved    EL2 starts, its own check of ownership says nothing, the smoke program succeeds"
+    )

@@ -44,13 +44,13 @@ def iso(seconds: float) -> str:
     return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds")
 
 
-def write(path: Path, content: str) -> None:
+def write(path: Path, content: str | bytes) -> None:
     """Write a file whole, its folder too; InputError where that cannot be."""
-    from stage2fuzz.fuzz.outbox import write_whole
+    from stage2fuzz.fuzz.outbox import write_whole_bytes
 
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        write_whole(path, content)
+        write_whole_bytes(path, content if isinstance(content, bytes) else content.encode())
     except (OSError, ValueError) as error:
         text = error.strerror if isinstance(error, OSError) else str(error)
         raise InputError(str(path), text or "cannot be written") from None

@@ -28,10 +28,12 @@ BOOT: Final = 120.0
 """Seconds from start to our program's first line; a stock kernel takes 8 to 20."""
 ORDER: Final = 120.0
 """Seconds that one order may take."""
+END: Final = 5.0
+"""Seconds that QEMU may take to exit when it is asked to."""
 UNBOUND: Final = Limits(memory=0, file=0)
 """QEMU reserves far more addresses than the machine has memory."""
 KERNEL_LINE: Final = (
-    "console=ttyAMA0 quiet loglevel=0 nokaslr mitigations=off panic=-1 nowatchdog "
+    "console=ttyAMA0 quiet loglevel=1 nokaslr mitigations=off panic=-1 nowatchdog "
     "rcupdate.rcu_cpu_stall_suppress=1 transparent_hugepage=madvise random.trust_cpu=on nohz=off"
 )
 
@@ -104,6 +106,7 @@ class VirtualMachine:
 
     def close(self) -> None:
         """End QEMU, whatever it is doing."""
+        self.stub.end()
         self._qemu.close()
         self._console.close()
         self.stub.close()
@@ -210,10 +213,15 @@ class _CagedProcess:
             pass_fds=tuple(inherited),
         )
 
-    def close(self) -> int:
-        """End it; its exit code."""
-        self.process.kill()
-        return self.process.wait()
+    def close(self) -> None:
+        """Wait until it has ended, as it was asked to; else the cage ends it, with this process.
+
+        A cage lets nobody signal another.
+        """
+        with suppress(PermissionError):
+            self.process.kill()
+        with suppress(subprocess.TimeoutExpired):
+            self.process.wait(END)
 
 
 def _start(

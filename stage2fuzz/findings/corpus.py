@@ -1,13 +1,14 @@
 """The shared corpus of a campaign: its inputs, what has become of them, and what they cover."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass
 
 from sqlalchemy import func, insert, select, update
 from sqlalchemy.engine import Connection
 
 from stage2fuzz.findings.campaign_tables import corpus, coverage
 from stage2fuzz.findings.coverage import known, pack, unpack
+from stage2fuzz.findings.database import insert_or_not
 from stage2fuzz.findings.states import InputState
 
 StreamKey = tuple[str, str]
@@ -21,6 +22,17 @@ class CorpusInput:
     digest: str
     size: int
     features: frozenset[int]
+
+
+@dataclass(frozen=True, slots=True)
+class Input:
+    """A corpus input that somebody hands in, with the features that were measured, packed."""
+
+    engine: str
+    target: str
+    digest: str
+    data: bytes
+    features: bytes
 
 
 class Corpus:
@@ -49,6 +61,30 @@ class Corpus:
             entry = CorpusInput(row.digest, row.size, unpack(row.features))
             found.setdefault((row.engine, row.target), []).append(entry)
         return found
+
+    def add(self, inputs: Iterable[Input]) -> None:
+        """Hand inputs in, for the coordinator to keep or to drop; those it knows change nothing."""
+        rows = [
+            {**asdict(each), "campaign_id": self.number, "state": InputState.NEW} for each in inputs
+        ]
+        if rows:
+            insertion = insert_or_not(self.connection, corpus).on_conflict_do_nothing()
+            self.connection.execute(insertion, rows)
+
+    def size(self) -> int:
+        """How many inputs were ever handed in."""
+        rows = select(func.count()).select_from(corpus).where(corpus.c.campaign_id == self.number)
+        return int(self.connection.execute(rows).scalar_one())
+
+    def kept_data(self) -> Iterator[tuple[StreamKey, bytes]]:
+        """The inputs kept, by stream and digest."""
+        statement = (
+            select(corpus.c.engine, corpus.c.target, corpus.c.data)
+            .where(corpus.c.campaign_id == self.number, corpus.c.state == InputState.KEPT)
+            .order_by(corpus.c.engine, corpus.c.target, corpus.c.digest)
+        )
+        for row in self.connection.execute(statement):
+            yield (row.engine, row.target), row.data
 
     def kept(self) -> dict[StreamKey, tuple[str, ...]]:
         """Digests of the inputs kept, by stream, in ascending order."""

@@ -35,9 +35,10 @@ from stage2fuzz.findings.campaign_tables import (
     sighting,
 )
 from stage2fuzz.findings.clock import now
+from stage2fuzz.findings.corpus import Corpus, Input
 from stage2fuzz.findings.coverage import known
 from stage2fuzz.findings.database import insert_or_not, reading
-from stage2fuzz.findings.states import ACTIVE, OPEN, CampaignState, InputState, LeaseState
+from stage2fuzz.findings.states import ACTIVE, OPEN, CampaignState, LeaseState
 from stage2fuzz.findings.store import Store
 from stage2fuzz.oracles.violation import Violation
 from stage2fuzz.service.orders import FuzzOrder, FuzzResult, PruneOrder, Result, to_json
@@ -61,17 +62,6 @@ class HeldLease:
     body: str
     epoch: int
     attempt: int
-
-
-@dataclass(frozen=True, slots=True)
-class Input:
-    """A corpus input that a worker hands in, with the features it measured."""
-
-    engine: str
-    target: str
-    digest: str
-    data: bytes
-    features: bytes
 
 
 def in_campaign(states: tuple[CampaignState, ...] = ACTIVE) -> ColumnElement[bool]:
@@ -136,20 +126,7 @@ def commit(
     """Write the result once, in the caller's transaction; False where the lease is lost."""
     if not _close(connection, held, _current(held), outcome, merged=False):
         return False
-    rows = [
-        {
-            "campaign_id": held.campaign,
-            "engine": one.engine,
-            "target": one.target,
-            "digest": one.digest,
-            "data": one.data,
-            "features": one.features,
-            "state": InputState.NEW,
-        }
-        for one in inputs
-    ]
-    if rows:
-        connection.execute(insert_or_not(connection, corpus).on_conflict_do_nothing(), rows)
+    Corpus(connection, held.campaign).add(inputs)
     return True
 
 

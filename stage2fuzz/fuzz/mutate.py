@@ -13,7 +13,15 @@ from stage2fuzz.case.case import Case
 from stage2fuzz.case.codec import decode, encode
 from stage2fuzz.case.limits import schedulable
 from stage2fuzz.case.profile import Profile
-from stage2fuzz.case.scenario import MAX_ACCESSES, Access, Options, Scenario
+from stage2fuzz.case.scenario import (
+    EL2_TEST_PAGES,
+    MAX_ACCESSES,
+    MAX_HYP_CALLS,
+    Access,
+    Options,
+    Scenario,
+    plain_hyp_call,
+)
 from stage2fuzz.errors import InputError
 from stage2fuzz.schedule.base import Run, Schedule
 
@@ -129,6 +137,8 @@ def _swap(case: Case, draw: Lcg) -> Case:
 
 def _access(case: Case, draw: Lcg) -> Case:
     """One access changes its kind, goes to another access's page, is doubled or dropped."""
+    if case.scenario.cpus:
+        return _hyp_call(case, draw)
     programs = [list(program) for program in case.scenario.vcpus]
     program = programs[draw.below(len(programs))]
     at = draw.below(len(program)) if program else 0
@@ -143,6 +153,26 @@ def _access(case: Case, draw: Lcg) -> Case:
     else:
         program[at] = replace(program[at], page=others[draw.below(len(others))].page)
     return _with(case, replace(case.scenario, vcpus=tuple(tuple(each) for each in programs)))
+
+
+def _hyp_call(case: Case, draw: Lcg) -> Case:
+    """A host CPU's call is dropped, doubled, put elsewhere, or changes one field."""
+    programs = [list(calls) for calls in case.scenario.cpus]
+    calls = programs[draw.below(len(programs))]
+    at, what = draw.below(len(calls)), draw.below(4)
+    if what == 0 and len(calls) > 1:
+        del calls[at]
+    elif what == 1 and len(calls) < MAX_HYP_CALLS:
+        donor = programs[draw.below(len(programs))]
+        calls.insert(at, donor[draw.below(len(donor))])
+    elif what == 2:
+        other = draw.below(len(calls))
+        calls[at], calls[other] = calls[other], calls[at]
+    else:
+        name = ("page", "gfn", "vm")[draw.below(3)]
+        changed = replace(calls[at], **{name: draw.below(EL2_TEST_PAGES)})  # type: ignore[arg-type]
+        calls[at] = plain_hyp_call(changed)
+    return _with(case, replace(case.scenario, cpus=tuple(tuple(each) for each in programs)))
 
 
 def _option(case: Case, draw: Lcg) -> Case:

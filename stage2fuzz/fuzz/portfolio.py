@@ -85,7 +85,8 @@ class BurstPortfolio:
 
     def __init__(self, name: str, engine: BurstEngine) -> None:
         self._name, self._engine = name, engine
-        self._compiled = native_judge()
+        # The rules of ownership are not compiled; what C finds suspicious goes to Python.
+        self._compiled = None if engine.rules.ownership else native_judge()
         self._new = self._judged = 0
 
     @property

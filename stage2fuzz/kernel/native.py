@@ -7,6 +7,7 @@ a stop; a Python scheduler is asked between two stretches of C.
 import ctypes
 import struct
 from array import array
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -48,7 +49,11 @@ class Native:
     our own bug, and no verdict on the kernel code. The next run starts from a machine set up anew.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(
+        self, path: Path, encode: "Callable[[Scenario], array[int]] | None" = None
+    ) -> None:
+        """``encode`` writes a scenario as the library reads it (by default ``encode`` below)."""
+        self._encode = encode or _encode
         try:
             self._library = ctypes.CDLL(str(path))
         except OSError as error:
@@ -63,7 +68,7 @@ class Native:
         """Make ``scenario`` the one that the next runs execute."""
         if scenario is self._loaded:
             return
-        numbers = encode(scenario)
+        numbers = self._encode(scenario)
         if self._library.s2_load_scenario(_pointer(numbers), len(numbers)) != len(numbers):
             self._loaded = None
             raise ModelError("the C side read another scenario than was written")
@@ -223,6 +228,11 @@ class Native:
             self._ended(CallEnd.BUG)
         return announced
 
+    def started(self) -> int:
+        """0 where the machine's own set-up went well and said nothing."""
+        found: int = self._library.s2_started()
+        return found
+
     def watch(self, place: ctypes.c_uint64) -> None:
         """Keep in ``place``, which a parent process reads, the seed that is running."""
         self._library.s2_watch(ctypes.byref(place))
@@ -269,6 +279,8 @@ class Native:
 def encode(scenario: Scenario) -> "array[int]":
     """The numbers that ``read_scenario`` of scenario.c reads, in its order."""
     options = scenario.options
+    if scenario.cpus:
+        raise InputError("kernel", "a case of host CPUs", "the engine hyp:TREE")
     numbers = [options.ipa_bits, options.tlb, options.hardware_af, options.dic, options.fwb]
     numbers += [options.cache_pages, options.failing_topup, options.teardown]
     numbers += [options.failing_atomic, options.vhe, options.manual]
@@ -290,6 +302,9 @@ def encode(scenario: Scenario) -> "array[int]":
     for page in scenario.host_pages:
         numbers += [page.page, page.host]
     return array("q", map(int, numbers))
+
+
+_encode: Final = encode
 
 
 def _flat(schedule: Schedule) -> "tuple[array[int], array[int]]":

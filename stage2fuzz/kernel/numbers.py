@@ -26,6 +26,8 @@ def header() -> str:
         values[f"BACKING_{backing.name}"] = int(backing)
     for grant in scenario.Host:
         values[f"GRANT_{grant.name}"] = int(grant)
+    for call in scenario.HypOp:
+        values[f"HYP_OP_{call.name}"] = int(call)
     for choice in scenario.Tlb:
         values[f"TLB_{choice.name}"] = int(choice)
     values |= {

@@ -24,7 +24,11 @@ def drop_operation(case: Case, executed: Schedule) -> Iterator[Case]:
 
 
 def _dropped(scenario: Scenario) -> Iterator[tuple[int, Scenario]]:
-    vcpus, hosts = scenario.vcpus, scenario.hosts
+    vcpus, hosts, cpus = scenario.vcpus, scenario.hosts, scenario.cpus
+    for at, calls in enumerate(cpus):
+        for index in range(len(calls) - 1, -1, -1):
+            if left := calls[:index] + calls[index + 1 :]:
+                yield at, replace(scenario, cpus=(*cpus[:at], left, *cpus[at + 1 :]))
     for at, operations in enumerate(hosts):
         for index in range(len(operations) - 1, -1, -1):
             if fewer := operations[:index] + operations[index + 1 :]:

@@ -56,7 +56,7 @@ def cost(case: Case, preemptions: int) -> Cost:
     scenario, schedule = case.scenario, case.schedule
     return (
         scenario.threads,
-        sum(map(len, scenario.vcpus)) + sum(map(len, scenario.hosts)),
+        sum(map(len, (*scenario.vcpus, *scenario.hosts, *scenario.cpus))),
         len(pages_of(scenario)) + len(scenario.slots) + len(scenario.host_pages),
         preemptions,
         oddities(scenario) + sum(choice != 0 for choice in schedule.choices),
@@ -80,4 +80,6 @@ def _plain(scenario: Scenario) -> tuple[object, ...]:
         tuple(int(getattr(options, name)) for name in _OPTION_FIELDS),
         tuple(map(len, scenario.vcpus)),
         tuple(map(len, scenario.hosts)),
+        tuple((c.flag, c.vm, c.page, c.gfn, int(c.op)) for calls in scenario.cpus for c in calls),
+        tuple(map(len, scenario.cpus)),
     )

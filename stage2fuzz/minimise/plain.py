@@ -4,7 +4,15 @@ from collections.abc import Iterator
 from dataclasses import fields, replace
 
 from stage2fuzz.case.case import Case
-from stage2fuzz.case.scenario import ACCESS_KINDS, SLOT_PAGES, SLOT_STRIDE, Scenario, Slot
+from stage2fuzz.case.scenario import (
+    ACCESS_KINDS,
+    SLOT_PAGES,
+    SLOT_STRIDE,
+    HypCall,
+    Scenario,
+    Slot,
+    plain_hyp_call,
+)
 from stage2fuzz.minimise.order import PLAIN_OPTIONS, PLAIN_SLOT, pages_of
 from stage2fuzz.schedule.base import Schedule
 
@@ -37,12 +45,35 @@ def _plainer(scenario: Scenario) -> Iterator[Scenario]:
         for plainer in _plainer_slots(slot):
             slots = (*scenario.slots[:at], plainer, *scenario.slots[at + 1 :])
             yield replace(scenario, slots=slots)
+    yield from _plainer_calls(scenario)
     for at, accesses in enumerate(scenario.vcpus):
         for index, access in enumerate(accesses):
             for kind in ACCESS_KINDS[: ACCESS_KINDS.index(access.kind)]:
                 changed = (*accesses[:index], replace(access, kind=kind), *accesses[index + 1 :])
                 vcpus = (*scenario.vcpus[:at], changed, *scenario.vcpus[at + 1 :])
                 yield replace(scenario, vcpus=vcpus)
+
+
+def _plainer_calls(scenario: Scenario) -> Iterator[Scenario]:
+    """Each field of a host CPU's call lowered, in that call alone and wherever it has the value."""
+    for name in ("flag", "vm", "page", "gfn"):
+        values = {getattr(call, name) for calls in scenario.cpus for call in calls}
+        for value in sorted(values - {0}, reverse=True):
+            for lower in range(value):
+                yield replace(
+                    scenario,
+                    cpus=tuple(
+                        tuple(
+                            _with_field(call, name, lower) if getattr(call, name) == value else call
+                            for call in calls
+                        )
+                        for calls in scenario.cpus
+                    ),
+                )
+
+
+def _with_field(call: HypCall, name: str, value: int) -> HypCall:
+    return plain_hyp_call(replace(call, **{name: value}))  # type: ignore[arg-type]
 
 
 def _plainer_slots(slot: Slot) -> Iterator[Slot]:

@@ -9,8 +9,10 @@ from stage2fuzz.schedule.base import Run, Schedule
 
 
 def drop_thread(case: Case, executed: Schedule) -> Iterator[Case]:
-    """Without each host thread, then without each vCPU; one vCPU always stays."""
+    """Without each host thread, then without each vCPU; one vCPU, or host CPU, always stays."""
     scenario, vcpus = case.scenario, len(case.scenario.vcpus)
+    if len(scenario.cpus) == 1:
+        return
     for thread in range(scenario.threads - 1, -1, -1):
         if thread >= vcpus or vcpus > 1:
             runs = tuple(_without(executed.runs, thread, scenario.threads))
@@ -20,6 +22,8 @@ def drop_thread(case: Case, executed: Schedule) -> Iterator[Case]:
 
 def _dropped(scenario: Scenario, thread: int) -> Scenario:
     vcpus = len(scenario.vcpus)
+    if scenario.cpus:
+        return replace(scenario, cpus=scenario.cpus[:thread] + scenario.cpus[thread + 1 :])
     if thread < vcpus:
         return replace(scenario, vcpus=scenario.vcpus[:thread] + scenario.vcpus[thread + 1 :])
     host = thread - vcpus

@@ -50,6 +50,17 @@ from stage2fuzz.oracles.g3_needless_break import NeedlessBreak
 from stage2fuzz.oracles.g4_no_deadlock import NoDeadlock
 from stage2fuzz.oracles.g5_right_exit import RightExit
 from stage2fuzz.oracles.g6_relax_takes_effect import RelaxTakesEffect
+from stage2fuzz.oracles.h1_one_owner import OneOwner
+from stage2fuzz.oracles.h2_counts import Counts
+from stage2fuzz.oracles.h3_views_agree import ViewsAgree
+from stage2fuzz.oracles.h4_no_stale_tlb import NoStaleTlb
+from stage2fuzz.oracles.h5_own_pages import OwnPages
+from stage2fuzz.oracles.h6_all_back import AllBack
+from stage2fuzz.oracles.h7_no_old_data import NoOldData
+from stage2fuzz.oracles.h8_lockset import EL2Lockset
+from stage2fuzz.oracles.h9_lock_order import EL2LockOrder
+from stage2fuzz.oracles.h10_hyp_touches import HypTouches
+from stage2fuzz.oracles.h11_vcpu_loads import VcpuLoads
 from stage2fuzz.oracles.kernel_warnings import KernelCrash, KernelWarning
 from stage2fuzz.oracles.n1_shadow_within import ShadowWithin
 from stage2fuzz.oracles.n2_guest_tlbi import GuestTlbi
@@ -113,5 +124,21 @@ ORACLES: Final[tuple[type[Oracle], ...]] = (
     KernelWarning,
     KernelCrash,
 )
-CATALOGUE: Final = tuple((o.oracle, o.rule, o.category, o.why) for o in ORACLES)
+OWNERSHIP: Final[tuple[type[Oracle], ...]] = (
+    OneOwner,
+    Counts,
+    ViewsAgree,
+    NoStaleTlb,
+    OwnPages,
+    AllBack,
+    NoOldData,
+    EL2Lockset,
+    EL2LockOrder,
+    HypTouches,
+    VcpuLoads,
+)
+"""Those of pKVM's EL2, which is another machine: no run has to do with both kinds."""
+EVERYWHERE: Final[tuple[type[Oracle], ...]] = (KernelWarning, KernelCrash, NoDeadlock)
+"""Those of ``ORACLES`` that EL2 is asked about, too."""
+CATALOGUE: Final = tuple((o.oracle, o.rule, o.category, o.why) for o in (*ORACLES, *OWNERSHIP))
 """(id, rule, category, one line why) of every oracle."""

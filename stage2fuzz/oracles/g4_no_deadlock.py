@@ -13,6 +13,10 @@ LOCK_NAMES = {
 }
 
 
+def _lock(name: int) -> str:
+    return LOCK_NAMES.get(name) or f"lock {name} of EL2"
+
+
 class NoDeadlock(Oracle):
     """A deadlock that happened, two locks taken in both orders, a sleep under the spin lock."""
 
@@ -42,11 +46,11 @@ class NoDeadlock(Oracle):
             self.orders.setdefault((outer, lock), index)
             other = self.orders.get((lock, outer))
             if other is not None and outer != lock:
-                first, second = sorted((LOCK_NAMES[outer], LOCK_NAMES[lock]))
+                first, second = sorted((_lock(outer), _lock(lock)))
                 self.violation(
                     f"{first} and {second} in both orders",
-                    f"{self.world.name(thread)} took {LOCK_NAMES[lock]} under "
-                    f"{LOCK_NAMES[outer]}, and another path takes them the other way round",
+                    f"{self.world.name(thread)} took {_lock(lock)} under "
+                    f"{_lock(outer)}, and another path takes them the other way round",
                     other,
                     index,
                 )

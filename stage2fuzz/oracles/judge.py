@@ -11,7 +11,7 @@ from typing import Final
 
 from stage2fuzz.events import CALL_NAMES, FAULT, FREE, KINDS, RESUME, RETURN, Event
 from stage2fuzz.oracles.base import Oracle
-from stage2fuzz.oracles.catalogue import ORACLES
+from stage2fuzz.oracles.catalogue import EVERYWHERE, ORACLES, OWNERSHIP
 from stage2fuzz.oracles.cause import cause_of
 from stage2fuzz.oracles.dispatch import Teller, silent, teller
 from stage2fuzz.oracles.handlers import ALWAYS, ANNOUNCEMENTS, EVENTS, FIELDS
@@ -32,7 +32,7 @@ class Judge:
         self.world = World()
         self._oracles: list[Oracle] = [
             make(self.world, self._found)
-            for make in ORACLES
+            for make in ((*OWNERSHIP, *EVERYWHERE) if rules.ownership else ORACLES)
             if (names is None or make.oracle in names)
             and (lasso or not make.lasso)
             and make.applies(rules)

@@ -38,6 +38,11 @@ _ALWAYS: Final = {
     ev.DEADLOCK,
     ev.LIMIT,
     ev.CRASH,
+    ev.HYPERCALL,
+    ev.PAGE_STATE,
+    ev.MAPPING,
+    ev.TLB_KEPT,
+    ev.HYP_ACCESS,
 }
 _NOTIFIER: Final = {ev.SEQ_READ, ev.RETRY, ev.PIN}
 _ORDERING: Final = {ev.DSB, ev.ALLOC, ev.ZERO}
@@ -64,6 +69,8 @@ class Step:
 def label(case: Case, thread: int) -> str:
     """The heading of a thread: ``vCPU 0``, ``host 0``."""
     vcpus = len(case.scenario.vcpus)
+    if case.scenario.cpus:
+        return f"CPU {thread}"
     return f"vCPU {thread}" if thread < vcpus else f"host {thread - vcpus}"
 
 
@@ -121,7 +128,7 @@ def _worth_a_line(event: Event, ordering: bool) -> bool:
         return where == ev.LOCK_MMU
     if kind == ev.TLBI:
         return ordering or aux & ev.TLBI_OPERATION != ev.TLBI_VMALLE1
-    if kind in (ev.RETURN, ev.TOPUP, ev.RETRY):
+    if kind in (ev.RETURN, ev.TOPUP, ev.RETRY, ev.HYPERCALL_RETURN):
         return new != 0
     if kind == ev.RESUME:
         return new != 1

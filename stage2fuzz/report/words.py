@@ -28,6 +28,8 @@ from stage2fuzz.arch import (
     rights,
     rights_text,
 )
+from stage2fuzz.case.lines import spell
+from stage2fuzz.case.scenario import HypOp
 from stage2fuzz.event_kind import UNUSED
 from stage2fuzz.events import Event
 
@@ -36,7 +38,14 @@ _LOCKS: Final = {
     ev.LOCK_MMAP: "mmap_lock",
     ev.LOCK_HYP: "hyp_pgd_lock",
     ev.LOCK_SLOTS: "slots_lock",
+    ev.LOCK_VM_TABLE: "vm_table_lock",
+    ev.LOCK_HOST_STAGE2: "host_mmu.lock",
+    ev.LOCK_HYP_STAGE1: "pkvm_pgd_lock",
+    **{ev.LOCK_EL2_OTHER + i: f"an allocator's lock ({i})" for i in range(4)},
+    **{ev.LOCK_GUEST + vm: f"vm->lock of VM {vm}" for vm in range(4)},
+    **{ev.LOCK_GUEST_POOL + vm: f"vm->pool.lock of VM {vm}" for vm in range(4)},
 }
+_STATES: Final = ("owned", "shared", "borrowed", "none")
 _BARRIERS: Final = {
     ev.DSB_ISH: "dsb(ish)",
     ev.DSB_ISHST: "dsb(ishst)",
@@ -127,6 +136,8 @@ class Words:
                 return _tlbi_text(where, old, aux)
             case ev.CALL | ev.RETURN:
                 return _call_text(kind, where, old, new, aux)
+            case ev.HYPERCALL | ev.HYPERCALL_RETURN | ev.PAGE_STATE | ev.MAPPING | ev.TLB_KEPT:
+                return _ownership_text(event)
             case ev.WARN:
                 return f"WARN: {_WARNINGS.get(aux, 'unexpected')}"
             case _:
@@ -238,6 +249,38 @@ def _size_text(size: int) -> str:
         if size % (1 << shift) == 0:
             return f" +{size >> shift} {unit}"
     return f" +{size}"
+
+
+def _ownership_text(event: Event) -> str:
+    """What a host CPU asks of EL2, and what EL2 notes and maps."""
+    kind, _, where, old, new, aux = event
+    match kind:
+        case ev.HYPERCALL:
+            return f"{_hyp_op(aux)} page {where} gfn {old} vm {new}"
+        case ev.HYPERCALL_RETURN:
+            return f"{_hyp_op(aux)}: {result_text(new)}"
+        case ev.PAGE_STATE:
+            count = f", {new >> ev.STATE_COUNT_SHIFT} guests" if new >> ev.STATE_COUNT_SHIFT else ""
+            hyp = _STATES[new >> ev.STATE_HYP_SHIFT & 3]
+            return f"page {where}: host {_STATES[new & 3]}, EL2 {hyp}{count}"
+        case ev.TLB_KEPT:
+            return f"TLB of CPU {new}: {where:#x} of {_tree(aux)} is page {old}"
+        case _:
+            if not new & ev.MAPPED_VALID:
+                noted = " (noted)" if new & ev.MAPPED_NOTED else ""
+                return f"{_tree(aux)}: {where} is nothing{noted}"
+            rights = "rw" if new & ev.MAPPED_WRITE else "r"
+            return f"{_tree(aux)}: {where} is page {old} {rights}, {_STATES[new & 3]}"
+
+
+def _hyp_op(number: int) -> str:
+    return spell(HypOp(number).name)
+
+
+def _tree(aux: int) -> str:
+    tree = aux & ev.TREE_BITS
+    names = {ev.TREE_HOST: "host stage 2", ev.TREE_HYP: "EL2 stage 1"}
+    return names.get(tree) or f"stage 2 of VM {tree - ev.TREE_GUEST}"
 
 
 def _host_flags(flags: int) -> str:

@@ -7,6 +7,7 @@ from stage2fuzz.case.limits import (
     IPA_BITS,
     MAX_CACHE_PAGES,
     MAX_CHOICE,
+    MAX_FAILING_ALLOC,
     MAX_FAILING_TOPUP,
     normal,
     schedulable,
@@ -68,6 +69,8 @@ options = st.builds(
     st.booleans(),
     manual_protect=st.booleans(),
     initially_set=st.booleans(),
+    vhe=st.booleans(),
+    failing_alloc=st.integers(0, MAX_FAILING_ALLOC),
 )
 
 

@@ -119,16 +119,20 @@ def test_a_machine_that_dies_in_the_middle_is_one_line(
     assert gone(pid)
 
 
-def test_a_machine_can_be_started_by_a_process_that_is_confined(
+def test_a_machine_can_be_started_and_ended_by_a_process_that_is_confined(
     tmp_path: Path, image: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    pid = pretend(tmp_path, monkeypatch, 'say("no init found")')
+    until_asked = (
+        'stub = int(re.search("id=stub,fd=([0-9]+)", " ".join(sys.argv))[1])\n'
+        'while b"$k#6b" not in os.read(stub, 100): pass\n'
+    )
+    pid = pretend(tmp_path, monkeypatch, BOOT + until_asked)
     script = (
         "from pathlib import Path\n"
         "from stage2fuzz.confirm.machine import VirtualMachine\n"
-        "from stage2fuzz.errors import InputError\n"
-        f"try: VirtualMachine(Path({str(image)!r}), 2)\n"
-        "except InputError as error: print(error)\n"
+        f"machine = VirtualMachine(Path({str(image)!r}), 2)\n"
+        "machine.close()\n"
+        "print(machine.release)\n"
     )
     more = {"STAGE2FUZZ_QEMU": str(tmp_path / "qemu")}
     with (tmp_path / "said").open("wb") as said:
@@ -143,5 +147,5 @@ def test_a_machine_can_be_started_by_a_process_that_is_confined(
             confined.process.wait(60)
         finally:
             confined.close()
-    assert "the machine ended (no init found)" in (tmp_path / "said").read_text()
+    assert (tmp_path / "said").read_text() == "6.12.1\n"
     assert gone(pid)

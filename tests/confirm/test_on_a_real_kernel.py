@@ -13,7 +13,6 @@ from pathlib import Path
 import pytest
 
 from stage2fuzz.confirm.machine import VirtualMachine
-from stage2fuzz.confirm.reproducers import LOST_DIRTY_PAGE
 
 IMAGE = os.environ.get("STAGE2FUZZ_REAL_IMAGE", "")
 TREE = os.environ.get("STAGE2FUZZ_KERNEL_TREE", "")
@@ -37,23 +36,30 @@ pytestmark = [
 ]
 
 
-def test_the_reproducer_loses_pages_by_itself() -> None:
-    with VirtualMachine(Path(IMAGE), 4, programs={"reproducer": LOST_DIRTY_PAGE}) as machine:
+def confirm(case: Path, *words: str | Path) -> subprocess.CompletedProcess[str]:
+    case.write_text(LOST.format(tree=TREE))
+    return subprocess.run(
+        [sys.executable, "-m", "stage2fuzz", "confirm", case, *words],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=600,
+    )
+
+
+def test_the_reproducer_that_confirm_writes_loses_pages_by_itself(tmp_path: Path) -> None:
+    program = tmp_path / "lost.c"
+    done = confirm(tmp_path / "lost.case", "--reproducer", program)
+    assert done.returncode == 0, done.stderr
+    assert "gcc -O2 -Wall -pthread -o reproducer lost.c" in done.stderr
+    with VirtualMachine(Path(IMAGE), 4, programs={"reproducer": program}) as machine:
         told = machine.order("run /reproducer", patience=300)
     assert "exit 1" in told
     assert any("are in no dirty log" in line for line in told)
 
 
 def test_the_lost_dirty_page_is_confirmed_and_nothing_is_left_running(tmp_path: Path) -> None:
-    case = tmp_path / "lost.case"
-    case.write_text(LOST.format(tree=TREE))
-    done = subprocess.run(
-        [sys.executable, "-m", "stage2fuzz", "confirm", case, "--kernel", IMAGE, "--json"],
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=600,
-    )
+    done = confirm(tmp_path / "lost.case", "--kernel", IMAGE, "--json")
     assert done.returncode == 0, done.stderr
     told = json.loads(done.stdout)
     assert told["answer"] == "confirmed"

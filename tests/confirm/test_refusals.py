@@ -7,8 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from stage2fuzz.arch import READ, WRITE
 from stage2fuzz.case.case import Case
 from stage2fuzz.case.scenario import (
+    Access,
     Backing,
     Host,
     HostOp,
@@ -25,9 +27,11 @@ from stage2fuzz.confirm.initrd import SOURCES, archive, cross_compiler
 from stage2fuzz.confirm.machine import VirtualMachine, check_image
 from stage2fuzz.confirm.orders import check_scenario, orders
 from stage2fuzz.confirm.reproducers import reproducer_of
-from stage2fuzz.confirm.subject import prepare
+from stage2fuzz.confirm.subject import observable_rules, prepare
 from stage2fuzz.confirm.tree import build_kernel
 from stage2fuzz.errors import InputError
+from stage2fuzz.run import run
+from stage2fuzz.schedule.base import FOREVER, Schedule
 
 LOST = (
     Path(__file__).resolve().parent.parent
@@ -48,6 +52,7 @@ def test_a_case_of_a_model_is_refused_with_what_to_do() -> None:
         (Scenario(options=Options(tlb=Tlb.STICKY)), "stale TLB entries"),
         (Scenario(options=Options(pending_stores=True)), "weak memory"),
         (Scenario(options=Options(failing_topup=1)), "allocation to fail"),
+        (Scenario(options=Options(nested=1)), "a guest hypervisor"),
         (Scenario(slots=(Slot(backing=Backing.DEVICE),)), "device memory"),
         (Scenario(host_pages=(HostPage(0, Host.LAZY),)), "file system"),
         (Scenario(hosts=((HostOp(Op.TEST_YOUNG),),)), "by itself cannot be asked for"),
@@ -154,3 +159,24 @@ def test_a_case_keeps_its_engine_when_it_is_asked_for_another() -> None:
     case = replace(Case(), engine="model:v5.10")
     with pytest.raises(InputError, match="--engine"):
         prepare(case, "a.case")
+
+
+@pytest.mark.parametrize("name", ["missing_tlbi", "missing_dsb_after_tlbi", "free_before_flush"])
+def test_a_finding_about_tlb_maintenance_is_refused_by_a_line_that_names_tcg(name: str) -> None:
+    outcome = run(read_case(LOST.parent / f"bad_{name}.case"))
+    with pytest.raises(InputError) as refused:
+        observable_rules(outcome, "a.case", "")
+    said = str(refused.value)
+    assert "which QEMU's TCG cannot show" in said
+    assert "\n" not in said
+
+
+def test_a_needless_break_that_meets_nobody_has_nothing_to_be_seen_by() -> None:
+    writes, reads = (Access(WRITE, 0),), (Access(READ, 0),)
+    logged = (Slot(1, logging=True),)
+    order = Schedule(((1, 3), (0, 30), (1, FOREVER), (0, FOREVER)))
+    met = run(Case("model:v5.10", Scenario(logged, (writes * 2, reads)), order))
+    assert observable_rules(met, "a.case", "") == ("C6", "G3")
+    quiet = run(Case("model:v5.10", Scenario(logged, (writes, reads)), Schedule(((0, 2), (1, 1)))))
+    with pytest.raises(InputError, match="costs nobody a fault in this run"):
+        observable_rules(quiet, "a.case", "G3")

@@ -116,6 +116,8 @@ def _drawn(draw: Random) -> Scenario:
         draw.random() < 0.1,
         manual_protect=draw.random() < 0.1,
         initially_set=draw.random() < 0.1,
+        vhe=draw.random() < 0.1,
+        failing_alloc=draw.choice((0, 0, 0, 1, 2)),
     )
     return Scenario(slots, vcpus, hosts, host_pages, options)
 

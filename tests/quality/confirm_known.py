@@ -50,6 +50,7 @@ def row(known: dict[str, Any], trees: Path, image: Path, times: int, cold: bool)
     counts = {answer: answers.count(answer) for answer in ANSWERS}
     shown: dict[str, str] = next((run["shown"] for run in runs if run["shown"]), {})
     missed = next((run["missed"] for run in runs if run["missed"]), "")
+    failed = sum(any("with errno" in line for line in run["evidence"]) for run in runs)
     return {
         "name": known["name"],
         "kernel": told["kernel"]["release"],
@@ -59,6 +60,7 @@ def row(known: dict[str, Any], trees: Path, image: Path, times: int, cold: bool)
         "control": told["kernel"]["serial"]["shown"],
         "shown": shown,
         "missed": missed,
+        "failed": failed,
         "seconds": seconds,
         "exit": done.returncode,
     }
@@ -92,9 +94,11 @@ def _in_words(told: dict[str, Any]) -> str:
     counts = ", ".join(f"{told[answer]} {answer}" for answer in ANSWERS if told[answer])
     control = "shows it, too" if told["control"] else "shows nothing"
     why = f" ({told['missed']})" if told["missed"] else ""
+    shown = f"; {', '.join(told['shown'])} shown" if told["shown"] else ""
+    failed = f"; KVM_RUN or an operation failed in {told['failed']}" if told["failed"] else ""
     return (
         f"{told['name']}, Linux {told['kernel']}: {told['answer']}, {told['runs']} runs: "
-        f"{counts}{why}; the control {control}; {told['seconds']} s"
+        f"{counts}{why}{shown}{failed}; the control {control}; {told['seconds']} s"
     )
 
 

@@ -4,10 +4,11 @@ import json
 import os
 import shutil
 import signal
+import sqlite3
 import threading
 import time
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import closing, suppress
 from pathlib import Path
 
 from msgspec.structs import replace
@@ -133,6 +134,19 @@ class Rig:
                 raise AssertionError(f"still {to_record(self.figures())}\n{tails}")
             time.sleep(0.05)
         return time.monotonic() - begun
+
+    def can_write(self) -> bool:
+        """Whether nobody holds SQLite's lock for longer than a write takes."""
+        path = self.store.engine.url.database
+        if self.store.engine.dialect.name != "sqlite" or path is None:
+            return True
+        with closing(sqlite3.connect(path, timeout=1.0, isolation_level=None)) as connection:
+            try:
+                connection.execute("BEGIN IMMEDIATE")
+                connection.execute("ROLLBACK")
+            except sqlite3.OperationalError:
+                return False
+        return True
 
     def drain(self) -> None:
         """Let the campaign end with what is begun, whatever its budget."""

@@ -24,6 +24,7 @@ from tests.service.rig import LEASE_SECONDS, Rig, below, command_of, fork_server
 GARBAGE = (b"garbage", b"[]", b"null", b"\xff\xfe", b'{"properties": {}}', b"[" * 3000)
 JUMPS = (-3600.0, 3600.0)
 FUZZING = "fuzz"
+FREEZES = 20
 REPLACED_SECONDS = 15 * LEASE_SECONDS
 """For a worker to start and to take over."""
 
@@ -38,6 +39,7 @@ class Faults:
             "coordinator killed": lambda: self.again("coordinator"),
             "broker killed, its data lost": lambda: self.again("broker"),
             "worker frozen past its deadline, replaced, back": self.freeze_and_replace,
+            "worker frozen wherever it is": self.freeze_worker,
             "coordinator frozen": self.freeze_coordinator,
             "second coordinator, killed": self.second_coordinator,
             "one process of the pool killed": self.kill_pool_process,
@@ -74,7 +76,8 @@ class Faults:
         long before its successor.
         """
         before = self.rig.figures().again
-        self.rig.signal("worker", signal.SIGSTOP)
+        if not self.freeze_outside_a_write():
+            return False
         try:
             self.rig.service.begin("worker", "second")
             end = time.monotonic() + REPLACED_SECONDS
@@ -84,6 +87,28 @@ class Faults:
             self.rig.signal("worker", signal.SIGCONT)
             time.sleep(2)
             self.end_second()
+        return True
+
+    def freeze_outside_a_write(self) -> bool:
+        """Stop the worker where it holds no lock of SQLite's; False where it always does.
+
+        What is stopped in the middle of a write lets nobody else write until it goes on or is
+        killed: there is nothing that a second worker could do before.
+        """
+        for _ in range(FREEZES):
+            self.rig.signal("worker", signal.SIGSTOP)
+            time.sleep(0.2)  # whoever else writes is done by then
+            if self.rig.can_write():
+                return True
+            self.rig.signal("worker", signal.SIGCONT)
+            time.sleep(0.1)
+        return False
+
+    def freeze_worker(self) -> bool:
+        """Stop the worker for a while, with the database's lock if it has it."""
+        self.rig.signal("worker", signal.SIGSTOP)
+        time.sleep(self.chooser.uniform(0.5, 5))
+        self.rig.signal("worker", signal.SIGCONT)
         return True
 
     def freeze_coordinator(self) -> bool:

@@ -9,9 +9,10 @@ from stage2fuzz.case.case import Case
 from stage2fuzz.errors import InputError
 from stage2fuzz.findings import announcements, books, campaigns, leases, workers
 from stage2fuzz.findings.campaign_tables import corpus, lease, result
+from stage2fuzz.findings.corpus import Input
 from stage2fuzz.findings.coverage import pack
 from stage2fuzz.findings.figures import figures_of
-from stage2fuzz.findings.leases import HeldLease, Input
+from stage2fuzz.findings.leases import HeldLease
 from stage2fuzz.findings.states import Part
 from stage2fuzz.findings.store import Store
 from stage2fuzz.oracles.violation import Category, Violation

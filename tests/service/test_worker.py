@@ -18,6 +18,7 @@ from stage2fuzz.coordinator import loop
 from stage2fuzz.errors import InputError, ModelError
 from stage2fuzz.findings import campaigns, leases, workers
 from stage2fuzz.findings.campaign_tables import campaign, corpus, lease, result
+from stage2fuzz.findings.corpus import Input
 from stage2fuzz.findings.outage import OutageError
 from stage2fuzz.findings.states import Part
 from stage2fuzz.findings.store import Store
@@ -127,7 +128,7 @@ def test_a_lost_lease_is_left_as_it_is(store: Store, monkeypatch: pytest.MonkeyP
 def test_a_result_is_handed_in_with_the_inputs(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    inputs = [leases.Input("model:v5.10", "map_race", digest_of(b"x"), b"x", b"")]
+    inputs = [Input("model:v5.10", "map_race", digest_of(b"x"), b"x", b"")]
 
     def work(at: Job, _order: Any) -> None:
         assert at.commit(FuzzResult(7, 1.0), inputs)

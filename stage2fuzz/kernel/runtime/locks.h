@@ -4,7 +4,8 @@
 
 #include "linkage.h"
 
-#define S2_LOCKS 8
+/* Those of EL2, one of each guest included. */
+#define S2_LOCKS 24
 
 struct s2_lock {
 	/* The thread that holds it exclusively (-1: none), and how many share it. */

@@ -27,7 +27,11 @@ struct s2_page {
 	void (*rcu_callback)(void *);
 };
 
+#ifdef S2_ARENA_AT
+#define s2_arena ((char *)S2_ARENA_AT)
+#else
 extern char s2_arena[];
+#endif
 extern struct s2_page s2_page_table[];
 extern const s2_s64 *s2_watched_sequence;
 

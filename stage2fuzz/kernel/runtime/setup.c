@@ -124,3 +124,9 @@ S2_OWN void describe_vm(void)
 	for (int i = 0; i < s2_host.host_pages; i++)
 		announce(slot_numbered(s2_host.host_page[i].slot), &s2_host.host_page[i]);
 }
+
+/* There is no set-up but that of each run. */
+S2_PUBLIC int32_t s2_started(void)
+{
+	return 0;
+}

@@ -1,0 +1,1 @@
+/* The firmware is not there: no call of it does anything. */
