@@ -35,6 +35,8 @@ class Anchor(StrEnum):
     """New memslots were published, and their thread waits for the readers of the old ones."""
     COMMIT = "commit"
     """The readers of the old memslots are gone; ends a hold at PUBLISHED where there were none."""
+    GRACE = "grace period"
+    """A worker of the kernel looks whether the readers are gone; never a thread's own place."""
     MAP = "map"
     RELAX = "relax"
     WRPROTECT = "write-protect"
@@ -54,6 +56,7 @@ FUNCTIONS: Final[dict[Anchor, tuple[str, ...]]] = {
     Anchor.LOOK_UP: ("__kvm_faultin_pfn", "__gfn_to_pfn_memslot"),
     Anchor.PUBLISHED: ("synchronize_srcu_expedited",),
     Anchor.COMMIT: ("kvm_arch_commit_memory_region",),
+    Anchor.GRACE: ("process_srcu",),
     Anchor.MAP: ("kvm_pgtable_stage2_map",),
     Anchor.RELAX: ("kvm_pgtable_stage2_relax_perms",),
     Anchor.WRPROTECT: ("kvm_pgtable_stage2_wrprotect",),

@@ -19,8 +19,10 @@ HOLD: Final = 20.0
 
 LEARN: Final = 10.0
 """Seconds in which a new vCPU takes its first fault."""
-SETTLE: Final = 1.0
+SETTLE: Final = 3.0
 """Seconds in which a grace period that need not wait for anybody begins or ends."""
+LOOKS: Final = 2
+"""When readers are looked for the second time, who comes now is a reader of the next period."""
 
 
 class NotReachedError(Exception):
@@ -145,15 +147,21 @@ class StubDriver:
     def settle(self, thread: int, anchors: Sequence[Anchor]) -> Anchor | None:
         """See ``Driver``."""
         known = [anchor for anchor in anchors if anchor in self._addresses]
-        return self._run(thread, known, SETTLE)
+        return self._run(thread, known, SETTLE, LOOKS)
 
-    def _run(self, thread: int, anchors: Sequence[Anchor], patience: float) -> Anchor | None:
-        """Which anchor the thread stands at; None if it is at none of them after a while."""
+    def _run(
+        self, thread: int, anchors: Sequence[Anchor], patience: float, looks: int = 0
+    ) -> Anchor | None:
+        """Which anchor the thread stands at; None if it is at none of them after a while.
+
+        Nor after ``looks`` for the readers of memslots, where that is not 0.
+        """
         unknown = [anchor for anchor in anchors if anchor not in self._addresses]
         if unknown:
             raise NotReachedError(f"where {unknown[0]} is could not be learnt")
         places = {at: anchor for anchor in anchors for at in self._addresses[anchor]}
-        self._arm(set(places))
+        grace = set(self._addresses.get(Anchor.GRACE, ())) if looks else set()
+        self._arm(set(places) | grace)
         mine = self._of(thread)
         held = {self._of(each) for each in range(self._threads)} - {mine}
         running = [each for each in self._processors if each not in held]
@@ -169,6 +177,9 @@ class StubDriver:
             at = self._stub.register(where, PC)
             if where == mine and at in places:
                 return places[at]
+            looks -= at in grace
+            if at in grace and not looks:
+                return None
             if where != mine:
                 self._pass(where)
 

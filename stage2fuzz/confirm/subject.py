@@ -1,15 +1,26 @@
 """What is to be confirmed: a case run once on its engine, as a plan and as rules."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 
+from stage2fuzz.arch import PERMISSION, TRANSLATION
 from stage2fuzz.case.case import Case
+from stage2fuzz.case.scenario import page_of
 from stage2fuzz.confirm.orders import check_scenario
 from stage2fuzz.confirm.plan import ends_of_items
 from stage2fuzz.confirm.rules import RULES, TLB_ORACLES, why_unseen
 from stage2fuzz.engine import ENGINES, kind_of
 from stage2fuzz.errors import InputError
-from stage2fuzz.events import FAULT, Event
+from stage2fuzz.events import ACCESS, FAULT, Event
 from stage2fuzz.run import Outcome, run
+
+SHOWN_BY_FAULT: Final = {
+    "C6": (PERMISSION,),
+    "G2": (PERMISSION, TRANSLATION),
+    "G3": (PERMISSION, TRANSLATION),
+}
+"""Rules that speak of one more fault, and of which kind."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +63,27 @@ def prepare(case: Case, where: str, oracle: str = "") -> Subject:
     return Subject(outcome.case, tuple(outcome.events), serial, rules, expected, verdicts)
 
 
+def _has_its_fault(rule: str, events: Sequence[Event]) -> bool:
+    """Whether the run has the fault by which alone a machine could show what the rule says.
+
+    That is one for what an access of that kind that is over had, or that the vCPU took before.
+    """
+    statuses = SHOWN_BY_FAULT.get(rule)
+    if statuses is None:
+        return True
+    granted: set[tuple[int, int]] = set()
+    taken: set[tuple[int, int, int]] = set()
+    for kind, thread, where, old, new, _aux in events:
+        page = page_of(where)
+        if kind == ACCESS:
+            granted.add((page, old))
+        elif kind == FAULT:
+            if new in statuses and ((page, old) in granted or (thread, page, old) in taken):
+                return True
+            taken.add((thread, page, old))
+    return False
+
+
 def observable_rules(outcome: Outcome, where: str, oracle: str) -> tuple[str, ...]:
     """The oracles of the run whose consequence can be looked for; InputError, with why, for none.
 
@@ -65,8 +97,12 @@ def observable_rules(outcome: Outcome, where: str, oracle: str) -> tuple[str, ..
     if oracle and oracle not in spoke:
         raise InputError(where, f"shows {', '.join(spoke)} now, but not {oracle}", "see replay")
     rules = tuple(each for each in asked if each in RULES)
+    seen = tuple(each for each in rules if _has_its_fault(each, outcome.events))
+    if seen:
+        return seen
     if rules:
-        return rules
+        what = f"costs nobody a fault in this run, and {', '.join(rules)} shows by nothing else"
+        raise InputError(where, what, "a case in which a vCPU uses the page once more")
     if set(asked) <= TLB_ORACLES:
         what = "is about stale TLB entries or the order of TLB maintenance"
         raise InputError(where, f"{what}, which QEMU's TCG cannot show", "")

@@ -7,8 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from stage2fuzz.arch import READ, WRITE
 from stage2fuzz.case.case import Case
 from stage2fuzz.case.scenario import (
+    Access,
     Backing,
     Host,
     HostOp,
@@ -29,6 +31,7 @@ from stage2fuzz.confirm.subject import observable_rules, prepare
 from stage2fuzz.confirm.tree import build_kernel
 from stage2fuzz.errors import InputError
 from stage2fuzz.run import run
+from stage2fuzz.schedule.base import FOREVER, Schedule
 
 LOST = (
     Path(__file__).resolve().parent.parent
@@ -166,3 +169,14 @@ def test_a_finding_about_tlb_maintenance_is_refused_by_a_line_that_names_tcg(nam
     said = str(refused.value)
     assert "which QEMU's TCG cannot show" in said
     assert "\n" not in said
+
+
+def test_a_needless_break_that_meets_nobody_has_nothing_to_be_seen_by() -> None:
+    writes, reads = (Access(WRITE, 0),), (Access(READ, 0),)
+    logged = (Slot(1, logging=True),)
+    order = Schedule(((1, 3), (0, 30), (1, FOREVER), (0, FOREVER)))
+    met = run(Case("model:v5.10", Scenario(logged, (writes * 2, reads)), order))
+    assert observable_rules(met, "a.case", "") == ("C6", "G3")
+    quiet = run(Case("model:v5.10", Scenario(logged, (writes, reads)), Schedule(((0, 2), (1, 1)))))
+    with pytest.raises(InputError, match="costs nobody a fault in this run"):
+        observable_rules(quiet, "a.case", "G3")
