@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 RUN_SECONDS: Final = 60.0
 """For one case in the confined process, which may have to build its engine first."""
 MINIMISE_SECONDS: Final = 30.0
-LEAST_GRACE: Final = 5.0
+LEAST_GRACE: Final = 30.0
 GRACE: Final = 0.1
 """Of a session's seconds: how much longer it minimises what it has found by its end."""
 
