@@ -8,6 +8,9 @@ _PROTECT: Final = "hyp/nvhe/mem_protect.c"
 _PKVM: Final = "hyp/nvhe/pkvm.c"
 _TLB: Final = "hyp/nvhe/tlb.c"
 _HOST_CHECK: Final = r"ret = __host_check_page_state_range\([^;]*;"
+_PIN: Final = "hyp_pin_shared_mem"
+_UNSHARE: Final = "__pkvm_host_unshare_hyp"
+_HYP_CHECK: Final = r"ret = __hyp_check_page_state_range\([^;]*;"
 _NOTE_OWNER: Final = r"WARN_ON\(host_stage2_set_owner_metadata_locked\([^;]*;"
 _GUEST_LOCK: Final = r"guest_(un)?lock_component\(vm\);"
 _CACHE: Final = r"__guest_check_pgtable_memcache\(vcpu\)"
@@ -21,11 +24,16 @@ def _el2(
     return PlantedFault(name, what, ((Edit(file, function, pattern, replacement, count),),))
 
 
+def _in(function: str, pattern: str) -> Edit:
+    """A check of one function that succeeds always."""
+    return Edit(_PROTECT, function, pattern, "ret = 0;")
+
+
 EL2_FAULTS: Final = (
     _el2("share-any", "a page is shared that is not the host's", "__pkvm_host_share_hyp",
          _HOST_CHECK, "ret = 0;"),
-    _el2("unshare-any", "unshare does not look at the host's state", "__pkvm_host_unshare_hyp",
-         _HOST_CHECK, "ret = 0;"),
+    PlantedFault("unshare-any", "unshare looks at no state",
+                 ((_in(_UNSHARE, _HOST_CHECK), _in(_UNSHARE, _HYP_CHECK)),)),
     _el2("unshare-pinned", "a pinned page is unshared", "__pkvm_host_unshare_hyp",
          r"__hyp_check_page_count_range\(phys, size\)", "0"),
     _el2("donate-any", "a page is donated that is not the host's", "__pkvm_host_donate_hyp",
@@ -37,12 +45,10 @@ EL2_FAULTS: Final = (
          r"WARN_ON\(pkvm_create_mappings_locked\([^;]*;", "(void)virt;"),
     _el2("reclaim-mapped", "EL2 keeps the mapping of what it gives back", "__pkvm_hyp_donate_host",
          r"WARN_ON\(kvm_pgtable_hyp_unmap\([^;]*;", "(void)virt;"),
-    _el2("reclaim-pinned", "a page in use is given back", "__pkvm_hyp_donate_host",
-         r"__hyp_check_page_count_range\(phys, size\)", "0"),
     _el2("pin-once", "a second pin is not counted", "hyp_pin_shared_mem",
          r"hyp_page_ref_inc\(p\);", "if (!p->refcount) hyp_page_ref_inc(p);"),
-    _el2("pin-any", "a page is pinned that is not shared", "hyp_pin_shared_mem",
-         _HOST_CHECK, "ret = 0;"),
+    PlantedFault("pin-any", "a page is pinned that is not shared",
+                 ((_in(_PIN, _HOST_CHECK), _in(_PIN, _HYP_CHECK)),)),
     _el2("unpin-not", "an unpin is not counted", "hyp_unpin_shared_mem",
          r"hyp_page_ref_dec\(p\);", ";"),
     _el2("unpin-keeps", "an unpinned page stays mapped", "hyp_unpin_shared_mem",
