@@ -1,7 +1,7 @@
 """D2: a fault marks a page dirty only if it leaves, or finds, a writable leaf."""
 
 from stage2fuzz.arch import ACCESS_NAMES, PTE_WRITE, WRITE, is_leaf
-from stage2fuzz.events import CALL_MAP, CALL_RELAX, PROT_W
+from stage2fuzz.events import CALL_MAP, CALL_RELAX, PROT_W, TREE_SHIFT
 from stage2fuzz.oracles.base import Oracle, fault_name, result_name
 from stage2fuzz.oracles.facts import Call
 
@@ -35,8 +35,8 @@ class NoSpuriousDirty(Oracle):
 
     def mark_dirty(self, index: int, thread: int, ipa: int) -> None:
         """By a fault: before the handling (then wait and see), or after it."""
-        if thread not in self.world.faults:
-            return
+        if thread not in self.world.faults or self.world.faults[thread][1] >> TREE_SHIFT:
+            return  # of a nested guest's fault the page is another address than the leaf's
         kind = self.world.faults[thread][2]
         if kind != WRITE and self.logged.get(thread):
             self.violation(
