@@ -108,6 +108,8 @@ ROOT_BITS: Final = 0xFF
 ROOT_DIC: Final = 1 << 8
 """CTR_EL0.DIC: executable leaves need no instruction-cache invalidation."""
 ROOT_FWB: Final = 1 << 9
+ROOT_DIRTY_RING: Final = 1 << 10
+"""Of no machine but of the VM: dirty pages go to rings, and there is no bitmap."""
 SLOT_READONLY: Final = 1
 SLOT_LOGGING: Final = 2
 HOST_READ: Final = 1
@@ -254,7 +256,10 @@ WARN_OTHER: Final = 5
 WARN_BUG: Final = 6
 WARN_MEMORY_CACHE: Final = 7
 """kvm_mmu_memory_cache_alloc found the cache empty."""
-
+WARN_STILL_HELD: Final = 8
+"""A lock or a read-side section was left open, as lockdep says at the return to user space."""
+WARN_FOREIGN_PAGE: Final = 9
+"""virt/kvm was handed a host page that the caller never looked up."""
 TOPUP_SINGLE: Final = 0
 """Pages of a top-up that is none: a host thread asks for one table page, and may be refused."""
 
@@ -408,8 +413,8 @@ _ROWS: Final = (
     EventKind(CLEAR_DIRTY, "clear-dirty", "ipa - - -", Dependence.HOST_WRITE, _HOST_WRITTEN,
          feature=Feature(10, Label.WHERE)),
     EventKind(REPORT, "report", "ipa - - by_clear", Dependence.HOST_WRITE, _HOST_WRITTEN),
-    EventKind(DCACHE_CLEAN, "dcache-clean", "address size - -", Dependence.EVERYTHING, _NOWHERE,
-         Hearing.NEVER),
+    EventKind(DCACHE_CLEAN, "dcache-clean", "address size - -", Dependence.EVERYTHING,
+         _TREE_ASKED),
     EventKind(ICACHE_INVALIDATE, "icache-invalidate", "address size - -", Dependence.EVERYTHING,
          _TREE_ASKED),
     EventKind(GUEST_LOAD, "guest-load", "ipa vmid pte -", Dependence.HOST_READ, _HOST_READ),

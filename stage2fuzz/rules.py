@@ -14,6 +14,8 @@ class Rules:
     counts_any_nonzero: bool = False
     """From v5.13 any non-zero entry is counted; before, valid ones."""
     rcu: bool = False
+    ages_ranges: bool = False
+    """From v6.5 aging clears every leaf of the range that it is given; before, the first one."""
     refuses_beyond: bool = False
     """From v5.19 an access above the guest's IPA space gets an abort; before, it was MMIO."""
     strict_table_hints: bool = False

@@ -26,12 +26,13 @@ REAL = (
     r"C6 a fault never downgrades: .*, break-before-make of an aged leaf",
     r"C8 cache maintenance before visibility: executable without invalidation, block",
     r"C9 mapping size: relax at another level",
+    r"C14 data cache maintenance: mapped without maintenance, block",
     r"D2 no spurious dirty page: (write|execute) permission fault ended with 0",
     r"E5 allocation fits the context: no top-up, execute permission fault",
     r"F5 bounded hold: kvm_pgtable_stage2_(?:unmap|wrprotect) of more than the largest block",
 )
 """The real faults of v5.12, as docs/model.md has them; tests/cases/bad_v5_12_* show each."""
-IN_V6_1 = tuple(real for real in REAL if not real.startswith(("C2", "C8", "F5")))
+IN_V6_1 = tuple(real for real in REAL if not real.startswith(("C2", "C8", "C14", "F5")))
 """Those that v5.15 and v6.1 still have: there the walkers see to the caches, and the sequence is
 sampled under the mmap lock."""
 IN_V6_12 = tuple(real for real in IN_V6_1 if not real.startswith("D2"))

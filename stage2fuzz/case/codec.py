@@ -270,7 +270,8 @@ def _options(data: bytes, menu: Menus) -> Options:
     byte = data[OPTIONS_AT]
     pending_stores, hardware_af, dic, fwb, teardown, deep = menu.option_flags[byte]
     failing_atomic, vhe = (*menu.rare_flags[data[RARE_AT]], False, False)[:2]
-    manual_protect, initially_set = (*menu.log_flags[data[LOGS_AT]], False, False)[:2]
+    logs = (*menu.log_flags[data[LOGS_AT]], False, False, False)[:3]
+    manual_protect, initially_set, dirty_ring = logs
     return Options(
         ipa_bits=IPA_BITS[deep],
         tlb=menu.tlbs[byte],
@@ -286,6 +287,7 @@ def _options(data: bytes, menu: Menus) -> Options:
         manual_protect=manual_protect,
         initially_set=initially_set,
         failing_alloc=menu.alloc[data[ALLOC_AT]],
+        dirty_ring=dirty_ring,
         nested=menu.nested[data[NESTED_AT]],
     )
 
@@ -307,7 +309,8 @@ def _encode_machine(data: bytearray, scenario: Scenario) -> None:
     data[HOST_PAGE_COUNT_AT] = _byte(menus.HOST_PAGES, len(scenario.host_pages))
     data[OPTIONS_AT] = menus.flag_bits(flags, 0) | _byte(menus.TLBS, options.tlb) << 6
     data[RARE_AT] = menus.rare_bits((options.failing_atomic, options.vhe))
-    data[LOGS_AT] = menus.rare_bits((options.manual_protect, options.initially_set))
+    logs = (options.manual_protect, options.initially_set, options.dirty_ring)
+    data[LOGS_AT] = menus.rare_bits(logs)
     data[ALLOC_AT] = menus.ALLOC.index(options.failing_alloc)
     data[NESTED_AT] = menus.NESTED.index(options.nested)
     data[CACHE_AT] = menus.CACHE.index(options.cache_pages)

@@ -49,7 +49,7 @@ class VersionedMenu(Generic[T]):
         )
 
 
-NEWEST: Final[int] = 8
+NEWEST: Final[int] = 9
 """The version of the byte format that ``encode`` writes."""
 
 _EVERY_CALL: Final = tuple(HypOp)
@@ -156,7 +156,7 @@ RARE_FLAGS: Final = VersionedMenu({2: ("failing_atomic",), 4: ("vhe",)})
 """Options of the byte of rare options, each set where two bits are: a quarter of all bytes."""
 
 
-LOG_FLAGS: Final = VersionedMenu({6: ("manual_protect", "initially_set")})
+LOG_FLAGS: Final = VersionedMenu({6: ("manual_protect", "initially_set"), 9: ("dirty_ring",)})
 """Options of the byte of dirty logs, in the same way."""
 
 
@@ -198,6 +198,7 @@ def menus_of(profile: Profile, version: int) -> Menus:
 
     plain = [kind for kind in profile.accesses if kind in ACCESS_NAMES]
     forced = ("logging",) if profile.logging_on else ()
+    nested = _menu(NESTED, profile.nested, 0)
     return Menus(
         vcpus=menu(VCPUS, profile.vcpus),
         hosts=menu(HOSTS, profile.hosts),
@@ -215,7 +216,7 @@ def menus_of(profile: Profile, version: int) -> Menus:
         cache=CACHE if "cache_pages" in options else (0,) * 256,
         topup=TOPUP if "failing_topup" in options else (0,) * 256,
         alloc=ALLOC if version >= ALLOC_SINCE and "failing_alloc" in options else (0,) * 256,
-        nested=_menu(NESTED, profile.nested, 0) if version >= NESTED_SINCE else (0,) * 256,
+        nested=nested if version >= NESTED_SINCE else nested[:1] * 256,
         option_flags=_flags(OPTION_FLAGS, options, 0, ()),
         rare_flags=_rare_flags(RARE_FLAGS.values(version), options),
         log_flags=_rare_flags(LOG_FLAGS.values(version), options),

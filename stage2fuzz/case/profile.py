@@ -40,6 +40,7 @@ OPTION_NAMES: Final = (
     "manual_protect",
     "initially_set",
     "failing_alloc",
+    "dirty_ring",
     "nested",
 )
 

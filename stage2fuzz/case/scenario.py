@@ -348,6 +348,10 @@ class Options:
     page that a host thread asks for: where a block is split, and for hyp stage 1. A fault's own
     table pages are none: kvm_mmu_memory_cache_alloc never refuses one (``failing_atomic``)."""
 
+    dirty_ring: bool = False
+    """KVM_CAP_DIRTY_LOG_RING_ACQ_REL and no bitmap beside it: dirty pages are handed over in rings,
+    which are collected and reset where a log would be read. Without effect before v6.2, as are
+    ``manual_protect`` and ``initially_set`` with it."""
     nested: int = 0
     """Guests (L2) that the guest hypervisor (L1) runs, 0: there is no such hypervisor. vCPUs run
     L2, page ``p`` is one of guest ``p % nested``, and operations of L1 run on vCPUs of their own.
@@ -356,7 +360,7 @@ class Options:
     @property
     def manual(self) -> bool:
         """Whether only KVM_CLEAR_DIRTY_LOG takes bits."""
-        return self.manual_protect or self.initially_set
+        return (self.manual_protect or self.initially_set) and not self.dirty_ring
 
 
 MAX_NESTED: Final = 8
@@ -388,7 +392,7 @@ class Scenario:
     def logs_begin_set(self) -> bool:
         """Whether each log of the VM begins with every bit set."""
         small = all(slot.pages <= INITIALLY_SET_PAGES for slot in self.slots)
-        return self.options.initially_set and small
+        return self.options.initially_set and not self.options.dirty_ring and small
 
     @property
     def threads(self) -> int:

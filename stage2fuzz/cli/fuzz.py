@@ -60,7 +60,7 @@ def fuzz(
                     + shown(database)
                 )
             started = time.monotonic()
-            drive(session, lambda: _lines(session, started), quiet=as_json)
+            drive(session, lambda: _lines(session, started), quiet=as_json, seconds=seconds)
         summary = replace(session.summary(), fail_on=fail_on)
     if failures := session.intake.failures:
         show(summary, database, as_json)

@@ -70,7 +70,7 @@ def explore(
         intake = Intake(store, Limits(niceness=NICENESS))
         with Hunt(intake, f"kernel:{tree}", library, processes, seed, limit, runs) as hunt:
             started = time.monotonic()
-            drive(hunt, lambda: _lines(hunt, started), quiet=as_json)
+            drive(hunt, lambda: _lines(hunt, started), quiet=as_json, seconds=limit)
         _report(hunt, library.key, database or "", as_json)
     if hunt.intake.failures:
         raise RuntimeError("\n".join(hunt.intake.failures))

@@ -33,8 +33,8 @@ class Work(Protocol):
         """Wait a moment for the processes that do the work."""
 
 
-def drive(work: Work, lines: Callable[[], list[str]], quiet: bool) -> None:
-    """Do the work to its end and minimise what it finds meanwhile.
+def drive(work: Work, lines: Callable[[], list[str]], quiet: bool, seconds: float) -> None:
+    """Do the work to its end and minimise what it finds meanwhile; it was given ``seconds``.
 
     A terminal shows ``lines`` all the time, anything else the first of them now and then, and
     ``quiet`` nothing.
@@ -48,7 +48,10 @@ def drive(work: Work, lines: Callable[[], list[str]], quiet: bool) -> None:
         on_signals(signal.SIGINT, signal.SIGTERM, act=stop),
         live if shown else nullcontext(),
     ):
-        while work.step() or work.intake.to_minimise:
+        working = True
+        while working or work.intake.to_minimise:
+            if working and not (working := work.step()):
+                work.intake.end_by(seconds)
             if work.intake.minimise_one() is None:
                 work.pause()
             if shown:
@@ -56,6 +59,8 @@ def drive(work: Work, lines: Callable[[], list[str]], quiet: bool) -> None:
             elif not quiet and time.monotonic() > next_line:
                 next_line += LINE_SECONDS
                 out.print(lines()[0])
+    if work.intake.left_as_found and not quiet:
+        out.print(f"{work.intake.left_as_found} findings were not minimised: the time was over")
 
 
 def _view(lines: list[str], intake: Intake) -> Table:

@@ -18,7 +18,7 @@ REVOKING: Final = frozenset(
 )
 """Host operations after which another fault is due."""
 TLB_ORACLES: Final = frozenset(
-    ("A1", "A2", "A3", "A4", "A5", "A6", "A8", "B1", "B2", "B4", "C8", "C10")
+    ("A1", "A2", "A3", "A4", "A5", "A6", "A8", "B1", "B2", "B4", "C8", "C10", "C14")
 )
 
 UNSEEN: Final = {

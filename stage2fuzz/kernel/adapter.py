@@ -164,6 +164,7 @@ def rules_of(has: frozenset[str]) -> Rules:
         shared_relax="S2_HAS_RWLOCK" in has and not shared,
         counts_any_nonzero="S2_HAS_COUNTED_ENTRIES" in has,
         rcu="S2_HAS_FREE_UNLINKED" in has,
+        ages_ranges="S2_HAS_TEST_CLEAR_YOUNG" in has,
         refuses_beyond="S2_HAS_IPA_LIMIT" in has,
         strict_table_hints="S2_HAS_TTL_UNKNOWN" in has,
     )

@@ -113,5 +113,25 @@ PROVING_GROUND: Final = (
         ((HostOp(Op.LOG_ENABLE),),),
         options=Options(ipa_bits=48, teardown=True, failing_alloc=3),
     ),
+    Scenario((Slot(1024, Backing.PMD, first=256),), (_guest("read 256"), _guest("write 300"))),
+    Scenario(
+        (Slot(4, logging=True),),
+        (_guest("write 0", "write 1", "write 1"),),
+        ((HostOp(Op.LOG_GET),),),
+    ),
+    Scenario((Slot(8 * GIB),), _vcpus("w", page=1), ((HostOp(Op.SLOT_DELETE),),)),
+    Scenario(
+        (Slot(512, Backing.PMD, logging=True),),
+        (_guest("read 0", "read 1"),),
+        ((HostOp(Op.AGE, 0, 512), HostOp(Op.TEST_YOUNG)),),
+    ),
+    Scenario((Slot(4),), _vcpus("rr", "rr"), ((HostOp(Op.AGE), HostOp(Op.MOVE)),)),
+    Scenario((Slot(4),), _vcpus("w"), ((HostOp(Op.TEARDOWN),), (HostOp(Op.MOVE), HostOp(Op.AGE)))),
+    Scenario(
+        (Slot(512, Backing.PMD),),
+        _vcpus("w"),
+        ((HostOp(Op.LOG_ENABLE),),),
+        options=Options(ipa_bits=48, failing_topup=2),
+    ),
 )
 """Every operation of the host, every size."""

@@ -30,6 +30,7 @@ _OPTION_FIELDS = (
     "manual_protect",
     "initially_set",
     "failing_alloc",
+    "dirty_ring",
     "nested",
 )
 

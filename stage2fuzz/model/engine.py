@@ -27,6 +27,7 @@ class ModelEngine:
         flags = self._kernel.flags
         self.rules = Rules(
             shared_faults=flags.shared_faults,
+            ages_ranges=flags.shared_faults,
             shared_relax=flags.relaxes_under_read_lock,
             counts_any_nonzero=flags.counts_any_nonzero,
             rcu=flags.shared_faults,

@@ -55,6 +55,8 @@ MUST_CATCH: Final[dict[str, tuple[str, ...]]] = {
     "block_while_logging": ("C9",),
     "executable_device": ("C7",),
     "no_icache_invalidate": ("C8",),
+    "no_dcache_clean": ("C14",),
+    "unmap_without_dcache_clean": ("C14",),
     "page_not_released": ("E4",),
     "unsupported_atomic_keeps_the_page": ("E4",),
     "table_walk_is_a_write": ("G5",),

@@ -27,6 +27,8 @@ class ReleasedPage(Oracle):
             return
         self.right.clear()
         world = self.world
+        if world.destroying:
+            return  # nobody runs a dead VM, whatever PEs hold of its VMID
         before = next((b for b in reversed(world.backings[:-1]) if b[0] <= ipa < b[1]), None)
         if before is None or before[2] + (ipa - before[0]) == address:
             return

@@ -113,6 +113,8 @@ class CurrentPage(Oracle):
         begun = self.begun.pop(thread, None)
         if begun is not None:
             self.ended.append(begun)
+        if world.destroying:
+            return
         for leaf, level, first, location in world.leaves(ipa, ipa + size):
             backing = world.backing_of(first)
             if backing is not None and leaf & PTE_ADDRESS != host_address(backing, first):

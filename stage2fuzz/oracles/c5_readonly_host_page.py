@@ -35,7 +35,7 @@ class ReadonlyHostPage(Oracle):
         """The host is done: nothing writable may be left of a page it protected."""
         world = self.world
         backing = world.backing_of(ipa)
-        if backing is None or backing[3] & (HOST_WRITE | HOST_ABSENT):
+        if backing is None or backing[3] & (HOST_WRITE | HOST_ABSENT) or world.destroying:
             return
         for leaf, level, first, _location in world.leaves(ipa, ipa + size):
             if leaf & PTE_WRITE:

@@ -10,7 +10,7 @@ class InstructionCache(Oracle):
     """A fault invalidates the instruction cache for the page before it grants X.
 
     A CPU with CTR_EL0.DIC needs no maintenance, and there every leaf may be executable. The data
-    cache is not judged.
+    cache is C14's.
     """
 
     oracle = "C8"
@@ -43,7 +43,7 @@ class InstructionCache(Oracle):
         if self.world.machine & ROOT_DIC:
             return
         start = new & PTE_ADDRESS
-        since = self._arrived(ipa, start)
+        since = self.world.arrival(ipa, start)
         end = start + GRANULES[level]
         if not any(a <= start and end <= b and since < at for a, b, at in self.invalidated):
             self.violation(
@@ -52,13 +52,3 @@ class InstructionCache(Oracle):
                 f"{ipa:#x} without instruction-cache invalidation: stale instructions may run",
                 index,
             )
-
-    def _arrived(self, ipa: int, address: int) -> int:
-        """Since which event the host has had this page there; other permissions do not count."""
-        since = -1
-        for first, end, host, _flags, index in reversed(self.world.backings):
-            if first <= ipa < end:
-                if host + (ipa - first) != address:
-                    break
-                since = index
-        return since

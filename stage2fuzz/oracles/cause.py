@@ -20,6 +20,7 @@ from stage2fuzz.events import (
     FAULT,
     FAULT_LEVEL,
     RETURN,
+    ROOT_DIRTY_RING,
     STORE,
     WALK,
     WARN,
@@ -31,6 +32,7 @@ BREAKS_FOR_PERMISSIONS: Final = "a map breaks a leaf to change its permissions"
 BREAKS_AN_AGED_LEAF: Final = "a map breaks an aged leaf"
 RELAXES_ANOTHER_LEVEL: Final = "a relax changes a leaf of another size than the fault's"
 GIVES_UP_HALFWAY: Final = "a map gives up after it made a leaf"
+NO_BITMAP: Final = "a VM with dirty rings and no bitmap maps as if nothing were logged"
 EMPTY_CACHE: Final = "E5 allocation fits the context: no top-up"
 """As E5 says it; where the allocation then fails, the kernel's BUG has the same cause."""
 SHOWN_BY: Final = {
@@ -40,6 +42,8 @@ SHOWN_BY: Final = {
     GIVES_UP_HALFWAY: ("D1", "D3", "D8"),
 }
 """The rules that such a store breaks; to others it is the place of a fault and not the fault."""
+BY_RING: Final = ("C9", "D1", "D2", "D3", "D4")
+"""What such a mapping breaks."""
 _NOT_LAST: Final = 2
 """The bit of a descriptor that a block lacks and a page has."""
 _ACCESS: Final = re.compile(r"\b(?:read|write|execute) (?=(?:translation|permission|access flag) )")
@@ -53,6 +57,8 @@ def cause_of(signature: str, proof: tuple[int, ...], events: list[Event]) -> str
         fault = _last(FAULT, thread, proof[-1], events)
         status = FAULT_NAMES.get(events[fault][4], "?") if fault is not None else "no"
         return f"{EMPTY_CACHE}, {status} fault"
+    if events[0][5] & ROOT_DIRTY_RING and signature.partition(" ")[0] in BY_RING:
+        return NO_BITMAP
     step = _blamed(signature, proof, events)
     named = _named(step, signature, events) if step is not None else ""
     if signature.partition(" ")[0] in SHOWN_BY.get(named, ()):

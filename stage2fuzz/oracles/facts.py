@@ -321,6 +321,16 @@ class Facts:
                 return backing
         return None
 
+    def arrival(self, ipa: int, address: int) -> int:
+        """Since which event the host has had ``address`` behind ``ipa``, whatever it granted."""
+        since = -1
+        for first, end, host, _flags, index in reversed(self.backings):
+            if first <= ipa < end:
+                if host + (ipa - first) != address:
+                    break
+                since = index
+        return since
+
     def outer_call(self, thread: int) -> Call | None:
         """The outermost call that ``thread`` is in."""
         return outermost(self.calls.get(thread))

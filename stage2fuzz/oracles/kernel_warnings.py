@@ -5,11 +5,13 @@ from typing import Final
 from stage2fuzz.events import (
     CALL_NAMES,
     WARN_BUG,
+    WARN_FOREIGN_PAGE,
     WARN_HYP_REMAP,
     WARN_LEAF_AT_LAST_LEVEL,
     WARN_MEMORY_CACHE,
     WARN_OTHER,
     WARN_REFCOUNT,
+    WARN_STILL_HELD,
     WARN_TABLE_OVER_VALID,
 )
 from stage2fuzz.oracles.base import Oracle, fault_name
@@ -20,6 +22,8 @@ WARN_NAMES = {
     WARN_REFCOUNT: "reference count",
     WARN_OTHER: "other",
     WARN_BUG: "BUG()",
+    WARN_STILL_HELD: "a lock or read-side section still held at the end",
+    WARN_FOREIGN_PAGE: "a host page that was never looked up",
 }
 ILLEGAL_INSTRUCTION: Final = 4
 TRAP: Final = 5
@@ -29,7 +33,9 @@ TRAP: Final = 5
 class KernelWarning(Oracle):
     """A WARN_ON or BUG_ON fired.
 
-    The refusal of a hyp remap warns by design (C13 judges it); an empty memory cache is E5's.
+    The refusal of a hyp remap warns by design (C13 judges it); an empty memory cache is E5's. Two
+    warnings are what lockdep and a debug kernel would say: a section that its thread leaves open,
+    and a page frame that belongs to nobody.
     """
 
     oracle = "WARN"

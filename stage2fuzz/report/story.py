@@ -126,6 +126,8 @@ def _worth_a_line(event: Event, ordering: bool) -> bool:
     kind, _, where, _, new, aux = event
     if kind in (ev.LOCK, ev.UNLOCK):
         return where == ev.LOCK_MMU
+    if kind in (ev.PAGE_STATE, ev.MAPPING):
+        return where >= 0  # EL2's own pages have numbers below
     if kind == ev.TLBI:
         return ordering or aux & ev.TLBI_OPERATION != ev.TLBI_VMALLE1
     if kind in (ev.RETURN, ev.TOPUP, ev.RETRY, ev.HYPERCALL_RETURN):

@@ -5,6 +5,8 @@ reproduction from scratch. A fault that does not show again is our own bug and i
 crashes an engine's code ends that process and not this one, which holds the findings.
 """
 
+import math
+import time
 from collections import deque
 from collections.abc import Sequence
 from contextlib import suppress
@@ -14,6 +16,7 @@ from stage2fuzz.case.case import Case
 from stage2fuzz.case.text import parse
 from stage2fuzz.errors import InputError
 from stage2fuzz.fuzz.outbox import Outbox
+from stage2fuzz.known import known_of
 from stage2fuzz.oracles.violation import Violation
 from stage2fuzz.process.end import DiedError, End
 from stage2fuzz.process.limits import Limits
@@ -27,6 +30,9 @@ if TYPE_CHECKING:
 RUN_SECONDS: Final = 60.0
 """For one case in the confined process, which may have to build its engine first."""
 MINIMISE_SECONDS: Final = 30.0
+LEAST_GRACE: Final = 5.0
+GRACE: Final = 0.1
+"""Of a session's seconds: how much longer it minimises what it has found by its end."""
 
 
 class Intake:
@@ -38,8 +44,13 @@ class Intake:
         self.findings: dict[int, str] = {}
         """Finding number -> verdict, in the order in which they came."""
         self.to_minimise: deque[int] = deque()
+        """News before what is a known fault of its kernel."""
+        self._news = 0
+        self._until = math.inf
         self.failures: list[str] = []
         """Processes that ended badly, findings that do not reproduce: our own bugs."""
+        self.left_as_found = 0
+        """Findings that nobody minimised, since the time was over."""
         self.stopping = False
         """Asked to end: no more is begun, what is there is kept."""
         self._asker = CaseAsker(limits=limits)
@@ -68,8 +79,15 @@ class Intake:
         number = self._record(judged.case, same[0], judged.log)
         self.store.confirm(number, hits=1, attempts=1, build=judged.case.build)
         if len(self.findings) > known and not self.store.get(number).minimised:
-            self.to_minimise.append(number)
+            self._line_up(number, bool(known_of(judged.case.engine, same[0].cause)))
         return number
+
+    def end_by(self, seconds: float) -> None:
+        """The session that took ``seconds`` is over: what is not minimised soon is left as found.
+
+        Whoever gave it a time has other plans after it; a replay minimises a case at leisure.
+        """
+        self._until = time.monotonic() + max(LEAST_GRACE, GRACE * seconds)
 
     def keep(self, case: Case, violation: Violation) -> int:
         """Record what took its process down: no events, no schedule, nothing to run again."""
@@ -85,15 +103,25 @@ class Intake:
         """Minimise the oldest finding that waits for it; its number, or None if none waits."""
         if not self.to_minimise:
             return None
+        left = min(MINIMISE_SECONDS, self._until - time.monotonic())
+        if left <= 0:
+            self.left_as_found += len(self.to_minimise)
+            self.to_minimise.clear()
+            return None
         number = self.to_minimise.popleft()
+        self._news = max(0, self._news - 1)
         with suppress(DiedError):  # then the case stays as it was found
-            self._minimise(self.store.get(number))
+            self._minimise(self.store.get(number), left)
         return number
 
-    def _minimise(self, finding: "Finding") -> None:
+    def _line_up(self, number: int, known: bool) -> None:
+        self.to_minimise.insert(len(self.to_minimise) if known else self._news, number)
+        self._news += not known
+
+    def _minimise(self, finding: "Finding", seconds: float) -> None:
         """Keep a smaller case if a clean process sees the same fault in it. Raises DiedError."""
         case, signature = parse(finding.case_text, f"finding {finding.id}"), finding.signature
-        smaller = self._asker.minimise(case, signature, MINIMISE_SECONDS, RUN_SECONDS).case
+        smaller = self._asker.minimise(case, signature, seconds, RUN_SECONDS).case
         if finding.oracle == "CRASH":
             self._asker.renew()  # after so many crashes nothing that it says is sure
             if signature not in self._asker.judge(smaller, RUN_SECONDS).signatures:

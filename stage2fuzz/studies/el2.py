@@ -13,7 +13,7 @@ from typing import Final
 
 from stage2fuzz.case.case import Case
 from stage2fuzz.errors import InputError
-from stage2fuzz.hyp.adapter import HypEngine
+from stage2fuzz.hyp.adapter import SMOKE, HypEngine
 from stage2fuzz.hyp.build import build
 from stage2fuzz.hyp.draw import draw_scenarios
 from stage2fuzz.hyp.faults import EL2_FAULTS
@@ -22,6 +22,7 @@ from stage2fuzz.kernel.explore import explore
 from stage2fuzz.kernel.mutants import copy_tree, plant
 from stage2fuzz.oracles.violation import Violation
 from stage2fuzz.run import judge_run
+from stage2fuzz.schedule.base import Schedule
 
 TURN: Final = 200
 """Schedules of one scenario before the next has its turn."""
@@ -103,6 +104,9 @@ def run_el2_mutants(
 def _tried(name: str, engine: HypEngine) -> EL2MutantResult:
     """The first violation of a tree with one planted fault."""
     runs = 0
+    engine.run(SMOKE, Schedule())
+    if engine.native.started():
+        return EL2MutantResult(name, True, "the build's proof: EL2 does not start", 0)
     for number, scenario in enumerate(islice(draw_scenarios(1), MUTANT_SCENARIOS)):
         told = S2ExploreCounts()
         asked = engine.suspicion
@@ -110,7 +114,5 @@ def _tried(name: str, engine: HypEngine) -> EL2MutantResult:
             found = judge_run(engine, scenario, run.trace)
             if found:
                 return EL2MutantResult(name, True, found[0].signature, runs + told.runs)
-            if run.trace.ended == "limit" and engine.native.started():
-                return EL2MutantResult(name, True, "the build's proof: EL2 does not start", 0)
         runs += told.runs
     return EL2MutantResult(name, True, "", runs)

@@ -69,6 +69,7 @@ options = st.builds(
     st.booleans(),
     manual_protect=st.booleans(),
     initially_set=st.booleans(),
+    dirty_ring=st.booleans(),
     vhe=st.booleans(),
     failing_alloc=st.integers(0, MAX_FAILING_ALLOC),
 )

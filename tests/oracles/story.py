@@ -42,6 +42,7 @@ from stage2fuzz.events import (
     RETRY,
     RETURN,
     ROOT,
+    ROOT_FWB,
     SEQ_READ,
     SETUP,
     SLOT,
@@ -87,11 +88,14 @@ def leaf(rights: str, host: int = HOST) -> int:
 class Story:
     """Events being written."""
 
-    def __init__(self, flags: int = 0, host: int = HOST_READ | HOST_WRITE) -> None:
+    def __init__(
+        self, flags: int = 0, host: int = HOST_READ | HOST_WRITE, machine: int = ROOT_FWB
+    ) -> None:
+        """``machine`` is what the CPU has; with FWB no story needs to tell of data caches."""
         self.events: list[Event] = []
         self.counts: dict[int, int] = {}
         self.memory: dict[int, int] = {}
-        self.add(ROOT, SETUP, ROOT_PAGE, 1, 1, 40)
+        self.add(ROOT, SETUP, ROOT_PAGE, 1, 1, 40 | machine)
         self.add(SLOT, SETUP, IPA, PAGES * 4096, flags, 0)
         self.add(BACKING, SETUP, IPA, PAGES * 4096, HOST, host)
 

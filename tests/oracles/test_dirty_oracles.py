@@ -2,15 +2,17 @@
 
 import pytest
 
-from stage2fuzz.arch import PERMISSION, PTE_LOCKED, WRITE
+from stage2fuzz.arch import PERMISSION, PTE_AF, PTE_LOCKED, WRITE
 from stage2fuzz.events import (
     BACKING,
+    CALL_AGE,
     CALL_INVALIDATE_START,
     CALL_IS_YOUNG,
     CALL_LOG_CLEAR,
     CALL_LOG_ENABLE,
     CALL_LOG_GET,
     CALL_RELAX,
+    CALL_TEST_YOUNG,
     CALL_WRPROTECT,
     CLEAR_DIRTY,
     EAGAIN,
@@ -263,3 +265,31 @@ def test_is_young_says_what_the_leaf_says() -> None:
         story.call(HOST_THREAD, CALL_IS_YOUNG, 0)
         story.returned(HOST_THREAD, CALL_IS_YOUNG, answer)
         assert ("D6" in story.judge()) is not answer
+
+
+@pytest.mark.parametrize("clears", [False, True])
+def test_asking_for_the_access_flag_keeps_it(clears: bool) -> None:
+    story = Story()
+    story.mapped(0)
+    story.call(HOST_THREAD, CALL_TEST_YOUNG, 0)
+    if clears:
+        story.store(HOST_THREAD, L3, leaf("rw") & ~PTE_AF)
+    story.returned(HOST_THREAD, CALL_TEST_YOUNG, 1)
+    said = story.judge()
+    assert ("D6" in said) is clears
+    assert not clears or "taken by asking" in said["D6"].signature
+
+
+@pytest.mark.parametrize(
+    ("clears", "answer", "problem"), [(True, 1, ""), (True, 0, "in silence"), (False, 1, "left")]
+)
+def test_aging_takes_the_flag_and_says_so(clears: bool, answer: int, problem: str) -> None:
+    story = Story()
+    story.mapped(0)
+    story.call(HOST_THREAD, CALL_AGE, 0)
+    if clears:
+        story.store(HOST_THREAD, L3, leaf("rw") & ~PTE_AF)
+    story.returned(HOST_THREAD, CALL_AGE, answer)
+    said = story.judge()
+    assert ("D6" in said) is bool(problem)
+    assert not problem or problem in said["D6"].signature

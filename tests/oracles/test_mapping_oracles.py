@@ -14,6 +14,7 @@ from stage2fuzz.events import (
     CALL_SLOT_DELETE,
     CALL_UNMAP,
     CALL_WRPROTECT,
+    DCACHE_CLEAN,
     HARDWARE_AF,
     HOST_DEVICE,
     HOST_READ,
@@ -283,6 +284,55 @@ def test_invalidated_instructions_stay_so_until_the_page_moves() -> None:
         story.tables(0)
         story.store(0, L3, leaf("rx", host))
         assert ("C8" in story.judge()) is (host != HOST)
+
+
+def test_memory_is_cleaned_before_a_guest_gets_it() -> None:
+    for cleaned in ((), (HOST, 4096), (HOST, 2048), (HOST + 4096, 4096)):
+        story = Story(machine=0)
+        story.fault(0, level=1)
+        story.prepare(0)
+        if cleaned:
+            story.add(DCACHE_CLEAN, 0, *cleaned)
+        story.call(0)
+        story.tables(0)
+        story.store(0, L3, leaf("rw"))
+        assert ("C14" in story.judge()) is (cleaned != (HOST, 4096))
+
+
+def test_memory_that_moved_is_to_be_cleaned_again() -> None:
+    for host in (HOST, HOST + (1 << 34)):
+        story = Story(machine=0)
+        story.add(DCACHE_CLEAN, 0, host, 4096)
+        story.add(BACKING, HOST_THREAD, IPA, 4096, host, HOST_READ)
+        story.call(0, host=host)
+        story.tables(0)
+        story.store(0, L3, leaf("r", host))
+        assert ("C14" in story.judge()) is (host != HOST)
+
+
+def test_memory_is_cleaned_after_a_guest_gave_it_back() -> None:
+    for cleaned in (False, True):
+        story = Story(machine=0)
+        story.add(DCACHE_CLEAN, 0, HOST, 4096)
+        story.mapped(0)
+        story.lock(HOST_THREAD)
+        story.call(HOST_THREAD, CALL_UNMAP, 0)
+        story.store(HOST_THREAD, L3, 0)
+        story.flush(HOST_THREAD)
+        if cleaned:
+            story.add(DCACHE_CLEAN, HOST_THREAD, HOST, 4096)
+        story.returned(HOST_THREAD, CALL_UNMAP)
+        assert ("C14" in story.judge()) is not cleaned
+
+
+def test_caches_that_a_guest_can_not_turn_off_need_no_maintenance() -> None:
+    story = Story(host=HOST_READ | HOST_WRITE | HOST_DEVICE, machine=0)
+    story.tables(0)
+    story.store(0, L3, leaf("rw") & ~0x3C | 1 << 2)
+    assert "C14" not in story.judge()
+    story = Story()
+    story.mapped(0)
+    assert "C14" not in story.judge()
 
 
 def test_no_block_while_pages_are_logged() -> None:

@@ -5,11 +5,13 @@ from pathlib import Path
 from stage2fuzz.case.case import Case
 from stage2fuzz.case.limits import check_case
 from stage2fuzz.case.profile import PROFILES
+from stage2fuzz.case.scenario import Op
 from stage2fuzz.case.text import read_case
 from stage2fuzz.kernel.proving_ground import PROVING_GROUND
 from stage2fuzz.places import CORPUS
 from stage2fuzz.schedule.base import Schedule
 from stage2fuzz.studies.hunt.ground import drawn, returning
+from stage2fuzz.studies.hunt.neighbours import neighbours
 from stage2fuzz.studies.series import FAULTS
 
 
@@ -33,3 +35,15 @@ def test_random_scenarios_are_legal_and_belong_to_their_seed() -> None:
     assert len(set(scenarios)) > count * 9 // 10
     for scenario in scenarios:
         check_case(Case("kernel:tree", scenario, Schedule()), "drawn")
+
+
+def test_small_scenarios_draw_every_operation_and_meet() -> None:
+    scenarios = [neighbours(1, number) for number in range(400)]
+    for scenario in scenarios:
+        check_case(Case("kernel:tree", scenario, Schedule()), "drawn")
+    assert {op.op for each in scenarios for host in each.hosts for op in host} == {
+        op for op in Op if op < Op.GUEST_UNMAP
+    }
+    pages = [{access.page for vcpu in each.vcpus for access in vcpu} for each in scenarios]
+    assert sum(len(each) <= 3 for each in pages) > 300
+    assert max(each.threads for each in scenarios) <= 5

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from stage2fuzz.kernel.faults.edit import PGTABLE, Edit, PlantedFault, one
+from stage2fuzz.kernel.faults.edit import MMU, PGTABLE, Edit, PlantedFault, one
 
 _LEAF: Final = "stage2_map_walker_try_leaf"
 _FLUSH_IPA: Final = r"kvm_call_hyp\(__kvm_tlb_flush_vmid_ipa, mmu, addr, level\);"
@@ -44,6 +44,17 @@ IN_PGTABLE: Final[tuple[PlantedFault, ...]] = (
         Edit(PGTABLE, "stage2_unmap_walker", r"mmu, addr, level\)", "mmu, addr, 1)"),
         Edit(PGTABLE, "stage2_put_pte", r"mmu, addr, level\)", "mmu, addr, 1)"),
         Edit(PGTABLE, "stage2_unmap_put_pte", r"ctx->addr,\s+ctx->level", "ctx->addr, 1"),
+    ),
+    one(
+        "unmap-without-dcache-clean",
+        "memory that is unmapped keeps its lines in the data cache",
+        Edit(PGTABLE, "stage2_unmap_walker", r"need_flush = [^;]*;", "need_flush = false;", 2),
+    ),
+    one(
+        "map-without-dcache-clean",
+        "memory is mapped with the host's lines in the data cache",
+        Edit(PGTABLE, _LEAF, r"(mm_ops->dcache_clean_inval_poc &&\s+stage2)", r"0 && \1"),
+        Edit(MMU, "user_mem_abort", r"\n\s+clean_dcache_guest_page\([^;]*;", "\n;"),
     ),
     one(
         "table-flushed-by-level",

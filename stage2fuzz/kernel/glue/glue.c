@@ -17,6 +17,8 @@ static struct mm_struct mm;
 const int s2_shared_faults = S2_HAS_SHARED_WALK;
 /* virt/kvm waits for running notifiers before it swaps memslots since it hands them gfn ranges. */
 const int s2_swap_waits = S2_HAS_GFN_RANGE;
+/* HAVE_KVM_DIRTY_RING_ACQ_REL came to arm64 with the release that brought shared walks, v6.2. */
+const int s2_has_dirty_ring = S2_HAS_SHARED_WALK;
 struct task_struct s2_task = { &mm };
 static struct kvm kvm;
 static struct kvm_vcpu vcpus[VCPUS];

@@ -19,7 +19,8 @@ struct kvm_memory_slot *s2_memslot_of(gfn_t gfn)
 
 void s2_mark_dirty_slot(const struct kvm_memory_slot *slot, gfn_t gfn)
 {
-	if (slot && kvm_slot_dirty_track_enabled(slot) && slot->dirty_bitmap)
+	if (slot && kvm_slot_dirty_track_enabled(slot) &&
+	    (slot->dirty_bitmap || s2_options.dirty_ring))
 		s2_mark_dirty(slot->s2_number, gfn << PAGE_SHIFT);
 }
 
@@ -90,7 +91,9 @@ void s2_glue_publish(int number, const struct s2_glue_slot *what)
 	slot->userspace_addr = what->user_address;
 	slot->flags = (what->flags & S2_SLOT_READONLY ? KVM_MEM_READONLY : 0) |
 		      (what->flags & S2_SLOT_LOGGING ? KVM_MEM_LOG_DIRTY_PAGES : 0);
-	slot->dirty_bitmap = what->flags & S2_SLOT_LOGGING ? (unsigned long *)&mm : NULL;
+	/* A VM with rings alone has no bitmap (kvm_use_dirty_bitmap). */
+	slot->dirty_bitmap = what->flags & S2_SLOT_LOGGING && !s2_options.dirty_ring ?
+				     (unsigned long *)&mm : NULL;
 	slot->id = number;
 	slot->s2_number = number;
 	current_memslot[number] = what->exists ? slot : NULL;

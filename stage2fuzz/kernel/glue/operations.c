@@ -13,11 +13,17 @@ static void commit(int number, enum kvm_mr_change change)
 	struct kvm_memory_slot old = *slot;
 
 #if S2_HAS_COMMIT_REGION_POINTER
-	kvm_arch_commit_memory_region(&kvm, &old, slot, change);
+	/* There is no new slot where one goes, and no old one where one comes. */
+	kvm_arch_commit_memory_region(&kvm, change == KVM_MR_CREATE ? NULL : &old,
+				      change == KVM_MR_DELETE ? NULL : slot, change);
 #else
 	struct kvm_userspace_memory_region region = { .slot = number, .flags = slot->flags };
+	struct kvm_memory_slot none = { .id = slot->id }, *new = slot;
 
-	kvm_arch_commit_memory_region(&kvm, &region, &old, slot, change);
+	/* User space may name any flags with a size of 0. */
+	if (change == KVM_MR_DELETE)
+		new = &none;
+	kvm_arch_commit_memory_region(&kvm, &region, &old, new, change);
 #endif
 }
 
@@ -25,6 +31,11 @@ static void commit(int number, enum kvm_mr_change change)
 void s2_glue_commit_logging(int number)
 {
 	commit(number, KVM_MR_FLAGS_ONLY);
+}
+
+void s2_glue_commit_deletion(int number)
+{
+	commit(number, KVM_MR_DELETE);
 }
 
 void s2_glue_commit_creation(int number)

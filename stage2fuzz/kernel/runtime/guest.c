@@ -1,6 +1,7 @@
 /* A vCPU runs its accesses: translate, fault, handle, try again. */
 #include "guest.h"
 #include "hostpages.h"
+#include "locks.h"
 #include "nested.h"
 #include "record.h"
 #include "scenario.h"
@@ -95,6 +96,7 @@ S2_OWN void vcpu_body(void)
 			/* Anywhere in its page: the syndrome has the page, FAR_EL2 the rest. */
 			me->fault_address = ipa | (S2_OFFSET_IN_PAGE & (PAGE - 1));
 			ret = outcome(me, s2_glue_fault(id, ipa, kind, status, level, how));
+			check_nothing_held();
 			if (ret == 1 && (me->skipped || status == S2_EXTERNAL_ABORT))
 				ret = S2_PAST_THE_INSTRUCTION;
 			settle_pins(me);

@@ -174,13 +174,33 @@ void s2_pin_again(void)
 	running_thread()->pinned++;
 }
 
-void s2_unpin(void)
+/* The page of a fault: any of the host mapping that it looked up, since a huge page adjustment
+ * goes from one to another. */
+static void check_page(s2_u64 address)
+{
+	const struct s2_thread *me = running_thread();
+	const struct s2_slot *slot = any_slot_of(me->pinned_ipa);
+	s2_u64 size = slot ? backing_size(slot->backing) : PAGE;
+
+	if (me->pins_host_page && address / size != me->pinned_address / size)
+		s2_warn(S2_WARN_FOREIGN_PAGE);
+}
+
+void s2_unpin(s2_u64 address)
 {
 	struct s2_thread *me = running_thread();
 
 	if (!me->pins_host_page)
 		return;
+	check_page(address);
 	me->pinned--;
+}
+
+/* A page that some leaf maps, whose frame is the guest's if there is any. */
+void s2_pfn_accessed(s2_u64 address)
+{
+	if (address < S2_HOST_BASE)
+		s2_warn(S2_WARN_FOREIGN_PAGE);
 }
 
 /* One UNPIN for each reference that the fault gave back, at its end. */
@@ -198,6 +218,7 @@ void s2_pfn_dirty(s2_u64 address)
 {
 	struct s2_thread *me = running_thread();
 
+	check_page(address);
 	s2_record(S2_PFN_DIRTY, (int64_t)me->pinned_ipa, 0, (int64_t)address, 0);
 }
 

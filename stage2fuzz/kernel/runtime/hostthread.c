@@ -1,6 +1,7 @@
 /* A host thread runs its operations one after another. */
 #include "hostpages.h"
 #include "hostthread.h"
+#include "locks.h"
 #include "memslots.h"
 #include "nested.h"
 #include "notifier.h"
@@ -9,10 +10,24 @@
 #include "scheduler.h"
 #include "setup.h"
 
-/* The VM dies with its last file descriptor: nobody runs it and nobody calls it any more. */
+/* What virt/kvm's notifiers do for the host's memory management. All others are ioctls. */
+static int is_notifier(int op)
+{
+	switch (op) {
+	case S2_OP_MOVE: case S2_OP_PROTECT: case S2_OP_UNPROTECT: case S2_OP_AGE:
+	case S2_OP_TEST_YOUNG: case S2_OP_CHANGE_PTE: case S2_OP_INVALIDATE:
+	case S2_OP_INVALIDATE_NONBLOCK: case S2_OP_MUNMAP: case S2_OP_MMAP: case S2_OP_SHARE:
+		return 1;
+	}
+	return 0;
+}
+
+/* The VM dies with its last file descriptor, or with its address space: nobody runs it and no ioctl
+ * is under way. A notifier may be, and may still come until it is unregistered:
+ * mmu_notifier_release calls kvm_flush_shadow_all first. */
 static int teardown(void)
 {
-	running_thread()->leaving = 1;
+	running_thread()->in_ioctl = 0;
 	wait_for(S2_FOR_SILENCE, 0, S2_THREAD_END, 0);
 	s2_vm.mapped = 0;
 	s2_glue_teardown();
@@ -77,7 +92,7 @@ S2_OWN void host_body(void)
 		s2_u64 first = ipa_of(op->page), size = (s2_u64)op->pages * PAGE;
 		int call = calls[op->op];
 
-		if (!s2_vm.mapped || first >= slot->end)
+		if (first >= slot->end || (!s2_vm.mapped && !is_notifier(op->op)))
 			continue;
 		if (!slot->exists && op->op != S2_OP_SLOT_CREATE)
 			continue;
@@ -90,7 +105,10 @@ S2_OWN void host_body(void)
 		}
 		if (call)
 			s2_record(S2_CALL, (int64_t)first, (int64_t)size, 0, call);
+		running_thread()->in_ioctl = !is_notifier(op->op);
 		result = operate(op->op, slot, first, size);
+		running_thread()->in_ioctl = 0;
+		check_nothing_held();
 		if (call)
 			s2_record(S2_RETURN, (int64_t)first, (int64_t)size, result, call);
 	}

@@ -45,6 +45,7 @@ void s2_lock(int name, int shared)
 		lock->readers++;
 	else
 		lock->writer = s2_sched.current;
+	me->locks_held++;
 	s2_record(S2_LOCK, name, 0, 0, shared);
 }
 
@@ -57,6 +58,7 @@ void s2_unlock(int name, int shared)
 		lock_named(name)->readers--;
 	else
 		lock_named(name)->writer = -1;
+	running_thread()->locks_held--;
 	s2_record(S2_UNLOCK, name, 0, 0, shared);
 }
 
@@ -83,4 +85,12 @@ void s2_slots_read_unlock(void)
 {
 	if (!s2_sched.silent)
 		running_thread()->reader_epoch = -1;
+}
+
+S2_OWN void check_nothing_held(void)
+{
+	const struct s2_thread *me = running_thread();
+
+	if (me->locks_held || me->rcu_depth || me->reader_epoch >= 0)
+		s2_warn(S2_WARN_STILL_HELD);
 }

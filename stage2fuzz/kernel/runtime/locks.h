@@ -15,5 +15,8 @@ struct s2_lock {
 extern struct s2_lock s2_locks[S2_LOCKS];
 
 S2_OWN void reset_locks(void);
+/* What lockdep asks at the return to user space: the running thread's fault or operation is over.
+ */
+S2_OWN void check_nothing_held(void);
 
 #endif

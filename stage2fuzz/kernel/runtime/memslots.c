@@ -122,7 +122,9 @@ S2_OWN int harvest(struct s2_slot *slot, s2_u64 first, s2_u64 size, int by_clear
 	int count;
 
 	s2_lock(S2_LOCK_SLOTS, 0);
-	if (!slot->exists || !(slot->flags & S2_SLOT_LOGGING)) {
+	/* KVM_CLEAR_DIRTY_LOG is for bitmaps; rings are collected and reset as a whole. */
+	if (!slot->exists || !(slot->flags & S2_SLOT_LOGGING) ||
+	    (by_clear && s2_options.dirty_ring)) {
 		s2_unlock(S2_LOCK_SLOTS, 0);
 		return -S2_ENOENT;
 	}
@@ -161,6 +163,7 @@ S2_OWN int slot_delete(struct s2_slot *slot)
 	if (slot->exists) {
 		publish(slot, slot->flags, 0);
 		s2_glue_flush_slot(number_of(slot));
+		s2_glue_commit_deletion(number_of(slot));
 	}
 	s2_unlock(S2_LOCK_SLOTS, 0);
 	return 0;

@@ -3,6 +3,7 @@
 #include "locks.h"
 #include "hostpages.h"
 #include "record.h"
+#include "scenario.h"
 #include "scheduler.h"
 #include "strategy.h"
 
@@ -51,7 +52,8 @@ static int ready(const struct s2_thread *thread)
 		return !s2_host.invalidations;
 	case S2_FOR_SILENCE:
 		for (int i = 0; i < s2_sched.threads; i++)
-			if (!s2_sched.thread[i].ended && !s2_sched.thread[i].leaving)
+			if (i < s2_scenario.vcpus ? !s2_sched.thread[i].ended :
+						    s2_sched.thread[i].in_ioctl)
 				return 0;
 		return 1;
 	}

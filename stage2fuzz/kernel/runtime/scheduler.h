@@ -24,7 +24,9 @@ struct s2_thread {
 	int pending_kind;
 	int64_t pending_where;
 	/* The one fault or host operation under way. */
-	int reader_epoch, rcu_depth, sparse, leaving, call;
+	int reader_epoch, rcu_depth, locks_held, sparse, call;
+	/* Teardown waits for it. */
+	int in_ioctl;
 	int injected, signalled, skipped;
 	/* The stage 2 that its guest is translated by: the VM's own, or a shadow, whose number is
 	 * in the bits above an address. */

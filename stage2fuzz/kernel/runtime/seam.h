@@ -88,7 +88,8 @@ void s2_icache_invalidate(s2_u64 address, s2_u64 size);
 int s2_retry(s2_u64 sampled);
 int s2_pin(s2_u64 ipa, int write, s2_u64 *address, int *writable);
 void s2_pin_again(void);
-void s2_unpin(void);
+void s2_unpin(s2_u64 address);
+void s2_pfn_accessed(s2_u64 address);
 void s2_pfn_dirty(s2_u64 address);
 void s2_mark_dirty(int slot, s2_u64 ipa);
 int s2_is_device(s2_u64 address);
@@ -113,20 +114,21 @@ void s2_bug(void) __attribute__((noreturn));
 
 /* What glue.c gives the runtime. */
 struct s2_glue_options {
-	int ipa_bits, dic, fwb, vhe, eager_split, logs_begin_set, alone, nested;
+	int ipa_bits, dic, fwb, vhe, eager_split, logs_begin_set, dirty_ring, alone, nested;
 };
 struct s2_glue_slot {
 	s2_u64 first, size, user_address;
 	int flags, backing, skewed, exists;
 };
 extern struct s2_glue_options s2_options;
-extern const int s2_shared_faults, s2_swap_waits, s2_has_nested;
+extern const int s2_shared_faults, s2_swap_waits, s2_has_dirty_ring, s2_has_nested;
 int s2_glue_begin(void);
 void s2_glue_publish(int slot, const struct s2_glue_slot *what);
 /* `kind` is what the syndrome calls it, `how` the bits of arch.INSTRUCTIONS above the rights. */
 int s2_glue_fault(int thread, s2_u64 ipa, int kind, int status, int level, int how);
 void s2_glue_commit_logging(int slot);
 void s2_glue_commit_creation(int slot);
+void s2_glue_commit_deletion(int slot);
 void s2_glue_protect_masked(int slot, s2_u64 first_page, unsigned long mask);
 void s2_glue_flush_all(int slot);
 void s2_glue_flush_slot(int slot);

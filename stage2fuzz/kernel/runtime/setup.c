@@ -43,6 +43,11 @@ static int splits_eagerly(void)
 	return s2_scenario.ipa_bits == 48;
 }
 
+static int has_ring(void)
+{
+	return s2_scenario.dirty_ring && s2_has_dirty_ring;
+}
+
 static void set_up_slots(void)
 {
 	for (int i = 0; i < s2_scenario.slots; i++) {
@@ -80,6 +85,7 @@ S2_OWN void set_up_vm(void)
 	s2_options.nested = s2_scenario.nested;
 	s2_options.eager_split = splits_eagerly();
 	s2_options.logs_begin_set = s2_scenario.logs_begin_set;
+	s2_options.dirty_ring = has_ring();
 	s2_vm.start_level = s2_scenario.ipa_bits == 40 ? 1 : 0;
 	s2_vm.roots = s2_scenario.ipa_bits == 40 ? 2 : 1;
 	s2_vm.root = S2_TABLE_BASE;
@@ -107,7 +113,8 @@ S2_OWN void describe_vm(void)
 {
 	s2_record(S2_ROOT, (int64_t)s2_vm.root, s2_vm.start_level, 1,
 		  s2_scenario.ipa_bits | (s2_scenario.dic ? S2_ROOT_DIC : 0) |
-			  (s2_scenario.fwb ? S2_ROOT_FWB : 0));
+			  (s2_scenario.fwb ? S2_ROOT_FWB : 0) |
+			  (has_ring() ? S2_ROOT_DIRTY_RING : 0));
 	describe_nested();
 	if (s2_vm.hyp_root)
 		s2_record(S2_ROOT, (int64_t)s2_vm.hyp_root, 1, HYP_VMID, HYP_BITS);

@@ -36,9 +36,9 @@ static inline kvm_pfn_t __kvm_faultin_pfn(const struct kvm_memory_slot *slot, gf
 	return pfn;
 }
 #define kvm_set_pfn_dirty(pfn) s2_pfn_dirty(__pfn_to_phys(pfn))
-#define kvm_set_pfn_accessed(pfn) ((void)(pfn))
-#define kvm_release_pfn_clean(pfn) ((void)(pfn), s2_unpin())
-#define kvm_release_pfn_dirty(pfn) (kvm_set_pfn_dirty(pfn), s2_unpin())
+#define kvm_set_pfn_accessed(pfn) s2_pfn_accessed(__pfn_to_phys(pfn))
+#define kvm_release_pfn_clean(pfn) s2_unpin(__pfn_to_phys(pfn))
+#define kvm_release_pfn_dirty(pfn) (kvm_set_pfn_dirty(pfn), kvm_release_pfn_clean(pfn))
 static inline void kvm_release_faultin_page(struct kvm *kvm, struct page *page, bool unused,
 					    bool dirty)
 {
@@ -47,6 +47,6 @@ static inline void kvm_release_faultin_page(struct kvm *kvm, struct page *page, 
 		return;
 	if (dirty && !unused)
 		s2_pfn_dirty(page_to_phys(page));
-	s2_unpin();
+	s2_unpin(page_to_phys(page));
 }
 #define kvm_release_page_unused(page) kvm_release_faultin_page(NULL, (page), true, false)

@@ -81,7 +81,7 @@ static inline void put_page(struct page *page)
 	if (s2_is_table_page(page))
 		s2_page_put((struct s2_page *)page);
 	else
-		s2_unpin();
+		s2_unpin(page_to_phys(page));
 }
 static inline int page_count(struct page *page)
 {

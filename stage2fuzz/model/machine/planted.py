@@ -2,7 +2,10 @@
 
 from stage2fuzz.arch import GRANULES, LAST_LEVEL
 from stage2fuzz.events import TLBI, TLBI_BROADCAST, TLBI_IPAS2E1, TLBI_OPERATION, TLBI_VMALLE1
-from stage2fuzz.model.machine.maintenance import invalidate_icache_guest_page
+from stage2fuzz.model.machine.maintenance import (
+    clean_dcache_guest_page,
+    invalidate_icache_guest_page,
+)
 from stage2fuzz.model.machine.tlb import (
     dsb_ish,
     dsb_ishst,
@@ -21,6 +24,7 @@ spoil("missing_dsb_before_tlbi", dsb_ishst, BY_IPA)(nothing)
 spoil("tlbi_without_context", tlb_switch_to_guest)(nothing)
 spoil("tlbi_without_context", tlb_switch_to_host)(nothing)
 spoil("no_icache_invalidate", invalidate_icache_guest_page)(nothing)
+spoil("no_dcache_clean", clean_dcache_guest_page)(nothing)
 
 
 @spoil("missing_dsb_after_tlbi", dsb_ish, BY_IPA)

@@ -33,6 +33,7 @@ from stage2fuzz.events import (
     MARK_DIRTY,
     ROOT,
     ROOT_DIC,
+    ROOT_DIRTY_RING,
     ROOT_FWB,
     SETUP,
     SLOT,
@@ -60,11 +61,12 @@ class Vm(Memory):
     __slots__ = (
         "_header",
         "caches",
+        "dead",
         "flags",
         "generation",
         "host",
+        "in_ioctl",
         "issued",
-        "leaving",
         "mapped",
         "notifier_count",
         "notifier_seq",
@@ -93,7 +95,10 @@ class Vm(Memory):
         self.start_level = 1
         self.slots: list[MemorySlot] = []
         self.mapped = True
-        self.leaving: list[int] = []
+        self.dead = False
+        """No ioctl comes any more; its tables may still be there."""
+        self.in_ioctl: set[int] = set()
+        """Host threads that a teardown waits for."""
         """Host threads that wait to tear the VM down."""
         self.notifier_count = 0
         self.notifier_seq = 0
@@ -124,7 +129,8 @@ class Vm(Memory):
         self.start_level = 1 if options.ipa_bits == 40 else 0
         self._next_page = TABLE_BASE + roots * ENTRIES * ENTRY_SIZE
         self.mapped = True
-        self.leaving = []
+        self.dead = False
+        self.in_ioctl = set()
         self.notifier_count = self.notifier_seq = self.generation = 0
         self.topups = self.requests = 0
         self.slots_epoch = 0
@@ -210,10 +216,16 @@ class Vm(Memory):
     def _home(self, slot: MemorySlot, unit: int) -> int:
         return host_address(page_of(unit), 0, slot.skewed)
 
+    @property
+    def has_ring(self) -> bool:
+        """Whether dirty pages go to rings alone, as arm64 allows from v6.2 on."""
+        return self.options.dirty_ring and self.flags.shared_faults
+
     def _describe(self) -> list[Event]:
         options = self.options
         machine = options.ipa_bits | (ROOT_DIC if options.dic else 0)
         machine |= ROOT_FWB if options.fwb else 0
+        machine |= ROOT_DIRTY_RING if self.has_ring else 0
         events: list[Event] = [(ROOT, SETUP, self.root, self.start_level, VMID, machine)]
         if any(each.op is Op.HYP_MAP for host in self.scenario.hosts for each in host):
             events.append((ROOT, SETUP, HYP_ROOT, 1, HYP_VMID, HYP_BITS))

@@ -27,6 +27,7 @@ from stage2fuzz.model.mmu.fault import (
     kvm_s2_resolve_vma_size,
     kvm_set_pfn_dirty,
     mark_page_dirty_in_slot,
+    memslot_is_logging,
     mmu_notifier_retry,
     read_mmu_seq,
     topup_mmu_memcache,
@@ -41,7 +42,9 @@ def user_mem_abort(vm: Kvm, slot: MemorySlot, fault: FaultDesc) -> int:
     permission, write = fault.status == PERMISSION, fault.write
     if permission and not write and not fault.execute:
         return -EFAULT
-    may_link = not permission or (slot.logging and (write or vm.flags.logging_tops_up))
+    may_link = not permission or (
+        memslot_is_logging(vm, slot) and (write or vm.flags.logging_tops_up)
+    )
     if may_link and topup_mmu_memcache(vm):
         return -ENOMEM
     info = VmaInfo()
@@ -65,7 +68,9 @@ def kvm_s2_fault_get_vma_info(vm: Kvm, slot: MemorySlot, fault: FaultDesc, info:
     if vm.host_page(slot, fault.ipa).host is Host.ABSENT:
         vm.unlock(LOCK_MMAP, 1)
         return -EFAULT
-    info.size, info.force_pte = kvm_s2_resolve_vma_size(vm, slot, fault.ipa, slot.logging)
+    info.size, info.force_pte = kvm_s2_resolve_vma_size(
+        vm, slot, fault.ipa, memslot_is_logging(vm, slot)
+    )
     info.mmu_seq = read_mmu_seq(vm)
     vm.unlock(LOCK_MMAP, 1)
     return 0
@@ -108,7 +113,7 @@ def lock_mode(vm: Kvm, slot: MemorySlot, fault: FaultDesc) -> int:
     if vm.flags.shared_faults:
         return 1
     of_a_page = fault.status == PERMISSION and fault.level == LAST_LEVEL
-    logged_write = slot.logging and fault.write
+    logged_write = memslot_is_logging(vm, slot) and fault.write
     return int(vm.flags.relaxes_under_read_lock and logged_write and of_a_page)
 
 

@@ -184,13 +184,18 @@ def kvm_s2_fault_compute_prot(vm: Kvm, slot: MemorySlot, fault: FaultDesc, info:
     if fault.status == UNSUPPORTED_ACCESS:
         return -INJECTED_DABT
     prot = PROT_R
-    if info.writable and (fault.write or not slot.logging):
+    if info.writable and (fault.write or not memslot_is_logging(vm, slot)):
         prot |= PROT_W
     if device:
         prot |= PROT_DEVICE
     if execute or (vm.options.dic and not device):
         prot |= PROT_X
     return prot
+
+
+def memslot_is_logging(vm: Kvm, slot: MemorySlot) -> bool:
+    """Whether the slot has a bitmap and is writable: a VM with rings alone has none."""
+    return slot.logging and not vm.has_ring
 
 
 def kvm_fault_lock(vm: Kvm, shared: int = 0) -> None:

@@ -59,8 +59,8 @@ Operation = Callable[[Kvm, MemorySlot, int, int], int]
 def host_thread(vm: Kvm, operations: tuple[HostOp, ...]) -> None:
     """Run a host thread's operations one after another."""
     for operation in operations:
-        if not vm.mapped:
-            return  # the VM is gone, and every file descriptor of it
+        if vm.dead and operation.op not in NOTIFIERS:
+            continue  # the VM is gone, and every file descriptor of it
         number = operation.page // SLOT_STRIDE
         slot = next((s for s in vm.slots if s.number == number), None)
         if slot is None and operation.op is Op.SLOT_CREATE:
@@ -74,16 +74,24 @@ def host_thread(vm: Kvm, operations: tuple[HostOp, ...]) -> None:
         code, function = OPERATIONS[operation.op]
         if code:
             vm.record((CALL, vm.current, start, size, 0, code))
+        if operation.op not in NOTIFIERS:
+            vm.in_ioctl.add(vm.current)
         result = function(vm, slot, start, size)
+        vm.in_ioctl.discard(vm.current)
         if code:
             vm.record((RETURN, vm.current, start, size, result, code))
 
 
 def teardown(vm: Kvm, _slot: MemorySlot, _start: int, _size: int) -> int:
-    """The VM dies with its last file descriptor: nobody runs it and nobody calls it any more."""
-    vm.leaving.append(vm.current)
-    others = [thread for thread in range(len(vm.ended)) if thread not in vm.leaving]
-    vm.wait(THREAD_END, 0, lambda: all(vm.ended[each] or each in vm.leaving for each in others))
+    """The VM dies with its last file descriptor, or with its address space.
+
+    Nobody runs it, and no ioctl is under way. A notifier may be, and may still come until it is
+    unregistered: mmu_notifier_release calls kvm_flush_shadow_all first.
+    """
+    vm.in_ioctl.discard(vm.current)
+    vcpus = range(len(vm.scenario.vcpus))
+    vm.wait(THREAD_END, 0, lambda: not vm.in_ioctl and all(vm.ended[each] for each in vcpus))
+    vm.dead = True
     kvm_free_stage2_pgd(vm)
     return 0
 
@@ -106,6 +114,10 @@ def hyp_map(vm: Kvm, _slot: MemorySlot, start: int, _size: int) -> int:
     return result
 
 
+NOTIFIERS: Final = frozenset(
+    (Op.MOVE, Op.PROTECT, Op.UNPROTECT, Op.AGE, Op.TEST_YOUNG, Op.CHANGE_PTE, Op.INVALIDATE)
+) | {Op.INVALIDATE_NONBLOCK, Op.MUNMAP, Op.MMAP, Op.SHARE}
+"""What virt/kvm's notifiers do for the host's memory management. All others are ioctls."""
 OPERATIONS: Final[dict[Op, tuple[int, Operation]]] = {
     Op.LOG_ENABLE: (CALL_LOG_ENABLE, log_enable),
     Op.LOG_DISABLE: (CALL_LOG_DISABLE, log_disable),

@@ -124,7 +124,7 @@ def _harvest(vm: Kvm, old: MemorySlot, start: int, size: int, by_clear: int) -> 
     """Clear bits and write-protect what they covered under the lock; unlock, flush, report."""
     vm.lock(LOCK_SLOTS)
     slot = _current(vm, old)
-    if slot is None or not slot.flags & SLOT_LOGGING:
+    if slot is None or not slot.flags & SLOT_LOGGING or (by_clear and vm.has_ring):
         vm.unlock(LOCK_SLOTS)
         return -ENOENT
     begun_set = vm.scenario.logs_begin_set

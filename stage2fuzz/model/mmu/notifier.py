@@ -59,8 +59,9 @@ def kvm_mmu_notifier_invalidate_range_end(vm: Kvm, start: int, size: int) -> Non
 
 
 def kvm_unmap_gfn_range(vm: Kvm, start: int, size: int, may_block: bool) -> None:
-    """Unmap and flush a range in parts."""
-    stage2_apply_range(vm, start, size, vm.pgtable.kvm_pgtable_stage2_unmap, may_block)
+    """Unmap and flush a range in parts, if there is anything to unmap from any more."""
+    if vm.mapped:
+        stage2_apply_range(vm, start, size, vm.pgtable.kvm_pgtable_stage2_unmap, may_block)
 
 
 def _host_range(slot: MemorySlot, start: int, size: int) -> tuple[list[int], int, int]:
@@ -255,7 +256,7 @@ def change_pte(vm: Kvm, slot: MemorySlot, start: int, _size: int) -> int:
 
 def kvm_set_spte_gfn(vm: Kvm, ipa: int, address: int) -> None:
     """The new page is mapped read-only, without a memory cache and for no fault; not from v6.10."""
-    if vm.flags.ignores_change_pte:
+    if vm.flags.ignores_change_pte or not vm.mapped:
         return
     if not vm.flags.walkers_maintain_caches:
         clean_dcache_guest_page(vm, address, PAGE_SIZE)
@@ -268,7 +269,10 @@ def age(vm: Kvm, _slot: MemorySlot, start: int, size: int) -> int:
     block = size in (GRANULES[1], GRANULES[2])
     step = size if block else PAGE_SIZE
     pages = range(start, start + size, step)[:MAX_CHANGED]
-    young = [vm.pgtable.kvm_pgtable_stage2_test_clear_young(vm, page, step, True) for page in pages]
+    young = [
+        vm.mapped and vm.pgtable.kvm_pgtable_stage2_test_clear_young(vm, page, step, True)
+        for page in pages
+    ]
     kvm_mmu_unlock(vm)
     return int(any(young))
 
@@ -276,6 +280,8 @@ def age(vm: Kvm, _slot: MemorySlot, start: int, size: int) -> int:
 def test_young(vm: Kvm, _slot: MemorySlot, start: int, _size: int) -> int:
     """Whether the page was accessed lately."""
     kvm_mmu_lock(vm)
-    young = vm.pgtable.kvm_pgtable_stage2_test_clear_young(vm, start, PAGE_SIZE, False)
+    young = vm.mapped and vm.pgtable.kvm_pgtable_stage2_test_clear_young(
+        vm, start, PAGE_SIZE, False
+    )
     kvm_mmu_unlock(vm)
     return int(young)

@@ -10,6 +10,7 @@ from stage2fuzz.arch import (
     PTE_XN,
 )
 from stage2fuzz.events import ORDER_PLAIN, ORDER_RELEASE, WARN, WARN_TABLE_OVER_VALID
+from stage2fuzz.model.machine.maintenance import clean_dcache_of_leaf
 from stage2fuzz.model.machine.memcache import NO_CACHE, kvm_mmu_memory_cache_alloc
 from stage2fuzz.model.machine.tlb import kvm_tlb_flush_vmid, kvm_tlb_flush_vmid_ipa
 from stage2fuzz.model.machine.vm import Vm
@@ -168,6 +169,9 @@ def unmap_skips_a_page(target: KernelFunction, vm: Vm, walk: Walk) -> int:
     walk.addr += PAGE_SIZE
     ret: int = target(vm, walk)
     return ret
+
+
+spoil("unmap_without_dcache_clean", clean_dcache_of_leaf, (stage2_unmap_walker,))(nothing)
 
 
 @spoil("unmap_without_tlbi", stage2_put_pte, (stage2_unmap_walker,))

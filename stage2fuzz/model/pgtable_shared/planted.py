@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 from stage2fuzz.arch import LAST_LEVEL, PTE_AF, PTE_READ, PTE_TYPE, PTE_VALID
 from stage2fuzz.events import FREE_DEFERRED, ORDER_PLAIN, WARN, WARN_OTHER
+from stage2fuzz.model.machine.maintenance import clean_dcache_of_leaf
 from stage2fuzz.model.machine.rcu import call_rcu
 from stage2fuzz.model.machine.tlb import (
     kvm_tlb_flush_vmid_ipa,
@@ -32,12 +33,14 @@ from stage2fuzz.model.pgtable_shared.split import (
 from stage2fuzz.model.pgtable_shared.unmapping import (
     kvm_pgtable_stage2_unmap,
     stage2_unmap_put_pte,
+    stage2_unmap_walker,
 )
 from stage2fuzz.model.pgtable_shared.walk import SharedWalk, Visit
 from stage2fuzz.model.planted import KernelFunction, nothing, spoil, spoil_flags
 
 spoil("relax_without_tlbi", kvm_tlb_flush_vmid_ipa_nsh, (kvm_pgtable_stage2_relax_perms,))(nothing)
 spoil_flags("refused_relax_without_tlbi", kvm_pgtable_stage2_relax_perms, lost_relax_flushes=False)
+spoil("unmap_without_dcache_clean", clean_dcache_of_leaf, (stage2_unmap_walker,))(nothing)
 spoil("unmap_without_tlbi", kvm_tlb_flush_vmid_ipa, (stage2_unmap_put_pte,))(nothing)
 spoil("unmap_without_tlbi", kvm_tlb_flush_vmid_range, (kvm_pgtable_stage2_unmap,))(nothing)
 

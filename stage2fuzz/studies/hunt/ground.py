@@ -9,6 +9,7 @@ from stage2fuzz.case.scenario import Scenario
 from stage2fuzz.case.text import read_case
 from stage2fuzz.kernel.proving_ground import PROVING_GROUND
 from stage2fuzz.places import CORPUS
+from stage2fuzz.studies.hunt.neighbours import neighbours
 from stage2fuzz.studies.series import FAULTS
 
 
@@ -21,7 +22,13 @@ def returning(corpus: Path = CORPUS) -> tuple[Scenario, ...]:
 
 
 def drawn(seed: int, number: int) -> Scenario:
-    """Random scenario ``number`` of a campaign; the profiles take turns."""
+    """Random scenario ``number`` of a campaign: of all bytes under each profile in turn, or small.
+
+    What one kind of scenario does not reach, the other may: they are as many.
+    """
+    chance = Random(f"{seed} {number}")
+    data = chance.randbytes(CHOICES_AT)
+    if chance.getrandbits(1):
+        return neighbours(seed, number)
     profiles = tuple(PROFILES.values())
-    data = Random(f"{seed} {number}").randbytes(CHOICES_AT)
     return decode(newest(data), "kernel:", profiles[number % len(profiles)]).scenario

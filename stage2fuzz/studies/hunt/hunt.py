@@ -26,8 +26,13 @@ from stage2fuzz.studies.hunt.ground import drawn, returning
 from stage2fuzz.studies.hunt.turn import FirstShowing, Turn, TurnResult
 from stage2fuzz.studies.hunt.turn_process import TurnProcess
 
-FIRST: Final = 500
-"""Schedules of a scenario's first turn; each later pass over the scenarios has twice as many."""
+FIRST: Final = 125
+"""Schedules of a returning scenario's first turn; each later pass over them has twice as many."""
+SHORT: Final = 60
+"""Schedules of most random scenarios: what shows by geometry or by a state of the machine shows in
+few, if the scenario is the right one, so many scenarios find more than many schedules."""
+LONG_EVERY: Final = 4
+"""Of the random scenarios one in so many gets a turn as long as the returning ones."""
 SCHEDULES: Final = 20_000
 """Of one turn at most."""
 CLASSES: Final = 20_000
@@ -186,15 +191,20 @@ class Hunt:
         return [busy[number] for number in select.select(list(busy), [], [], seconds)[0]]
 
     def _turns(self, job: int, jobs: int) -> Iterator[tuple[int, Scenario, int]]:
-        """The process' own scenarios, as many random ones, and so again."""
+        """The process' own scenarios, as many schedules of random ones, and so again."""
         mine = list(enumerate(self._scenarios))[job::jobs]
         random = itertools.count(job, jobs)
         runs = FIRST
         while True:
             for number, scenario in mine:
                 yield number, scenario, runs
-            for number in itertools.islice(random, max(1, len(mine))):
-                yield len(self._scenarios) + number, drawn(self._seed, number), runs
+            left = runs * max(1, len(mine))
+            for turn in itertools.count():
+                if left <= 0:
+                    break
+                number, some = next(random), SHORT if turn % LONG_EVERY else max(runs, SHORT)
+                yield len(self._scenarios) + number, drawn(self._seed, number), some
+                left -= some
             runs = min(2 * runs, SCHEDULES)
 
     def _give(self, worker: Worker) -> None:
