@@ -14,6 +14,8 @@ NOT_TO_BE_HAD: Final = (
     r"no revision of the model is of the era",
     r"the tree (has|is from before) the series",
     r"the tree has no script of its own",
+    r"the tree has no EL2 with guests",
+    r"the tree has no nested\.c",
     r"this machine is one itself",
     r"root may write everything",
     r"no file system may be mounted here",
