@@ -33,6 +33,7 @@ UNSEEN: Final = {
     "F": "who holds which lock is not shown to user space",
     "A": "what a table entry holds, and when, is not shown to user space",
     "B": "a freed table is the kernel's, and no harm need come of its use",
+    "H": "what pKVM keeps of who owns a page is not shown to user space",
     "N": "a nested guest needs a guest hypervisor, and the guest there is none",
     "G": "a thread that stops for good cannot be told from one that is slow under emulation",
 }
