@@ -144,6 +144,8 @@ class Kind:
     one execution may stand for its class."""
     targets: tuple[str, ...] = ()
     """The fuzz targets that make cases for it; none: the usual ones."""
+    asked_targets: tuple[str, ...] = ()
+    """Those that run only where they are asked for, since not each of its engines can."""
     everywhere: bool = False
     """It needs nothing but this package: what opens here opens on every worker."""
 
@@ -161,6 +163,7 @@ ENGINES: Final[dict[str, Kind]] = {
         "TREE",
         "the user's own kernel code, compiled in user space",
         isolated=True,
+        asked_targets=("nested",),
     ),
     "hyp": Kind(
         "stage2fuzz.hyp.opener",

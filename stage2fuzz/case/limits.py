@@ -168,6 +168,12 @@ def _check_cpus(scenario: Scenario, where: str) -> None:
             check_hyp_call(call, where)
 
 
+def check_guests(scenario: Scenario, engine: str) -> None:
+    """Check that an engine of stage 2 has something to run: host CPUs are for EL2's alone."""
+    if scenario.cpus:
+        raise InputError(engine, "a case of host CPUs", "the engine hyp:TREE")
+
+
 def check_scenario(scenario: Scenario, where: str) -> None:
     """Check every limit of ``scenario.py``."""
     if scenario.cpus:

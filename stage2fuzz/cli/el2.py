@@ -31,7 +31,7 @@ def explore(
     seed: Annotated[int, typer.Option(help="Of the random scenarios and the schedules.")] = 1,
     as_json: Json = False,
 ) -> None:
-    """Run random schedules of many scenarios of host CPUs that call EL2, and judge each class."""
+    """Run random schedules of host CPUs that call EL2 of pKVM, and judge each new class."""
     check_range("--seconds", seconds, 1, MAX_SECONDS)
     check_range("--schedules", schedules, 1, MAX_SCHEDULES)
     name = f"hyp:{tree}"

@@ -71,11 +71,13 @@ def fuzz(
 def _checked(engine: str, names: tuple[str, ...]) -> tuple[str, ...]:
     check_engine(engine, "--engine")  # or the first finding could not be written down
     engine_of(engine)
-    known = kind_of(engine).targets or TARGETS
+    kind = kind_of(engine)
+    usual = kind.targets or TARGETS
+    known = (*usual, *kind.asked_targets)
     for name in names:
         if name not in known:
             raise InputError("--target", f"no target {name!r}", "one of " + ", ".join(known))
-    return names or known
+    return names or usual
 
 
 def _lines(session: Session, started: float) -> list[str]:

@@ -8,7 +8,7 @@ import typer
 
 from stage2fuzz import places
 from stage2fuzz.errors import InputError
-from stage2fuzz.fuzz_targets import CANARY, EL2_TARGETS, TARGETS
+from stage2fuzz.fuzz_targets import CANARY, EL2_TARGETS, NESTED, TARGETS
 
 
 def target(
@@ -20,10 +20,9 @@ def target(
     It also takes --engine, --outbox FOLDER, --own-loop and --no-seeds. A crash is told by
     libFuzzer's own words; nothing is kept in a database.
     """
-    if name not in (*TARGETS, *EL2_TARGETS, CANARY):
-        raise InputError(
-            "NAME", f"no target {name!r}", "one of " + ", ".join((*TARGETS, *EL2_TARGETS, CANARY))
-        )
+    known = (*TARGETS, NESTED, *EL2_TARGETS, CANARY)
+    if name not in known:
+        raise InputError("NAME", f"no target {name!r}", "one of " + ", ".join(known))
     sys.stdout.flush()
     script = str(places.TARGETS / f"{name}.py")
     os.execv(sys.executable, [sys.executable, script, *context.args])

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from stage2fuzz.case.limits import check_guests
 from stage2fuzz.case.scenario import Scenario
 from stage2fuzz.engine import Burst, BurstRun, Trace
 from stage2fuzz.errors import InputError, ModelError
@@ -279,8 +280,7 @@ class Native:
 def encode(scenario: Scenario) -> "array[int]":
     """The numbers that ``read_scenario`` of scenario.c reads, in its order."""
     options = scenario.options
-    if scenario.cpus:
-        raise InputError("kernel", "a case of host CPUs", "the engine hyp:TREE")
+    check_guests(scenario, "kernel")
     numbers = [options.ipa_bits, options.tlb, options.hardware_af, options.dic, options.fwb]
     numbers += [options.cache_pages, options.failing_topup, options.teardown]
     numbers += [options.failing_atomic, options.vhe, options.manual]

@@ -3,6 +3,7 @@
 from functools import partial
 from typing import Final
 
+from stage2fuzz.case.limits import check_guests
 from stage2fuzz.case.scenario import Scenario
 from stage2fuzz.engine import Trace
 from stage2fuzz.events import QUIESCENT
@@ -36,7 +37,8 @@ class ModelEngine:
         self._vm = self._new_vm()
 
     def run(self, scenario: Scenario, scheduler: Scheduler) -> Trace:
-        """Run ``scenario`` to its end under ``scheduler``."""
+        """Run ``scenario`` to its end under ``scheduler``; InputError if it is one of EL2."""
+        check_guests(scenario, "model")
         vm, kernel = self._vm, self._kernel
         vm.reset(scenario)
         bodies: list[Body] = [

@@ -18,6 +18,7 @@ from stage2fuzz.case.scenario import (
     MAX_HOST_OPS,
     MAX_HOST_PAGES,
     MAX_HOST_THREADS,
+    MAX_NESTED,
     MAX_SLOTS,
     MAX_VCPUS,
     PLACES,
@@ -71,6 +72,7 @@ options = st.builds(
     initially_set=st.booleans(),
     dirty_ring=st.booleans(),
     vhe=st.booleans(),
+    nested=st.integers(0, MAX_NESTED),
     failing_alloc=st.integers(0, MAX_FAILING_ALLOC),
 )
 

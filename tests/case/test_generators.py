@@ -13,6 +13,8 @@ from tests.model.scenarios import any_scenario
 
 NAMES = [each.name for each in fields(Options)]
 PLAIN = Options()
+NOT_DRAWN = {"nested", "dirty_ring"}
+"""No model has guests of guests; a ring shows one known fault in nearly every run."""
 
 
 def changed(drawn: Iterable[Options]) -> set[str]:
@@ -22,7 +24,7 @@ def changed(drawn: Iterable[Options]) -> set[str]:
 
 def test_each_option_leaves_its_default_in_random_scenarios() -> None:
     drawn: list[Scenario] = [any_scenario(Random(seed)) for seed in range(300)]
-    assert changed(each.options for each in drawn) == set(NAMES)
+    assert changed(each.options for each in drawn) == set(NAMES) - NOT_DRAWN
     assert {one.op for each in drawn for host in each.hosts for one in host} == set(Op)
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from stage2fuzz.cli.app import COMMANDS
-from stage2fuzz.cli.groups import CAMPAIGN, FINDINGS, KERNEL
+from stage2fuzz.cli.groups import CAMPAIGN, FINDINGS, HYP, KERNEL
 from stage2fuzz.cli.lazy import CommandEntry
 from tests.cli.terminal import RACE, command
 
@@ -24,6 +24,7 @@ GROUPS: dict[tuple[str, ...], dict[str, CommandEntry]] = {
     ("findings",): FINDINGS,
     ("campaign",): CAMPAIGN,
     ("kernel",): KERNEL,
+    ("hyp",): HYP,
 }
 PROBE = """
 import sys

@@ -51,7 +51,9 @@ def test_some_target_sets_each_option_and_each_flag_of_a_slot() -> None:
         for name in OPTION_NAMES
         if getattr(each.options, name) != getattr(plain, name)
     }
-    assert options == set(OPTION_NAMES) == {field.name for field in fields(Options)}
+    # With a ring, kernels of today show one known fault in nearly every run: explore draws it.
+    assert options == set(OPTION_NAMES) - {"dirty_ring"}
+    assert set(OPTION_NAMES) == {field.name for field in fields(Options)}
     flags = {
         f.name
         for each in drawn()

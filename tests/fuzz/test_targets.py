@@ -19,7 +19,7 @@ from stage2fuzz.case.text import parse
 from stage2fuzz.fuzz.greybox import Greybox
 from stage2fuzz.fuzz.harness import Harness, features
 from stage2fuzz.fuzz.mutate import cross, mutate
-from stage2fuzz.fuzz_targets import TARGETS
+from stage2fuzz.fuzz_targets import CANARY, EL2_TARGETS, NESTED, TARGETS
 from stage2fuzz.model.planted import MUST_CATCH
 from stage2fuzz.run import run
 from stage2fuzz.session.reproduce import signatures
@@ -108,7 +108,7 @@ def test_without_seeds_a_target_starts_from_nothing(tmp_path: Path) -> None:
 
 
 def test_a_target_is_a_script_of_its_own() -> None:
-    for name in (*TARGETS, "canary"):
+    for name in (*TARGETS, NESTED, *EL2_TARGETS, CANARY):
         script = places.TARGETS / f"{name}.py"
         assert os.access(script, os.X_OK)
         assert script.read_text().startswith("#!/usr/bin/env python3\n")
@@ -152,10 +152,10 @@ def test_features_do_not_depend_on_what_was_run_before() -> None:
 
 
 def test_every_operation_backing_and_place_is_drawn_by_some_target() -> None:
-    draw = Random(1)
+    draw, names = Random(1), (*TARGETS, NESTED)
     operations, backings, places, ranges, firsts = (set[int]() for _ in range(5))
     for number in range(6000):
-        profile = PROFILES[TARGETS[number % len(TARGETS)]]
+        profile = PROFILES[names[number % len(names)]]
         scenario = decode(newest(draw.randbytes(CHOICES_AT)), "", profile).scenario
         backings |= {slot.backing for slot in scenario.slots}
         firsts |= {slot.first for slot in scenario.slots}

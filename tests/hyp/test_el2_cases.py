@@ -14,6 +14,7 @@ from stage2fuzz.fuzz.mutate import mutate
 from stage2fuzz.hyp.draw import PURPOSES
 from stage2fuzz.kernel.native import encode as kernel_encode
 from stage2fuzz.minimise.order import cost
+from stage2fuzz.run import run
 
 ENGINE = "hyp:linux"
 TEXT = """stage2fuzz case 1
@@ -76,6 +77,8 @@ def test_a_mutated_input_is_another_case_of_host_cpus() -> None:
 def test_another_engine_refuses_host_cpus() -> None:
     with pytest.raises(InputError, match="hyp:TREE"):
         kernel_encode(PURPOSES[0])
+    with pytest.raises(InputError, match="hyp:TREE"):
+        run(Case("model:v5.12", PURPOSES[0]))
     assert profile_named("hypercalls") is HYPERCALLS
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from stage2fuzz import events as ev
-from stage2fuzz.kernel import adapter
+from stage2fuzz.kernel import compiled
 from stage2fuzz.kernel.adapter import SMOKE, KernelEngine
 from stage2fuzz.kernel.build import KERNEL_FILES, build
 from stage2fuzz.kernel.lines import TOOLS, load_lines
@@ -107,7 +107,7 @@ def test_a_build_without_its_table_replays_without_places(
     kernel: KernelEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     blind = KernelEngine(replace(kernel.library))
-    monkeypatch.setattr(adapter, "load_lines", lambda _folder: None)
+    monkeypatch.setattr(compiled, "load_lines", lambda _folder: None)
     assert blind.stacks(SMOKE, Schedule()) == []
 
 

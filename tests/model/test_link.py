@@ -76,7 +76,7 @@ def test_a_planted_bug_stays_in_its_own_engine() -> None:
 
 def test_two_bugs_of_one_function_are_both_there() -> None:
     def levels(name: str) -> set[tuple[int, int]]:
-        tlbis = [event for seed in range(20) for event in events_of(name, seed)]
+        tlbis = [event for seed in range(80) for event in events_of(name, seed)]
         return {(event[2], event[5]) for event in tlbis if event[0] == TLBI}
 
     both = levels("v5.12!tlbi-of-the-wrong-page!tlbi-with-the-wrong-level")

@@ -68,7 +68,7 @@ def test_the_state_of_the_machine_is_small_and_none_is_named_that_is_not_there(
     sizes = {each.name: each.size for each in symbols_of(kernel.library.path)}
     assert NO_STATE.keys() - sizes.keys() <= {"gathered", "reading"}  # may live in registers
     state = sum(size for _, size in state_memory(kernel.library.path))
-    assert state - sizes["s2_log"] < 16 << 10, state - sizes["s2_log"]
+    assert state - sizes["s2_log"] < 17 << 10, state - sizes["s2_log"]
 
 
 @pytest.mark.parametrize("name", SMALL)

@@ -17,7 +17,8 @@ def returning(corpus: Path = CORPUS) -> tuple[Scenario, ...]:
     """The series' scenarios, those in which planted faults show, and, in a checkout, the seeds'."""
     scenarios = [fault.scenario for fault in FAULTS]
     scenarios += PROVING_GROUND
-    scenarios += [read_case(path).scenario for path in sorted(corpus.glob("*/*.case"))]
+    seeds = [read_case(path).scenario for path in sorted(corpus.glob("*/*.case"))]
+    scenarios += [each for each in seeds if not each.cpus]  # EL2's are for another engine
     return tuple(dict.fromkeys(scenarios))
 
 
