@@ -3,20 +3,16 @@
 import ctypes
 from array import array
 from functools import cached_property
-from itertools import chain
 from typing import Final
 
 from stage2fuzz.case.scenario import HypCall, HypOp, Scenario
-from stage2fuzz.engine import Burst, Trace
+from stage2fuzz.engine import Burst
 from stage2fuzz.errors import InputError
 from stage2fuzz.events import HYPERCALL_RETURN, WARN
 from stage2fuzz.hyp.build import HypLibrary
-from stage2fuzz.kernel.lines import Lines, load_lines
-from stage2fuzz.kernel.native import Native
+from stage2fuzz.kernel.compiled import CompiledEngine
 from stage2fuzz.rules import Rules
-from stage2fuzz.schedule.base import Schedule, Scheduler
-from stage2fuzz.schedule.replay import Replay
-from stage2fuzz.source import Stack
+from stage2fuzz.schedule.base import Schedule
 
 SMOKE: Final = Scenario(
     vcpus=(),
@@ -43,22 +39,12 @@ SMOKE: Final = Scenario(
 """What each build must get through before it is believed, each call with success."""
 
 
-class HypEngine:
-    """EL2 of one tree, built and loaded; not to be shared between OS threads."""
+class HypEngine(CompiledEngine):
+    """EL2 of one tree."""
 
     def __init__(self, library: HypLibrary) -> None:
+        super().__init__(library.path, library.key, Rules(ownership=True), encode)
         self.library = library
-        self.rules = Rules(ownership=True)
-
-    @property
-    def build(self) -> str:
-        """What a schedule belongs to: tree, shim, compiler and flags by their contents."""
-        return self.library.key
-
-    @cached_property
-    def native(self) -> Native:
-        """The loaded library; loaded when first used."""
-        return Native(self.library.path, encode)
 
     def prove(self) -> None:
         """Check that EL2 starts, its own check of ownership included, and that its calls succeed.
@@ -80,41 +66,6 @@ class HypEngine:
         if self.native.announced_loads() != 3:
             raise InputError(where, "plain loads are not announced", "another compiler")
 
-    def run(self, scenario: Scenario, how: Scheduler | Schedule | int) -> Trace:
-        """Run ``scenario`` to its end: under a schedule or a seed of the C side's strategies, which
-        it follows by itself, or asking a scheduler at each decision."""
-        native = self.native
-        native.load(scenario)
-        if isinstance(how, int):
-            ended = native.run_seed(how)
-        elif isinstance(how, Schedule):
-            ended = native.run_schedule(how)
-        elif isinstance(how, Replay):
-            ended = native.run_schedule(how.schedule)
-            how.followed(native.figures().diverged)
-        else:
-            ended = native.run_scheduler(how, scenario.threads)
-        return native.trace(ended)
-
-    @cached_property
-    def _lines(self) -> Lines | None:
-        return load_lines(self.library.path.parent)
-
-    def stacks(self, scenario: Scenario, schedule: Schedule) -> list[Stack]:
-        """Run ``schedule`` once more and note where in the tree each event comes from."""
-        native, lines = self.native, self._lines
-        if lines is None:
-            return []
-        native.load(scenario)
-        native.note_sites(True)
-        try:
-            native.run_schedule(schedule)
-            noted = native.stacks()
-        finally:
-            native.note_sites(False)
-        known: dict[int, Stack] = {address: lines.at(address) for address in set(chain(*noted))}
-        return [tuple(chain(*(known[at] for at in stack if at))) for stack in noted]
-
     @cached_property
     def suspicion(self) -> int:
         """The address of the library's own judge, which is content with most runs."""
@@ -131,13 +82,7 @@ class HypEngine:
     ) -> Burst:
         """Run ``schedule`` and ``count`` seeds from ``seed`` on, all in C; without a ``judge`` the
         library's own says which runs are worth the oracles' time."""
-        self.native.load(scenario)
-        return self.native.fuzz(schedule, seed, count, counters, judge or self.suspicion)
-
-    def coverage(self) -> tuple[int, int, int, int] | None:
-        """Where the compiled code's edge counters lie; None where the compiler counts none."""
-        ranges = self.native.coverage()
-        return ranges if ranges[0] else None
+        return super().burst(scenario, schedule, seed, count, counters, judge or self.suspicion)
 
 
 def encode(scenario: Scenario) -> "array[int]":

@@ -1,8 +1,6 @@
 """A built tree as an engine: proved before it is believed, with the rules of its era."""
 
 from dataclasses import replace
-from functools import cached_property
-from itertools import chain
 from typing import Final
 
 from stage2fuzz.arch import EXECUTE, READ, WRITE
@@ -14,17 +12,14 @@ from stage2fuzz.case.scenario import (
     Scenario,
     Slot,
 )
-from stage2fuzz.engine import Burst, Trace
+from stage2fuzz.engine import Trace
 from stage2fuzz.errors import InputError
 from stage2fuzz.events import ACCESS, TLBI, TLBI_IPAS2E1, TLBI_OPERATION
 from stage2fuzz.kernel.build import Library
-from stage2fuzz.kernel.lines import Lines, load_lines
-from stage2fuzz.kernel.native import Native
+from stage2fuzz.kernel.compiled import CompiledEngine
 from stage2fuzz.kernel.units import TLB
 from stage2fuzz.rules import Rules
-from stage2fuzz.schedule.base import Schedule, Scheduler
-from stage2fuzz.schedule.replay import Replay
-from stage2fuzz.source import Stack
+from stage2fuzz.schedule.base import Schedule
 
 REFERENCE: Final = Scenario(
     vcpus=(
@@ -44,27 +39,17 @@ SMOKE: Final = Scenario(
 """Blocks, pages, both fault kinds: what each build must get through before it is believed."""
 
 
-class KernelEngine:
-    """One tree, built and loaded; not to be shared between OS threads."""
+class KernelEngine(CompiledEngine):
+    """The stage-2 code of one tree."""
 
     def __init__(self, library: Library) -> None:
+        super().__init__(library.path, library.key, rules_of(library.has))
         self.library = library
-        self.rules = rules_of(library.has)
-
-    @property
-    def build(self) -> str:
-        """What a schedule belongs to: tree, shim, compiler and flags by their contents."""
-        return self.library.key
 
     @property
     def traits(self) -> frozenset[str]:
         """The features that the probes found."""
         return self.library.has
-
-    @cached_property
-    def native(self) -> Native:
-        """The loaded library; loaded when first used."""
-        return Native(self.library.path)
 
     def prove(self) -> None:
         """Check that the build sees what it must see and finishes what it must finish.
@@ -100,60 +85,6 @@ class KernelEngine:
         if not all(named):
             right = "a tree whose TLBI wrappers the shim knows"
             raise InputError(where, "TLBIs come without their operands", right)
-
-    def run(self, scenario: Scenario, how: Scheduler | Schedule | int) -> Trace:
-        """Run ``scenario`` to its end: under a schedule or a seed of the C side's strategies, which
-        it follows by itself, or asking a scheduler at each decision."""
-        native = self.native
-        native.load(scenario)
-        if isinstance(how, int):
-            ended = native.run_seed(how)
-        elif isinstance(how, Schedule):
-            ended = native.run_schedule(how)
-        elif isinstance(how, Replay):
-            ended = native.run_schedule(how.schedule)
-            how.followed(native.figures().diverged)
-        else:
-            ended = native.run_scheduler(how, scenario.threads)
-        return native.trace(ended)
-
-    @cached_property
-    def _lines(self) -> Lines | None:
-        return load_lines(self.library.path.parent)
-
-    def stacks(self, scenario: Scenario, schedule: Schedule) -> list[Stack]:
-        """Run ``schedule`` once more and note where in the tree each event comes from; none where
-        the build has no table of lines."""
-        native, lines = self.native, self._lines
-        if lines is None:
-            return []
-        native.load(scenario)
-        native.note_sites(True)
-        try:
-            native.run_schedule(schedule)
-            noted = native.stacks()
-        finally:
-            native.note_sites(False)
-        known: dict[int, Stack] = {address: lines.at(address) for address in set(chain(*noted))}
-        return [tuple(chain(*(known[at] for at in stack if at))) for stack in noted]
-
-    def burst(
-        self,
-        scenario: Scenario,
-        schedule: Schedule,
-        seed: int,
-        count: int,
-        counters: bytearray,
-        judge: int | None = None,
-    ) -> Burst:
-        """Run ``schedule`` and ``count`` seeds from ``seed`` on, all in C, ``judge`` included."""
-        self.native.load(scenario)
-        return self.native.fuzz(schedule, seed, count, counters, judge)
-
-    def coverage(self) -> tuple[int, int, int, int] | None:
-        """Where the compiled code's edge counters lie; None where the compiler counts none."""
-        ranges = self.native.coverage()
-        return ranges if ranges[0] else None
 
 
 def rules_of(has: frozenset[str]) -> Rules:

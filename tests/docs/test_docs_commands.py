@@ -29,7 +29,6 @@ NOT_RUN: Final = {
     r"stage2fuzz (confirm|compare .*--real)": "needs QEMU and a kernel image: tests/confirm",
     r"stage2fuzz serve": "ends only when it is told to: tests/web/test_serve.py",
     r"cp \.env\.example": "writes beside docker-compose.yml: compose_check.py does it",
-    r"casemate-check ": "comes from a repository and from no package of Debian or PyPI",
     r"git |pip |pipx |apt-get |curl |openssl ": "fetches or installs something from elsewhere",
 }
 """Begins so -> why it is not run."""

@@ -4,11 +4,13 @@
 #include "door.h"
 #include "hostpages.h"
 #include "pages.h"
+#include "scenario.h"
 #include "scheduler.h"
 #include "setup.h"
 #include "window.h"
 
 struct s2_host s2_host;
+struct s2_scenario s2_scenario;
 struct s2_vm s2_vm;
 struct s2_memory s2_memory;
 struct s2_page s2_page_table[1];
