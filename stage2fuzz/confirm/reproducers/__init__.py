@@ -5,7 +5,6 @@ from typing import Final
 
 from stage2fuzz.case.case import Case
 from stage2fuzz.errors import InputError
-from stage2fuzz.oracles.cause import NO_BITMAP
 from stage2fuzz.run import run
 
 LOST_DIRTY_PAGE: Final = Path(__file__).parent / "lost_dirty_page.c"
@@ -26,7 +25,7 @@ def reproducer_of_rings(case: Case, where: str) -> Path:
 
     InputError where the case loses nothing that way: on an engine before v6.2, for one.
     """
-    if any(each.cause == NO_BITMAP for each in run(case).violations):
+    if {"C9", "D1"} & {each.oracle for each in run(case).violations}:
         return DIRTY_RING
     what = f"loses no dirty page on {case.engine} for want of a bitmap"
     raise InputError(where, what, "a case with dirty-ring that does, see replay")
