@@ -14,7 +14,7 @@ from stage2fuzz.cli.output import emit, write
 from stage2fuzz.cli.progress import ProgressLine
 from stage2fuzz.cli.stores import open_store
 from stage2fuzz.cli.terminal import console
-from stage2fuzz.confirm.reproducers import COMMAND, reproducer_of
+from stage2fuzz.confirm.reproducers import COMMAND, reproducer_of, reproducer_of_rings
 from stage2fuzz.confirm.session import Answer, Confirmation, confirm
 from stage2fuzz.confirm.subject import prepare
 from stage2fuzz.confirm.tell import record, tell
@@ -44,7 +44,7 @@ def confirm_case(
     oracle: Annotated[str, typer.Option(help="Look for this oracle's consequence only.")] = "",
     reproducer: Annotated[
         Path | None,
-        typer.Option(metavar="FILE.c", help="Write a user-space program that forces it alone."),
+        typer.Option(metavar="FILE.c", help="Write a user-space program that shows it alone."),
     ] = None,
     stacks: Annotated[bool, typer.Option("--stacks", help="Show where each thread stood.")] = False,
     database: Database = DEFAULT_DATABASE,
@@ -66,11 +66,15 @@ def confirm_case(
     if engine:
         loaded = replace(loaded, engine=engine)
     warn_of_build(what, loaded)
-    subject = prepare(loaded, what, oracle or (finding.oracle if finding is not None else ""))
-    if reproducer is not None:
-        write(reproducer, reproducer_of(subject.rules, what).read_text())
-        print(f"{reproducer}: {COMMAND.format(file=reproducer.name)}", file=sys.stderr)
     chosen = kernel or tree
+    rings = loaded.scenario.options.dirty_ring
+    if reproducer is not None and rings:
+        _offer(reproducer, reproducer_of_rings(loaded, what))
+        if chosen is None:
+            return
+    subject = prepare(loaded, what, oracle or (finding.oracle if finding is not None else ""))
+    if reproducer is not None and not rings:
+        _offer(reproducer, reproducer_of(subject.rules, what))
     if chosen is None:
         return
     with ProgressLine(as_json) as progress:
@@ -86,6 +90,12 @@ def confirm_case(
         for line in tell(what, subject, done, control, stacks):
             out.print(line, markup=False, soft_wrap=True)
     raise typer.Exit(EXITS[done.answer])
+
+
+def _offer(target: Path, program: Path) -> None:
+    """Write the program, and say how it is built and run."""
+    write(target, program.read_text())
+    print(f"{target}: {COMMAND.format(file=target.name)}", file=sys.stderr)
 
 
 def _keep(database: str, number: int, done: Confirmation) -> None:

@@ -52,6 +52,9 @@ def check_scenario(scenario: Scenario, where: str) -> None:
         _refuse(where, "needs a guest hypervisor, which the machine there does not run")
     if options.manual:
         _refuse(where, "needs a log that is cleared by hand from the start", "without the option")
+    if options.dirty_ring:
+        what = "needs dirty rings, which the program in the machine has none of"
+        _refuse(where, what, "--reproducer FILE.c without an image writes a program that has them")
     failures = (options.failing_topup, options.failing_atomic, options.failing_alloc)
     if options.cache_pages or any(failures):
         _refuse(where, "needs an allocation to fail, which cannot be forced", "without the option")

@@ -22,11 +22,17 @@ from stage2fuzz.case.scenario import (
     Tlb,
 )
 from stage2fuzz.case.text import read_case
+from stage2fuzz.cli.confirm import confirm_case
 from stage2fuzz.confirm.anchors import FUNCTIONS, Anchor, resolve, wanted_symbols
 from stage2fuzz.confirm.initrd import SOURCES, archive, cross_compiler
 from stage2fuzz.confirm.machine import VirtualMachine, check_image
 from stage2fuzz.confirm.orders import check_scenario, orders
-from stage2fuzz.confirm.reproducers import reproducer_of
+from stage2fuzz.confirm.reproducers import (
+    DIRTY_RING,
+    LOST_DIRTY_PAGE,
+    reproducer_of,
+    reproducer_of_rings,
+)
 from stage2fuzz.confirm.subject import observable_rules, prepare
 from stage2fuzz.confirm.tree import build_kernel
 from stage2fuzz.errors import InputError
@@ -38,6 +44,7 @@ LOST = (
     / "cases"
     / "bad_v7_3_relax_of_a_block_loses_dirty_pages.case"
 )
+RINGS = LOST.parent / "bad_dirty_ring_without_bitmap.case"
 IMAGE = b"\0" * 56 + b"ARMd" + b"\0" * 4
 
 
@@ -53,6 +60,7 @@ def test_a_case_of_a_model_is_refused_with_what_to_do() -> None:
         (Scenario(options=Options(pending_stores=True)), "weak memory"),
         (Scenario(options=Options(failing_topup=1)), "allocation to fail"),
         (Scenario(options=Options(nested=1)), "a guest hypervisor"),
+        (Scenario(options=Options(dirty_ring=True)), "needs dirty rings.*--reproducer"),
         (Scenario(slots=(Slot(backing=Backing.DEVICE),)), "device memory"),
         (Scenario(host_pages=(HostPage(0, Host.LAZY),)), "file system"),
         (Scenario(hosts=((HostOp(Op.TEST_YOUNG),),)), "by itself cannot be asked for"),
@@ -125,15 +133,31 @@ def test_a_tree_that_is_not_whole_is_refused(tmp_path: Path) -> None:
         build_kernel(tmp_path)
 
 
-def test_a_reproducer_is_written_for_what_starving_can_force_and_compiles(tmp_path: Path) -> None:
+def test_a_reproducer_is_written_for_what_starving_can_force() -> None:
     with pytest.raises(InputError, match="cannot be forced"):
         reproducer_of(("C6",), "a.case")
-    source = reproducer_of(("C9", "D1", "D3"), "a.case")
+    assert reproducer_of(("C9", "D1", "D3"), "a.case") == LOST_DIRTY_PAGE
+
+
+def test_a_case_of_dirty_rings_has_its_program_from_any_engine_that_has_rings(
+    tmp_path: Path,
+) -> None:
+    program = tmp_path / "ring.c"
+    confirm_case(str(RINGS), reproducer=program)
+    assert program.read_text() == DIRTY_RING.read_text()
+    early = replace(read_case(RINGS), engine="model:v5.12")
+    with pytest.raises(InputError, match=r"loses no dirty page on model:v5\.12"):
+        reproducer_of_rings(early, "a.case")
+
+
+@pytest.mark.parametrize("source", [LOST_DIRTY_PAGE, DIRTY_RING], ids=lambda path: path.stem)
+def test_a_reproducer_compiles_without_a_warning(source: Path, tmp_path: Path) -> None:
     compiler = shutil.which("aarch64-linux-gnu-gcc")
     if compiler is None:
         pytest.skip("needs gcc-aarch64-linux-gnu")
     command = [compiler, "-O2", "-Wall", "-Wextra", "-Werror", "-pthread", "-o", "r", str(source)]
-    subprocess.run(command, check=True, cwd=tmp_path)
+    done = subprocess.run(command, check=False, cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
 
 
 def test_our_guest_program_compiles_without_a_warning(tmp_path: Path) -> None:
