@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import NoReturn
 
 OLDEST = (3, 11)
+LATER = ("greenlet",)
+"""Libraries that are imported when an engine is opened: too late to run the same elsewhere."""
 
 
 def main(target: str, engine: str = "model:v5.10") -> None:
@@ -22,6 +24,8 @@ def main(target: str, engine: str = "model:v5.10") -> None:
     # The names of this folder (notifier, restart) are no modules of their own.
     sys.path[:] = [str(root), *(each for each in sys.path if Path(each) != here)]
     try:
+        for name in LATER:
+            import_module(name)
         driver = import_module("stage2fuzz.fuzz_targets.driver")
     except ModuleNotFoundError as error:
         _elsewhere(root, f"has no module {error.name}")
