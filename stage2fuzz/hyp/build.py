@@ -40,7 +40,6 @@ from stage2fuzz.kernel.toolchain import (
     run_command,
 )
 from stage2fuzz.kernel.units import ARCH
-from stage2fuzz.process.life import alive
 
 HERE: Final = Path(__file__).parent
 KERNEL: Final = HERE.parent / "kernel"
@@ -191,7 +190,7 @@ def _compile(tree: Path, tools: Toolchain, work: Path, lines: bool) -> None:
     _write_stubs(tree, stubs)
     write_headers(stubs)
     (stubs / registers.HEADER).parent.mkdir(parents=True, exist_ok=True)
-    (stubs / registers.HEADER).write_text(_fields(tree))
+    (stubs / registers.HEADER).write_text(registers.fields(tree))
     (stubs / "config.h").write_text(_config(tree))
     command = _command(tree, tools, stubs)
     traced = [*command, *tools.instrument, *tools.checks]
@@ -211,20 +210,6 @@ def _compile(tree: Path, tools: Toolchain, work: Path, lines: bool) -> None:
     for path in (*parts, *objects):
         path.unlink(missing_ok=True)
     shutil.rmtree(stubs)
-
-
-def _fields(tree: Path) -> str:
-    """The header of register fields, which the tree's own script makes of its own table."""
-    awk = shutil.which("awk")
-    if awk is None or not (tree / registers.TABLE).is_file():
-        raise InputError(str(tree), f"no {registers.TABLE}, or no awk", "both of them")
-    alive()
-    command = [awk, "-f", str(tree / registers.GENERATOR), str(tree / registers.TABLE)]
-    done = run_command(command)
-    if done.returncode:
-        lines = done.stderr.splitlines() or [f"exit code {done.returncode}"]
-        raise InputError(str(tree), f"{registers.GENERATOR} fails: {lines[0]}")
-    return done.stdout
 
 
 def _config(tree: Path) -> str:

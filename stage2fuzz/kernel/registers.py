@@ -33,17 +33,26 @@ def sources(tree: Path) -> tuple[Path, ...]:
     """The files behind the generated header, none where it is not needed; InputError if missing."""
     if not needed(tree):
         return ()
+    _expect_files(tree)
+    return GENERATOR, TABLE
+
+
+def _expect_files(tree: Path) -> None:
     for name in (GENERATOR, TABLE):
         if not (tree / name).is_file():
             wanted = f"{GENERATOR.parent} beside arch/arm64/kvm: register fields come from there"
             raise InputError(str(tree), f"no {name}", wanted)
-    return GENERATOR, TABLE
 
 
 def generate(tree: Path) -> str:
     """The text of the generated header, empty where it is not needed."""
-    if not needed(tree):
-        return ""
+    return fields(tree) if needed(tree) else ""
+
+
+def fields(tree: Path) -> str:
+    """The text of the header, made by the tree's own script of its own table; InputError if one
+    of them is missing or the script fails."""
+    _expect_files(tree)
     awk = shutil.which("awk")
     if awk is None:
         raise InputError("kernel build", "no awk", f"awk, which {GENERATOR} is written in")
