@@ -50,6 +50,29 @@ class ScenarioProof:
         """Whether the verdict does."""
         return bool(self.came or self.went) or self.base.knowledge is not self.head.knowledge
 
+    @property
+    def shortfall(self) -> str:
+        """Why finding nothing new here would mean little; empty where it means something.
+
+        What is bounded on both sides alike is no shortfall: the bounds are the scenario's.
+        """
+        if self.head.died:
+            both = "base and head alike" if self.base.died else "the head"
+            return f"the process that searched {both} {self.head.died}"
+        head, base = self.head.reached, self.base.reached
+        if head is Knowledge.INCONCLUSIVE:
+            return "not even the smallest bound was searched whole on the head"
+        if base is Knowledge.PROVED and head is not base:
+            return "searched whole on the base, only within bounds on the head"
+        return ""
+
+    @property
+    def unsearched(self) -> str:
+        """Why no verdict on the head stands for all interleavings; empty where one does."""
+        if self.head.reached is Knowledge.PROVED:
+            return ""
+        return self.shortfall or f"{self.head.reached}: not every interleaving was searched"
+
     def words(self, side: Proof) -> str:
         """The verdict of one side: what is known, and which oracles object."""
         oracles = sorted({violation.oracle for violation, _ in side.found.values()})
@@ -138,6 +161,8 @@ def to_record(proofs: Sequence[ScenarioProof]) -> list[dict[str, object]]:
             "head": str(each.head.knowledge),
             "new": list(each.came),
             "gone": list(each.went),
+            "whole": not each.unsearched,
+            "inconclusive": each.shortfall,
         }
         for each in proofs
     ]
