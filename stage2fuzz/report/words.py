@@ -28,8 +28,8 @@ from stage2fuzz.arch import (
     rights,
     rights_text,
 )
+from stage2fuzz.case.el2 import HypOp
 from stage2fuzz.case.lines import spell
-from stage2fuzz.case.scenario import HypOp
 from stage2fuzz.event_kind import UNUSED
 from stage2fuzz.events import Event
 
