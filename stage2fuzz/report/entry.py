@@ -69,7 +69,8 @@ class EntryWrite:
         ]
         for name, mask in (*_LEAF.items(), ("other", _REST)):
             if any(value & mask for value in sides if value is not None):
-                rows.append((name, *(_field(name, mask, value) for value in sides)))
+                before, after = (_field(name, mask, value) for value in sides)
+                rows.append((name, before, after))
         return rows
 
 
