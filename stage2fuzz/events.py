@@ -80,6 +80,7 @@ GUEST_STORE: Final = 73
 MMU_BIND: Final = 74
 MMU_LOAD: Final = 75
 MMU_PUT: Final = 76
+TAGS_CLEAR: Final = 77
 # Calls, results, ends.
 CALL: Final = 80
 RETURN: Final = 81
@@ -110,6 +111,8 @@ ROOT_DIC: Final = 1 << 8
 ROOT_FWB: Final = 1 << 9
 ROOT_DIRTY_RING: Final = 1 << 10
 """Of no machine but of the VM: dirty pages go to rings, and there is no bitmap."""
+ROOT_MTE: Final = 1 << 11
+"""Of the VM, too: its guest has memory tags (MTE)."""
 SLOT_READONLY: Final = 1
 SLOT_LOGGING: Final = 2
 HOST_READ: Final = 1
@@ -417,6 +420,7 @@ _ROWS: Final = (
          _TREE_ASKED),
     EventKind(ICACHE_INVALIDATE, "icache-invalidate", "address size - -", Dependence.EVERYTHING,
          _TREE_ASKED),
+    EventKind(TAGS_CLEAR, "tags-clear", "address size - -", Dependence.EVERYTHING, _TREE_ASKED),
     EventKind(GUEST_LOAD, "guest-load", "ipa vmid pte -", Dependence.HOST_READ, _HOST_READ),
     EventKind(GUEST_STORE, "guest-store", "ipa old new vmid", Dependence.HOST_WRITE,
          _HOST_WRITTEN),

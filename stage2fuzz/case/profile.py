@@ -41,6 +41,7 @@ OPTION_NAMES: Final = (
     "initially_set",
     "failing_alloc",
     "dirty_ring",
+    "mte",
     "nested",
 )
 
@@ -132,7 +133,7 @@ DIRTY_LOGGING: Final = Profile(
     logging_on=True,
     outside=False,
     operations=_LOG,
-    options=(*_MACHINE, "cache_pages", *_FAILING, *_CLEARING),
+    options=(*_MACHINE, "cache_pages", *_FAILING, *_CLEARING, "mte"),
 )
 NOTIFIER: Final = Profile(
     "notifier",
@@ -172,7 +173,7 @@ BLOCK_SPLIT: Final = Profile(
     slot_flags=("logging", "skewed"),
     outside=False,
     operations=(*_LOG, Op.MOVE, Op.INVALIDATE),
-    options=(*_MACHINE, "cache_pages", *_FAILING, "teardown", *_CLEARING),
+    options=(*_MACHINE, "cache_pages", *_FAILING, "teardown", *_CLEARING, "mte"),
 )
 LIFECYCLE: Final = Profile(
     "lifecycle",
@@ -196,7 +197,7 @@ LIFECYCLE: Final = Profile(
         Op.TEARDOWN,
         Op.HYP_MAP,
     ),
-    options=(*_MACHINE, "hardware_af", "teardown", "failing_alloc"),
+    options=(*_MACHINE, "hardware_af", "teardown", "failing_alloc", "mte"),
 )
 
 NESTED: Final = Profile(

@@ -254,6 +254,9 @@ class Options:
     """KVM_CAP_DIRTY_LOG_RING_ACQ_REL and no bitmap beside it: dirty pages are handed over in rings,
     which are collected and reset where a log would be read. Without effect before v6.2, as are
     ``manual_protect`` and ``initially_set`` with it."""
+    mte: bool = False
+    """The guest has memory tags (KVM_CAP_ARM_MTE). Without effect where the memory of a slot allows
+    none, in trees before v6.1, and in the model."""
     nested: int = 0
     """Guests (L2) that the guest hypervisor (L1) runs, 0: there is no such hypervisor. vCPUs run
     L2, page ``p`` is one of guest ``p % nested``, and operations of L1 run on vCPUs of their own.

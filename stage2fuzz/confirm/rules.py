@@ -24,6 +24,7 @@ TLB_ORACLES: Final = frozenset(
 UNSEEN: Final = {
     "C2": "what changes there is the size of a hugetlb mapping, and the machine's huge pages are "
     "transparent ones",
+    "C15": "the machine that is emulated gives its guests no memory tags",
     "D8": "the host's own note shows when a file's page is written back, and the machine's memory "
     "has no file",
     "F5": "how long a lock is held under emulation says nothing of silicon",

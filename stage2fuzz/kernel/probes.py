@@ -59,6 +59,8 @@ WRITTEN: Final[dict[str, str]] = {
     "S2_HAS_RWLOCK": r"write_lock\(&(?:vcpu->)?kvm->mmu_lock\)",
     "S2_HAS_PERMISSION_ONLY_RULE": r"KVM_PTE_LEAF_ATTR_S2_PERMS",
     "S2_HAS_TOPUP_WHILE_LOGGING": r"!perm_fault \|\| memslot_is_logging\([^)]*\) \|\|",
+    "S2_HAS_MTE": r"page_mte_tagg(?:ed|ing)\(page\)",
+    "S2_HAS_HUGETLB_MTE": r"folio_try_hugetlb_mte_tagging\(",
     "S2_HAS_COUNTED_ENTRIES": r"stage2_pte_is_counted\(",
 }
 

@@ -133,5 +133,7 @@ PROVING_GROUND: Final = (
         ((HostOp(Op.LOG_ENABLE),),),
         options=Options(ipa_bits=48, failing_topup=2),
     ),
+    Scenario((Slot(512, Backing.PMD),), _vcpus("r", "r"), options=Options(mte=True)),
+    Scenario((Slot(4),), _vcpus("rr", "r"), ((HostOp(Op.INVALIDATE),),), options=Options(mte=True)),
 )
 """Every operation of the host, every size."""

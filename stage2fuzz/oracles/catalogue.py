@@ -30,6 +30,7 @@ from stage2fuzz.oracles.c10_coalesce import Coalesce
 from stage2fuzz.oracles.c12_locked_marker import LockedMarker
 from stage2fuzz.oracles.c13_hyp_remap import HypRemap
 from stage2fuzz.oracles.c14_data_cache import DataCache
+from stage2fuzz.oracles.c15_memory_tags import MemoryTags
 from stage2fuzz.oracles.d1_no_lost_dirty import NoLostDirty
 from stage2fuzz.oracles.d2_no_spurious_dirty import NoSpuriousDirty
 from stage2fuzz.oracles.d3_writable_is_dirty import WritableIsDirty
@@ -97,6 +98,7 @@ ORACLES: Final[tuple[type[Oracle], ...]] = (
     LockedMarker,
     HypRemap,
     DataCache,
+    MemoryTags,
     NoLostDirty,
     NoSpuriousDirty,
     WritableIsDirty,

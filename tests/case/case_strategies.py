@@ -71,6 +71,7 @@ options = st.builds(
     manual_protect=st.booleans(),
     initially_set=st.booleans(),
     dirty_ring=st.booleans(),
+    mte=st.booleans(),
     vhe=st.booleans(),
     nested=st.integers(0, MAX_NESTED),
     failing_alloc=st.integers(0, MAX_FAILING_ALLOC),

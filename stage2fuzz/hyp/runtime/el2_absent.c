@@ -7,10 +7,12 @@
 #include "scenario.h"
 #include "scheduler.h"
 #include "setup.h"
+#include "tags.h"
 #include "window.h"
 
 struct s2_host s2_host;
 struct s2_scenario s2_scenario;
+struct s2_tags s2_tags;
 struct s2_vm s2_vm;
 struct s2_memory s2_memory;
 struct s2_page s2_page_table[1];

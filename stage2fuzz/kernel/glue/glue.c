@@ -19,6 +19,7 @@ const int s2_shared_faults = S2_HAS_SHARED_WALK;
 const int s2_swap_waits = S2_HAS_GFN_RANGE;
 /* HAVE_KVM_DIRTY_RING_ACQ_REL came to arm64 with the release that brought shared walks, v6.2. */
 const int s2_has_dirty_ring = S2_HAS_SHARED_WALK;
+const int s2_has_mte = S2_HAS_MTE, s2_has_hugetlb_mte = S2_HAS_HUGETLB_MTE;
 struct task_struct s2_task = { &mm };
 static struct kvm kvm;
 static struct kvm_vcpu vcpus[VCPUS];

@@ -100,7 +100,7 @@ void s2_glue_publish(int number, const struct s2_glue_slot *what)
 	last_memslot[number] = slot;
 	vma->vm_start = what->user_address;
 	vma->vm_end = what->user_address + what->size;
-	vma->vm_flags = VM_READ | VM_WRITE;
+	vma->vm_flags = VM_READ | VM_WRITE | VM_MTE_ALLOWED;
 	vma->shift = PAGE_SHIFT;
 	vma->vm_page_prot = __pgprot(PTE_ATTRINDX(MT_NORMAL));
 	if (what->backing == S2_BACKING_DEVICE) {

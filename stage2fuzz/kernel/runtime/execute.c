@@ -13,6 +13,7 @@
 #include "scheduler.h"
 #include "setup.h"
 #include "strategy.h"
+#include "tags.h"
 #include "tlb.h"
 #include "window.h"
 
@@ -53,6 +54,7 @@ static void reset(void)
 	reset_tlb();
 	reset_regime();
 	reset_host();
+	reset_tags();
 	s2_guard.crashed = 0;
 }
 

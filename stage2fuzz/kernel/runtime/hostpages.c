@@ -254,6 +254,11 @@ int s2_is_device(s2_u64 address)
 	return backing_of(address) == S2_BACKING_DEVICE;
 }
 
+int s2_is_hugetlb(s2_u64 address)
+{
+	return backing_of(address) == S2_BACKING_PUD;
+}
+
 int s2_is_huge(s2_u64 address)
 {
 	return backing_of(address) == S2_BACKING_PMD;

@@ -6,6 +6,7 @@
 #include "scenario.h"
 #include "scheduler.h"
 #include "strategy.h"
+#include "tags.h"
 
 struct s2_sched s2_sched;
 
@@ -50,6 +51,9 @@ static int ready(const struct s2_thread *thread)
 		return 1;
 	case S2_FOR_NOTIFIERS:
 		return !s2_host.invalidations;
+	case S2_FOR_TAGS:
+		S2_ASSERT((unsigned)thread->wait_name < S2_THREADS, thread->wait_name);
+		return !s2_tags.locked[thread->wait_name];
 	case S2_FOR_SILENCE:
 		for (int i = 0; i < s2_sched.threads; i++)
 			if (i < s2_scenario.vcpus ? !s2_sched.thread[i].ended :

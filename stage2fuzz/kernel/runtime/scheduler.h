@@ -13,7 +13,7 @@
 /* What a blocked thread waits for; it is not enabled until that holds. */
 enum s2_wait {
 	S2_RUNNABLE, S2_FOR_LOCK, S2_FOR_LOCK_SHARED, S2_FOR_PAGE, S2_FOR_NOTIFIERS,
-	S2_FOR_READERS, S2_FOR_SILENCE
+	S2_FOR_READERS, S2_FOR_SILENCE, S2_FOR_TAGS
 };
 
 struct s2_thread {

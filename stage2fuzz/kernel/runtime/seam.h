@@ -94,6 +94,13 @@ void s2_pfn_dirty(s2_u64 address);
 void s2_mark_dirty(int slot, s2_u64 ipa);
 int s2_is_device(s2_u64 address);
 int s2_is_huge(s2_u64 address);
+int s2_is_hugetlb(s2_u64 address);
+int s2_page_tagged(s2_u64 address);
+int s2_try_tagging(s2_u64 address);
+void s2_set_tagged(s2_u64 address, s2_u64 size);
+void s2_clear_tags(s2_u64 address);
+s2_u64 s2_folio_address(s2_u64 address);
+s2_u64 s2_folio_size(s2_u64 address);
 int s2_host_absent(s2_u64 ipa);
 void s2_signal(void);
 void s2_inject(int code);
@@ -114,7 +121,7 @@ void s2_bug(void) __attribute__((noreturn));
 
 /* What glue.c gives the runtime. */
 struct s2_glue_options {
-	int ipa_bits, dic, fwb, vhe, eager_split, logs_begin_set, dirty_ring, alone, nested;
+	int ipa_bits, dic, fwb, vhe, eager_split, logs_begin_set, dirty_ring, alone, nested, mte;
 };
 struct s2_glue_slot {
 	s2_u64 first, size, user_address;
@@ -122,6 +129,7 @@ struct s2_glue_slot {
 };
 extern struct s2_glue_options s2_options;
 extern const int s2_shared_faults, s2_swap_waits, s2_has_dirty_ring, s2_has_nested;
+extern const int s2_has_mte, s2_has_hugetlb_mte;
 int s2_glue_begin(void);
 void s2_glue_publish(int slot, const struct s2_glue_slot *what);
 /* `kind` is what the syndrome calls it, `how` the bits of arch.INSTRUCTIONS above the rights. */

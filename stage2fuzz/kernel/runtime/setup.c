@@ -8,6 +8,7 @@
 #include "scenario.h"
 #include "scheduler.h"
 #include "setup.h"
+#include "tags.h"
 #include "window.h"
 
 #define HYP_VMID -1
@@ -86,6 +87,7 @@ S2_OWN void set_up_vm(void)
 	s2_options.eager_split = splits_eagerly();
 	s2_options.logs_begin_set = s2_scenario.logs_begin_set;
 	s2_options.dirty_ring = has_ring();
+	s2_options.mte = has_tags();
 	s2_vm.start_level = s2_scenario.ipa_bits == 40 ? 1 : 0;
 	s2_vm.roots = s2_scenario.ipa_bits == 40 ? 2 : 1;
 	s2_vm.root = S2_TABLE_BASE;
@@ -114,7 +116,8 @@ S2_OWN void describe_vm(void)
 	s2_record(S2_ROOT, (int64_t)s2_vm.root, s2_vm.start_level, 1,
 		  s2_scenario.ipa_bits | (s2_scenario.dic ? S2_ROOT_DIC : 0) |
 			  (s2_scenario.fwb ? S2_ROOT_FWB : 0) |
-			  (has_ring() ? S2_ROOT_DIRTY_RING : 0));
+			  (has_ring() ? S2_ROOT_DIRTY_RING : 0) |
+			  (has_tags() ? S2_ROOT_MTE : 0));
 	describe_nested();
 	if (s2_vm.hyp_root)
 		s2_record(S2_ROOT, (int64_t)s2_vm.hyp_root, 1, HYP_VMID, HYP_BITS);

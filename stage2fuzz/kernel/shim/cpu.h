@@ -100,18 +100,20 @@ static inline bool s2_cap(int cap)
 #define KVM_VM_TYPE_ARM_IPA_SIZE(type) ((type) & KVM_VM_TYPE_ARM_IPA_SIZE_MASK)
 #define kvm_supports_cacheable_pfnmap() (s2_options.fwb && s2_options.dic)
 #define kvm_has_ras(kvm) 0
-#define kvm_has_mte(kvm) 0
-#define system_supports_mte() 0
+#define kvm_has_mte(kvm) (s2_options.mte)
+#define system_supports_mte() (s2_options.mte)
 #define system_supports_lpa2() 0
 #define system_supports_bti() 0
 #define system_supports_bti_kernel() 0
 #define PG_mte_tagged 0
-#define page_mte_tagged(page) 1
-#define mte_clear_page_tags(p) ((void)(p))
-#define set_page_mte_tagged(page) ((void)(page))
-#define try_page_mte_tagging(page) 0
-#define folio_try_hugetlb_mte_tagging(folio) 0
-#define folio_set_hugetlb_mte_tagged(folio) ((void)(folio))
+#define page_mte_tagged(page) s2_page_tagged(page_to_phys(page))
+#define try_page_mte_tagging(page) s2_try_tagging(page_to_phys(page))
+#define set_page_mte_tagged(page) s2_set_tagged(page_to_phys(page), PAGE_SIZE)
+#define mte_clear_page_tags(p) s2_clear_tags(__pa(p))
+#define S2_FOLIO_OF(folio) s2_folio_address(page_to_phys(&(folio)->page))
+#define folio_try_hugetlb_mte_tagging(folio) s2_try_tagging(S2_FOLIO_OF(folio))
+#define folio_set_hugetlb_mte_tagged(folio) \
+	s2_set_tagged(S2_FOLIO_OF(folio), s2_folio_size(S2_FOLIO_OF(folio)))
 #define is_kernel_in_hyp_mode() 0
 #define has_vhe() 0
 #define has_cpuid_feature(...) 0

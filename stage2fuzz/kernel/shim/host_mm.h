@@ -26,7 +26,7 @@ typedef struct { pteval_t pgprot; } pgprot_t;
 #define VM_PFNMAP 0x400UL
 #define VM_MIXEDMAP 0x10000000UL
 #define VM_HUGETLB 0x400000UL
-#define VM_MTE_ALLOWED 0UL
+#define VM_MTE_ALLOWED 0x20UL
 #define VM_ALLOW_ANY_UNCACHED 0UL
 #define VM_READ 1UL
 #define VM_WRITE 2UL
@@ -62,7 +62,7 @@ struct vm_area_struct *s2_vma_of(unsigned long hva, unsigned long end);
 #define kvm_is_transparent_hugepage(pfn) s2_is_huge(__pfn_to_phys(pfn))
 #define kvm_get_pfn(pfn) ((void)(pfn), s2_pin_again())
 #define folio_test_swapbacked(folio) 1
-#define folio_test_hugetlb(folio) 0
+#define folio_test_hugetlb(folio) s2_is_hugetlb(page_to_phys(&(folio)->page))
 #define PageReserved(page) 0
 #define PageTransCompoundMap(page) 0
 #define PageTransCompound(page) 0
