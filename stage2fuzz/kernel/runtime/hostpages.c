@@ -280,8 +280,10 @@ void s2_mark_dirty(int number, s2_u64 ipa)
 static int backing_of(s2_u64 address)
 {
 	s2_u64 slot = (address - S2_HOST_BASE) % S2_GENERATION_STRIDE / (S2_SLOT_STRIDE * PAGE);
+	s2_u64 last = (s2_u64)s2_scenario.slots - 1;
 
-	return slot < (s2_u64)s2_scenario.slots ? s2_host.slot[slot].backing : S2_BACKING_PAGE;
+	/* The last slot may be larger than the stride. */
+	return s2_host.slot[slot < last ? slot : last].backing;
 }
 
 /* A page that was mapped alone and went elsewhere. */
