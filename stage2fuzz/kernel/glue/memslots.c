@@ -65,8 +65,8 @@ static void build_user_tables(void)
 	mm.pgd = (pgd_t *)user_table(USER_TOP);
 }
 
-/* What get_user_mapping_size() meets is what the page's mapping is when it walks, which it does with
- * interrupts off. One page of these tables stands for many: the one that was looked up last. */
+/* get_user_mapping_size() meets the page's mapping as it is when it walks, with interrupts off. One
+ * page of these tables stands for many: for the one that was looked up last. */
 void s2_user_walk_begins(void)
 {
 	static int by_pages;

@@ -28,8 +28,8 @@ struct s2_slot {
 struct s2_host_page {
 	s2_u64 unit, size, address;
 	int host, slot, locked;
-	/* Of a huge page: whether it is mapped by pages, and how often it was split. Of one of those
-	 * pages: which time it belongs to. */
+	/* Of a huge page: whether it is mapped by pages, and how often it was split. Of one of
+	 * those pages: which time it belongs to. */
 	int split, splits;
 };
 
