@@ -11,6 +11,7 @@ from stage2fuzz.case.text import format_case
 from stage2fuzz.errors import InputError
 from stage2fuzz.findings.clock import now
 from stage2fuzz.findings.database import insert_or_not
+from stage2fuzz.findings.examples import forget_examples, note_example
 from stage2fuzz.findings.history import add_note, move
 from stage2fuzz.findings.models import MAX_SIGNATURE, Finding
 from stage2fuzz.findings.states import State
@@ -70,6 +71,8 @@ def note_seen(
     number, count, build = row
     if found.build not in (build, ""):
         replace_case(connection, number, found, events)
+    elif count != seen:
+        note_example(connection, number, found)
     reopened = _reopen(connection, found, violation.signature)
     return Receipt(number, count == seen, reopened)
 
@@ -110,6 +113,7 @@ def replace_case(connection: Connection, number: int, found: Case, events: str) 
     values = {"build": found.build, "case_text": format_case(found), "events": events}
     fresh = {"minimised": "", "attempts": 0, "confirmations": 0}
     connection.execute(update(Finding).where(where).values(values | fresh))
+    forget_examples(connection, number)
     move(connection, number, State.NEW, (State.CONFIRMED, State.MINIMISED))
     add_note(
         connection,

@@ -31,6 +31,7 @@ _WHOLE: Final[dict[str, Any]] = {
     "properties": {
         "case": _TEXT,
         "minimised_case": _TEXT,
+        "examples": {"type": "array", "items": _TEXT},
         "history": {
             "type": "array",
             "items": {
