@@ -14,6 +14,7 @@ from stage2fuzz.findings.database import insert_or_not
 from stage2fuzz.findings.examples import forget_examples, note_example
 from stage2fuzz.findings.history import add_note, move
 from stage2fuzz.findings.models import MAX_SIGNATURE, Finding
+from stage2fuzz.findings.notices import forget_told
 from stage2fuzz.findings.states import State
 from stage2fuzz.known import known_of
 from stage2fuzz.oracles.violation import Violation
@@ -145,6 +146,8 @@ def _reopen(connection: Connection, found: Case, signature: str) -> tuple[int, .
         .returning(Finding.id)
     )
     numbers = tuple(sorted(row.id for row in rows))
+    if numbers:
+        forget_told(connection, numbers)
     build = f" ({named_build(found.build)})" if found.build else ""
     for number in numbers:
         add_note(connection, number, f"seen again in {found.engine}{build}, where it was fixed")
