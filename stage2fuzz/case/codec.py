@@ -23,6 +23,7 @@ from typing import Final, TypeVar
 from stage2fuzz.arch import ACCESS_NAMES
 from stage2fuzz.case import menus
 from stage2fuzz.case.case import Case
+from stage2fuzz.case.el2 import MAX_HYP_CALLS, HypCall, HypOp, plain_hyp_call
 from stage2fuzz.case.limits import IPA_BITS, MAX_CHOICES, MAX_RUNS, check_case, schedulable
 from stage2fuzz.case.menus import Menus, VersionedMenu, menus_of, page_group, page_half, pages_of
 from stage2fuzz.case.profile import ANY, HYPERCALLS, Profile
@@ -31,19 +32,15 @@ from stage2fuzz.case.scenario import (
     MAX_HOST_OPS,
     MAX_HOST_PAGES,
     MAX_HOST_THREADS,
-    MAX_HYP_CALLS,
     MAX_SLOTS,
     MAX_VCPUS,
     RANGE_PAGES,
     Access,
     HostOp,
     HostPage,
-    HypCall,
-    HypOp,
     Options,
     Scenario,
     Slot,
-    plain_hyp_call,
     seated,
 )
 from stage2fuzz.schedule.base import FOREVER, Run, Schedule

@@ -16,6 +16,7 @@ from functools import lru_cache
 from typing import Final, Generic, TypeVar
 
 from stage2fuzz.arch import ACCESS_NAMES, EXECUTE, INSTRUCTIONS, READ, WRITE
+from stage2fuzz.case.el2 import HypOp
 from stage2fuzz.case.limits import MAX_CACHE_PAGES, MAX_FAILING_ALLOC, MAX_FAILING_TOPUP
 from stage2fuzz.case.profile import Profile
 from stage2fuzz.case.scenario import (
@@ -27,7 +28,6 @@ from stage2fuzz.case.scenario import (
     SLOT_STRIDE,
     Backing,
     Host,
-    HypOp,
     Op,
     Slot,
     Tlb,

@@ -8,6 +8,7 @@ from typing import Final, TypeVar
 
 from stage2fuzz.arch import INSTRUCTIONS
 from stage2fuzz.case.case import Case
+from stage2fuzz.case.el2 import EL2_FIELDS, HypCall, HypOp
 from stage2fuzz.case.limits import (
     check_access,
     check_engine,
@@ -23,15 +24,12 @@ from stage2fuzz.case.limits import (
 )
 from stage2fuzz.case.lines import OPTIONS, SLOT_FLAGS, body_lines, checksum, spell
 from stage2fuzz.case.scenario import (
-    EL2_FIELDS,
     SLOT_STRIDE,
     Access,
     Backing,
     Host,
     HostOp,
     HostPage,
-    HypCall,
-    HypOp,
     Op,
     Options,
     Scenario,

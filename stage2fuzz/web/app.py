@@ -30,6 +30,7 @@ from stage2fuzz.report.fragment import run_table
 from stage2fuzz.session.display import FORMS, Display, ReportForm, display
 from stage2fuzz.web import records
 from stage2fuzz.web.course import course_svg
+from stage2fuzz.web.excerpt import excerpt_of
 from stage2fuzz.web.feed import feed
 from stage2fuzz.web.guard import COOKIE, MOST_FORM, Guard
 from stage2fuzz.web.runner import Runner
@@ -124,19 +125,23 @@ class Pages:
     def finding(self, request: Request) -> Response:
         """One finding: its run, step by step, and all that is known of it."""
         finding = self._finding(request)
-        raw = request.query_params.get("case") == "raw" or not finding.minimised
-        text = finding.case_text if raw else finding.minimised
-        shown, trouble, table = self._shown(finding, text)
+        view = request.query_params.get("case", "")
+        first, small = ("as it was found", finding.case_text), ("minimised", finding.minimised)
+        chosen = [small if finding.minimised and view != "raw" else first]
+        others = {str(number): each for number, each in enumerate(finding.examples, 1)}
+        if view in others:
+            chosen = [(f"example {view}", others[view].case_text)]
+        if view == "both" and finding.minimised:
+            chosen = [first, small]
+        runs = [self._shown(finding, *each, number) for number, each in enumerate(chosen)]
+        shown = runs[-1]["shown"]
         return self._page(
             "finding.html",
             each=records.whole_record(finding),
-            raw=raw,
-            text=text,
-            table=Markup(table),
-            trouble=trouble,
+            view=view if finding.minimised or view in others else "raw",
+            text=chosen[-1][1],
+            runs=runs,
             violations=shown.outcome.violations if shown is not None else (),
-            events=len(shown.outcome.events) if shown is not None else 0,
-            preemptions=shown.outcome.preemptions if shown is not None else 0,
             promise={row[0]: row[3] for row in CATALOGUE}.get(finding.oracle, ""),
             forms=[(str(form), MEDIA[form][1]) for form in ReportForm],
             decisions=DECISIONS,
@@ -165,11 +170,14 @@ class Pages:
         return RedirectResponse(f"/findings/{number}", 303)
 
     def download(self, request: Request) -> Response:
-        """A finding as a file: ``fault.case``, ``first.case``, or ``report.FORM``."""
+        """A finding as a file: ``fault.case``, ``first.case``, ``example-N.case``, or
+        ``report.FORM``."""
         finding, name = self._finding(request), str(request.path_params["file"])
-        if name in ("fault.case", "first.case"):
-            text = finding.reproducer if name == "fault.case" else finding.case_text
-            return _file(text, "text/plain", f"finding-{finding.id}.case")
+        cases = {"fault.case": finding.reproducer, "first.case": finding.case_text}
+        for number, each in enumerate(finding.examples, 1):
+            cases[f"example-{number}.case"] = each.case_text
+        if name in cases:
+            return _file(cases[name], "text/plain", f"finding-{finding.id}.case")
         wanted = [form for form in ReportForm if name == f"report.{MEDIA[form][1]}"]
         if not wanted:
             raise InputError(name[:40], "is no file of a finding", "fault.case")
@@ -269,14 +277,17 @@ class Pages:
     def _finding(self, request: Request) -> Finding:
         return self._store.get(int(str(request.path_params["number"])[:9]))
 
-    def _shown(self, finding: Finding, text: str) -> tuple[Display | None, str, str]:
-        """A run, or why there is none, and its table."""
+    def _shown(self, finding: Finding, name: str, text: str, number: int) -> dict[str, Any]:
+        """A run with its table, or why there is none; the first table's rows are named plainly."""
         try:
             shown = self._run(finding.id, text, finding.last_seen)
         except InputError as error:
-            return None, str(error), ""
-        run = shown.outcome
-        return shown, "", run_table(run.case, run.events, run.violations, run.stacks)
+            return {"name": name, "shown": None, "trouble": str(error), "table": ""}
+        run, excerpt = shown.outcome, excerpt_of(finding.engine)
+        anchor = f"step{number or ''}"
+        parts = run.case, run.events, run.violations, run.stacks
+        table = run_table(*parts, excerpt=excerpt, anchor=anchor)
+        return {"name": name, "shown": shown, "trouble": "", "table": Markup(table)}
 
     def _run_now(self, number: int, text: str, _seen: float) -> Display:
         case = parse(text, f"finding {number}")
