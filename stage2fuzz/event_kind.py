@@ -24,6 +24,7 @@ FIELDS: Final = {
     "count": "references of a page, or invalidations under way, after the event",
     "flags": "SLOT_* of a slot, HOST_* of a host page",
     "dirty": "1: it holds what was written before",
+    "folio": "bytes of memory that one flag of the host says to be initialised",
     "form": "which TLBI: see tlbi_aux()",
     "found": "the value that a compare-exchange met",
     "gfn": "page number of a guest",

@@ -120,6 +120,8 @@ HOST_WRITE: Final = 2
 HOST_DEVICE: Final = 4
 HOST_POISON: Final = 8
 HOST_ABSENT: Final = 16
+HOST_BY_PAGES: Final = 32
+"""The host maps what could be a huge page by pages: no block may stand for it."""
 
 ORDER_PLAIN: Final = 0
 ORDER_RELEASE: Final = 1
@@ -219,6 +221,7 @@ CALL_SLOT_DELETE: Final = 29
 CALL_TEARDOWN: Final = 30
 CALL_SLOT_CREATE: Final = 31
 CALL_GUEST_TLBI: Final = 32
+CALL_SLOT_MOVE: Final = 33
 FIRST_HOST_CALL: Final = CALL_LOG_ENABLE
 """Calls from here on are the host's; those before it are the page-table code's."""
 INVALIDATE_NONBLOCK: Final = 1
@@ -249,6 +252,7 @@ CALL_NAMES: Final = {
     CALL_TEARDOWN: "VM teardown",
     CALL_SLOT_CREATE: "memslot create",
     CALL_GUEST_TLBI: "TLBI of the guest hypervisor",
+    CALL_SLOT_MOVE: "memslot move",
 }
 
 WARN_LEAF_AT_LAST_LEVEL: Final = 1
@@ -420,7 +424,7 @@ _ROWS: Final = (
          _TREE_ASKED),
     EventKind(ICACHE_INVALIDATE, "icache-invalidate", "address size - -", Dependence.EVERYTHING,
          _TREE_ASKED),
-    EventKind(TAGS_CLEAR, "tags-clear", "address size - -", Dependence.EVERYTHING, _TREE_ASKED),
+    EventKind(TAGS_CLEAR, "tags-clear", "address size folio -", Dependence.EVERYTHING, _TREE_ASKED),
     EventKind(GUEST_LOAD, "guest-load", "ipa vmid pte -", Dependence.HOST_READ, _HOST_READ),
     EventKind(GUEST_STORE, "guest-store", "ipa old new vmid", Dependence.HOST_WRITE,
          _HOST_WRITTEN),

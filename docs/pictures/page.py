@@ -36,9 +36,8 @@ def main() -> None:
             assert server.stdout is not None
             address = server.stdout.readline().split()[0]
             options = ["--headless=new", "--no-sandbox", "--disable-gpu", "--hide-scrollbars"]
-            options.append("--force-prefers-reduced-motion")
-            size = [f"--user-data-dir={folder}/browser", "--window-size=1360,1000"]
-            picture = [f"--screenshot={out}", f"{address}findings/1#step-54"]
+            size = [f"--user-data-dir={folder}/browser", "--window-size=1360,1060"]
+            picture = [f"--screenshot={out}", f"{address}findings/1"]
             subprocess.run([browser, *options, *size, *picture], check=True, capture_output=True)
             server.terminate()
 

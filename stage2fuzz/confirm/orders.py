@@ -46,7 +46,7 @@ def check_scenario(scenario: Scenario, where: str) -> None:
         _refuse(where, "needs stale TLB entries, which QEMU's TCG never keeps")
     if options.pending_stores:
         _refuse(where, "needs weak memory, which QEMU's TCG does not show")
-    if options.hardware_af or options.fwb:
+    if options.hardware_af or options.fwb or options.mte:
         _refuse(where, "needs a processor whose features differ from QEMU's", "without the option")
     if options.nested:
         _refuse(where, "needs a guest hypervisor, which the machine there does not run")
@@ -62,6 +62,9 @@ def check_scenario(scenario: Scenario, where: str) -> None:
         _refuse(where, "needs device memory, which the machine has none of")
     if any(slot.first for slot in scenario.slots):
         _refuse(where, "needs a slot that begins inside a block", "without 'first'")
+    if any(slot.hugetlb or slot.contiguous for slot in scenario.slots):
+        what = "needs huge pages of a size that the machine reserves none of"
+        _refuse(where, what, "without 'hugetlb' and 'contiguous'")
     if any(page.host in (Host.LAZY, Host.COW) for page in scenario.host_pages):
         what = "needs a page that becomes writable without a notifier, which a file system gives"
         _refuse(where, what, "the same with a slot that is logged shows most of it")

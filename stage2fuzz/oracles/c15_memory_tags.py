@@ -1,6 +1,6 @@
 """C15: a guest with memory tags sees no tags but its own, and keeps those that it set."""
 
-from stage2fuzz.arch import GRANULES, PTE_ADDRESS, TRANSLATION, describe
+from stage2fuzz.arch import GRANULES, LAST_LEVEL, PTE_ADDRESS, describe
 from stage2fuzz.events import CALL_SPLIT, HOST_DEVICE, ROOT_MTE
 from stage2fuzz.oracles.base import Oracle, fault_name, leaf_kind
 from stage2fuzz.oracles.facts import BackingFact, Call, Fault
@@ -21,10 +21,11 @@ class MemoryTags(Oracle):
     def setup(self) -> None:
         """Make the containers that hold what one run shows."""
         self.cleared: list[tuple[int, int, int]] = self.per_run([])
+        self.folios: list[tuple[int, int]] = self.per_run([])
         self.given: list[tuple[int, int, int]] = self.per_run([])
 
-    def tags_clear(self, index: int, thread: int, address: int, size: int) -> None:
-        """The tags of pages were initialised."""
+    def tags_clear(self, index: int, thread: int, address: int, size: int, folio: int) -> None:
+        """The tags of pages were initialised, which are of a folio of that size."""
         for start, end, event in self.given:
             if start < address + size and address < end:
                 self.violation(
@@ -35,6 +36,8 @@ class MemoryTags(Oracle):
                     index,
                 )
         self.cleared.append((address, address + size, index))
+        if folio > GRANULES[LAST_LEVEL]:
+            self.folios.append((address, folio))
 
     def leaf_installed(
         self,
@@ -56,7 +59,7 @@ class MemoryTags(Oracle):
         end = start + GRANULES[level]
         missing = self._first_uncleared(start, end)
         if missing < end:
-            how = self._how(fault, backing)
+            how = self._how(fault, missing)
             self.violation(
                 f"mapped with old tags, {how}, {leaf_kind(level)}",
                 f"{self.world.name(thread)} mapped {describe(new, level)} at IPA {ipa:#x} and "
@@ -78,14 +81,10 @@ class MemoryTags(Oracle):
                     found = True
         return min(at, end)
 
-    def _how(self, fault: Fault | None, backing: BackingFact) -> str:
-        """What brought the leaf, and whether some of the host's mapping does have its tags."""
-        if fault is None:
-            return "no fault"
-        if fault[3] != TRANSLATION:
-            return fault_name(fault)
-        start = backing[2]
-        end = start + backing[1] - backing[0]
-        if any(start <= first < end for first, _last, _index in self.cleared):
-            return f"{fault_name(fault)}, of a mapping tagged in part"
-        return fault_name(fault)
+    def _how(self, fault: Fault | None, missing: int) -> str:
+        """What brought the leaf, and whether its folio counts as initialised though it is not."""
+        how = fault_name(fault) if fault is not None else "no fault"
+        for address, size in self.folios:
+            if address // size == missing // size:
+                return f"{how}, of a folio initialised in part"
+        return how

@@ -128,6 +128,9 @@ class Pages:
         view = request.query_params.get("case", "")
         first, small = ("as it was found", finding.case_text), ("minimised", finding.minimised)
         chosen = [small if finding.minimised and view != "raw" else first]
+        others = {str(number): each for number, each in enumerate(finding.examples, 1)}
+        if view in others:
+            chosen = [(f"example {view}", others[view].case_text)]
         if view == "both" and finding.minimised:
             chosen = [first, small]
         runs = [self._shown(finding, *each, number) for number, each in enumerate(chosen)]
@@ -135,7 +138,7 @@ class Pages:
         return self._page(
             "finding.html",
             each=records.whole_record(finding),
-            view=view if finding.minimised else "raw",
+            view=view if finding.minimised or view in others else "raw",
             text=chosen[-1][1],
             runs=runs,
             violations=shown.outcome.violations if shown is not None else (),
@@ -167,11 +170,14 @@ class Pages:
         return RedirectResponse(f"/findings/{number}", 303)
 
     def download(self, request: Request) -> Response:
-        """A finding as a file: ``fault.case``, ``first.case``, or ``report.FORM``."""
+        """A finding as a file: ``fault.case``, ``first.case``, ``example-N.case``, or
+        ``report.FORM``."""
         finding, name = self._finding(request), str(request.path_params["file"])
-        if name in ("fault.case", "first.case"):
-            text = finding.reproducer if name == "fault.case" else finding.case_text
-            return _file(text, "text/plain", f"finding-{finding.id}.case")
+        cases = {"fault.case": finding.reproducer, "first.case": finding.case_text}
+        for number, each in enumerate(finding.examples, 1):
+            cases[f"example-{number}.case"] = each.case_text
+        if name in cases:
+            return _file(cases[name], "text/plain", f"finding-{finding.id}.case")
         wanted = [form for form in ReportForm if name == f"report.{MEDIA[form][1]}"]
         if not wanted:
             raise InputError(name[:40], "is no file of a finding", "fault.case")

@@ -1,14 +1,18 @@
 """What the pages show, and to whom."""
 
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
 from starlette.testclient import TestClient
 
+from stage2fuzz.case.scenario import Scenario
 from stage2fuzz.case.text import read_case
 from stage2fuzz.findings.store import Store
+from stage2fuzz.run import run
+from stage2fuzz.schedule.base import Schedule
 from stage2fuzz.source import SourceLine
 from stage2fuzz.web.excerpt import excerpt_of
 from tests.web.conftest import NASTY, RACE
@@ -83,6 +87,17 @@ def test_both_runs_stand_side_by_side(client: TestClient, store: Store) -> None:
     assert len(names) == len(set(names))
     assert "as it was found: 112 events" in text
     assert "minimised: 112 events" in text
+
+
+def test_other_examples_are_linked_and_can_be_taken_along(client: TestClient, store: Store) -> None:
+    case, finding = read_case(RACE), store.get(1)
+    (fault,) = (each for each in run(case).violations if each.signature == finding.signature)
+    other = replace(case, schedule=Schedule(((1, 60), (0, 500))))
+    store.record(replace(other, scenario=Scenario(vcpus=case.scenario.vcpus * 2)), fault, "")
+    assert ">example 1</a>" in client.get("/findings/1").text
+    assert "example 1: " in client.get("/findings/1?case=1").text
+    assert client.get("/findings/1/example-1.case").text.startswith("stage2fuzz case 1")
+    assert len(client.get("/api/findings/1").json()["examples"]) == 1
 
 
 def test_lines_of_the_tree_are_shown_and_nothing_outside_it(tmp_path: Path) -> None:

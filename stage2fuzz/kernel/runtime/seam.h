@@ -94,14 +94,15 @@ void s2_pfn_dirty(s2_u64 address);
 void s2_mark_dirty(int slot, s2_u64 ipa);
 int s2_is_device(s2_u64 address);
 int s2_is_huge(s2_u64 address);
-int s2_is_hugetlb(s2_u64 address);
 int s2_page_tagged(s2_u64 address);
 int s2_try_tagging(s2_u64 address);
-void s2_set_tagged(s2_u64 address, s2_u64 size);
+void s2_set_tagged(s2_u64 address);
 void s2_clear_tags(s2_u64 address);
-s2_u64 s2_folio_address(s2_u64 address);
-s2_u64 s2_folio_size(s2_u64 address);
+int s2_is_hugetlb(s2_u64 address);
+int s2_try_folio_tagging(s2_u64 address);
+void s2_set_folio_tagged(s2_u64 address);
 int s2_host_absent(s2_u64 ipa);
+int s2_maps_by_pages(void);
 void s2_signal(void);
 void s2_inject(int code);
 void s2_skip_instruction(void);
@@ -125,7 +126,7 @@ struct s2_glue_options {
 };
 struct s2_glue_slot {
 	s2_u64 first, size, user_address;
-	int flags, backing, skewed, exists;
+	int flags, backing, skewed, hugetlb, contiguous, exists;
 };
 extern struct s2_glue_options s2_options;
 extern const int s2_shared_faults, s2_swap_waits, s2_has_dirty_ring, s2_has_nested;
@@ -137,6 +138,7 @@ int s2_glue_fault(int thread, s2_u64 ipa, int kind, int status, int level, int h
 void s2_glue_commit_logging(int slot);
 void s2_glue_commit_creation(int slot);
 void s2_glue_commit_deletion(int slot);
+void s2_glue_commit_move(int slot);
 void s2_glue_protect_masked(int slot, s2_u64 first_page, unsigned long mask);
 void s2_glue_flush_all(int slot);
 void s2_glue_flush_slot(int slot);

@@ -19,6 +19,15 @@ S2_OWN void reset_tags(void)
 		s2_tags.locked[i] = 0;
 }
 
+/* The pages of a mapping of hugetlbfs are one folio; 0: the slot's memory comes from elsewhere. */
+static s2_u64 hugetlb_size(int backing, int hugetlb, int contiguous)
+{
+	if (contiguous)
+		return 16 * backing_size(backing);
+	return backing == S2_BACKING_PUD || (hugetlb && backing == S2_BACKING_PMD) ?
+		       backing_size(backing) : 0;
+}
+
 /* kvm_arch_prepare_memory_region refuses a slot whose VMA does not allow tags: device memory, and
  * hugetlbfs before it learnt of them. */
 S2_OWN int has_tags(void)
@@ -27,9 +36,30 @@ S2_OWN int has_tags(void)
 		return 0;
 	for (int i = 0; i < s2_scenario.slots; i++)
 		if (s2_scenario.slot[i].backing == S2_BACKING_DEVICE ||
-		    (s2_scenario.slot[i].backing == S2_BACKING_PUD && !s2_has_hugetlb_mte))
+		    (!s2_has_hugetlb_mte &&
+		     hugetlb_size(s2_scenario.slot[i].backing, s2_scenario.slot[i].hugetlb,
+				  s2_scenario.slot[i].contiguous)))
 			return 0;
 	return 1;
+}
+
+/* The folio that a page is in, which for memory of no hugetlbfs is the page. */
+static s2_u64 folio(s2_u64 address, s2_u64 *size)
+{
+	const struct s2_slot *slot = slot_of_address(address);
+	s2_u64 skew = slot->skewed ? PAGE : 0;
+
+	*size = hugetlb_size(slot->backing, slot->hugetlb, slot->contiguous);
+	if (!*size)
+		*size = PAGE;
+	return (address - skew) / *size * *size + skew;
+}
+
+int s2_is_hugetlb(s2_u64 address)
+{
+	const struct s2_slot *slot = slot_of_address(address);
+
+	return !!hugetlb_size(slot->backing, slot->hugetlb, slot->contiguous);
 }
 
 int s2_page_tagged(s2_u64 address)
@@ -54,7 +84,7 @@ int s2_try_tagging(s2_u64 address)
 	return 1;
 }
 
-void s2_set_tagged(s2_u64 address, s2_u64 size)
+static void set_tagged(s2_u64 address, s2_u64 size)
 {
 	int last = s2_tags.spans - 1;
 
@@ -69,10 +99,31 @@ void s2_set_tagged(s2_u64 address, s2_u64 size)
 	s2_tags.span[s2_tags.spans++].end = address + size;
 }
 
+void s2_set_tagged(s2_u64 address)
+{
+	set_tagged(address, PAGE);
+}
+
+/* The folio of a page of hugetlbfs has one flag for all of it. */
+int s2_try_folio_tagging(s2_u64 address)
+{
+	s2_u64 size;
+
+	return s2_try_tagging(folio(address, &size));
+}
+
+void s2_set_folio_tagged(s2_u64 address)
+{
+	s2_u64 size, first = folio(address, &size);
+
+	set_tagged(first, size);
+}
+
 /* One event for pages one after the other, of which a block has many. */
 void s2_clear_tags(s2_u64 address)
 {
 	struct s2_event *last = &s2_log.events[s2_log.events_count - 1];
+	s2_u64 size;
 
 	if (s2_log.events_count && last->kind == S2_TAGS_CLEAR &&
 	    last->thread == s2_sched.current && (s2_u64)(last->where + last->old) == address) {
@@ -80,23 +131,6 @@ void s2_clear_tags(s2_u64 address)
 		return;
 	}
 	s2_point(S2_TAGS_CLEAR, (int64_t)address);
-	s2_record(S2_TAGS_CLEAR, (int64_t)address, PAGE, 0, 0);
-}
-
-/* The folio of a page of hugetlbfs has one flag for all of it. */
-s2_u64 s2_folio_address(s2_u64 address)
-{
-	s2_u64 size, skew;
-
-	if (!s2_is_hugetlb(address))
-		return address;
-	size = backing_size(S2_BACKING_PUD);
-	skew = s2_host.slot[(address - S2_HOST_BASE) % S2_GENERATION_STRIDE /
-			    (S2_SLOT_STRIDE * PAGE)].skewed ? PAGE : 0;
-	return (address - skew) / size * size + skew;
-}
-
-s2_u64 s2_folio_size(s2_u64 address)
-{
-	return s2_is_hugetlb(address) ? backing_size(S2_BACKING_PUD) : PAGE;
+	folio(address, &size);
+	s2_record(S2_TAGS_CLEAR, (int64_t)address, PAGE, (int64_t)size, 0);
 }

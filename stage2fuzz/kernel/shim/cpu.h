@@ -108,12 +108,10 @@ static inline bool s2_cap(int cap)
 #define PG_mte_tagged 0
 #define page_mte_tagged(page) s2_page_tagged(page_to_phys(page))
 #define try_page_mte_tagging(page) s2_try_tagging(page_to_phys(page))
-#define set_page_mte_tagged(page) s2_set_tagged(page_to_phys(page), PAGE_SIZE)
+#define set_page_mte_tagged(page) s2_set_tagged(page_to_phys(page))
 #define mte_clear_page_tags(p) s2_clear_tags(__pa(p))
-#define S2_FOLIO_OF(folio) s2_folio_address(page_to_phys(&(folio)->page))
-#define folio_try_hugetlb_mte_tagging(folio) s2_try_tagging(S2_FOLIO_OF(folio))
-#define folio_set_hugetlb_mte_tagged(folio) \
-	s2_set_tagged(S2_FOLIO_OF(folio), s2_folio_size(S2_FOLIO_OF(folio)))
+#define folio_try_hugetlb_mte_tagging(folio) s2_try_folio_tagging(page_to_phys(&(folio)->page))
+#define folio_set_hugetlb_mte_tagged(folio) s2_set_folio_tagged(page_to_phys(&(folio)->page))
 #define is_kernel_in_hyp_mode() 0
 #define has_vhe() 0
 #define has_cpuid_feature(...) 0
