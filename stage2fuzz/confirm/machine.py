@@ -52,10 +52,12 @@ class VirtualMachine:
         memory: int = 1024,
         options: str = "",
         programs: Mapping[str, Path] | None = None,
+        tags: bool = False,
     ) -> None:
         """``memory`` in MiB; ``options`` go to the kernel's command line.
 
-        ``programs`` are C files that can be run there by ``order("run /NAME")``.
+        ``programs`` are C files that can be run there by ``order("run /NAME")``; ``tags`` gives
+        the processor memory tags (MTE).
         """
         program = shutil.which(os.environ.get("STAGE2FUZZ_QEMU", QEMU))
         if program is None:
@@ -71,8 +73,9 @@ class VirtualMachine:
         console, theirs = socket.socketpair()
         stub, stub_theirs = socket.socketpair()
         descriptors = (theirs.fileno(), stub_theirs.fileno())
+        board = f"virt,virtualization=on,gic-version=3,mte={'on' if tags else 'off'}"
         command = [
-            *(program, "-M", "virt,virtualization=on,gic-version=3", "-cpu", "max,pauth-impdef=on"),
+            *(program, "-M", board, "-cpu", "max,pauth-impdef=on"),
             *("-smp", str(processors), "-m", f"{memory}M", "-accel", "tcg,thread=multi"),
             *("-display", "none", "-no-reboot", "-nic", "none", "-nodefaults", "-monitor", "none"),
             *("-chardev", f"socket,id=console,fd={descriptors[0]}", "-serial", "chardev:console"),
