@@ -264,6 +264,8 @@ WARN_STILL_HELD: Final = 8
 """A lock or a read-side section was left open, as lockdep says at the return to user space."""
 WARN_FOREIGN_PAGE: Final = 9
 """virt/kvm was handed a host page that the caller never looked up."""
+WARN_LEFT_OVER: Final = 10
+"""Structures of a VM that is gone, or the root of its tables: still there, or freed twice."""
 TOPUP_SINGLE: Final = 0
 """Pages of a top-up that is none: a host thread asks for one table page, and may be refused."""
 

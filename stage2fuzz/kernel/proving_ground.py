@@ -154,5 +154,11 @@ PROVING_GROUND: Final = (
         (_guest(f"write {GIB - 1}", f"write {GIB + 1}"),),
         ((HostOp(Op.INVALIDATE, GIB - 513, 1024),), (HostOp(Op.TEARDOWN),)),
     ),
+    Scenario(
+        (Slot(4),),
+        _vcpus("ww", "r"),
+        ((HostOp(Op.LOG_ENABLE), HostOp(Op.LOG_CLEAR, 0, 4)),),
+        options=Options(manual_protect=True),
+    ),
 )
 """Every operation of the host, every size."""

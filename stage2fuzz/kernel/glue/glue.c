@@ -21,6 +21,7 @@ const int s2_swap_waits = S2_HAS_GFN_RANGE;
 const int s2_has_dirty_ring = S2_HAS_SHARED_WALK;
 struct task_struct s2_task = { &mm };
 static struct kvm kvm;
+long s2_structures;
 static struct kvm_vcpu vcpus[VCPUS];
 static struct kvm_memory_slot memslots[S2_MAX_SLOTS][MEMSLOT_VERSIONS];
 static struct kvm_memory_slot *current_memslot[S2_MAX_SLOTS], *last_memslot[S2_MAX_SLOTS];

@@ -169,4 +169,7 @@ void s2_glue_teardown(void)
 #else
 	kvm_free_stage2_pgd(&kvm.arch.mmu);
 #endif
+	/* What the VM was made of goes with it, once. The MMUs of nested guests go with vCPUs. */
+	if (!s2_options.nested && s2_structures)
+		s2_warn(S2_WARN_LEFT_OVER);
 }

@@ -115,7 +115,7 @@ void s2_bug(void) __attribute__((noreturn));
 
 /* What glue.c gives the runtime. */
 struct s2_glue_options {
-	int ipa_bits, dic, fwb, vhe, eager_split, logs_begin_set, dirty_ring, alone, nested;
+	int ipa_bits, dic, fwb, vhe, eager_split, manual, logs_begin_set, dirty_ring, alone, nested;
 };
 struct s2_glue_slot {
 	s2_u64 first, size, user_address;
