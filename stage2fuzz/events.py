@@ -219,6 +219,7 @@ CALL_TEARDOWN: Final = 30
 CALL_SLOT_CREATE: Final = 31
 CALL_GUEST_TLBI: Final = 32
 CALL_SLOT_MOVE: Final = 33
+CALL_VCPU_INIT: Final = 34
 FIRST_HOST_CALL: Final = CALL_LOG_ENABLE
 """Calls from here on are the host's; those before it are the page-table code's."""
 INVALIDATE_NONBLOCK: Final = 1
@@ -250,6 +251,7 @@ CALL_NAMES: Final = {
     CALL_SLOT_CREATE: "memslot create",
     CALL_GUEST_TLBI: "TLBI of the guest hypervisor",
     CALL_SLOT_MOVE: "memslot move",
+    CALL_VCPU_INIT: "KVM_ARM_VCPU_INIT",
 }
 
 WARN_LEAF_AT_LAST_LEVEL: Final = 1

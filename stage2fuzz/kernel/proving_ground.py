@@ -160,5 +160,6 @@ PROVING_GROUND: Final = (
         ((HostOp(Op.LOG_ENABLE), HostOp(Op.LOG_CLEAR, 0, 4)),),
         options=Options(manual_protect=True),
     ),
+    Scenario((Slot(4),), (*_vcpus("ww", page=3), *_vcpus("r")), ((HostOp(Op.VCPU_INIT),),)),
 )
 """Every operation of the host, every size."""

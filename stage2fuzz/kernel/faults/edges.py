@@ -100,6 +100,22 @@ AT_EDGES: Final[tuple[PlantedFault, ...]] = (
         ),
     ),
     one(
+        "init-keeps-last-page",
+        "a vCPU's initialisation leaves the last page of each slot mapped",
+        Edit(
+            MMU,
+            "stage2_unmap_memslot",
+            r"((?:kvm_stage2_unmap_range|unmap_stage2_range)\([^;]*vm_end - vm_start)",
+            r"\1 - PAGE_SIZE * (vm_end - vm_start > PAGE_SIZE)",
+        ),
+    ),
+    one(
+        "init-under-shared-lock",
+        "a vCPU's initialisation unmaps memory while faults may run",
+        Edit(MMU, "stage2_unmap_vm", r"write_((?:un)?lock\(&kvm->mmu_lock\);)", r"read_\1", 0),
+        Edit(MMU, "stage2_unmap_vm", r"spin_(?:un)?lock\(&kvm->mmu_lock\);", "", 0),
+    ),
+    one(
         "failed-split-unlocks-twice",
         "an eager split whose top-up fails goes back without mmu_lock",
         Edit(

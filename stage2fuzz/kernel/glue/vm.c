@@ -18,7 +18,7 @@ int s2_glue_begin(void)
 	if (!tables_built)
 		build_user_tables();
 	tables_built = true;
-	s2_structures = 0;
+	s2_structures = vms_ending = 0;
 	kvm.mmu_lock.name = S2_LOCK_MMU;
 	kvm.mm = &mm;
 	kvm.mmu_notifier_seq = kvm.mmu_notifier_count = 0;
