@@ -30,6 +30,7 @@ from stage2fuzz.process.zygote import Zygote
 from stage2fuzz.service.orders import CUT_SHORT, MAX_SEEDS, FuzzOrder, FuzzResult
 from stage2fuzz.session.case_asker import CaseAsker
 from stage2fuzz.session.killers import killers
+from stage2fuzz.session.measure import measured_by_fork
 from stage2fuzz.worker.job import LOG, Job, LeaseLostError
 
 GRACE_SECONDS: Final = 20.0
@@ -46,9 +47,10 @@ IMPORTED: Final = (
     "stage2fuzz.fuzz_targets.driver",
     "stage2fuzz.model.engine",
     "stage2fuzz.kernel.opener",
+    "stage2fuzz.session.measure",
     "atheris",
 )
-"""What fuzz targets import: our own code and Atheris, and nothing of a tree."""
+"""What fuzz targets and measuring import: our own code and Atheris, and nothing of a tree."""
 
 
 def fuzz(job: Job, order: FuzzOrder) -> None:
@@ -227,13 +229,22 @@ def worth_measuring(
 
 
 def measure(
-    job: Job, engine: str, target: str, paths: Iterable[Path]
+    job: Job, engine: str, target: str, paths: Iterable[Path], judging: bool = False
 ) -> dict[Path, frozenset[int]]:
     """The features of inputs by a confined process; those that kill it are recorded instead."""
+    asked, server = list(paths), fork_server(os.getpid())
+    measured: dict[Path, frozenset[int]] = {}
+    if not judging:
+        measured = measured_by_fork(
+            server, job.folder, engine, target, asked, MEASURE_SECONDS, job.beat
+        )
+    left = [path for path in asked if path not in measured]
+    if not left:
+        return measured
     with CaseAsker(job.folder, beat=job.beat) as asker:
-        measured, fatal = asker.features(engine, target, list(paths), MEASURE_SECONDS)
+        more, fatal = asker.features(engine, target, left, MEASURE_SECONDS, judging)
     for path, end in sorted(fatal.items()):
         data = read_bounded(path, MAX_INPUT_BYTES)
         if data is not None:
             report_killer(job, engine, target, data, str(end.how))
-    return measured
+    return measured | more
