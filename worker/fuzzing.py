@@ -37,6 +37,9 @@ GRACE_SECONDS: Final = 20.0
 """Start-up and the end of the last input, beyond the order's own seconds."""
 EARLY_SECONDS: Final = 2.0
 """Before its time at which an end is told; a restart with too little left costs 1.5 at most."""
+HUNG_SECONDS: Final = 8.0
+"""Of silence after which a target whose campaign ends was not at work, but hung; it tells how far
+it is twice a second."""
 BUILD_SECONDS: Final = 180.0
 """For a tree's engine, which is built once; the compiler takes most of it."""
 MEASURE_SECONDS: Final = 120.0
@@ -58,7 +61,7 @@ def fuzz(job: Job, order: FuzzOrder) -> None:
     prepare(job, order.engine)
     old = lay_out_seeds(job, order)
     outbox = Outbox(job.folder / "outbox", order.engine)
-    begun = time.monotonic()
+    begun, end = time.monotonic(), None
     try:
         end, found = run_target(job, order, outbox)
         early = end.how is How.OK and time.monotonic() - begun < order.seconds - EARLY_SECONDS
@@ -72,7 +75,9 @@ def fuzz(job: Job, order: FuzzOrder) -> None:
         handed_in = False
     if not handed_in:
         done = outbox.statistics()
-        result = FuzzResult(done.schedules, done.seconds, ended=CUT_SHORT)
+        hung = end is None and outbox.silence() > HUNG_SECONDS
+        ended = str(How.TIMEOUT) if hung else CUT_SHORT
+        result = FuzzResult(done.schedules, done.seconds, ended=ended)
         if not job.cut_short(result):
             raise LeaseLostError
 
@@ -111,6 +116,7 @@ def run_target(job: Job, order: FuzzOrder, outbox: Outbox) -> tuple[End, int]:
 
     def beat() -> None:
         nonlocal found
+        outbox.silence()
         job.beat()
         for case, violation in outbox.findings(refuse):
             try:
