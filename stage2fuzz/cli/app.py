@@ -158,6 +158,12 @@ COMMANDS: Final = {
         "List the oracles: what each promises.",
         ("oracles", "oracles --json"),
     ),
+    "explain": CommandEntry(
+        f"{_CLI}.explain",
+        "explain_rule",
+        "Explain a rule: its promise, its reasons, a run that breaks it and one that keeps it.",
+        ("explain C6", "explain D1 --json"),
+    ),
     "targets": CommandEntry(
         f"{_CLI}.lists", "targets", "List the fuzz targets.", ("targets", "targets --json")
     ),

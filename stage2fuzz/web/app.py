@@ -19,7 +19,7 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from stage2fuzz import __version__
-from stage2fuzz.case.text import parse
+from stage2fuzz.case.text import format_case, parse
 from stage2fuzz.errors import InputError
 from stage2fuzz.findings.models import Finding
 from stage2fuzz.findings.states import State
@@ -28,6 +28,7 @@ from stage2fuzz.oracles.catalogue import CATALOGUE
 from stage2fuzz.oracles.violation import Category
 from stage2fuzz.report.fragment import run_table
 from stage2fuzz.session.display import FORMS, Display, ReportForm, display
+from stage2fuzz.session.explain import explain, oracle_named
 from stage2fuzz.web import records
 from stage2fuzz.web.course import course_svg
 from stage2fuzz.web.excerpt import excerpt_of
@@ -60,6 +61,7 @@ class Pages:
         self._asks = asks_for_token
         self._runner = Runner()
         self._run = lru_cache(KEPT)(self._run_now)
+        self._explain = lru_cache(KEPT)(lambda name: explain(name, self._runner.run))
         self._templates = Environment(
             loader=PackageLoader("stage2fuzz.web"),
             autoescape=select_autoescape(default=True),
@@ -79,6 +81,7 @@ class Pages:
             Route("/campaigns/{name}", self.campaign),
             Route("/campaigns/{name}/course.svg", self.course),
             Route("/rules", self.rules),
+            Route("/rules/{oracle}", self.rule),
             Route("/login", self.login, methods=["GET", "POST"]),
             Route("/healthz", self.health),
             Route("/feed.atom", self.feed),
@@ -211,6 +214,21 @@ class Pages:
             for row in CATALOGUE
         ]
         return self._page("rules.html", rows=rows)
+
+    def rule(self, request: Request) -> Response:
+        """One rule explained, with a run that breaks it and one that keeps it."""
+        told = self._explain(oracle_named(str(request.path_params["oracle"])).oracle)
+        runs = []
+        for number, name in enumerate(("broken", "kept")):
+            run = (told.bad, told.good)[number]
+            if run is None:
+                continue
+            table = run_table(run.case, run.events, run.violations, anchor=f"step{number or ''}")
+            verdict = run.violations[0].verdict if name == "broken" else ""
+            shown = {"name": f"{name}, on {run.case.engine}", "verdict": verdict}
+            runs.append(shown | {"table": Markup(table), "text": format_case(run.case)})
+        found = len(self._store.list(oracle=told.oracle))
+        return self._page("rule.html", each=told, runs=runs, found=found)
 
     async def login(self, request: Request) -> Response:
         """Ask for the token, and keep it as a cookie."""
