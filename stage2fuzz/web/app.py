@@ -1,6 +1,7 @@
 """The application: which page is where, and what each is told."""
 
 import asyncio
+import json
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from functools import lru_cache
@@ -19,6 +20,8 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from stage2fuzz import __version__
+from stage2fuzz.case.json_form import SCHEMA as CASE_SCHEMA
+from stage2fuzz.case.json_form import to_json
 from stage2fuzz.case.text import format_case, parse
 from stage2fuzz.errors import InputError
 from stage2fuzz.findings.models import Finding
@@ -91,6 +94,7 @@ class Pages:
             Route("/api/campaigns/{name}", self.api_campaign),
             Route("/api/workers", self.api_workers),
             Route("/api/schema", self.api_schema),
+            Route("/api/case-schema", self.api_case_schema),
             Mount("/static", StaticFiles(directory=HERE / "static")),
         )
 
@@ -173,12 +177,16 @@ class Pages:
         return RedirectResponse(f"/findings/{number}", 303)
 
     def download(self, request: Request) -> Response:
-        """A finding as a file: ``fault.case``, ``first.case``, ``example-N.case``, or
-        ``report.FORM``."""
+        """A finding as a file: ``fault.case`` or ``.json``, ``first.case``, ``example-N.case``,
+        or ``report.FORM``."""
         finding, name = self._finding(request), str(request.path_params["file"])
         cases = {"fault.case": finding.reproducer, "first.case": finding.case_text}
         for number, each in enumerate(finding.examples, 1):
             cases[f"example-{number}.case"] = each.case_text
+        if name == "fault.json":
+            record = to_json(parse(finding.reproducer, f"finding {finding.id}"))
+            text = json.dumps(record, indent=1) + "\n"
+            return _file(text, "application/json", f"finding-{finding.id}.json")
         if name in cases:
             return _file(cases[name], "text/plain", f"finding-{finding.id}.case")
         wanted = [form for form in ReportForm if name == f"report.{MEDIA[form][1]}"]
@@ -278,6 +286,10 @@ class Pages:
     def api_schema(self, _request: Request) -> Response:
         """What the records hold, as a JSON schema."""
         return JSONResponse(SCHEMA, media_type="application/schema+json")
+
+    def api_case_schema(self, _request: Request) -> Response:
+        """What a case in JSON holds, as a JSON schema."""
+        return JSONResponse(CASE_SCHEMA, media_type="application/schema+json")
 
     def refused(self, request: Request, error: Exception) -> Response:
         """One line for what cannot be used: a page for people, JSON for programs."""
