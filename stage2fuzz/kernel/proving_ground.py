@@ -1,5 +1,6 @@
 """The proving ground: the scenarios in which each planted fault must show."""
 
+from dataclasses import replace
 from typing import Final
 
 from stage2fuzz.arch import EXECUTE, INSTRUCTIONS, READ, WRITE
@@ -33,6 +34,7 @@ def _guest(*accesses: str) -> tuple[Access, ...]:
 
 _STICKY = Options(tlb=Tlb.STICKY)
 _TEARDOWN = Options(teardown=True)
+_LATE = Options(tlb=Tlb.STICKY, pending_stores=True)
 _VHE = Options(tlb=Tlb.STICKY, vhe=True)
 
 PROVING_GROUND: Final = (
@@ -132,6 +134,34 @@ PROVING_GROUND: Final = (
         _vcpus("w"),
         ((HostOp(Op.LOG_ENABLE),),),
         options=Options(ipa_bits=48, failing_topup=2),
+    ),
+    Scenario(
+        (Slot(512, Backing.PMD),),
+        (_guest("write 1", "read 1"), _guest("read 2")),
+        ((HostOp(Op.THP_SPLIT), HostOp(Op.MOVE, 1), HostOp(Op.THP_COLLAPSE)),),
+    ),
+    Scenario(
+        (Slot(700, Backing.PMD, first=256, hugetlb=True),), (_guest("read 256", "write 300"),)
+    ),
+    Scenario((Slot(1024, Backing.PMD, contiguous=True),), (_guest("write 513"), _guest("read 0"))),
+    Scenario((Slot(4, contiguous=True),), (_guest("write 1", "read 2"),)),
+    Scenario(
+        (Slot(4),),
+        (_guest("write 0", f"read {GIB}"), _guest(f"write {GIB + 1}")),
+        ((HostOp(Op.SLOT_MOVE), HostOp(Op.SLOT_MOVE)),),
+        options=_STICKY,
+    ),
+    Scenario(
+        (Slot(GIB + 512, Backing.PMD),),
+        (_guest(f"write {GIB - 1}", f"write {GIB + 1}"),),
+        ((HostOp(Op.INVALIDATE, GIB - 513, 1024),), (HostOp(Op.TEARDOWN),)),
+    ),
+    Scenario((Slot(4),), _vcpus("wr", "rw"), ((HostOp(Op.MOVE),),), options=_LATE),
+    Scenario(
+        (Slot(512, Backing.PMD),),
+        _vcpus("w", "r", page=1),
+        ((HostOp(Op.LOG_ENABLE),),),
+        options=replace(_LATE, ipa_bits=48),
     ),
 )
 """Every operation of the host, every size."""

@@ -54,9 +54,9 @@
 #define S2_BARRIER_nshst S2_DSB_NSHST
 #define dsb(domain) s2_barrier(S2_BARRIER_##domain)
 #define isb() s2_isb()
-#define smp_mb() barrier()
+#define smp_mb() s2_barrier(S2_DMB_ISHST)
+#define smp_wmb() s2_barrier(S2_DMB_ISHST)
 #define smp_rmb() barrier()
-#define smp_wmb() barrier()
 
 struct s2_named_lock { int name; };
 typedef struct s2_named_lock spinlock_t, rwlock_t, hyp_spinlock_t;
@@ -90,7 +90,8 @@ static inline bool s2_break_lock(const struct s2_named_lock *lock)
 #define cond_resched_lock(l) s2_break_lock(l)
 #define cond_resched_rwlock_write(l) s2_break_lock(l)
 #define lockdep_assert_irqs_enabled() ((void)0)
-#define local_irq_save(flags) ((void)(flags = 0))
+void s2_user_walk_begins(void);
+#define local_irq_save(flags) ((void)(flags = 0), s2_user_walk_begins())
 #define local_irq_restore(flags) ((void)(flags))
 #define preempt_disable() ((void)0)
 #define preempt_enable() ((void)0)
