@@ -1,6 +1,7 @@
 """The application: which page is where, and what each is told."""
 
 import asyncio
+import json
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from functools import lru_cache
@@ -19,7 +20,9 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from stage2fuzz import __version__
-from stage2fuzz.case.text import parse
+from stage2fuzz.case.json_form import SCHEMA as CASE_SCHEMA
+from stage2fuzz.case.json_form import to_json
+from stage2fuzz.case.text import format_case, parse
 from stage2fuzz.errors import InputError
 from stage2fuzz.findings.models import Finding
 from stage2fuzz.findings.states import State
@@ -28,6 +31,7 @@ from stage2fuzz.oracles.catalogue import CATALOGUE
 from stage2fuzz.oracles.violation import Category
 from stage2fuzz.report.fragment import run_table
 from stage2fuzz.session.display import FORMS, Display, ReportForm, display
+from stage2fuzz.session.explain import explain, oracle_named
 from stage2fuzz.web import records
 from stage2fuzz.web.course import course_svg
 from stage2fuzz.web.excerpt import excerpt_of
@@ -60,6 +64,7 @@ class Pages:
         self._asks = asks_for_token
         self._runner = Runner()
         self._run = lru_cache(KEPT)(self._run_now)
+        self._explain = lru_cache(KEPT)(lambda name: explain(name, self._runner.run))
         self._templates = Environment(
             loader=PackageLoader("stage2fuzz.web"),
             autoescape=select_autoescape(default=True),
@@ -79,6 +84,7 @@ class Pages:
             Route("/campaigns/{name}", self.campaign),
             Route("/campaigns/{name}/course.svg", self.course),
             Route("/rules", self.rules),
+            Route("/rules/{oracle}", self.rule),
             Route("/login", self.login, methods=["GET", "POST"]),
             Route("/healthz", self.health),
             Route("/feed.atom", self.feed),
@@ -88,6 +94,7 @@ class Pages:
             Route("/api/campaigns/{name}", self.api_campaign),
             Route("/api/workers", self.api_workers),
             Route("/api/schema", self.api_schema),
+            Route("/api/case-schema", self.api_case_schema),
             Mount("/static", StaticFiles(directory=HERE / "static")),
         )
 
@@ -170,12 +177,16 @@ class Pages:
         return RedirectResponse(f"/findings/{number}", 303)
 
     def download(self, request: Request) -> Response:
-        """A finding as a file: ``fault.case``, ``first.case``, ``example-N.case``, or
-        ``report.FORM``."""
+        """A finding as a file: ``fault.case`` or ``.json``, ``first.case``, ``example-N.case``,
+        or ``report.FORM``."""
         finding, name = self._finding(request), str(request.path_params["file"])
         cases = {"fault.case": finding.reproducer, "first.case": finding.case_text}
         for number, each in enumerate(finding.examples, 1):
             cases[f"example-{number}.case"] = each.case_text
+        if name == "fault.json":
+            record = to_json(parse(finding.reproducer, f"finding {finding.id}"))
+            text = json.dumps(record, indent=1) + "\n"
+            return _file(text, "application/json", f"finding-{finding.id}.json")
         if name in cases:
             return _file(cases[name], "text/plain", f"finding-{finding.id}.case")
         wanted = [form for form in ReportForm if name == f"report.{MEDIA[form][1]}"]
@@ -211,6 +222,21 @@ class Pages:
             for row in CATALOGUE
         ]
         return self._page("rules.html", rows=rows)
+
+    def rule(self, request: Request) -> Response:
+        """One rule explained, with a run that breaks it and one that keeps it."""
+        told = self._explain(oracle_named(str(request.path_params["oracle"])).oracle)
+        runs = []
+        for number, name in enumerate(("broken", "kept")):
+            run = (told.bad, told.good)[number]
+            if run is None:
+                continue
+            table = run_table(run.case, run.events, run.violations, anchor=f"step{number or ''}")
+            verdict = run.violations[0].verdict if name == "broken" else ""
+            shown = {"name": f"{name}, on {run.case.engine}", "verdict": verdict}
+            runs.append(shown | {"table": Markup(table), "text": format_case(run.case)})
+        found = len(self._store.list(oracle=told.oracle))
+        return self._page("rule.html", each=told, runs=runs, found=found)
 
     async def login(self, request: Request) -> Response:
         """Ask for the token, and keep it as a cookie."""
@@ -260,6 +286,10 @@ class Pages:
     def api_schema(self, _request: Request) -> Response:
         """What the records hold, as a JSON schema."""
         return JSONResponse(SCHEMA, media_type="application/schema+json")
+
+    def api_case_schema(self, _request: Request) -> Response:
+        """What a case in JSON holds, as a JSON schema."""
+        return JSONResponse(CASE_SCHEMA, media_type="application/schema+json")
 
     def refused(self, request: Request, error: Exception) -> Response:
         """One line for what cannot be used: a page for people, JSON for programs."""
