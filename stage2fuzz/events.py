@@ -110,6 +110,8 @@ ROOT_DIC: Final = 1 << 8
 ROOT_FWB: Final = 1 << 9
 ROOT_DIRTY_RING: Final = 1 << 10
 """Of no machine but of the VM: dirty pages go to rings, and there is no bitmap."""
+ROOT_ZEROS_LATE: Final = 1 << 11
+"""Of the VM, too: no barrier came between the zeros of the root pages and their use."""
 SLOT_READONLY: Final = 1
 SLOT_LOGGING: Final = 2
 HOST_READ: Final = 1

@@ -8,6 +8,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Final
 
+from stage2fuzz.case.limits import schedulable
 from stage2fuzz.case.scenario import Scenario
 from stage2fuzz.engine import Burst, Trace
 from stage2fuzz.errors import InputError
@@ -56,7 +57,7 @@ class CompiledEngine:
             ended = native.run_schedule(how.schedule)
             how.followed(native.figures().diverged)
         else:
-            ended = native.run_scheduler(how, scenario.threads)
+            ended = native.run_scheduler(how, schedulable(scenario))
         return native.trace(ended)
 
     @cached_property

@@ -137,19 +137,20 @@ class CaseAsker:
         return answer["present"] if isinstance(answer.get("present"), bool) else None
 
     def features(
-        self, engine: str, target: str, files: Sequence[Path], seconds: float
+        self, engine: str, target: str, files: Sequence[Path], seconds: float, judging: bool = False
     ) -> tuple[dict[Path, frozenset[int]], dict[Path, End]]:
         """Features of input files, and the files that killed or hung the process.
 
         One process measures them all; where it dies, the first file without an answer is what it
-        died of, and a new process goes on behind it.
+        died of, and a new process goes on behind it. ``judging`` does all that a target does with
+        an input: whoever asks what a target died of asks so.
         """
+        asked = {"do": "measure", "engine": engine, "target": target, "judging": judging}
         measured: dict[Path, frozenset[int]] = {}
         killers: dict[Path, End] = {}
         left = list(files)
         while left:
-            names = [str(path.absolute()) for path in left]
-            question = {"do": "measure", "engine": engine, "target": target, "files": names}
+            question = {**asked, "files": [str(path.absolute()) for path in left]}
             try:
                 for answer in self._child.ask(question, seconds, self._beat):
                     if not left:

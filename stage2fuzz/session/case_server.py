@@ -67,9 +67,9 @@ def minimise(question: Frame) -> Iterator[Frame]:
 
 def measure(question: Frame) -> Iterator[Frame]:
     """The features of each input file, in the order given."""
+    engine, target, judging = question["engine"], question["target"], question["judging"]
     for name in question["files"]:
-        data = Path(name).read_bytes()
-        yield {"features": sorted(features(data, question["engine"], question["target"]))}
+        yield {"features": sorted(features(Path(name).read_bytes(), engine, target, judging))}
 
 
 def cover(question: Frame) -> Iterator[Frame]:

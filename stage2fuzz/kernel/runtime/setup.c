@@ -97,6 +97,7 @@ S2_OWN void set_up_vm(void)
 	if (s2_scenario.tlb)
 		reset_window();
 	s2_glue_begin();
+	s2_vm.zeros_late = s2_memory.zeros_late;
 	s2_vm.roots += set_up_nested();
 	s2_vm.hyp_root = 0;
 	if (maps_hyp()) {
@@ -118,7 +119,8 @@ S2_OWN void describe_vm(void)
 	s2_record(S2_ROOT, (int64_t)s2_vm.root, s2_vm.start_level, 1,
 		  s2_scenario.ipa_bits | (s2_scenario.dic ? S2_ROOT_DIC : 0) |
 			  (s2_scenario.fwb ? S2_ROOT_FWB : 0) |
-			  (has_ring() ? S2_ROOT_DIRTY_RING : 0));
+			  (has_ring() ? S2_ROOT_DIRTY_RING : 0) |
+			  (s2_vm.zeros_late ? S2_ROOT_ZEROS_LATE : 0));
 	describe_nested();
 	if (s2_vm.hyp_root)
 		s2_record(S2_ROOT, (int64_t)s2_vm.hyp_root, 1, HYP_VMID, HYP_BITS);
