@@ -49,7 +49,7 @@ class VersionedMenu(Generic[T]):
         )
 
 
-NEWEST: Final[int] = 10
+NEWEST: Final[int] = 12
 """The version of the byte format that ``encode`` writes."""
 
 _EVERY_CALL: Final = tuple(HypOp)
@@ -113,6 +113,7 @@ OPERATIONS: Final = VersionedMenu(
             Op.GUEST_TLBI_ALL,
         ),
         10: (Op.SLOT_MOVE, Op.THP_SPLIT, Op.THP_COLLAPSE),
+        11: (Op.VCPU_INIT,),
     }
 )
 KINDS: Final = (
@@ -155,7 +156,7 @@ SLOT_FLAGS: Final = VersionedMenu(
 """Bits 2 to 6 of a slot's second byte; bits 0 and 1 are its backing."""
 OPTION_FLAGS: Final = ("pending_stores", "hardware_af", "dic", "fwb", "teardown", "ipa_bits")
 """Bits 0 to 5 of the option byte; bits 6 and 7 are the TLB."""
-RARE_FLAGS: Final = VersionedMenu({2: ("failing_atomic",), 4: ("vhe",), 10: ("mte",)})
+RARE_FLAGS: Final = VersionedMenu({2: ("failing_atomic",), 4: ("vhe",), 12: ("mte",)})
 """Options of the byte of rare options, each set where two bits are: a quarter of all bytes."""
 
 

@@ -106,8 +106,12 @@ COMMANDS: Final = {
     "export": CommandEntry(
         f"{_CLI}.export",
         "export",
-        "Write a run as a trace that another tool judges: casemate-check.",
-        ("export 1 --casemate -o race.trace", "export my.case --casemate --projected"),
+        "Write a case as JSON, or its run as a trace that another tool judges: casemate-check.",
+        (
+            "export 1 --json",
+            "export 1 --casemate -o race.trace",
+            "export my.case --casemate --projected",
+        ),
     ),
     "serve": CommandEntry(
         f"{_CLI}.serve",
@@ -157,6 +161,12 @@ COMMANDS: Final = {
         "oracles",
         "List the oracles: what each promises.",
         ("oracles", "oracles --json"),
+    ),
+    "explain": CommandEntry(
+        f"{_CLI}.explain",
+        "explain_rule",
+        "Explain a rule: its promise, its reasons, a run that breaks it and one that keeps it.",
+        ("explain C6", "explain D1 --json"),
     ),
     "targets": CommandEntry(
         f"{_CLI}.lists", "targets", "List the fuzz targets.", ("targets", "targets --json")

@@ -27,9 +27,7 @@ def notify(
     secret: Annotated[
         str, typer.Option(envvar="STAGE2FUZZ_WEBHOOK_SECRET", help="Sign it; see its variable.")
     ] = "",
-    mail: Annotated[
-        list[str] | None, typer.Option(help="MailCourier to this address; again.")
-    ] = None,
+    mail: Annotated[list[str] | None, typer.Option(help="Mail to this address; again.")] = None,
     smtp: Annotated[
         str, typer.Option(envvar="STAGE2FUZZ_SMTP", help="smtp://, submission:// or smtps://HOST.")
     ] = "smtp://localhost",

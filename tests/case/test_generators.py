@@ -14,7 +14,7 @@ from tests.model.scenarios import any_scenario
 NAMES = [each.name for each in fields(Options)]
 PLAIN = Options()
 NOT_DRAWN = {"nested", "dirty_ring", "mte"}
-"""No model has guests of guests, or memory tags; a ring shows one known fault in nearly every run."""
+"""No model has guests of guests or tags; a ring shows one known fault in nearly every run."""
 
 
 def changed(drawn: Iterable[Options]) -> set[str]:

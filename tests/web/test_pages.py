@@ -17,7 +17,15 @@ from stage2fuzz.source import SourceLine
 from stage2fuzz.web.excerpt import excerpt_of
 from tests.web.conftest import NASTY, RACE
 
-PAGES = ("/", "/findings", "/findings/1", "/findings/1?case=raw", "/rules")
+PAGES = (
+    "/",
+    "/findings",
+    "/findings/1",
+    "/findings/1?case=raw",
+    "/rules",
+    "/rules/C6",
+    "/rules/H1",
+)
 
 
 class Outline(HTMLParser):
@@ -147,7 +155,9 @@ def test_a_finding_can_be_taken_along(client: TestClient, name: str, begin: str)
     assert answer.headers["content-disposition"].startswith("attachment")
 
 
-@pytest.mark.parametrize("path", ["/findings/77", "/campaigns/nobody", "/api/findings/77"])
+@pytest.mark.parametrize(
+    "path", ["/findings/77", "/campaigns/nobody", "/api/findings/77", "/rules/Z9"]
+)
 def test_what_is_not_there_is_told_in_one_line(client: TestClient, path: str) -> None:
     answer = client.get(path)
     assert answer.status_code == 404

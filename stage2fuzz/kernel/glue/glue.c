@@ -22,6 +22,9 @@ const int s2_has_dirty_ring = S2_HAS_SHARED_WALK;
 const int s2_has_mte = S2_HAS_MTE, s2_has_hugetlb_mte = S2_HAS_HUGETLB_MTE;
 struct task_struct s2_task = { &mm };
 static struct kvm kvm;
+long s2_structures;
+/* Threads in the teardown of the VM. */
+static int vms_ending;
 static struct kvm_vcpu vcpus[VCPUS];
 static struct kvm_memory_slot memslots[S2_MAX_SLOTS][MEMSLOT_VERSIONS];
 static struct kvm_memory_slot *current_memslot[S2_MAX_SLOTS], *last_memslot[S2_MAX_SLOTS];
@@ -33,6 +36,7 @@ static struct vm_area_struct vmas[S2_MAX_SLOTS];
 int kvm_handle_guest_abort(struct kvm_vcpu *vcpu);
 void kvm_arch_flush_shadow_memslot(struct kvm *, struct kvm_memory_slot *);
 void kvm_arch_flush_shadow_all(struct kvm *);
+void stage2_unmap_vm(struct kvm *);
 void kvm_arch_mmu_enable_log_dirty_pt_masked(struct kvm *, struct kvm_memory_slot *, gfn_t,
 					     unsigned long);
 #if S2_HAS_INIT_TYPE

@@ -89,6 +89,7 @@ S2_OWN void set_up_vm(void)
 	s2_options.vhe = s2_scenario.vhe;
 	s2_options.nested = s2_scenario.nested;
 	s2_options.eager_split = splits_eagerly();
+	s2_options.manual = s2_scenario.manual;
 	s2_options.logs_begin_set = s2_scenario.logs_begin_set;
 	s2_options.dirty_ring = has_ring();
 	s2_options.mte = has_tags();
@@ -99,6 +100,7 @@ S2_OWN void set_up_vm(void)
 	if (s2_scenario.tlb)
 		reset_window();
 	s2_glue_begin();
+	s2_vm.zeros_late = s2_memory.zeros_late;
 	s2_vm.roots += set_up_nested();
 	s2_vm.hyp_root = 0;
 	if (maps_hyp()) {
@@ -121,6 +123,7 @@ S2_OWN void describe_vm(void)
 		  s2_scenario.ipa_bits | (s2_scenario.dic ? S2_ROOT_DIC : 0) |
 			  (s2_scenario.fwb ? S2_ROOT_FWB : 0) |
 			  (has_ring() ? S2_ROOT_DIRTY_RING : 0) |
+			  (s2_vm.zeros_late ? S2_ROOT_ZEROS_LATE : 0) |
 			  (has_tags() ? S2_ROOT_MTE : 0));
 	describe_nested();
 	if (s2_vm.hyp_root)
