@@ -57,9 +57,7 @@ class VirtualMachine:
 
         ``programs`` are C files that can be run there by ``order("run /NAME")``.
         """
-        program = shutil.which(os.environ.get("STAGE2FUZZ_QEMU", QEMU))
-        if program is None:
-            raise InputError(QEMU, "not found", "install qemu-system-arm (Debian's name)")
+        program = find_qemu()
         initrd = build_initrd(programs=programs)
         check_image(image)
         self.release = ""
@@ -230,6 +228,14 @@ def _start(
     if is_confined():
         return _CagedProcess(command, folder, inherited)
     return ConfinedProcess(command, folder, UNBOUND, stderr=subprocess.PIPE, inherited=inherited)
+
+
+def find_qemu() -> str:
+    """The program; InputError where there is none."""
+    program = shutil.which(os.environ.get("STAGE2FUZZ_QEMU", QEMU))
+    if program is None:
+        raise InputError(QEMU, "not found", "install qemu-system-arm (Debian's name)")
+    return program
 
 
 def check_image(image: Path) -> None:
