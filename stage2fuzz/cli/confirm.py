@@ -15,7 +15,7 @@ from stage2fuzz.cli.progress import ProgressLine
 from stage2fuzz.cli.stores import open_store
 from stage2fuzz.cli.terminal import console
 from stage2fuzz.confirm.machine import check_image, find_qemu
-from stage2fuzz.confirm.reproducers import COMMAND, reproducer_of, reproducer_of_rings
+from stage2fuzz.confirm.reproducers import COMMAND, forces_itself, reproducer_alone, reproducer_of
 from stage2fuzz.confirm.session import Answer, Confirmation, confirm
 from stage2fuzz.confirm.subject import Subject, prepare
 from stage2fuzz.confirm.tell import record, tell
@@ -55,12 +55,7 @@ def confirm_case(
 
     Exit codes: 0 confirmed, 1 refuted, 2 bad input, 3 the schedule was not reached.
     """
-    if kernel is not None and tree is not None:
-        raise InputError("--tree", "given beside --kernel", "one of the two")
-    if (kernel or tree or reproducer) is None:
-        raise InputError("--kernel", "missing", "the image to boot; docs/real-kernel.md says which")
-    if not 1 <= times <= MAX_TIMES:
-        raise InputError("--times", f"{times} is out of range", f"1 to {MAX_TIMES}")
+    _check(kernel, tree, reproducer, times)
     finding = stored(case, database)
     loaded = load(case, finding)
     what = f"finding {case}" if finding is not None else case
@@ -68,13 +63,13 @@ def confirm_case(
         loaded = replace(loaded, engine=engine)
     warn_of_build(what, loaded)
     chosen = kernel or tree
-    rings = loaded.scenario.options.dirty_ring
-    if reproducer is not None and rings:
-        _offer(reproducer, reproducer_of_rings(loaded, what))
+    alone = reproducer is not None and forces_itself(loaded)
+    if reproducer is not None and alone:
+        _offer(reproducer, reproducer_alone(loaded, what))
         if chosen is None:
             return
     subject = prepare(loaded, what, oracle or (finding.oracle if finding is not None else ""))
-    if reproducer is not None and not rings:
+    if reproducer is not None and not alone:
         _offer(reproducer, reproducer_of(subject.rules, what))
     if chosen is None:
         return
@@ -95,6 +90,15 @@ def confirm_case(
     if failed is not None:
         raise failed
     raise typer.Exit(EXITS[done.answer])
+
+
+def _check(kernel: Path | None, tree: Path | None, reproducer: Path | None, times: int) -> None:
+    if kernel is not None and tree is not None:
+        raise InputError("--tree", "given beside --kernel", "one of the two")
+    if (kernel or tree or reproducer) is None:
+        raise InputError("--kernel", "missing", "the image to boot; docs/real-kernel.md says which")
+    if not 1 <= times <= MAX_TIMES:
+        raise InputError("--times", f"{times} is out of range", f"1 to {MAX_TIMES}")
 
 
 def _control(

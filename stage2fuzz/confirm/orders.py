@@ -49,7 +49,8 @@ def check_scenario(scenario: Scenario, where: str) -> None:
     if options.hardware_af or options.fwb:
         _refuse(where, "needs a processor whose features differ from QEMU's", "without the option")
     if options.nested:
-        _refuse(where, "needs a guest hypervisor, which the machine there does not run")
+        what = "needs a guest hypervisor, which the program in the machine is none"
+        _refuse(where, what, "--reproducer FILE.c without an image writes a program that is one")
     if options.manual:
         _refuse(where, "needs a log that is cleared by hand from the start", "without the option")
     if options.dirty_ring:
