@@ -23,6 +23,7 @@ from typing import Final, TypeVar
 from stage2fuzz.arch import ACCESS_NAMES
 from stage2fuzz.case import menus
 from stage2fuzz.case.case import Case
+from stage2fuzz.case.el2 import MAX_HYP_CALLS, HypCall, HypOp, plain_hyp_call
 from stage2fuzz.case.limits import IPA_BITS, MAX_CHOICES, MAX_RUNS, check_case, schedulable
 from stage2fuzz.case.menus import Menus, VersionedMenu, menus_of, page_group, page_half, pages_of
 from stage2fuzz.case.profile import ANY, HYPERCALLS, Profile
@@ -31,19 +32,15 @@ from stage2fuzz.case.scenario import (
     MAX_HOST_OPS,
     MAX_HOST_PAGES,
     MAX_HOST_THREADS,
-    MAX_HYP_CALLS,
     MAX_SLOTS,
     MAX_VCPUS,
     RANGE_PAGES,
     Access,
     HostOp,
     HostPage,
-    HypCall,
-    HypOp,
     Options,
     Scenario,
     Slot,
-    plain_hyp_call,
     seated,
 )
 from stage2fuzz.schedule.base import FOREVER, Run, Schedule
@@ -217,8 +214,17 @@ def _slot(data: bytes, number: int, menu: Menus) -> Slot:
     """One memslot."""
     size, flags = data[SLOTS_AT + SLOT_BYTES * number : SLOTS_AT + SLOT_BYTES * (number + 1)]
     first = menu.firsts[data[FIRSTS_AT + number]]
-    readonly, logging, skewed = menu.slot_flags[flags]
-    return Slot(menu.sizes[size], menu.backings[flags], readonly, logging, skewed, first)
+    readonly, logging, skewed, hugetlb, contiguous = (*menu.slot_flags[flags], False, False)[:5]
+    return Slot(
+        pages=menu.sizes[size],
+        backing=menu.backings[flags],
+        readonly=readonly,
+        logging=logging,
+        skewed=skewed,
+        first=first,
+        hugetlb=hugetlb,
+        contiguous=contiguous,
+    )
 
 
 def _vcpu(data: bytes, number: int, menu: Menus, pages: tuple[int, ...]) -> tuple[Access, ...]:
@@ -316,7 +322,7 @@ def _encode_machine(data: bytearray, scenario: Scenario) -> None:
     data[CACHE_AT] = menus.CACHE.index(options.cache_pages)
     data[TOPUP_AT] = menus.TOPUP.index(options.failing_topup)
     for at, slot in zip(range(SLOTS_AT, HOST_PAGES_AT, SLOT_BYTES), scenario.slots, strict=False):
-        slot_flags = (slot.readonly, slot.logging, slot.skewed)
+        slot_flags = tuple(getattr(slot, each) for each in menus.SLOT_FLAGS.values(menus.NEWEST))
         data[at] = _byte(menus.SIZES, slot.pages)
         data[at + 1] = _byte(menus.BACKINGS, slot.backing) | menus.flag_bits(slot_flags, 2)
     for number, slot in enumerate(scenario.slots):

@@ -10,16 +10,20 @@ from collections.abc import Iterable
 from typing import Final
 
 from stage2fuzz.case.case import Case
-from stage2fuzz.case.scenario import (
-    ACCESS_KINDS,
+from stage2fuzz.case.el2 import (
     EL2_TEST_PAGES,
-    MAX_ACCESSES,
     MAX_CPUS,
     MAX_EL2_VMS,
+    MAX_HYP_CALLS,
+    HypCall,
+    plain_hyp_call,
+)
+from stage2fuzz.case.scenario import (
+    ACCESS_KINDS,
+    MAX_ACCESSES,
     MAX_HOST_OPS,
     MAX_HOST_PAGES,
     MAX_HOST_THREADS,
-    MAX_HYP_CALLS,
     MAX_NESTED,
     MAX_SLOTS,
     MAX_VCPUS,
@@ -32,11 +36,9 @@ from stage2fuzz.case.scenario import (
     Host,
     HostOp,
     HostPage,
-    HypCall,
     Options,
     Scenario,
     Slot,
-    plain_hyp_call,
     seated,
 )
 from stage2fuzz.errors import InputError

@@ -7,18 +7,9 @@ from zlib import crc32
 
 from stage2fuzz.arch import INSTRUCTION_NAMES
 from stage2fuzz.case.case import Case
+from stage2fuzz.case.el2 import EL2_FIELDS, HypCall
 from stage2fuzz.case.limits import normal
-from stage2fuzz.case.scenario import (
-    EL2_FIELDS,
-    SLOT_STRIDE,
-    Access,
-    Backing,
-    HostOp,
-    HypCall,
-    Options,
-    Slot,
-    Tlb,
-)
+from stage2fuzz.case.scenario import SLOT_STRIDE, Access, Backing, HostOp, Options, Slot, Tlb
 from stage2fuzz.schedule.base import FOREVER, Run
 
 _WIDTH: Final = 78
@@ -31,7 +22,7 @@ def spell(name: str) -> str:
 
 OPTIONS: Final = {spell(one.name): one.name for one in fields(Options)}
 """Word of an option -> its field."""
-SLOT_FLAGS: Final = ("readonly", "logging", "skewed")
+SLOT_FLAGS: Final = ("readonly", "logging", "skewed", "hugetlb", "contiguous")
 
 
 def body_lines(case: Case) -> list[str]:

@@ -8,6 +8,7 @@ from typing import Final, TypeVar
 
 from stage2fuzz.arch import INSTRUCTIONS
 from stage2fuzz.case.case import Case
+from stage2fuzz.case.el2 import EL2_FIELDS, HypCall, HypOp
 from stage2fuzz.case.limits import (
     check_access,
     check_engine,
@@ -23,15 +24,12 @@ from stage2fuzz.case.limits import (
 )
 from stage2fuzz.case.lines import OPTIONS, SLOT_FLAGS, body_lines, checksum, spell
 from stage2fuzz.case.scenario import (
-    EL2_FIELDS,
     SLOT_STRIDE,
     Access,
     Backing,
     Host,
     HostOp,
     HostPage,
-    HypCall,
-    HypOp,
     Op,
     Options,
     Scenario,
@@ -183,7 +181,8 @@ class Reader:
                 case [flag] if flag in SLOT_FLAGS and flag not in found:
                     found[flag] = True
                 case _:
-                    right = "pages N, first N, backing NAME, readonly, logging, skewed, each once"
+                    flags = ", ".join(SLOT_FLAGS)
+                    right = f"pages N, first N, backing NAME, {flags}, each once"
                     raise InputError(where, f"slot {' '.join(item)[:60]!r}", right)
         slot = Slot(**found)  # type: ignore[arg-type]
         check_slot(slot, where)

@@ -11,6 +11,7 @@ from enum import IntEnum
 from typing import Final
 
 from stage2fuzz.arch import BEYOND, INSTRUCTIONS, PAGE_SIZE, READ
+from stage2fuzz.case.el2 import HypCall
 
 MAX_VCPUS: Final = 8
 MAX_HOST_THREADS: Final = 2
@@ -18,15 +19,6 @@ MAX_ACCESSES: Final = 4
 MAX_HOST_OPS: Final = 4
 MAX_SLOTS: Final = 2
 MAX_HOST_PAGES: Final = 4
-MAX_CPUS: Final = 4
-"""Host CPUs that call EL2."""
-MAX_HYP_CALLS: Final = 8
-MAX_EL2_VMS: Final = 4
-"""VMs of EL2: 0 and 1 are there from the start, 2 too and protected, 3 has yet to be created."""
-EL2_PROTECTED_VM: Final = 2
-EL2_LATE_VM: Final = 3
-EL2_TEST_PAGES: Final = 4
-"""Pages of the host, and as many of each guest, that a host CPU's calls may name."""
 MAX_FAULTS: Final = 40
 """Faults one access may take before the run ends as inconclusive; never a verdict by itself."""
 
@@ -39,10 +31,12 @@ IPA_BASE: Final = 0x4000_0000
 HOST_BASE: Final = 0x1_0000_0000_0
 SLOT_STRIDE: Final = 4 << 18
 """Pages between the first pages of two slots: 4 GiB, so that no table level ties them together."""
-GENERATION_STRIDE: Final = 1 << 34
-"""Bytes by which the host moves a page each time it changes the backing."""
 GIB: Final = 1 << 18
 """Pages of a block of level 1."""
+MOVE_STRIDE: Final = GIB << 12
+"""Bytes by which a memslot moves: no level of blocks sees a difference."""
+GENERATION_STRIDE: Final = 1 << 34
+"""Bytes by which the host moves a page each time it changes the backing."""
 # fmt: off
 SLOT_PAGES: Final = (
     1, 2, 3, 4, 5, 100, 511, 512, 513, 700, 1023, 1024, GIB - 1, GIB, GIB + 1, GIB + 512, 1 << 19,
@@ -158,79 +152,14 @@ class Op(IntEnum):
     """TLBI VMALLS12E1IS."""
     GUEST_TLBI_ALL = 26
     """TLBI ALLE1IS, for all VMIDs."""
-
-
-class HypOp(IntEnum):
-    """What a host CPU does where pKVM is on: its hypercalls, and accesses through stage 2.
-
-    ``EL2_FIELDS`` says which fields of a call each of them reads.
-    """
-
-    SHARE_HYP = 0
-    UNSHARE_HYP = 1
-    DONATE_HYP = 2
-    RECLAIM_HYP = 3
-    """EL2 gives a page back that it was donated."""
-    PIN = 4
-    """EL2 pins a page that is shared with it."""
-    UNPIN = 5
-    SHARE_FFA = 6
-    UNSHARE_FFA = 7
-    HOST_READ = 8
-    HOST_WRITE = 9
-    LOAD = 10
-    """Load a vCPU of a VM, the second where the flag is set."""
-    PUT = 11
-    SHARE_GUEST = 12
-    """Map a page of the host in the loaded vCPU's guest, writable where the flag is set."""
-    DONATE_GUEST = 13
-    UNSHARE_GUEST = 14
-    WRPROTECT_GUEST = 15
-    AGE_GUEST = 16
-    """Look at an access flag, and clear it where the flag is set."""
-    RELAX_GUEST = 17
-    MKYOUNG_GUEST = 18
-    GUEST_READ = 19
-    """The loaded guest reads; its fault is answered as KVM would, with the page that is named."""
-    GUEST_WRITE = 20
-    GUEST_SHARE = 21
-    GUEST_UNSHARE = 22
-    FORCE_RECLAIM = 23
-    CREATE = 24
-    START_TEARDOWN = 25
-    RECLAIM_GFN = 26
-    FINALIZE_TEARDOWN = 27
-    """Take back what the guest still has, then the VM itself."""
-
-
-EL2_FIELDS: Final = {
-    **dict.fromkeys(
-        (
-            *(HypOp.SHARE_HYP, HypOp.UNSHARE_HYP, HypOp.DONATE_HYP, HypOp.RECLAIM_HYP),
-            *(HypOp.PIN, HypOp.UNPIN, HypOp.SHARE_FFA, HypOp.UNSHARE_FFA),
-            *(HypOp.HOST_READ, HypOp.HOST_WRITE, HypOp.FORCE_RECLAIM),
-        ),
-        ("page",),
-    ),
-    HypOp.LOAD: ("vm", "flag"),
-    HypOp.PUT: (),
-    HypOp.SHARE_GUEST: ("page", "gfn", "flag"),
-    HypOp.DONATE_GUEST: ("page", "gfn"),
-    HypOp.UNSHARE_GUEST: ("vm", "gfn"),
-    HypOp.WRPROTECT_GUEST: ("vm", "gfn"),
-    HypOp.AGE_GUEST: ("vm", "gfn", "flag"),
-    HypOp.RELAX_GUEST: ("gfn", "flag"),
-    HypOp.MKYOUNG_GUEST: ("gfn",),
-    HypOp.GUEST_READ: ("page", "gfn"),
-    HypOp.GUEST_WRITE: ("page", "gfn"),
-    HypOp.GUEST_SHARE: ("gfn",),
-    HypOp.GUEST_UNSHARE: ("gfn",),
-    HypOp.CREATE: ("vm",),
-    HypOp.START_TEARDOWN: ("vm",),
-    HypOp.RECLAIM_GFN: ("vm", "gfn"),
-    HypOp.FINALIZE_TEARDOWN: ("vm",),
-}
-"""Which fields of a ``HypCall`` an operation reads; the others are 0."""
+    SLOT_MOVE = 27
+    """The memslot moves to other guest addresses (KVM_MR_MOVE), its host memory with it: up by
+    ``MOVE_STRIDE``, and back. A slot of more than 1 GiB stays, and one that is logged."""
+    THP_SPLIT = 28
+    """invalidate start, the host maps a transparent huge page by pages, invalidate end: who will
+    change a part of it does so first. The memory stays where it is."""
+    THP_COLLAPSE = 29
+    """khugepaged: invalidate start, a new huge page with what the pages held, invalidate end."""
 
 
 class Tlb(IntEnum):
@@ -256,6 +185,17 @@ class Slot:
     first: int = 0
     """Pages between the multiple of 4 GiB and the slot's first page. The host's mappings stay
     aligned, so the first of them may begin before the slot."""
+    hugetlb: bool = False
+    """Memory of 2 MiB comes from hugetlbfs, as that of 1 GiB always does: a fault learns its size
+    from the VMA, before any lock of KVM's."""
+    contiguous: bool = False
+    """A VMA of contiguous entries, which stage 2 has not: hugetlbfs of 64 KiB (pages) or 32 MiB
+    (2 MiB), mapped by pages and by 2 MiB."""
+
+    @property
+    def transparent(self) -> bool:
+        """Whether the host maps it by transparent huge pages."""
+        return self.backing is Backing.PMD and not (self.hugetlb or self.contiguous)
 
 
 def seated(slots: tuple[Slot, ...]) -> tuple[Slot, ...]:
@@ -295,23 +235,6 @@ class HostPage:
 
     page: int
     host: Host
-
-
-@dataclass(frozen=True, slots=True)
-class HypCall:
-    """One operation of a host CPU; a field that it does not read is 0."""
-
-    op: HypOp
-    page: int = 0
-    gfn: int = 0
-    vm: int = 0
-    flag: int = 0
-
-
-def plain_hyp_call(call: HypCall) -> HypCall:
-    """The same with 0 in each field that the operation does not read."""
-    kept = {name: getattr(call, name) for name in EL2_FIELDS[call.op]}
-    return HypCall(call.op, **kept)
 
 
 @dataclass(frozen=True, slots=True)

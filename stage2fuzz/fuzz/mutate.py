@@ -11,17 +11,10 @@ from typing import Final
 
 from stage2fuzz.case.case import Case
 from stage2fuzz.case.codec import decode, encode
+from stage2fuzz.case.el2 import EL2_TEST_PAGES, MAX_HYP_CALLS, plain_hyp_call
 from stage2fuzz.case.limits import schedulable
 from stage2fuzz.case.profile import Profile
-from stage2fuzz.case.scenario import (
-    EL2_TEST_PAGES,
-    MAX_ACCESSES,
-    MAX_HYP_CALLS,
-    Access,
-    Options,
-    Scenario,
-    plain_hyp_call,
-)
+from stage2fuzz.case.scenario import MAX_ACCESSES, Access, Options, Scenario
 from stage2fuzz.errors import InputError
 from stage2fuzz.schedule.base import Run, Schedule
 

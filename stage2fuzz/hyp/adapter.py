@@ -5,7 +5,8 @@ from array import array
 from functools import cached_property
 from typing import Final
 
-from stage2fuzz.case.scenario import HypCall, HypOp, Scenario
+from stage2fuzz.case.el2 import HypCall, HypOp
+from stage2fuzz.case.scenario import Scenario
 from stage2fuzz.engine import Burst
 from stage2fuzz.errors import InputError
 from stage2fuzz.events import HYPERCALL_RETURN, WARN

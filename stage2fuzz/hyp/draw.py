@@ -5,8 +5,9 @@ from random import Random
 from typing import Final
 
 from stage2fuzz.case.codec import decode
+from stage2fuzz.case.el2 import HypCall, HypOp
 from stage2fuzz.case.profile import HYPERCALLS
-from stage2fuzz.case.scenario import HypCall, HypOp, Options, Scenario
+from stage2fuzz.case.scenario import Options, Scenario
 
 SCENARIO_BYTES: Final = 128
 H: Final = HypOp

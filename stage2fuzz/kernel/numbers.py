@@ -6,7 +6,7 @@ know does not compile, and a kind that is in no row does not exist.
 """
 
 from stage2fuzz import arch, events
-from stage2fuzz.case import scenario
+from stage2fuzz.case import el2, scenario
 from stage2fuzz.event_kind import EventKind, Hearing
 from stage2fuzz.events import KINDS
 
@@ -16,7 +16,7 @@ PREFIX = "S2_"
 def header() -> str:
     """The text of numbers.h: event kinds, flags, error numbers, limits, operations, addresses."""
     values: dict[str, int] = {}
-    for module in (events, arch, scenario):
+    for module in (events, arch, scenario, el2):
         for name, value in vars(module).items():
             if name.isupper() and isinstance(value, int):
                 values[name] = int(value)
@@ -26,7 +26,7 @@ def header() -> str:
         values[f"BACKING_{backing.name}"] = int(backing)
     for grant in scenario.Host:
         values[f"GRANT_{grant.name}"] = int(grant)
-    for call in scenario.HypOp:
+    for call in el2.HypOp:
         values[f"HYP_OP_{call.name}"] = int(call)
     for choice in scenario.Tlb:
         values[f"TLB_{choice.name}"] = int(choice)

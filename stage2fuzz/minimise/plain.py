@@ -4,15 +4,8 @@ from collections.abc import Iterator
 from dataclasses import fields, replace
 
 from stage2fuzz.case.case import Case
-from stage2fuzz.case.scenario import (
-    ACCESS_KINDS,
-    SLOT_PAGES,
-    SLOT_STRIDE,
-    HypCall,
-    Scenario,
-    Slot,
-    plain_hyp_call,
-)
+from stage2fuzz.case.el2 import HypCall, plain_hyp_call
+from stage2fuzz.case.scenario import ACCESS_KINDS, SLOT_PAGES, SLOT_STRIDE, Scenario, Slot
 from stage2fuzz.minimise.order import PLAIN_OPTIONS, PLAIN_SLOT, pages_of
 from stage2fuzz.schedule.base import Schedule
 

@@ -28,8 +28,8 @@ from stage2fuzz.arch import (
     rights,
     rights_text,
 )
+from stage2fuzz.case.el2 import HypOp
 from stage2fuzz.case.lines import spell
-from stage2fuzz.case.scenario import HypOp
 from stage2fuzz.event_kind import UNUSED
 from stage2fuzz.events import Event
 
@@ -147,6 +147,11 @@ class Words:
         """An entry by level and IPA: ``L3 0x40000000``; by its address where nothing is known."""
         found = self._where(address)
         return f"{found[2]}L{found[0]} {found[1]:#x}" if found else f"entry {address:#x}"
+
+    def level(self, address: int) -> int:
+        """The level of an entry; that of pages where nothing is known of its table."""
+        found = self._where(address)
+        return found[0] if found else LAST_LEVEL
 
     def _table_memory(self, kind: int, where: int, old: int, new: int, aux: int) -> str:
         name = self.entry(where)

@@ -6,8 +6,9 @@ import pytest
 
 from stage2fuzz.case.case import Case
 from stage2fuzz.case.codec import decode, encode
+from stage2fuzz.case.el2 import EL2_FIELDS, HypCall, HypOp
 from stage2fuzz.case.profile import HYPERCALLS, profile_named
-from stage2fuzz.case.scenario import EL2_FIELDS, Access, HypCall, HypOp, Scenario
+from stage2fuzz.case.scenario import Access, Scenario
 from stage2fuzz.case.text import format_case, parse
 from stage2fuzz.errors import InputError
 from stage2fuzz.fuzz.mutate import mutate

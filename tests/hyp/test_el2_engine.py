@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from stage2fuzz.case.case import Case
-from stage2fuzz.case.scenario import HypOp
+from stage2fuzz.case.el2 import HypOp
 from stage2fuzz.errors import InputError
 from stage2fuzz.events import HYPERCALL_RETURN, SETTLED
 from stage2fuzz.hyp.adapter import SMOKE, HypEngine

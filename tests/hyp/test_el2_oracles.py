@@ -3,7 +3,7 @@
 import pytest
 
 from stage2fuzz import events as ev
-from stage2fuzz.case.scenario import HypOp
+from stage2fuzz.case.el2 import HypOp
 from stage2fuzz.events import Event
 from stage2fuzz.oracles.judge import judge
 from stage2fuzz.rules import Rules
