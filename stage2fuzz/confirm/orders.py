@@ -61,6 +61,8 @@ def check_scenario(scenario: Scenario, where: str) -> None:
         _refuse(where, "needs an allocation to fail, which cannot be forced", "without the option")
     if any(slot.backing is Backing.DEVICE for slot in scenario.slots):
         _refuse(where, "needs device memory, which the machine has none of")
+    if any(slot.hugetlb or slot.contiguous for slot in scenario.slots):
+        _refuse(where, "needs memory of hugetlbfs, and the machine's huge pages are transparent")
     if any(slot.first for slot in scenario.slots):
         _refuse(where, "needs a slot that begins inside a block", "without 'first'")
     if any(slot.hugetlb or slot.contiguous for slot in scenario.slots):

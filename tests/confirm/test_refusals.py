@@ -65,6 +65,8 @@ def test_a_case_of_a_model_is_refused_with_what_to_do() -> None:
         (Scenario(options=Options(nested=1)), "a guest hypervisor.*--reproducer"),
         (Scenario(options=Options(dirty_ring=True)), "needs dirty rings.*--reproducer"),
         (Scenario(slots=(Slot(backing=Backing.DEVICE),)), "device memory"),
+        (Scenario(slots=(Slot(backing=Backing.PMD, hugetlb=True),)), "memory of hugetlbfs"),
+        (Scenario(slots=(Slot(contiguous=True),)), "memory of hugetlbfs"),
         (Scenario(host_pages=(HostPage(0, Host.LAZY),)), "file system"),
         (Scenario(hosts=((HostOp(Op.TEST_YOUNG),),)), "by itself cannot be asked for"),
         (Scenario(hosts=((HostOp(Op.CHANGE_PTE),),)), "KSM"),

@@ -212,17 +212,18 @@ static void make_vcpu(int number)
 	sem_init(&vcpu->go, 0, 0);
 	sem_init(&vcpu->done, 0, 0);
 	uint64_t at = RAM + CODE * PAGE;
+	uint64_t tables = 25 | 1 << 8 | 1 << 10 | 3 << 12; /* 39 bits, normal memory, shared */
 	uint64_t x[] = {
-		0xff00,						   /* MAIR: device, normal memory */
-		25 | 1 << 8 | 1 << 10 | 3 << 12 | 1 << 23 | 2ul << 32, /* TCR: 39 bits, no TTBR1 */
-		RAM + STAGE1 * PAGE,				   /* TTBR0 */
-		25 | 1 << 6 | 1 << 8 | 1 << 10 | 3 << 12 | 2 << 16 | 1ul << 31, /* VTCR: 39 bits, level 1 */
-		(RAM + LEVEL1 * PAGE) | 1ul << 48,		   /* VTTBR, VMID 1 */
-		1ul << 34 | 1ul << 31 | 0x38 | 1,		   /* HCR: E2H, RW, IMO, FMO, AMO, VM */
-		at + (guest_vectors - guest_code),		   /* VBAR */
-		0, 1 << 12 | 1 << 2 | 1,			   /* SCTLR: I, C, M */
+		0xff00,				 /* MAIR: device, normal memory */
+		tables | 1 << 23 | 2ul << 32,	 /* TCR: no TTBR1, 40 bits come out */
+		RAM + STAGE1 * PAGE,		 /* TTBR0 */
+		tables | 1 << 6 | 2 << 16 | 1ul << 31, /* VTCR: begin at level 1 */
+		(RAM + LEVEL1 * PAGE) | 1ul << 48, /* VTTBR: VMID 1 */
+		1ul << 34 | 1ul << 31 | 0x38 | 1, /* HCR: E2H, RW, IMO, FMO, AMO, VM */
+		at + (guest_vectors - guest_code), /* VBAR */
+		0, 1 << 12 | 1 << 2 | 1,	 /* SCTLR: I, C, M */
 		vcpu->invalidates,
-		at + (guest_l2 - guest_code), 0x3c5,		   /* L2 begins there, at EL1 */
+		at + (guest_l2 - guest_code), 0x3c5, /* L2 begins there, at EL1 */
 	};
 	for (unsigned i = 0; i < sizeof x / sizeof *x; i++)
 		set_x(vcpu->fd, i, x[i]);
@@ -316,7 +317,7 @@ static void wait_for_lookup(void)
 	struct uffd_msg message;
 	if (poll(&waiting, 1, PATIENCE * 1000) != 1 ||
 	    read(owner, &message, sizeof message) != sizeof message) {
-		fprintf(stderr, "nobody looked the page up; L1 was told of ESR %#lx\n", vcpus[0].esr);
+		fprintf(stderr, "nobody looked the page up; ESR of L1 %#lx\n", vcpus[0].esr);
 		exit(2);
 	}
 }
@@ -405,7 +406,8 @@ int main(void)
 		int found = 0, after_another = 0;
 		for (int i = 0; i < RUNS; i++)
 			found += try(order, &after_another);
-		printf("%s: L2 read the page in %d of %d accesses", names[order], found, RUNS * READS);
+		printf("%s: L2 read the page in %d of %d accesses", names[order], found,
+		       RUNS * READS);
 		if (order == RACE) {
 			printf("; after another TLBI in %d of %d", after_another, RUNS);
 			kept = found;
