@@ -191,9 +191,12 @@ class VirtualMachine:
         process = self._qemu.process
         with suppress(subprocess.TimeoutExpired):
             process.wait(1)
-        if process.poll() is not None and process.stderr:
+        code = process.poll()
+        if code is not None and process.stderr:
             said = process.stderr.read().decode("utf-8", "replace").strip()
         said = said.splitlines()[-1] if said else " / ".join(self.kernel_log[-3:])
+        if not said and code is not None:  # a guest that reset itself ends it with 0
+            said = f"QEMU said nothing, and its exit status is {code}"
         return f"{what} ({said})" if said else what
 
 

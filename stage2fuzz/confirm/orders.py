@@ -59,6 +59,15 @@ def check_scenario(scenario: Scenario, where: str) -> None:
     failures = (options.failing_topup, options.failing_atomic, options.failing_alloc)
     if options.cache_pages or any(failures):
         _refuse(where, "needs an allocation to fail, which cannot be forced", "without the option")
+    _check_slots(scenario, where)
+    if any(page.host in (Host.LAZY, Host.COW) for page in scenario.host_pages):
+        what = "needs a page that becomes writable without a notifier, which a file system gives"
+        _refuse(where, what, "the same with a slot that is logged shows most of it")
+    _check_programs(scenario, where)
+
+
+def _check_slots(scenario: Scenario, where: str) -> None:
+    """Refuse memory that the machine there has not."""
     if any(slot.backing is Backing.DEVICE for slot in scenario.slots):
         _refuse(where, "needs device memory, which the machine has none of")
     if any(slot.hugetlb or slot.contiguous for slot in scenario.slots):
@@ -68,10 +77,6 @@ def check_scenario(scenario: Scenario, where: str) -> None:
     if any(slot.hugetlb or slot.contiguous for slot in scenario.slots):
         what = "needs huge pages of a size that the machine reserves none of"
         _refuse(where, what, "without 'hugetlb' and 'contiguous'")
-    if any(page.host in (Host.LAZY, Host.COW) for page in scenario.host_pages):
-        what = "needs a page that becomes writable without a notifier, which a file system gives"
-        _refuse(where, what, "the same with a slot that is logged shows most of it")
-    _check_programs(scenario, where)
 
 
 def _check_programs(scenario: Scenario, where: str) -> None:

@@ -98,7 +98,10 @@ def test_an_image_that_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
         ('say("Kernel panic - not syncing: no init found")', "does not boot: the machine ended"),
         (NO_KVM, "has no KVM; a kernel built with CONFIG_KVM"),
         (BOOT + SERVE.format(names=()), "lacks the symbols that a thread is held by"),
-        (BOOT + "console.readline()", "the machine ended; the same command once more"),
+        (
+            BOOT + "console.readline()",
+            "the machine ended (QEMU said nothing, and its exit status is 0); the same",
+        ),
     ],
     ids=("panics", "has no KVM", "has no symbols", "dies"),
 )
