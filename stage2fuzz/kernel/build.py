@@ -53,7 +53,7 @@ RUNTIME_FILES: Final = (
         "locks",
         "execute",
     ),
-    *("guard", "window", "entries", "pages", "rcu", "walk"),
+    *("guard", "window", "storebuffer", "entries", "pages", "rcu", "walk"),
     *("regime", "tlb", "tlbi", "sequences"),
     *("hostpages", "calls", "memslots", "notifier", "nested", "hostthread", "guest"),
     *("scenario", "setup"),

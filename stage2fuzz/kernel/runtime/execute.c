@@ -12,6 +12,7 @@
 #include "scenario.h"
 #include "scheduler.h"
 #include "setup.h"
+#include "storebuffer.h"
 #include "strategy.h"
 #include "tlb.h"
 #include "window.h"
@@ -27,6 +28,7 @@ static void body(void)
 		host_body();
 	s2_record(S2_THREAD_END, 0, 0, 0, 0);
 	s2_sched.thread[me].ended = 1;
+	hide_stores();
 	run_next(&s2_sched.thread[me].coroutine, -2);
 	__builtin_unreachable();
 }
@@ -49,6 +51,7 @@ static void reset(void)
 	reset_plan();
 	reset_locks();
 	reset_memory();
+	reset_storebuffers();
 	reset_rcu();
 	reset_tlb();
 	reset_regime();
@@ -150,7 +153,10 @@ S2_OWN int step_external(int answer_thread, int answer_points)
 	s2_sched.answer_points = answer_points;
 	if (!was_choice)
 		s2_sched.current = apply_answer();
-	run_thread(&s2_sched.thread[s2_sched.current]);
+	if (s2_sched.current < s2_sched.threads)
+		run_thread(&s2_sched.thread[s2_sched.current]);
+	else
+		s2_sched.ended = drain_from_outside(was_choice) ? S2_END_ASK_CHOICE : S2_END_ASK;
 	if (s2_sched.ended == S2_END_ASK) {
 		close_run();
 		s2_sched.enabled = enabled_threads();
