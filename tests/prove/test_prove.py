@@ -156,7 +156,7 @@ def test_a_table_that_was_stopped_goes_on_with_the_rows_that_are_missing(tmp_pat
 @pytest.mark.kernel
 def test_a_row_is_proved_once(kernel: KernelEngine, tmp_path: Path) -> None:
     command = [sys.executable, "-m", "stage2fuzz", "prove", "--table", "--seconds", "20"]
-    command += ["--engine", f"kernel:{kernel.library.tree}", "--only", "r/r page rw -", "--json"]
+    command += ["--engine", f"kernel:{kernel.library.tree}", "--only", "r/r page rw -"]
     told = [
         subprocess.run(
             command,
@@ -168,10 +168,7 @@ def test_a_row_is_proved_once(kernel: KernelEngine, tmp_path: Path) -> None:
         for _ in range(2)
     ]
     assert told[0] == told[1]  # the seconds included
-    assert [json.loads(line)["name"] for line in told[0]] == [
-        "r/r page rw -",
-        "r/r page rw logged -",
-    ]
+    assert [line[:32].rstrip() for line in told[0][:2]] == ["r/r page rw -", "r/r page rw logged -"]
     (kept,) = (tmp_path / "stage2fuzz" / "proofs").iterdir()
     assert len(kept.read_text().splitlines()) == 2
 
