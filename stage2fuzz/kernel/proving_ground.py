@@ -156,6 +156,13 @@ PROVING_GROUND: Final = (
         (_guest(f"write {GIB - 1}", f"write {GIB + 1}"),),
         ((HostOp(Op.INVALIDATE, GIB - 513, 1024),), (HostOp(Op.TEARDOWN),)),
     ),
+    Scenario(
+        (Slot(4),),
+        _vcpus("ww", "r"),
+        ((HostOp(Op.LOG_ENABLE), HostOp(Op.LOG_CLEAR, 0, 4)),),
+        options=Options(manual_protect=True),
+    ),
+    Scenario((Slot(4),), (*_vcpus("ww", page=3), *_vcpus("r")), ((HostOp(Op.VCPU_INIT),),)),
     Scenario((Slot(4),), _vcpus("wr", "rw"), ((HostOp(Op.MOVE),),), options=_LATE),
     Scenario(
         (Slot(512, Backing.PMD),),
