@@ -9,7 +9,7 @@ from stage2fuzz.arch import READ, WRITE
 from stage2fuzz.case.scenario import Access, HostOp, Op, Options, Scenario, Slot
 from stage2fuzz.case.text import read_case
 from stage2fuzz.engine import Trace
-from stage2fuzz.events import FAULT, MMU_BIND, TREE_SHIFT
+from stage2fuzz.events import CALL_DESTROY, FAULT, MMU_BIND, TREE_SHIFT
 from stage2fuzz.kernel.adapter import KernelEngine
 from stage2fuzz.kernel.build import build
 from stage2fuzz.kernel.faults.edit import Edit, PlantedFault, one
@@ -17,6 +17,7 @@ from stage2fuzz.kernel.mutants import copy_tree, plant
 from stage2fuzz.kernel.units import NESTED
 from stage2fuzz.oracles.judge import judge
 from stage2fuzz.oracles.violation import Violation
+from stage2fuzz.schedule.random_walk import RandomWalk
 
 CASES = Path(__file__).parents[1] / "cases" / "nested"
 TREE = os.environ.get("STAGE2FUZZ_KERNEL_TREE")
@@ -145,3 +146,10 @@ def test_a_planted_fault_is_found(
     assert plant(tmp_path / "tree", fault)
     planted = KernelEngine(build(tmp_path / "tree", tmp_path / "cache"))
     assert oracle in runs(planted, scenario, 60)
+
+
+def test_a_vm_does_not_free_what_guests_of_an_earlier_run_had(engine: KernelEngine) -> None:
+    engine.run(QUIET, RandomWalk(1))
+    alone = Scenario(vcpus=(_WRITES,), options=Options(teardown=True))
+    destroyed = [e[2] for e in engine.run(alone, RandomWalk(1)).events if e[5] == CALL_DESTROY]
+    assert not [where for where in destroyed if where >> TREE_SHIFT]
