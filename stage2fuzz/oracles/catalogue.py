@@ -62,6 +62,7 @@ from stage2fuzz.oracles.h8_lockset import EL2Lockset
 from stage2fuzz.oracles.h9_lock_order import EL2LockOrder
 from stage2fuzz.oracles.h10_hyp_touches import HypTouches
 from stage2fuzz.oracles.h11_vcpu_loads import VcpuLoads
+from stage2fuzz.oracles.h12_success_is_done import SuccessIsDone
 from stage2fuzz.oracles.kernel_warnings import KernelCrash, KernelWarning
 from stage2fuzz.oracles.n1_shadow_within import ShadowWithin
 from stage2fuzz.oracles.n2_guest_tlbi import GuestTlbi
@@ -138,6 +139,7 @@ OWNERSHIP: Final[tuple[type[Oracle], ...]] = (
     EL2LockOrder,
     HypTouches,
     VcpuLoads,
+    SuccessIsDone,
 )
 """Those of pKVM's EL2, which is another machine: no run has to do with both kinds."""
 EVERYWHERE: Final[tuple[type[Oracle], ...]] = (KernelWarning, KernelCrash, NoDeadlock)

@@ -93,7 +93,7 @@ S2_OWN void create_vms(void)
 	for (int vm = 0; vm < S2_EL2_VMS; vm++)
 		el2_machine.vm_at[vm] = (unsigned long)el2_page(area(vm, STRUCTURE));
 	for (int cpu = 0; cpu < S2_CPUS; cpu++)
-		el2_host.cpu[cpu].vm = -1;
+		el2_host.cpu[cpu].vm = el2_host.cpu[cpu].gfn = -1;
 	for (int vm = 0; vm < S2_EL2_LATE_VM; vm++) {
 		int failed = create(vm);
 
@@ -288,14 +288,28 @@ static int about_guest(int cpu, const struct el2_call *call)
 	return finalize(call->vm);
 }
 
+/* Calls about one entry of a guest: how they leave it is looked at as they release its lock. */
+static int is_about_entry(int op)
+{
+	switch (op) {
+	case S2_HYP_OP_SHARE_GUEST: case S2_HYP_OP_DONATE_GUEST: case S2_HYP_OP_UNSHARE_GUEST:
+	case S2_HYP_OP_WRPROTECT_GUEST: case S2_HYP_OP_RELAX_GUEST: case S2_HYP_OP_GUEST_SHARE:
+	case S2_HYP_OP_GUEST_UNSHARE:
+		return 1;
+	}
+	return 0;
+}
+
 S2_OWN void run_call(int cpu, const struct el2_call *call)
 {
 	int result, page = call->op < S2_HYP_OP_LOAD || call->op == S2_HYP_OP_FORCE_RECLAIM;
+	int flagged = call->op == S2_HYP_OP_LOAD || call->op == S2_HYP_OP_RELAX_GUEST;
 
 	s2_point(S2_HYPERCALL, call->op);
-	s2_record(S2_HYPERCALL, call->op == S2_HYP_OP_LOAD ? call->flag : call->page, call->gfn,
-		  call->vm, call->op);
+	s2_record(S2_HYPERCALL, flagged ? call->flag : call->page, call->gfn, call->vm, call->op);
+	el2_host.cpu[cpu].gfn = is_about_entry(call->op) ? call->gfn : -1;
 	result = page ? about_page(cpu, call) : about_guest(cpu, call);
+	el2_host.cpu[cpu].gfn = -1;
 	if (s2_log.plain_entry)
 		record_plain();
 	s2_record(S2_HYPERCALL_RETURN, call->page, call->gfn, result, call->op);
