@@ -196,12 +196,13 @@ static int host_access(int cpu, int page, int write)
 s2_u64 s2_host_fault_address(void) { return el2_host.cpu[s2_sched.current].abort_address; }
 void s2_host_abort_injected(void) { el2_host.cpu[s2_sched.current].abort_injected = 1; }
 
-/* Take back what the guest still has, as its teardown does, then the VM. */
-static int finalize(int vm)
+/* Take back what the guest still has, as its teardown does, then the VM; a host that leaves that
+ * out may lose its pages, and must get at nobody else's. */
+static int finalize(int vm, int leaves_all)
 {
 	int handle = el2_host.vm[vm].handle, failed;
 
-	for (int gfn = 0; gfn < S2_EL2_TEST_PAGES; gfn++) {
+	for (int gfn = 0; gfn < S2_EL2_TEST_PAGES && !leaves_all; gfn++) {
 		if (el2_host.vm[vm].is_protected)
 			el2_reclaim_gfn(handle, (s2_u64)gfn);
 		else
@@ -285,7 +286,7 @@ static int about_guest(int cpu, const struct el2_call *call)
 	case S2_HYP_OP_START_TEARDOWN: return el2_start_teardown(handle);
 	case S2_HYP_OP_RECLAIM_GFN: return el2_reclaim_gfn(handle, gfn);
 	}
-	return finalize(call->vm);
+	return finalize(call->vm, call->flag);
 }
 
 /* Calls about one entry of a guest: how they leave it is looked at as they release its lock. */
@@ -354,7 +355,7 @@ S2_OWN void take_all_back(void)
 		if (!el2_host.vm[vm].handle)
 			continue;
 		el2_start_teardown(el2_host.vm[vm].handle);
-		finalize(vm);
+		finalize(vm, 0);
 		give_vm_back(vm);
 	}
 	for (int page = 0; page < S2_EL2_TEST_PAGES; page++) {
