@@ -80,6 +80,10 @@ GUEST_STORE: Final = 73
 MMU_BIND: Final = 74
 MMU_LOAD: Final = 75
 MMU_PUT: Final = 76
+# A guest hypervisor's page of registers: what a vCPU of its reaches, and KVM's pseudo-TLB of it.
+VNCR_ACCESS: Final = 77
+VNCR_VALID: Final = 78
+VNCR_MAP: Final = 79
 # Calls, results, ends.
 CALL: Final = 80
 RETURN: Final = 81
@@ -438,6 +442,9 @@ _ROWS: Final = (
     EventKind(MMU_BIND, "mmu-bind", "tree before vmid -", Dependence.EVERYTHING, _MOVED),
     EventKind(MMU_LOAD, "mmu-load", "tree - vmid -", Dependence.EVERYTHING, _HOST_READ),
     EventKind(MMU_PUT, "mmu-put", "tree - vmid -", Dependence.EVERYTHING, _HOST_READ),
+    EventKind(VNCR_ACCESS, "vncr-access", "ipa kind address -", Dependence.GUEST, _HOST_READ),
+    EventKind(VNCR_VALID, "vncr-valid", "vcpu before - -", Dependence.EVERYTHING, _HOST_WRITTEN),
+    EventKind(VNCR_MAP, "vncr-map", "cpu writable address -", Dependence.EVERYTHING, _MOVED),
     EventKind(CALL, "call", "ipa size argument request", Dependence.EVERYTHING,
          (Meeting(Place.HOST, Side.WRITES, When.HOST_CALL),
           Meeting(Place.TREE, Side.OTHER, When.AGE_CALL))),

@@ -49,7 +49,7 @@ class VersionedMenu(Generic[T]):
         )
 
 
-NEWEST: Final[int] = 9
+NEWEST: Final[int] = 10
 """The version of the byte format that ``encode`` writes."""
 
 _EVERY_CALL: Final = tuple(HypOp)
@@ -152,7 +152,7 @@ SLOT_FLAGS: Final = ("readonly", "logging", "skewed")
 """Bits 2 to 4 of a slot's second byte; bits 0 and 1 are its backing."""
 OPTION_FLAGS: Final = ("pending_stores", "hardware_af", "dic", "fwb", "teardown", "ipa_bits")
 """Bits 0 to 5 of the option byte; bits 6 and 7 are the TLB."""
-RARE_FLAGS: Final = VersionedMenu({2: ("failing_atomic",), 4: ("vhe",)})
+RARE_FLAGS: Final = VersionedMenu({2: ("failing_atomic",), 4: ("vhe",), 10: ("vncr",)})
 """Options of the byte of rare options, each set where two bits are: a quarter of all bytes."""
 
 

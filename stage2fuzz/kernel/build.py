@@ -55,7 +55,7 @@ RUNTIME_FILES: Final = (
     ),
     *("guard", "window", "entries", "pages", "rcu", "walk"),
     *("regime", "tlb", "tlbi", "sequences"),
-    *("hostpages", "calls", "memslots", "notifier", "nested", "hostthread", "guest"),
+    *("hostpages", "calls", "memslots", "notifier", "vncr", "nested", "hostthread", "guest"),
     *("scenario", "setup"),
     *("places", "tripwires", "lasso", "fold", "classes", "explore", "features", "fuzz"),
     *("words", "configs", "snapshot", "search"),

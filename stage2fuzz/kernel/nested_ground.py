@@ -22,6 +22,7 @@ def _ops(*ops: Op) -> tuple[HostOp, ...]:
 
 
 _ONE: Final = Options(nested=1)
+_VNCR: Final = Options(nested=1, vncr=True, teardown=True)
 _ENDS: Final = Options(nested=1, teardown=True)
 
 NESTED_GROUND: Final = (
@@ -57,6 +58,8 @@ NESTED_GROUND: Final = (
     Scenario(
         (Slot(4),), (_writes(0, 0),), (_ops(Op.GUEST_UNMAP, Op.GUEST_TLBI_ALL),), options=_ONE
     ),
+    Scenario((Slot(4),), (_writes(0, 0), _reads(0, 1)), (_ops(Op.MOVE, Op.MOVE),), options=_VNCR),
+    Scenario((Slot(4, logging=True),), (_writes(0, 0),), (_ops(Op.LOG_GET),), options=_VNCR),
 )
 """Every operation of the guest hypervisor, recycling, and each way the host reaches shadows."""
 

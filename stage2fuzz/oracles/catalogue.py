@@ -69,6 +69,8 @@ from stage2fuzz.oracles.n2_guest_tlbi import GuestTlbi
 from stage2fuzz.oracles.n3_shadow_reference import ShadowReference
 from stage2fuzz.oracles.n4_pending_unmap import PendingUnmap
 from stage2fuzz.oracles.n5_shadow_dirty import ShadowDirty
+from stage2fuzz.oracles.n6_vncr_page import VncrPage
+from stage2fuzz.oracles.n7_vncr_lock import VncrLock
 
 ORACLES: Final[tuple[type[Oracle], ...]] = (
     BreakRequired,
@@ -124,6 +126,8 @@ ORACLES: Final[tuple[type[Oracle], ...]] = (
     ShadowReference,
     PendingUnmap,
     ShadowDirty,
+    VncrPage,
+    VncrLock,
     KernelWarning,
     KernelCrash,
 )

@@ -127,6 +127,36 @@ IN_NESTED: Final[tuple[PlantedFault, ...]] = (
         Edit(NESTED_C, "kvm_s2_handle_perm_fault", r"return forward_fault;", "return false;"),
     ),
     _nested(
+        "vncr-reset-unlocked",
+        "a vCPU invalidates its translation of VNCR_EL2 without mmu_lock",
+        Edit(
+            NESTED_C,
+            "kvm_translate_vncr",
+            r"scoped_guard\(write_lock, &vcpu->kvm->mmu_lock\) \{",
+            "{",
+        ),
+    ),
+    _nested(
+        "vncr-retry-ignored",
+        "a page that a notifier took meanwhile is mapped for VNCR_EL2",
+        Edit(NESTED_C, "kvm_translate_vncr", r"if \(mmu_invalidate_retry\([^{;]*\{", "if (0) {"),
+    ),
+    _nested(
+        "notifier-forgets-vncr",
+        "what the host unmaps stays mapped for VNCR_EL2",
+        Edit(NESTED_C, "kvm_invalidate_vncr_ipa", r"invalidate_vncr\(kvm, vt\);", ";"),
+    ),
+    _nested(
+        "vncr-stays-mapped",
+        "an invalid translation of VNCR_EL2 stays mapped on its CPU",
+        Edit(NESTED_C, "invalidate_vncr", r"unmap_l1_vncr\(vt\);", ";"),
+    ),
+    _nested(
+        "vncr-not-dirty",
+        "a page that registers are written to is not marked dirty",
+        Edit(NESTED_C, "kvm_translate_vncr", r"mark_page_dirty\(vcpu->kvm, gfn\);", ";"),
+    ),
+    _nested(
         "tlbi-of-other-vmids",
         "a guest's TLBI reaches all VMIDs but the one it is for",
         Edit(NESTED_C, EVERYWHERE, r"if \(vmid == get_vmid", "if (vmid != get_vmid"),
