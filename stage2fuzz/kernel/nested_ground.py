@@ -29,7 +29,7 @@ NESTED_GROUND: Final = (
     Scenario((Slot(4),), (_writes(0, 1, 2, 0),), options=Options(nested=3, teardown=True)),
     Scenario(
         (Slot(8),),
-        (_writes(0, 1, 2, 3, 0), _writes(3, 2, 1, 0, 3)),
+        (_writes(0, 1, 2, 3), _writes(4, 3, 0, 1)),
         options=Options(nested=5, teardown=True),
     ),
     Scenario((Slot(4),), (_writes(0, 0), _reads(0)), (_ops(Op.MOVE),), options=_ONE),
