@@ -246,6 +246,16 @@ static int odd_lock(const struct s2_event *event)
 	return odd;
 }
 
+/* A page after the teardown; who took a VM down with a page in it does not get that one back. */
+static int odd_return(const struct s2_event *event)
+{
+	int64_t pfn = event->where;
+
+	if (known_page(pfn) && (seen.owners[pfn] || seen.borrowers[pfn]))
+		return 0;
+	return event->aux || event->new_ != (S2_STATE_NOPAGE << S2_STATE_HYP_SHIFT);
+}
+
 static int odd_event(const struct s2_event *event)
 {
 	switch (event->kind) {
@@ -259,8 +269,7 @@ static int odd_event(const struct s2_event *event)
 		seen.left[event->thread] = event->new_;
 		seen.left_page[event->thread] = event->old;
 		return 0;
-	case S2_GIVEN_BACK:
-		return event->aux || event->new_ != (S2_STATE_NOPAGE << S2_STATE_HYP_SHIFT);
+	case S2_GIVEN_BACK: return odd_return(event);
 	case S2_QUIESCENT: memset(seen.pins, 0, sizeof(seen.pins)); return 0;
 	case S2_SETTLED:
 		for (int pfn = 0; pfn < S2_EL2_TEST_PAGES; pfn++)
