@@ -37,7 +37,7 @@ class Built(Protocol):
         """What it was made of."""
 
 
-Library = TypeVar("Library", bound="DataclassInstance")
+Found = TypeVar("Found", bound="DataclassInstance")
 Made = TypeVar("Made", bound=Built)
 Opened = TypeVar("Opened", bound="Provable")
 
@@ -50,28 +50,28 @@ class Provable(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class ConfinedBuild(Generic[Library]):
+class ConfinedBuild(Generic[Found]):
     """One kind of engine: who builds it, and how it is found in a cache."""
 
     server: str
     """The module of the confined process, which answers by ``answer``."""
-    find: Callable[[Path, Path | None, bool], Library | None]
+    find: Callable[[Path, Path | None, bool], Found | None]
     """Of a tree and a cache the library that lies there, proved if there must be a proof."""
 
-    def proved(self, tree: Path, cache: Path | None = None) -> Library:
+    def proved(self, tree: Path, cache: Path | None = None) -> Found:
         """The engine of ``tree``, built and proved, or found so in ``cache``.
 
         InputError where it does not fit, makes no progress, or takes the process down.
         """
         return self.find(tree, cache, True) or self._made("build and proof", tree, cache)
 
-    def built(self, tree: Path, cache: Path | None = None) -> Library:
+    def built(self, tree: Path, cache: Path | None = None) -> Found:
         """The engine of ``tree``, built as ``proved`` does it, but believed without a proof: a tree
         with a planted fault may well make no progress. InputError as of ``proved``.
         """
         return self.find(tree, cache, False) or self._made("build", tree, cache)
 
-    def _made(self, what: str, tree: Path, cache: Path | None) -> Library:
+    def _made(self, what: str, tree: Path, cache: Path | None) -> Found:
         question = {
             "do": what,
             "tree": str(_absolute(tree)),

@@ -26,6 +26,7 @@ OF_EL2 = (
 OF_STAGE2 = (
     ("e3ba51ab24fd", "largest-range-has-no-operand", TLB.config, "A4"),
     ("c268f204f7c5", "freed-shadow-stays-valid", NESTED.config, "WARN"),
+    ("d43548f422f2", "vncr-reset-unlocked", NESTED.config, "N7"),
 )
 """(commit, planted fault, the unit that it needs, the oracle that finds it)."""
 

@@ -10,7 +10,7 @@ from stage2fuzz.arch import READ, WRITE
 from stage2fuzz.case.scenario import Access, HostOp, Op, Options, Scenario, Slot
 from stage2fuzz.case.text import read_case
 from stage2fuzz.engine import Trace
-from stage2fuzz.events import FAULT, MMU_BIND, TREE_SHIFT
+from stage2fuzz.events import ACCESS, FAULT, MMU_BIND, TREE_SHIFT, VNCR_ACCESS
 from stage2fuzz.kernel.adapter import KernelEngine
 from stage2fuzz.kernel.build import build
 from stage2fuzz.kernel.faults.nested import IN_NESTED
@@ -34,6 +34,7 @@ PLANTED = (
     ("recycled-not-emptied", "N4"),
     ("notifier-forgets-shadows", "N1"),
     ("tlbi-of-other-vmids", "N2"),
+    ("vncr-reset-unlocked", "N7"),
 )
 """(fault, oracle that finds it); `kernel mutants` tries all."""
 
@@ -98,6 +99,29 @@ def test_a_dirty_log_that_leaves_the_shadows_cached(engine: KernelEngine) -> Non
     case = read_case(CASES / "bad_v7_3_shadow_log_without_flush.case")
     found = said(engine, case.scenario, engine.run(case.scenario, case.schedule))
     assert set(found) == {"B1"}
+
+
+def test_a_page_of_registers_is_reached_and_given_back(engine: KernelEngine) -> None:
+    pages = Scenario(
+        slots=(Slot(pages=4),),
+        vcpus=((Access(WRITE, 0), Access(READ, 0)), (Access(READ, 0),)),
+        hosts=((HostOp(Op.MOVE), HostOp(Op.INVALIDATE)),),
+        options=Options(nested=1, vncr=True, teardown=True),
+    )
+    reached: set[int] = set()
+    for seed in range(1, 80):
+        trace = engine.run(pages, seed)
+        assert said(engine, pages, trace) == {}
+        assert trace.ended == "finished"
+        reached |= {event[4] for event in trace.events if event[0] == VNCR_ACCESS}
+    assert len(reached) == 2
+
+
+def test_without_nested_guests_nobody_has_a_page_of_registers(engine: KernelEngine) -> None:
+    plain = Scenario(options=Options(vncr=True))
+    kinds = {event[0] for event in engine.run(plain, 1).events}
+    assert ACCESS in kinds
+    assert VNCR_ACCESS not in kinds
 
 
 @pytest.mark.parametrize(("fault", "oracle"), PLANTED)
