@@ -122,6 +122,8 @@ HOST_WRITE: Final = 2
 HOST_DEVICE: Final = 4
 HOST_POISON: Final = 8
 HOST_ABSENT: Final = 16
+HOST_BY_PAGES: Final = 32
+"""The host maps what could be a huge page by pages: no block may stand for it."""
 
 ORDER_PLAIN: Final = 0
 ORDER_RELEASE: Final = 1
@@ -235,6 +237,7 @@ CALL_SLOT_DELETE: Final = 29
 CALL_TEARDOWN: Final = 30
 CALL_SLOT_CREATE: Final = 31
 CALL_GUEST_TLBI: Final = 32
+CALL_SLOT_MOVE: Final = 33
 FIRST_HOST_CALL: Final = CALL_LOG_ENABLE
 """Calls from here on are the host's; those before it are the page-table code's."""
 INVALIDATE_NONBLOCK: Final = 1
@@ -265,6 +268,7 @@ CALL_NAMES: Final = {
     CALL_TEARDOWN: "VM teardown",
     CALL_SLOT_CREATE: "memslot create",
     CALL_GUEST_TLBI: "TLBI of the guest hypervisor",
+    CALL_SLOT_MOVE: "memslot move",
 }
 
 WARN_LEAF_AT_LAST_LEVEL: Final = 1

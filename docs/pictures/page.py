@@ -36,7 +36,7 @@ def main() -> None:
             assert server.stdout is not None
             address = server.stdout.readline().split()[0]
             options = ["--headless=new", "--no-sandbox", "--disable-gpu", "--hide-scrollbars"]
-            size = [f"--user-data-dir={folder}/browser", "--window-size=1180,860"]
+            size = [f"--user-data-dir={folder}/browser", "--window-size=1360,1060"]
             picture = [f"--screenshot={out}", f"{address}findings/1"]
             subprocess.run([browser, *options, *size, *picture], check=True, capture_output=True)
             server.terminate()

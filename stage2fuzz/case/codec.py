@@ -214,8 +214,17 @@ def _slot(data: bytes, number: int, menu: Menus) -> Slot:
     """One memslot."""
     size, flags = data[SLOTS_AT + SLOT_BYTES * number : SLOTS_AT + SLOT_BYTES * (number + 1)]
     first = menu.firsts[data[FIRSTS_AT + number]]
-    readonly, logging, skewed = menu.slot_flags[flags]
-    return Slot(menu.sizes[size], menu.backings[flags], readonly, logging, skewed, first)
+    readonly, logging, skewed, hugetlb, contiguous = (*menu.slot_flags[flags], False, False)[:5]
+    return Slot(
+        pages=menu.sizes[size],
+        backing=menu.backings[flags],
+        readonly=readonly,
+        logging=logging,
+        skewed=skewed,
+        first=first,
+        hugetlb=hugetlb,
+        contiguous=contiguous,
+    )
 
 
 def _vcpu(data: bytes, number: int, menu: Menus, pages: tuple[int, ...]) -> tuple[Access, ...]:
@@ -315,7 +324,7 @@ def _encode_machine(data: bytearray, scenario: Scenario) -> None:
     data[CACHE_AT] = menus.CACHE.index(options.cache_pages)
     data[TOPUP_AT] = menus.TOPUP.index(options.failing_topup)
     for at, slot in zip(range(SLOTS_AT, HOST_PAGES_AT, SLOT_BYTES), scenario.slots, strict=False):
-        slot_flags = (slot.readonly, slot.logging, slot.skewed)
+        slot_flags = tuple(getattr(slot, each) for each in menus.SLOT_FLAGS.values(menus.NEWEST))
         data[at] = _byte(menus.SIZES, slot.pages)
         data[at + 1] = _byte(menus.BACKINGS, slot.backing) | menus.flag_bits(slot_flags, 2)
     for number, slot in enumerate(scenario.slots):

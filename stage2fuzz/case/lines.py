@@ -22,7 +22,7 @@ def spell(name: str) -> str:
 
 OPTIONS: Final = {spell(one.name): one.name for one in fields(Options)}
 """Word of an option -> its field."""
-SLOT_FLAGS: Final = ("readonly", "logging", "skewed")
+SLOT_FLAGS: Final = ("readonly", "logging", "skewed", "hugetlb", "contiguous")
 
 
 def body_lines(case: Case) -> list[str]:

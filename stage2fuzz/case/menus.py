@@ -112,6 +112,7 @@ OPERATIONS: Final = VersionedMenu(
             Op.GUEST_MOVE,
             Op.GUEST_TLBI_ALL,
         ),
+        10: (Op.SLOT_MOVE, Op.THP_SPLIT, Op.THP_COLLAPSE),
     }
 )
 KINDS: Final = (
@@ -148,8 +149,10 @@ FAR: Final = 192
 RANGED: Final = 128
 """A byte of an operation's range up to here names the first places and ranges."""
 
-SLOT_FLAGS: Final = ("readonly", "logging", "skewed")
-"""Bits 2 to 4 of a slot's second byte; bits 0 and 1 are its backing."""
+SLOT_FLAGS: Final = VersionedMenu(
+    {1: ("readonly", "logging", "skewed"), 10: ("hugetlb", "contiguous")}
+)
+"""Bits 2 to 6 of a slot's second byte; bits 0 and 1 are its backing."""
 OPTION_FLAGS: Final = ("pending_stores", "hardware_af", "dic", "fwb", "teardown", "ipa_bits")
 """Bits 0 to 5 of the option byte; bits 6 and 7 are the TLB."""
 RARE_FLAGS: Final = VersionedMenu({2: ("failing_atomic",), 4: ("vhe",), 10: ("vncr",)})
@@ -207,7 +210,7 @@ def menus_of(profile: Profile, version: int) -> Menus:
         sizes=menu(SIZES, profile.slot_pages),
         firsts=tuple(first if first in profile.slot_firsts else 0 for first in FIRSTS),
         backings=menu(BACKINGS, profile.backings),
-        slot_flags=_flags(SLOT_FLAGS, profile.slot_flags, 2, forced),
+        slot_flags=_flags(SLOT_FLAGS.values(version), profile.slot_flags, 2, forced),
         host_kinds=menu(HOST_KINDS, profile.host_kinds, 4),
         operations=menu(OPERATIONS, profile.operations),
         kinds=(menu(KINDS[0], plain, 4), menu(KINDS[1], plain, 4)),

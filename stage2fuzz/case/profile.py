@@ -65,7 +65,7 @@ class Profile:
     slot_pages: tuple[int, ...] = SLOT_PAGES
     slot_firsts: tuple[int, ...] = SLOT_FIRSTS
     backings: tuple[Backing, ...] = tuple(Backing)
-    slot_flags: tuple[str, ...] = ("readonly", "logging", "skewed")
+    slot_flags: tuple[str, ...] = ("readonly", "logging", "skewed", "hugetlb", "contiguous")
     """The slot flags that may be set."""
     logging_on: bool = False
     """Every slot has its dirty log on from the start."""
@@ -159,6 +159,8 @@ NOTIFIER: Final = Profile(
         Op.MUNMAP,
         Op.MMAP,
         Op.SHARE,
+        Op.THP_SPLIT,
+        Op.THP_COLLAPSE,
     ),
     options=(*_MACHINE, "hardware_af", "teardown"),
 )
@@ -170,16 +172,16 @@ BLOCK_SPLIT: Final = Profile(
     host_pages=(0, 1),
     slot_pages=(1024, 512, GIB, GIB + 512, *_ODD_SIZES, GIB - 1, GIB + 1, 8 * GIB),
     backings=(Backing.PMD, Backing.PUD),
-    slot_flags=("logging", "skewed"),
+    slot_flags=("logging", "skewed", "hugetlb", "contiguous"),
     outside=False,
-    operations=(*_LOG, Op.MOVE, Op.INVALIDATE),
+    operations=(*_LOG, Op.MOVE, Op.INVALIDATE, Op.THP_SPLIT, Op.THP_COLLAPSE),
     options=(*_MACHINE, "cache_pages", *_FAILING, "teardown", *_CLEARING),
 )
 LIFECYCLE: Final = Profile(
     "lifecycle",
     vcpus=(2, 1, 3),
     hosts=(1, 2),
-    places=(0, 1, 2, 511, 512, *_ODD_PLACES),
+    places=(0, 1, 2, 511, 512, *_ODD_PLACES, GIB, GIB + 1, GIB + 511, GIB + 512),
     slot_pages=(4, 512, 1024, *_ODD_SIZES),
     backings=(Backing.PAGE, Backing.PMD),
     slot_flags=("logging", "readonly"),
@@ -187,6 +189,7 @@ LIFECYCLE: Final = Profile(
     operations=(
         Op.SLOT_DELETE,
         Op.SLOT_CREATE,
+        Op.SLOT_MOVE,
         Op.MOVE,
         Op.INVALIDATE,
         Op.INVALIDATE_NONBLOCK,

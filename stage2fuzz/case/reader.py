@@ -181,7 +181,8 @@ class Reader:
                 case [flag] if flag in SLOT_FLAGS and flag not in found:
                     found[flag] = True
                 case _:
-                    right = "pages N, first N, backing NAME, readonly, logging, skewed, each once"
+                    flags = ", ".join(SLOT_FLAGS)
+                    right = f"pages N, first N, backing NAME, {flags}, each once"
                     raise InputError(where, f"slot {' '.join(item)[:60]!r}", right)
         slot = Slot(**found)  # type: ignore[arg-type]
         check_slot(slot, where)

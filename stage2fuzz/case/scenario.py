@@ -31,10 +31,12 @@ IPA_BASE: Final = 0x4000_0000
 HOST_BASE: Final = 0x1_0000_0000_0
 SLOT_STRIDE: Final = 4 << 18
 """Pages between the first pages of two slots: 4 GiB, so that no table level ties them together."""
-GENERATION_STRIDE: Final = 1 << 34
-"""Bytes by which the host moves a page each time it changes the backing."""
 GIB: Final = 1 << 18
 """Pages of a block of level 1."""
+MOVE_STRIDE: Final = GIB << 12
+"""Bytes by which a memslot moves: no level of blocks sees a difference."""
+GENERATION_STRIDE: Final = 1 << 34
+"""Bytes by which the host moves a page each time it changes the backing."""
 # fmt: off
 SLOT_PAGES: Final = (
     1, 2, 3, 4, 5, 100, 511, 512, 513, 700, 1023, 1024, GIB - 1, GIB, GIB + 1, GIB + 512, 1 << 19,
@@ -150,6 +152,14 @@ class Op(IntEnum):
     """TLBI VMALLS12E1IS."""
     GUEST_TLBI_ALL = 26
     """TLBI ALLE1IS, for all VMIDs."""
+    SLOT_MOVE = 27
+    """The memslot moves to other guest addresses (KVM_MR_MOVE), its host memory with it: up by
+    ``MOVE_STRIDE``, and back. A slot of more than 1 GiB stays, and one that is logged."""
+    THP_SPLIT = 28
+    """invalidate start, the host maps a transparent huge page by pages, invalidate end: who will
+    change a part of it does so first. The memory stays where it is."""
+    THP_COLLAPSE = 29
+    """khugepaged: invalidate start, a new huge page with what the pages held, invalidate end."""
 
 
 class Tlb(IntEnum):
@@ -175,6 +185,17 @@ class Slot:
     first: int = 0
     """Pages between the multiple of 4 GiB and the slot's first page. The host's mappings stay
     aligned, so the first of them may begin before the slot."""
+    hugetlb: bool = False
+    """Memory of 2 MiB comes from hugetlbfs, as that of 1 GiB always does: a fault learns its size
+    from the VMA, before any lock of KVM's."""
+    contiguous: bool = False
+    """A VMA of contiguous entries, which stage 2 has not: hugetlbfs of 64 KiB (pages) or 32 MiB
+    (2 MiB), mapped by pages and by 2 MiB."""
+
+    @property
+    def transparent(self) -> bool:
+        """Whether the host maps it by transparent huge pages."""
+        return self.backing is Backing.PMD and not (self.hugetlb or self.contiguous)
 
 
 def seated(slots: tuple[Slot, ...]) -> tuple[Slot, ...]:

@@ -185,9 +185,8 @@ class Check:
                 assert row.survey is not None
                 for signature, exhibit in each.exhibits(side):
                     row.survey.exhibits.setdefault(signature, exhibit)
-            died = each.head.died
-            if died and not each.base.died:
-                result.shortfalls.append(f"proving {each.name} on the head: {died}")
+            if each.shortfall:
+                result.shortfalls.append(f"proving {each.name}: {each.shortfall}")
 
     def _join(self, row: Row, difference: Difference, runs: int) -> None:
         """Show a row's survey a fault that the comparison met in it."""

@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -25,6 +25,14 @@ SECONDS: Final = 3.0
 MODEL_SECONDS: Final = 1.0
 """Of a model, which takes a thousand times as long for a run."""
 MEMORY: Final = 512 << 20
+LONGER: Final = 3
+"""How many times as long a head is searched that was not searched as far as the base."""
+_REACHED: Final = {
+    Knowledge.PROVED: "searched whole",
+    Knowledge.BOUNDED: "searched within bounds",
+    Knowledge.INCONCLUSIVE: "not searched whole within any bound",
+}
+"""From far to near."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +57,34 @@ class ScenarioProof:
     def differs(self) -> bool:
         """Whether the verdict does."""
         return bool(self.came or self.went) or self.base.knowledge is not self.head.knowledge
+
+    @property
+    def shortfall(self) -> str:
+        """Why finding nothing new here would mean little; empty where it means something.
+
+        What is no further searched on the base is no shortfall: the bounds are the scenario's.
+        """
+        if self.head.died:
+            both = "base and head alike" if self.base.died else "the head"
+            return f"the process that searched {both} {self.head.died}"
+        if self.head.knowledge is Knowledge.INCONCLUSIVE:
+            return "not even the smallest bound was searched whole on the head"
+        if self.lags:
+            words = _REACHED[self.base.reached], _REACHED[self.head.reached]
+            return f"{words[0]} on the base, {words[1]} on the head"
+        return ""
+
+    @property
+    def lags(self) -> bool:
+        """Whether the head was not searched as far as the base."""
+        return list(_REACHED).index(self.head.reached) > list(_REACHED).index(self.base.reached)
+
+    @property
+    def unsearched(self) -> str:
+        """Why no verdict on the head stands for all interleavings; empty where one does."""
+        if self.head.reached is Knowledge.PROVED:
+            return ""
+        return self.shortfall or f"{self.head.reached}: not every interleaving was searched"
 
     def words(self, side: Proof) -> str:
         """The verdict of one side: what is known, and which oracles object."""
@@ -81,7 +117,7 @@ def prove_ground(
     proofs: list[list[Proof]] = [[], []]
 
     def go(side: int, version: Version) -> None:
-        for number, proof in enumerate(_proved(version, cache)):
+        for number, proof in enumerate(_proved(version, cache, list(GROUND))):
             proofs[side].append(proof)
             say(f"{version.name}: {number + 1} of {len(GROUND)} scenarios", number / len(GROUND))
 
@@ -91,15 +127,23 @@ def prove_ground(
     else:
         with ThreadPoolExecutor(min(2, jobs)) as pool:
             list(pool.map(go, (0, 1), (base, head)))
-    return [ScenarioProof(*row) for row in zip(GROUND, *proofs, strict=True)]
+    rows = [ScenarioProof(*row) for row in zip(GROUND, *proofs, strict=True)]
+    late = [each.name for each in rows if each.lags and not each.head.died]
+    if late:
+        say(f"{head.name}: {len(late)} scenarios once more, longer", 1.0)
+    again = dict(zip(late, _proved(head, cache, late, LONGER), strict=True))
+    return [replace(each, head=again.get(each.name, each.head)) for each in rows]
 
 
-def _proved(version: Version, cache: Path | None) -> Iterator[Proof]:
+def _proved(
+    version: Version, cache: Path | None, names: Sequence[str], times: int = 1
+) -> Iterator[Proof]:
+    """Scenarios of the ground on one version, each with ``times`` its seconds."""
     where = "" if cache is None else str(cache.resolve())
-    seconds = SECONDS if version.library is not None else MODEL_SECONDS
+    seconds = times * (SECONDS if version.library is not None else MODEL_SECONDS)
     asked = [
-        ProofRequest(Case(version.engine, scenario), seconds, MEMORY, cache=where)
-        for scenario in GROUND.values()
+        ProofRequest(Case(version.engine, GROUND[name]), seconds, MEMORY, cache=where)
+        for name in names
     ]
     if version.library is None:
         yield from (prove_model(each, lambda _: None) for each in asked)
@@ -138,6 +182,8 @@ def to_record(proofs: Sequence[ScenarioProof]) -> list[dict[str, object]]:
             "head": str(each.head.knowledge),
             "new": list(each.came),
             "gone": list(each.went),
+            "whole": not each.unsearched,
+            "inconclusive": each.shortfall,
         }
         for each in proofs
     ]

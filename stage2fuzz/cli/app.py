@@ -115,6 +115,15 @@ COMMANDS: Final = {
         "Show campaigns and findings as a page, and as JSON for programs.",
         ("serve", "serve --port 8080 --database race.db"),
     ),
+    "notify": CommandEntry(
+        f"{_CLI}.notify",
+        "notify",
+        "Tell people of new findings: by a webhook, by mail, seldom and together.",
+        (
+            "notify --webhook https://chat.example.org/hook --page https://fuzz.example.org",
+            "notify --mail kvm@example.org --smtp smtp://mail.example.org --once",
+        ),
+    ),
     "mcp": CommandEntry(
         f"{_CLI}.mcp",
         "mcp",
@@ -148,6 +157,12 @@ COMMANDS: Final = {
         "oracles",
         "List the oracles: what each promises.",
         ("oracles", "oracles --json"),
+    ),
+    "explain": CommandEntry(
+        f"{_CLI}.explain",
+        "explain_rule",
+        "Explain a rule: its promise, its reasons, a run that breaks it and one that keeps it.",
+        ("explain C6", "explain D1 --json"),
     ),
     "targets": CommandEntry(
         f"{_CLI}.lists", "targets", "List the fuzz targets.", ("targets", "targets --json")

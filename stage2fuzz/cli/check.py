@@ -245,6 +245,8 @@ def _span(result: CheckResult) -> str:
     base, head = result.base.version, result.head.version
     patches = len(result.rows) - 1
     what = f"{patches} patch{'es' * (patches != 1)}"
-    if base.commit is None or head.commit is None:
+    if base.commit is None:
         return f"{base.engine} to {head.engine}"
+    if head.commit is None:  # of a mailbox: no commit yet
+        return f"{what} on {base.commit.short}"
     return f"{what}, {base.commit.short}..{head.commit.short}"

@@ -36,6 +36,11 @@ from stage2fuzz.schedule.exhaustive import MAX_EXECUTIONS, Exhaustive
 
 MOST_EXECUTIONS: Final = 100_000_000
 MOST_PREEMPTIONS: Final = 100
+SHALLOW: Final = (0, 1, 2)
+"""Preemptions of the searches that come before the one without a bound: it goes depth first, and
+most faults are shallow."""
+SHALLOW_SHARE: Final = 10
+"""Each of them has at most one in so many of the executions."""
 
 
 @dataclass(slots=True)
@@ -62,6 +67,11 @@ class Exploration:
     signatures: dict[str, Signature] = field(default_factory=dict)
     inconclusive: int = 0
     interrupted: bool = False
+    before: int = 0
+    """Executions of the shallow searches."""
+    shallow: int | None = None
+    """All schedules with at most so many preemptions were executed before; None: not even those
+    with none."""
 
     def proved(self) -> str:
         """One sentence, no more than what was really done."""
@@ -70,7 +80,10 @@ class Exploration:
         where = f"of this scenario on {self.engine}"
         if not coverage.complete:
             why = "interrupted" if self.interrupted else f"the limits: {coverage.cut}"
-            return f"only {tried} {where} were seen ({why}); nothing is proved about the rest"
+            least = "" if self.shallow is None else f", but all with {_few(self.shallow)} were"
+            return (
+                f"only {tried} {where} were seen ({why}); nothing is proved about the rest{least}"
+            )
         bounds = f" within {coverage.cut} (what lies beyond was not seen)" if coverage.cut else ""
         if self.whole:
             return f"all {coverage.executions:,} interleavings {where}{bounds}"
@@ -105,7 +118,9 @@ def explore(
     whole = unreduced(given.engine, given.scenario, preemptions)
     search = Exhaustive(not whole, preemptions, executions)
     exploration = Exploration(given.engine, search, whole)
-    _search(exploration, given.scenario, executions, quiet=as_json)
+    if preemptions is None:
+        _search_shallow(exploration, given.scenario, executions // SHALLOW_SHARE, quiet=as_json)
+    _search(exploration, search, given.scenario, executions, quiet=as_json)
     if output is not None:
         _write(exploration, output)
     if as_json:
@@ -156,9 +171,31 @@ def unreduced(engine: str, scenario: Scenario, preemptions: int | None) -> str:
     return ""
 
 
-def _search(exploration: Exploration, scenario: Scenario, most: int, quiet: bool) -> None:
+def _few(preemptions: int) -> str:
+    """``no preemption``, ``at most 1 preemption``."""
+    if not preemptions:
+        return "no preemption"
+    return f"at most {preemptions} preemption" + "s" * (preemptions > 1)
+
+
+def _search_shallow(exploration: Exploration, scenario: Scenario, most: int, quiet: bool) -> None:
+    """All schedules with few preemptions first, as far as their share of executions goes."""
+    for bound in SHALLOW:
+        if not most or exploration.interrupted:
+            return
+        search = Exhaustive(False, bound, most)
+        _search(exploration, search, scenario, most, quiet)
+        exploration.before += search.coverage.executions
+        if not search.coverage.complete or search.deep:
+            return
+        exploration.shallow = bound
+
+
+def _search(
+    exploration: Exploration, search: Exhaustive, scenario: Scenario, most: int, quiet: bool
+) -> None:
     started = time.monotonic()
-    search, signatures = exploration.search, exploration.signatures
+    signatures = exploration.signatures
 
     def stop() -> None:
         """End the search between two executions; what was seen is told."""
@@ -175,7 +212,7 @@ def _search(exploration: Exploration, scenario: Scenario, most: int, quiet: bool
                     Signature(
                         violation,
                         outcome.case,
-                        after=search.coverage.executions,
+                        after=exploration.before + search.coverage.executions,
                         known=known_of(exploration.engine, violation.cause),
                     ),
                 )
@@ -221,6 +258,8 @@ def _record(exploration: Exploration) -> dict[str, object]:
     return {
         "engine": exploration.engine,
         "executions": coverage.executions,
+        "before": exploration.before,
+        "shallow": exploration.shallow,
         "redundant": coverage.redundant,
         "complete": coverage.complete,
         "cut": "interrupt" if exploration.interrupted else coverage.cut,

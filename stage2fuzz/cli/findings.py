@@ -141,6 +141,9 @@ def show(
     for name, value in rows.items():
         if value:
             say(f"  {name:<14}{value}", indent=" " * 16)
+    if found.examples:
+        names = ", ".join(f"{found.id}.{n}" for n in range(1, len(found.examples) + 1))
+        say(f"  {'examples':<14}{names}: other interleavings, for replay and report")
     for real in found.real:
         from stage2fuzz.findings.real import in_words
 

@@ -1,7 +1,11 @@
-"""What ``ID|FILE`` means: the reproducer of a finding in the database, or the case in a file."""
+"""What ``ID|FILE`` means: the reproducer of a finding in the database, or the case in a file.
 
+``ID.N`` is the N-th other example of a finding: another interleaving with the same fault.
+"""
+
+import re
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from stage2fuzz.case.case import Case
 from stage2fuzz.case.text import parse, read_case
@@ -11,6 +15,8 @@ from stage2fuzz.errors import InputError
 
 if TYPE_CHECKING:
     from stage2fuzz.findings.models import Finding
+
+_NAMED: Final = re.compile(r"([0-9]+)(?:\.([0-9]{1,3}))?")
 
 
 def finding_number(name: str) -> int:
@@ -22,9 +28,10 @@ def finding_number(name: str) -> int:
 
 def stored(name: str, database: str) -> "Finding | None":
     """The finding of that number; None where ``name`` is a file's."""
-    if not name.isdecimal():
+    found = _NAMED.fullmatch(name)
+    if found is None:
         return None
-    number = finding_number(name)
+    number = finding_number(found[1])
     with open_store(database) as store:
         return store.get(number)
 
@@ -32,8 +39,20 @@ def stored(name: str, database: str) -> "Finding | None":
 def load(name: str, finding: "Finding | None") -> Case:
     """The reproducer of the finding that ``stored`` found, or the case in the file ``name``."""
     if finding is not None:
-        return parse(finding.reproducer, f"finding {finding.id}")
+        return parse(_text(name, finding), f"finding {name}")
     try:
         return read_case(Path(name))
     except ValueError:  # a NUL in the name
         raise InputError(name[:80], "not a file name", "ID or FILE") from None
+
+
+def _text(name: str, finding: "Finding") -> str:
+    """The case that ``name`` means."""
+    found = _NAMED.fullmatch(name)
+    if found is None or found[2] is None:
+        return finding.reproducer
+    number = int(found[2])
+    if not 1 <= number <= len(finding.examples):
+        right = f"1 to {len(finding.examples)}" if finding.examples else f"{finding.id} alone"
+        raise InputError(f"finding {name}", "there is no such example", right)
+    return finding.examples[number - 1].case_text

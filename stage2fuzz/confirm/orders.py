@@ -62,6 +62,9 @@ def check_scenario(scenario: Scenario, where: str) -> None:
         _refuse(where, "needs device memory, which the machine has none of")
     if any(slot.first for slot in scenario.slots):
         _refuse(where, "needs a slot that begins inside a block", "without 'first'")
+    if any(slot.hugetlb or slot.contiguous for slot in scenario.slots):
+        what = "needs huge pages of a size that the machine reserves none of"
+        _refuse(where, what, "without 'hugetlb' and 'contiguous'")
     if any(page.host in (Host.LAZY, Host.COW) for page in scenario.host_pages):
         what = "needs a page that becomes writable without a notifier, which a file system gives"
         _refuse(where, what, "the same with a slot that is logged shows most of it")

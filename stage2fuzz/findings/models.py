@@ -26,6 +26,7 @@ MAX_LABEL: Final = 80
 MAX_KERNEL: Final = 80
 MAX_NOTE: Final = 10_000
 MAX_COMMIT: Final = 300
+MAX_CHANNEL: Final = 64
 
 
 class Base(DeclarativeBase):
@@ -96,6 +97,7 @@ class Finding(Base):
     )
 
     real: Mapped[list["RealAnswer"]] = relationship(lazy="selectin", order_by="RealAnswer.kernel")
+    examples: Mapped[list["Example"]] = relationship(lazy="selectin", order_by="Example.id")
 
     @property
     def reproducer(self) -> str:
@@ -149,4 +151,31 @@ class RealAnswer(Base):
     refuted: Mapped[int]
     missed: Mapped[int]
     """Runs that could not follow the schedule."""
+    at: Mapped[float] = mapped_column(Double)
+
+
+class Example(Base):
+    """One more case that shows a finding, by another interleaving than the others."""
+
+    __tablename__ = "finding_example"
+    __table_args__ = (Index("ix_finding_example_finding", "finding_id"),)
+
+    id: Mapped[int] = mapped_column(_Identity, primary_key=True)
+    finding_id: Mapped[int] = mapped_column(ForeignKey("finding.id", ondelete="CASCADE"))
+    case_text: Mapped[str] = mapped_column(Text)
+    at: Mapped[float] = mapped_column(Double)
+
+
+class Notice(Base):
+    """That somebody was told of a finding: whom, and in which message."""
+
+    __tablename__ = "finding_notice"
+
+    finding_id: Mapped[int] = mapped_column(
+        ForeignKey("finding.id", ondelete="CASCADE"), primary_key=True
+    )
+    channel: Mapped[str] = mapped_column(String(MAX_CHANNEL), primary_key=True)
+    """A digest of kind and address: an address may hold a secret."""
+    message: Mapped[str] = mapped_column(String(32))
+    """Names the message; several findings may be told in one."""
     at: Mapped[float] = mapped_column(Double)

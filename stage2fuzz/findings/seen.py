@@ -11,8 +11,10 @@ from stage2fuzz.case.text import format_case
 from stage2fuzz.errors import InputError
 from stage2fuzz.findings.clock import now
 from stage2fuzz.findings.database import insert_or_not
+from stage2fuzz.findings.examples import forget_examples, note_example
 from stage2fuzz.findings.history import add_note, move
 from stage2fuzz.findings.models import MAX_SIGNATURE, Finding
+from stage2fuzz.findings.notices import forget_told
 from stage2fuzz.findings.states import State
 from stage2fuzz.known import known_of
 from stage2fuzz.oracles.violation import Violation
@@ -70,6 +72,8 @@ def note_seen(
     number, count, build = row
     if found.build not in (build, ""):
         replace_case(connection, number, found, events)
+    elif count != seen:
+        note_example(connection, number, found)
     reopened = _reopen(connection, found, violation.signature)
     return Receipt(number, count == seen, reopened)
 
@@ -110,6 +114,7 @@ def replace_case(connection: Connection, number: int, found: Case, events: str) 
     values = {"build": found.build, "case_text": format_case(found), "events": events}
     fresh = {"minimised": "", "attempts": 0, "confirmations": 0}
     connection.execute(update(Finding).where(where).values(values | fresh))
+    forget_examples(connection, number)
     move(connection, number, State.NEW, (State.CONFIRMED, State.MINIMISED))
     add_note(
         connection,
@@ -141,6 +146,8 @@ def _reopen(connection: Connection, found: Case, signature: str) -> tuple[int, .
         .returning(Finding.id)
     )
     numbers = tuple(sorted(row.id for row in rows))
+    if numbers:
+        forget_told(connection, numbers)
     build = f" ({named_build(found.build)})" if found.build else ""
     for number in numbers:
         add_note(connection, number, f"seen again in {found.engine}{build}, where it was fixed")

@@ -289,6 +289,7 @@ def encode(scenario: Scenario) -> "array[int]":
     numbers.append(len(scenario.slots))
     for slot in scenario.slots:
         numbers += [slot.pages, slot.first, slot.backing, slot.readonly, slot.logging, slot.skewed]
+        numbers += [slot.hugetlb, slot.contiguous]
     numbers.append(len(scenario.vcpus))
     for program in scenario.vcpus:
         numbers.append(len(program))

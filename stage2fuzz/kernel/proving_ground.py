@@ -133,5 +133,26 @@ PROVING_GROUND: Final = (
         ((HostOp(Op.LOG_ENABLE),),),
         options=Options(ipa_bits=48, failing_topup=2),
     ),
+    Scenario(
+        (Slot(512, Backing.PMD),),
+        (_guest("write 1", "read 1"), _guest("read 2")),
+        ((HostOp(Op.THP_SPLIT), HostOp(Op.MOVE, 1), HostOp(Op.THP_COLLAPSE)),),
+    ),
+    Scenario(
+        (Slot(700, Backing.PMD, first=256, hugetlb=True),), (_guest("read 256", "write 300"),)
+    ),
+    Scenario((Slot(1024, Backing.PMD, contiguous=True),), (_guest("write 513"), _guest("read 0"))),
+    Scenario((Slot(4, contiguous=True),), (_guest("write 1", "read 2"),)),
+    Scenario(
+        (Slot(4),),
+        (_guest("write 0", f"read {GIB}"), _guest(f"write {GIB + 1}")),
+        ((HostOp(Op.SLOT_MOVE), HostOp(Op.SLOT_MOVE)),),
+        options=_STICKY,
+    ),
+    Scenario(
+        (Slot(GIB + 512, Backing.PMD),),
+        (_guest(f"write {GIB - 1}", f"write {GIB + 1}"),),
+        ((HostOp(Op.INVALIDATE, GIB - 513, 1024),), (HostOp(Op.TEARDOWN),)),
+    ),
 )
 """Every operation of the host, every size."""

@@ -14,7 +14,7 @@ Cost = tuple[int | tuple[object, ...], ...]
 
 PLAIN_OPTIONS = Options()
 PLAIN_SLOT = Slot()
-_SLOT_FIELDS = ("backing", "readonly", "logging", "skewed", "first")
+_SLOT_FIELDS = ("backing", "readonly", "logging", "skewed", "hugetlb", "contiguous", "first")
 _OPTION_FIELDS = (
     "ipa_bits",
     "tlb",

@@ -53,6 +53,7 @@ MUST_CATCH: Final[dict[str, tuple[str, ...]]] = {
     "writable_in_readonly_slot": ("C4",),
     "block_beyond_the_slot": ("C3", "C9"),
     "block_while_logging": ("C9",),
+    "split_page_as_huge": ("C9",),
     "executable_device": ("C7",),
     "no_icache_invalidate": ("C8",),
     "no_dcache_clean": ("C14",),

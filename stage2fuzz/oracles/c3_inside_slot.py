@@ -3,7 +3,7 @@
 from typing import Final
 
 from stage2fuzz.arch import GRANULES, describe
-from stage2fuzz.events import CALL_SLOT_DELETE, TREE_SHIFT
+from stage2fuzz.events import CALL_SLOT_DELETE, CALL_SLOT_MOVE, TREE_SHIFT
 from stage2fuzz.oracles.base import Oracle, leaf_kind
 from stage2fuzz.oracles.facts import Call, Fault, SlotFact, outermost
 
@@ -12,7 +12,7 @@ BEYOND: Final = 1 << 48
 
 
 class InsideSlot(Oracle):
-    """No leaf reaches beyond its slot; none is left when the slot's deletion returns.
+    """No leaf reaches beyond its slot; none is left when the slot's deletion or move returns.
 
     A fault, or a call of the host, that began while the slot was there may still map until the
     deletion has waited for it.
@@ -21,16 +21,21 @@ class InsideSlot(Oracle):
     oracle = "C3"
     rule = "inside a memslot"
     why = "Each leaf lies inside one live memslot; a deleted slot leaves none behind."
-    returns = (CALL_SLOT_DELETE,)
+    returns = (CALL_SLOT_DELETE, CALL_SLOT_MOVE)
 
     def setup(self) -> None:
         """Make the containers that hold what one run shows."""
         self.deleted: list[tuple[int, int]] = self.per_run([])
+        self.gone: dict[int, int] = self.per_run({})
+        """First address of a slot that is not there -> the event that unpublished it."""
 
     def slot(self, index: int, ipa: int, size: int) -> None:
         """A slot was unpublished; its size is not in the event, so it reaches to the next one."""
-        if not size:
+        if size:
+            self.gone.pop(ipa, None)
+        else:
             self.deleted.append((ipa, index))
+            self.gone[ipa] = index
 
     def leaf_installed(
         self,
@@ -65,7 +70,7 @@ class InsideSlot(Oracle):
     def returned(self, index: int, thread: int) -> None:
         """After the thread's deletions no leaf of the deleted slots is left."""
         world = self.world
-        for start, published in self.deleted:
+        for start, published in self.gone.items():
             if world.events[published][1] != thread:
                 continue
             end = min([slot[0] for slot in world.slots.values() if slot[0] > start], default=BEYOND)

@@ -1,7 +1,7 @@
 """C9: a block is used only where host, memslot and dirty log allow it."""
 
 from stage2fuzz.arch import GRANULES, LAST_LEVEL, describe
-from stage2fuzz.events import CALL_RELAX, SLOT_LOGGING, SLOT_READONLY
+from stage2fuzz.events import CALL_RELAX, HOST_BY_PAGES, SLOT_LOGGING, SLOT_READONLY
 from stage2fuzz.oracles.base import Oracle
 from stage2fuzz.oracles.facts import BackingFact, Call, Fault, SlotFact
 
@@ -38,6 +38,8 @@ class MappingSize(Oracle):
             why = "beyond its memslot"
         elif backing is not None and not (backing[0] <= ipa and end <= backing[1]):
             why = "beyond its host page"
+        elif backing is not None and backing[3] & HOST_BY_PAGES:
+            why = "of what the host maps by pages"
         elif (
             slot is not None
             and slot[2] & (SLOT_LOGGING | SLOT_READONLY) == SLOT_LOGGING

@@ -4,7 +4,7 @@ What is told to whom is found out once for each (rules, oracles) pair; before a 
 last one left behind is emptied.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import lru_cache
 from typing import Final
@@ -82,24 +82,37 @@ class Judge:
 
     def judge(self, events: list[Event], vcpus: int, threads: int) -> tuple[Violation, ...]:
         """The violations of one run, in the order in which they were proved."""
-        for container in self._state:
-            if container:
-                container.clear()
-        found, table = self._found, self.table
-        found.clear()
-        if self._armed:
-            for kind, early in self._early.items():
-                table[kind] = early
-            self._armed = False
-        self.world.begin(events, self._rules, vcpus, threads)
+        self._begin(events, vcpus, threads)
+        table = self.table
         for index, (kind, thread, where, old, new, aux) in enumerate(events):
             tell = table[kind]
             if tell is not None:
                 tell(index, thread, where, old, new, aux)
         return tuple(
             replace(each, cause=cause_of(each.signature, each.events, events))
-            for each in found.values()
+            for each in self._found.values()
         )
+
+    def follow(self, events: list[Event], vcpus: int, threads: int) -> Iterator[World]:
+        """The world after each event, the same object each time."""
+        self._begin(events, vcpus, threads)
+        for index, (kind, *fields) in enumerate(events):
+            tell = self.table[kind]
+            if tell is not None:
+                tell(index, *fields)
+            yield self.world
+
+    def _begin(self, events: list[Event], vcpus: int, threads: int) -> None:
+        """Forget the last run."""
+        for container in self._state:
+            if container:
+                container.clear()
+        self._found.clear()
+        if self._armed:
+            for kind, early in self._early.items():
+                self.table[kind] = early
+            self._armed = False
+        self.world.begin(events, self._rules, vcpus, threads)
 
 
 @lru_cache(maxsize=16)
@@ -127,3 +140,12 @@ def judge(
         vcpus = 1 + max((event[1] for event in events if event[0] == FAULT), default=threads - 1)
     names = None if oracles is None else tuple(oracles)
     return _judge_of(rules, names, lasso).judge(events, vcpus, threads)
+
+
+def follow(events: list[Event], vcpus: int, threads: int) -> Iterator[World]:
+    """What is known after each event of a run, told to nobody: for pages that show a run in full.
+
+    The same object each time, so look before you go on. No era's rules apply: a TLBI's level hint
+    covers a table, too.
+    """
+    return Judge(Rules(), (), lasso=False).follow(events, vcpus, threads)

@@ -1,7 +1,8 @@
 """A run as lanes: each step with what holds while it happens, for pages that show it in full.
 
 A lane is a thread's. Beside its words a step has the locks that are held, the entries that are
-broken and not made yet, and the TLB invalidations that came since: what a reader keeps in mind.
+broken and not made yet, the entry that it writes field by field, and what each TLB may still hold
+although the tables have gone on: what a reader would keep in mind.
 """
 
 from collections.abc import Sequence
@@ -9,10 +10,13 @@ from dataclasses import dataclass
 from typing import Final
 
 from stage2fuzz import events as ev
-from stage2fuzz.arch import PTE_VALID, is_valid
+from stage2fuzz.arch import PTE_VALID, describe, is_valid
 from stage2fuzz.case.case import Case
 from stage2fuzz.events import SETUP, Event
+from stage2fuzz.oracles.judge import follow
 from stage2fuzz.oracles.violation import Violation
+from stage2fuzz.oracles.world import World
+from stage2fuzz.report.entry import EntryWrite
 from stage2fuzz.report.story import Step, label, story
 from stage2fuzz.report.words import Words
 
@@ -28,8 +32,10 @@ class Moment:
     """Threads that hold mmu_lock, shared or not."""
     broken: tuple[str, ...]
     """Entries that are invalid on their way from one valid value to another."""
-    entry: str
-    """The entry that the step writes, decoded before and after; empty where it writes none."""
+    entry: EntryWrite | None
+    """The entry that the step writes; None where it writes none."""
+    cached: tuple[tuple[int, str], ...]
+    """(vCPU, entry in words) for all that a TLB may still hold and the tables no longer say."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +55,8 @@ def lanes(
     remade = _remade(events)
     words, held, broken = Words(events), set[int](), dict[int, str]()
     moments = []
-    for index, event in enumerate(events):
+    worlds = follow(events, len(case.scenario.vcpus), case.scenario.threads)
+    for index, (event, world) in enumerate(zip(events, worlds, strict=True)):
         words.say(event)
         kind, thread, where, old, new, _aux = event
         if kind == ev.LOCK and where == ev.LOCK_MMU:
@@ -62,8 +69,9 @@ def lanes(
             broken.pop(where, None)
         step = steps.get(index)
         if step is not None:
-            entry = words.entry(where) if kind in STORES else ""
-            moments.append(Moment(step, frozenset(held), tuple(broken.values()), entry))
+            entry = EntryWrite.of(words, where, old, new) if kind in STORES else None
+            cached = _cached(world, words)
+            moments.append(Moment(step, frozenset(held), tuple(broken.values()), entry, cached))
     threads = sorted({step.thread for step in steps.values()})
     return Lanes(tuple((thread, label(case, thread)) for thread in threads), tuple(moments))
 
@@ -80,3 +88,13 @@ def _remade(events: Sequence[Event]) -> frozenset[int]:
         elif new & PTE_VALID and where in broken:
             remade.add(broken.pop(where))
     return frozenset(remade)
+
+
+def _cached(world: World, words: Words) -> tuple[tuple[int, str], ...]:
+    """What each vCPU's TLB may hold beside what is in the tables now."""
+    return tuple(
+        (vcpu, f"{words.entry(record.location)}: {describe(value, record.level)}")
+        for vcpu in range(world.vcpus)
+        for record in world.window
+        for value in record.stale(vcpu)
+    )

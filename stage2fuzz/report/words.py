@@ -148,6 +148,11 @@ class Words:
         found = self._where(address)
         return f"{found[2]}L{found[0]} {found[1]:#x}" if found else f"entry {address:#x}"
 
+    def level(self, address: int) -> int:
+        """The level of an entry; that of pages where nothing is known of its table."""
+        found = self._where(address)
+        return found[0] if found else LAST_LEVEL
+
     def _table_memory(self, kind: int, where: int, old: int, new: int, aux: int) -> str:
         name = self.entry(where)
         if kind in (ev.WALK, ev.LOAD):

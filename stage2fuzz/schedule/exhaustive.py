@@ -114,6 +114,11 @@ class Exhaustive:
         return True
 
     @property
+    def deep(self) -> bool:
+        """Whether some execution went beyond the limit of steps."""
+        return self._deep
+
+    @property
     def coverage(self) -> Coverage:
         """What was proved; meaningful once ``advance`` has returned False."""
         cuts = []

@@ -19,7 +19,7 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from stage2fuzz import __version__
-from stage2fuzz.case.text import parse
+from stage2fuzz.case.text import format_case, parse
 from stage2fuzz.errors import InputError
 from stage2fuzz.findings.models import Finding
 from stage2fuzz.findings.states import State
@@ -28,8 +28,10 @@ from stage2fuzz.oracles.catalogue import CATALOGUE
 from stage2fuzz.oracles.violation import Category
 from stage2fuzz.report.fragment import run_table
 from stage2fuzz.session.display import FORMS, Display, ReportForm, display
+from stage2fuzz.session.explain import explain, oracle_named
 from stage2fuzz.web import records
 from stage2fuzz.web.course import course_svg
+from stage2fuzz.web.excerpt import excerpt_of
 from stage2fuzz.web.feed import feed
 from stage2fuzz.web.guard import COOKIE, MOST_FORM, Guard
 from stage2fuzz.web.runner import Runner
@@ -59,6 +61,7 @@ class Pages:
         self._asks = asks_for_token
         self._runner = Runner()
         self._run = lru_cache(KEPT)(self._run_now)
+        self._explain = lru_cache(KEPT)(lambda name: explain(name, self._runner.run))
         self._templates = Environment(
             loader=PackageLoader("stage2fuzz.web"),
             autoescape=select_autoescape(default=True),
@@ -78,6 +81,7 @@ class Pages:
             Route("/campaigns/{name}", self.campaign),
             Route("/campaigns/{name}/course.svg", self.course),
             Route("/rules", self.rules),
+            Route("/rules/{oracle}", self.rule),
             Route("/login", self.login, methods=["GET", "POST"]),
             Route("/healthz", self.health),
             Route("/feed.atom", self.feed),
@@ -124,19 +128,23 @@ class Pages:
     def finding(self, request: Request) -> Response:
         """One finding: its run, step by step, and all that is known of it."""
         finding = self._finding(request)
-        raw = request.query_params.get("case") == "raw" or not finding.minimised
-        text = finding.case_text if raw else finding.minimised
-        shown, trouble, table = self._shown(finding, text)
+        view = request.query_params.get("case", "")
+        first, small = ("as it was found", finding.case_text), ("minimised", finding.minimised)
+        chosen = [small if finding.minimised and view != "raw" else first]
+        others = {str(number): each for number, each in enumerate(finding.examples, 1)}
+        if view in others:
+            chosen = [(f"example {view}", others[view].case_text)]
+        if view == "both" and finding.minimised:
+            chosen = [first, small]
+        runs = [self._shown(finding, *each, number) for number, each in enumerate(chosen)]
+        shown = runs[-1]["shown"]
         return self._page(
             "finding.html",
             each=records.whole_record(finding),
-            raw=raw,
-            text=text,
-            table=Markup(table),
-            trouble=trouble,
+            view=view if finding.minimised or view in others else "raw",
+            text=chosen[-1][1],
+            runs=runs,
             violations=shown.outcome.violations if shown is not None else (),
-            events=len(shown.outcome.events) if shown is not None else 0,
-            preemptions=shown.outcome.preemptions if shown is not None else 0,
             promise={row[0]: row[3] for row in CATALOGUE}.get(finding.oracle, ""),
             forms=[(str(form), MEDIA[form][1]) for form in ReportForm],
             decisions=DECISIONS,
@@ -165,11 +173,14 @@ class Pages:
         return RedirectResponse(f"/findings/{number}", 303)
 
     def download(self, request: Request) -> Response:
-        """A finding as a file: ``fault.case``, ``first.case``, or ``report.FORM``."""
+        """A finding as a file: ``fault.case``, ``first.case``, ``example-N.case``, or
+        ``report.FORM``."""
         finding, name = self._finding(request), str(request.path_params["file"])
-        if name in ("fault.case", "first.case"):
-            text = finding.reproducer if name == "fault.case" else finding.case_text
-            return _file(text, "text/plain", f"finding-{finding.id}.case")
+        cases = {"fault.case": finding.reproducer, "first.case": finding.case_text}
+        for number, each in enumerate(finding.examples, 1):
+            cases[f"example-{number}.case"] = each.case_text
+        if name in cases:
+            return _file(cases[name], "text/plain", f"finding-{finding.id}.case")
         wanted = [form for form in ReportForm if name == f"report.{MEDIA[form][1]}"]
         if not wanted:
             raise InputError(name[:40], "is no file of a finding", "fault.case")
@@ -203,6 +214,21 @@ class Pages:
             for row in CATALOGUE
         ]
         return self._page("rules.html", rows=rows)
+
+    def rule(self, request: Request) -> Response:
+        """One rule explained, with a run that breaks it and one that keeps it."""
+        told = self._explain(oracle_named(str(request.path_params["oracle"])).oracle)
+        runs = []
+        for number, name in enumerate(("broken", "kept")):
+            run = (told.bad, told.good)[number]
+            if run is None:
+                continue
+            table = run_table(run.case, run.events, run.violations, anchor=f"step{number or ''}")
+            verdict = run.violations[0].verdict if name == "broken" else ""
+            shown = {"name": f"{name}, on {run.case.engine}", "verdict": verdict}
+            runs.append(shown | {"table": Markup(table), "text": format_case(run.case)})
+        found = len(self._store.list(oracle=told.oracle))
+        return self._page("rule.html", each=told, runs=runs, found=found)
 
     async def login(self, request: Request) -> Response:
         """Ask for the token, and keep it as a cookie."""
@@ -269,14 +295,17 @@ class Pages:
     def _finding(self, request: Request) -> Finding:
         return self._store.get(int(str(request.path_params["number"])[:9]))
 
-    def _shown(self, finding: Finding, text: str) -> tuple[Display | None, str, str]:
-        """A run, or why there is none, and its table."""
+    def _shown(self, finding: Finding, name: str, text: str, number: int) -> dict[str, Any]:
+        """A run with its table, or why there is none; the first table's rows are named plainly."""
         try:
             shown = self._run(finding.id, text, finding.last_seen)
         except InputError as error:
-            return None, str(error), ""
-        run = shown.outcome
-        return shown, "", run_table(run.case, run.events, run.violations, run.stacks)
+            return {"name": name, "shown": None, "trouble": str(error), "table": ""}
+        run, excerpt = shown.outcome, excerpt_of(finding.engine)
+        anchor = f"step{number or ''}"
+        parts = run.case, run.events, run.violations, run.stacks
+        table = run_table(*parts, excerpt=excerpt, anchor=anchor)
+        return {"name": name, "shown": shown, "trouble": "", "table": Markup(table)}
 
     def _run_now(self, number: int, text: str, _seen: float) -> Display:
         case = parse(text, f"finding {number}")

@@ -59,6 +59,7 @@ def whole_record(finding: Finding) -> WebRecord:
     return finding_record(finding) | {
         "case": finding.case_text,
         "minimised_case": finding.minimised,
+        "examples": [each.case_text for each in finding.examples],
         "history": [
             {"at": moment(note.at), "state": note.state, "note": note.text}
             for note in finding.notes

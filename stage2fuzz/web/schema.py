@@ -31,6 +31,7 @@ _WHOLE: Final[dict[str, Any]] = {
     "properties": {
         "case": _TEXT,
         "minimised_case": _TEXT,
+        "examples": {"type": "array", "items": _TEXT},
         "history": {
             "type": "array",
             "items": {
@@ -63,6 +64,18 @@ _WHOLE: Final[dict[str, Any]] = {
     },
     "required": ["case", "history", "engines"],
 }
+_MESSAGE: Final[dict[str, Any]] = {
+    "type": "object",
+    "description": "What a webhook of notify is sent.",
+    "properties": {
+        "event": {"enum": ["findings"]},
+        "subject": _TEXT,
+        "text": _TEXT,
+        "findings": {"type": "array", "items": {"$ref": "#/$defs/finding"}},
+        "more": _COUNT,
+    },
+    "required": ["event", "subject", "text", "findings", "more"],
+}
 SCHEMA: Final[dict[str, Any]] = {
     "$schema": "https://json-schema.org/draft/2020-12/schema",
     "title": "stage2fuzz: findings over HTTP",
@@ -75,5 +88,5 @@ SCHEMA: Final[dict[str, Any]] = {
         },
         {"$ref": "#/$defs/whole"},
     ],
-    "$defs": {"finding": _FINDING, "whole": _WHOLE},
+    "$defs": {"finding": _FINDING, "whole": _WHOLE, "message": _MESSAGE},
 }

@@ -87,6 +87,13 @@ def test_explore_says_all_only_where_it_saw_all(folder: Path) -> None:
     assert cut["proved"].startswith("only 5 executions")
 
 
+def test_explore_sees_all_schedules_with_few_preemptions_first(folder: Path) -> None:
+    (folder / "small.case").write_text(SMALL)
+    said = json.loads(command("explore", "small.case", "--executions", "60", "--json").out)
+    assert said["before"] > 0 == said["shallow"]
+    assert said["proved"].endswith("about the rest, but all with no preemption were")
+
+
 @pytest.mark.parametrize("option", ["pending-stores", "tlb sticky", "tlb sampled"])
 def test_explore_does_not_reduce_where_a_class_is_more_than_an_order(
     folder: Path, option: str

@@ -9,7 +9,7 @@ import pytest
 
 from stage2fuzz import events as ev
 from stage2fuzz.arch import PAGE_SIZE, PTE_ADDRESS, PTE_VALID
-from stage2fuzz.case.codec import decode
+from stage2fuzz.case.codec import CHOICES_AT, decode, newest
 from stage2fuzz.case.profile import PROFILES, profile_named
 from stage2fuzz.case.scenario import IPA_BASE, TABLE_BASE, Op, Scenario, Tlb
 from stage2fuzz.engine import engine_of
@@ -74,9 +74,16 @@ def test_the_model_works_as_the_tree_works(profile: str, names: tuple[str, str])
             assert work(model, thread) == work(tree, thread), scenario
 
 
-def scenario_of(seed: int, profile: str) -> Scenario:
+@pytest.mark.parametrize("profile", ["notifier", "lifecycle"])
+def test_what_the_host_learnt_last_means_the_same(profile: str, names: tuple[str, str]) -> None:
+    for seed in range(SCHEDULES // 3):
+        drawn = newest(Random(seed).randbytes(CHOICES_AT))
+        assert first_difference(*names, scenario_of(seed, profile, drawn), seed) is None
+
+
+def scenario_of(seed: int, profile: str, data: bytes = b"") -> Scenario:
     """A random scenario of a profile, on fresh walks of memory that is sequentially consistent."""
-    data = Random(seed).randbytes(97)
+    data = data or Random(seed).randbytes(97)
     scenario = decode(data, "model:v5.10", profile_named(profile)).scenario
     return replace(scenario, options=replace(scenario.options, pending_stores=False, tlb=Tlb.FRESH))
 

@@ -75,6 +75,8 @@ def _drawn(draw: Random) -> Scenario:
                 draw.random() < 0.5,
                 draw.random() < 0.1,
                 draw.choice((0, 0, 0, *SLOT_FIRSTS)),
+                hugetlb=draw.random() < 0.15,
+                contiguous=draw.random() < 0.1,
             )
             for _ in range(draw.choice((1, 1, 2)))
         )

@@ -4,7 +4,19 @@ import pytest
 
 from stage2fuzz import events as ev
 from stage2fuzz.arch import PAGE_SIZE, READ, WRITE
-from stage2fuzz.case.scenario import Access, Backing, HostOp, Op, Options, Scenario, Slot, ipa_of
+from stage2fuzz.case.scenario import (
+    GENERATION_STRIDE,
+    GIB,
+    HOST_BASE,
+    Access,
+    Backing,
+    HostOp,
+    Op,
+    Options,
+    Scenario,
+    Slot,
+    ipa_of,
+)
 from stage2fuzz.model.engine import ModelEngine
 from stage2fuzz.model.revision import parse_revision
 from stage2fuzz.schedule.base import FOREVER
@@ -129,3 +141,54 @@ def test_a_slot_that_was_deleted_comes_back_without_its_log(revision: str) -> No
     assert published == [(True, ev.SLOT_LOGGING), (False, ev.SLOT_LOGGING), (True, 0)]
     assert not events_of(ev.MARK_DIRTY, events)
     assert events_of(ev.ACCESS, events)
+
+
+@pytest.mark.parametrize("revision", ["v5.10", "v6.1", "v6.12"])
+def test_a_slot_moves_with_its_memory_and_comes_back(revision: str) -> None:
+    scenario = Scenario(
+        vcpus=((Access(READ, 1), Access(READ, GIB + 1), Access(READ, 1)),),
+        hosts=((HostOp(Op.MOVE, 1), HostOp(Op.SLOT_MOVE), HostOp(Op.SLOT_MOVE)),),
+    )
+    # The page moves; the slot moves; the vCPU reads both places; the slot comes back.
+    for seed in range(200):
+        events = ModelEngine(parse_revision(revision)).run(scenario, RandomWalk(seed)).events
+        published = [e[2] for e in events_of(ev.SLOT, events) if e[3]]
+        assert published == [ipa_of(0), ipa_of(GIB), ipa_of(0)]
+        read = {e[2]: e[4] for e in events_of(ev.ACCESS, events) if e[4]}
+        assert len(set(read.values())) <= 2
+        if ipa_of(GIB + 1) in read:
+            break
+    assert read[ipa_of(GIB + 1)] == HOST_BASE + GENERATION_STRIDE + PAGE_SIZE
+
+
+@pytest.mark.parametrize("revision", ["v5.10", "v6.1", "v6.12"])
+def test_a_huge_page_that_was_split_is_mapped_by_pages(revision: str) -> None:
+    slots = (Slot(pages=512, backing=Backing.PMD),)
+    program = ((Access(READ, 0), Access(READ, 1)),)
+
+    def pages(*ops: HostOp) -> list[int]:
+        scenario = Scenario(slots, program, (ops,))
+        events = trace(revision, scenario, (1, FOREVER), (0, FOREVER)).events
+        calls = events_of(ev.CALL, events)
+        return [e[3] for e in calls if e[5] & ev.CALL_CODE == ev.CALL_MAP]
+
+    split, move = HostOp(Op.THP_SPLIT), HostOp(Op.MOVE, 1)
+    assert pages(HostOp(Op.MOVE, 1)) == [512 * PAGE_SIZE]
+    assert pages(split) == [PAGE_SIZE, PAGE_SIZE] == pages(split, move)
+    assert pages(split, move, HostOp(Op.THP_COLLAPSE)) == [512 * PAGE_SIZE]
+
+
+@pytest.mark.parametrize(
+    ("slot", "size"),
+    [
+        (Slot(512, Backing.PMD, hugetlb=True), 512),
+        (Slot(511, Backing.PMD, hugetlb=True), 1),
+        (Slot(1024, Backing.PMD, contiguous=True), 512),
+        (Slot(100, contiguous=True), 1),
+    ],
+)
+def test_hugetlb_of_any_size_is_mapped_by_what_fits(slot: Slot, size: int) -> None:
+    for revision in ("v5.10", "v6.12"):
+        events = trace(revision, Scenario((slot,), ((Access(READ, 1),),)), (0, FOREVER)).events
+        (mapped,) = [e[3] for e in events_of(ev.CALL, events)]
+        assert mapped == size * PAGE_SIZE

@@ -61,7 +61,22 @@ def test_lanes_say_what_is_locked_and_what_is_broken(race: Outcome) -> None:
     for moment in broken:
         assert moment.holders, "an entry is broken under the lock"
     stores = [each for each in run_lanes.moments if race.events[each.step.index][0] == STORE]
-    assert all(each.entry.startswith("L") for each in stores)
+    entries = [each.entry for each in stores if each.entry is not None]
+    assert len(entries) == len(stores)
+    assert all(each.name.startswith("L") for each in entries)
+    downgrade = entries[-2].fields(), entries[-1].fields()
+    assert ("S2AP", "-", "read") in downgrade[0]
+    assert ("S2AP", "read", "both") in downgrade[1]
+
+
+def test_lanes_say_what_a_tlb_may_still_hold_until_it_is_invalidated(race: Outcome) -> None:
+    moments = lanes(race.case, race.events, race.violations).moments
+    kept = [each.step.text for each in moments if each.cached]
+    broke = "L3 0x40000000 = invalid (was page rw- AF)"
+    assert kept[0] == broke
+    stale = next(each.cached for each in moments if each.step.text == broke)
+    assert stale == tuple((vcpu, "L3 0x40000000: page 0x1000000000 rw- AF") for vcpu in (0, 1))
+    assert not moments[-1].cached
 
 
 def test_sarif_names_rule_level_file_and_line() -> None:

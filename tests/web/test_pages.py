@@ -1,15 +1,31 @@
 """What the pages show, and to whom."""
 
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
+from pathlib import Path
 
 import pytest
 from starlette.testclient import TestClient
 
+from stage2fuzz.case.scenario import Scenario
+from stage2fuzz.case.text import read_case
 from stage2fuzz.findings.store import Store
-from tests.web.conftest import NASTY
+from stage2fuzz.run import run
+from stage2fuzz.schedule.base import Schedule
+from stage2fuzz.source import SourceLine
+from stage2fuzz.web.excerpt import excerpt_of
+from tests.web.conftest import NASTY, RACE
 
-PAGES = ("/", "/findings", "/findings/1", "/findings/1?case=raw", "/rules")
+PAGES = (
+    "/",
+    "/findings",
+    "/findings/1",
+    "/findings/1?case=raw",
+    "/rules",
+    "/rules/C6",
+    "/rules/H1",
+)
 
 
 class Outline(HTMLParser):
@@ -63,6 +79,48 @@ def test_a_finding_shows_its_steps_its_verdict_and_the_command(client: TestClien
     assert any("proof" in str(each.get("class")) for each in rows)
 
 
+def test_a_step_says_what_it_writes_and_what_tlbs_may_still_hold(client: TestClient) -> None:
+    text = client.get("/findings/1").text
+    step = text.partition('<tr id="step-54"')[2].partition("</details>")[0]
+    assert '<th scope="row">S2AP</th><td>both</td><td>-</td>' in step
+    assert "the TLB of vCPU 0 may still hold:</b> L3 0x40000000: page 0x1000000000 rw- AF" in step
+
+
+def test_both_runs_stand_side_by_side(client: TestClient, store: Store) -> None:
+    store.attach_minimised(1, read_case(RACE))
+    text = client.get("/findings/1", params={"case": "both"}).text
+    page = outline(text)
+    assert [each.get("class") for each in page.all("table")].count("run") == 2
+    names = [str(each["id"]) for each in page.all("tr") if each.get("id")]
+    assert len(names) == len(set(names))
+    assert "as it was found: 112 events" in text
+    assert "minimised: 112 events" in text
+
+
+def test_other_examples_are_linked_and_can_be_taken_along(client: TestClient, store: Store) -> None:
+    case, finding = read_case(RACE), store.get(1)
+    (fault,) = (each for each in run(case).violations if each.signature == finding.signature)
+    other = replace(case, schedule=Schedule(((1, 60), (0, 500))))
+    store.record(replace(other, scenario=Scenario(vcpus=case.scenario.vcpus * 2)), fault, "")
+    assert ">example 1</a>" in client.get("/findings/1").text
+    assert "example 1: " in client.get("/findings/1?case=1").text
+    assert client.get("/findings/1/example-1.case").text.startswith("stage2fuzz case 1")
+    assert len(client.get("/api/findings/1").json()["examples"]) == 1
+
+
+def test_lines_of_the_tree_are_shown_and_nothing_outside_it(tmp_path: Path) -> None:
+    (tmp_path / "tree").mkdir()
+    (tmp_path / "tree/mmu.c").write_text("".join(f"line {n}\n" for n in range(1, 30)))
+    (tmp_path / "secret").write_text("secret\n")
+    excerpt = excerpt_of(f"kernel:{tmp_path / 'tree'}")
+    lines = excerpt(SourceLine("f", "mmu.c", 3))
+    assert lines[0] == (1, "line 1")
+    assert lines[-1] == (7, "line 7")
+    for file in ("../secret", str(tmp_path / "secret"), "none.c", "."):
+        assert not excerpt(SourceLine("f", file, 1))
+    assert not excerpt_of("model:v5.10")(SourceLine("f", "mmu.c", 3))
+
+
 def test_what_strangers_wrote_is_text(client: TestClient) -> None:
     for path in ("/", "/findings", "/findings/2"):
         text = client.get(path).text
@@ -97,7 +155,9 @@ def test_a_finding_can_be_taken_along(client: TestClient, name: str, begin: str)
     assert answer.headers["content-disposition"].startswith("attachment")
 
 
-@pytest.mark.parametrize("path", ["/findings/77", "/campaigns/nobody", "/api/findings/77"])
+@pytest.mark.parametrize(
+    "path", ["/findings/77", "/campaigns/nobody", "/api/findings/77", "/rules/Z9"]
+)
 def test_what_is_not_there_is_told_in_one_line(client: TestClient, path: str) -> None:
     answer = client.get(path)
     assert answer.status_code == 404

@@ -56,6 +56,7 @@ def test_a_browser_runs_the_script_under_the_policy_and_steps(address: str, tmp_
     assert 'data-ready="yes"' in done.stdout
     assert re.search(r'<tr id="step-54"[^>]*aria-current="step"', done.stdout)
     assert "mmu_lock: vCPU 1" in done.stdout
+    assert "<h3>After step 54" in done.stdout
     assert "Content Security Policy" not in done.stderr
 
 

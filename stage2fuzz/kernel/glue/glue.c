@@ -8,7 +8,7 @@
 #include <asm/stage2_pgtable.h>
 #include "assertion.h"
 
-#define MEMSLOT_VERSIONS 16
+#define MEMSLOT_VERSIONS 24
 /* A guest hypervisor's operations run on a vCPU of their own. */
 #define VCPUS (S2_MAX_VCPUS + S2_MAX_HOST_THREADS)
 

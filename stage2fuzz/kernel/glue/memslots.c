@@ -65,6 +65,20 @@ static void build_user_tables(void)
 	mm.pgd = (pgd_t *)user_table(USER_TOP);
 }
 
+/* get_user_mapping_size() meets the page's mapping as it is when it walks, with interrupts off. One
+ * page of these tables stands for many: for the one that was looked up last. */
+void s2_user_walk_begins(void)
+{
+	static int by_pages;
+
+	if (by_pages == s2_maps_by_pages())
+		return;
+	by_pages = !by_pages;
+	for (int i = 0; i < 512; i++)
+		user_table(USER_BLOCKS)[i] = by_pages ? link_to(USER_PTES) :
+							((kvm_pte_t)i << PMD_SHIFT) | 1;
+}
+
 static void map_for_user(const struct s2_glue_slot *what)
 {
 	u64 end = what->user_address + what->size;
@@ -109,10 +123,14 @@ void s2_glue_publish(int number, const struct s2_glue_slot *what)
 		/* Aligned with no block, since the host moves device memory page by page. */
 		vma->vm_pgoff = 2;
 	}
-	/* 1 GiB comes from hugetlbfs, 2 MiB is a transparent huge page: the two ways there are. */
-	if (what->backing == S2_BACKING_PUD) {
-		vma->vm_flags |= VM_HUGETLB;
+	/* 1 GiB always comes from hugetlbfs, 2 MiB is a transparent huge page if nobody asks. */
+	if (what->backing == S2_BACKING_PUD)
 		vma->shift = PUD_SHIFT;
-	}
+	else if (what->backing == S2_BACKING_PMD && (what->hugetlb || what->contiguous))
+		vma->shift = what->contiguous ? CONT_PMD_SHIFT : PMD_SHIFT;
+	else if (what->backing == S2_BACKING_PAGE && what->contiguous)
+		vma->shift = CONT_PTE_SHIFT;
+	if (vma->shift != PAGE_SHIFT)
+		vma->vm_flags |= VM_HUGETLB;
 	map_for_user(what);
 }

@@ -43,6 +43,11 @@ void s2_glue_commit_creation(int number)
 	commit(number, KVM_MR_CREATE);
 }
 
+void s2_glue_commit_move(int number)
+{
+	commit(number, KVM_MR_MOVE);
+}
+
 void s2_glue_protect_masked(int number, s2_u64 first_page, unsigned long mask)
 {
 	kvm_arch_mmu_enable_log_dirty_pt_masked(&kvm, slot_numbered(number), first_page, mask);

@@ -37,11 +37,19 @@ S2_OWN s2_u64 home(int slot, s2_u64 unit)
 	return S2_HOST_BASE + (unit - S2_IPA_BASE) + (s2_host.slot[slot].skewed ? PAGE : 0);
 }
 
-S2_OWN s2_u64 unit_of(const struct s2_slot *slot, s2_u64 ipa)
+S2_OWN int can_move(const struct s2_slot *slot)
 {
-	s2_u64 size = backing_size(slot->backing);
+	return slot->pages <= S2_GIB;
+}
 
-	return slot->base + (ipa - slot->base) / size * size;
+S2_OWN int is_transparent(const struct s2_slot *slot)
+{
+	return slot->backing == S2_BACKING_PMD && !slot->hugetlb && !slot->contiguous;
+}
+
+S2_OWN s2_u64 original(const struct s2_slot *slot, s2_u64 ipa)
+{
+	return can_move(slot) && ipa >= slot->origin + S2_MOVE_STRIDE ? ipa - S2_MOVE_STRIDE : ipa;
 }
 
 S2_OWN int number_of(const struct s2_slot *slot)
@@ -65,33 +73,54 @@ S2_OWN struct s2_slot *slot_of_ipa(s2_u64 ipa)
 	return NULL;
 }
 
-/* The slot that holds `ipa`, deleted or not: a fault may still be under way in it. */
+/* The slot that holds `ipa`, deleted, moved or not: a fault may still be under way in it. */
 static struct s2_slot *any_slot_of(s2_u64 ipa)
 {
-	for (int i = 0; i < s2_scenario.slots; i++)
-		if (ipa >= s2_host.slot[i].first && ipa < s2_host.slot[i].end)
-			return &s2_host.slot[i];
+	for (int i = 0; i < s2_scenario.slots; i++) {
+		struct s2_slot *slot = &s2_host.slot[i];
+
+		if (original(slot, ipa) - slot->origin < (s2_u64)slot->pages * PAGE)
+			return slot;
+	}
 	return NULL;
 }
 
-S2_OWN struct s2_host_page *host_page(const struct s2_slot *slot, s2_u64 ipa)
+/* The host mapping of this size, made where there is none yet. */
+static struct s2_host_page *mapping(const struct s2_slot *slot, s2_u64 ipa, s2_u64 size)
 {
-	s2_u64 unit;
+	s2_u64 unit = slot->base + (ipa - slot->base) / size * size;
 	struct s2_host_page *page;
 
-	S2_ASSERT(slot, ipa);
-	unit = unit_of(slot, ipa);
 	for (int i = 0; i < s2_host.host_pages; i++)
-		if (s2_host.host_page[i].unit == unit)
+		if (s2_host.host_page[i].unit == unit && s2_host.host_page[i].size == size)
 			return &s2_host.host_page[i];
 	if (s2_host.host_pages == S2_HOST_PAGES)
 		give_up(S2_LIMIT_HOST_PAGES);
 	page = &s2_host.host_page[s2_host.host_pages++];
-	page->unit = unit;
+	*page = (struct s2_host_page){ .unit = unit, .size = size, .slot = number_of(slot) };
 	page->address = home(number_of(slot), unit);
 	page->host = S2_GRANT_RW;
-	page->slot = number_of(slot);
-	page->locked = 0;
+	return page;
+}
+
+S2_OWN struct s2_host_page *huge_page(const struct s2_slot *slot, s2_u64 ipa)
+{
+	S2_ASSERT(slot, ipa);
+	return mapping(slot, ipa, backing_size(slot->backing));
+}
+
+S2_OWN struct s2_host_page *host_page(const struct s2_slot *slot, s2_u64 ipa)
+{
+	struct s2_host_page *whole = huge_page(slot, ipa), *page;
+
+	if (!whole->split)
+		return whole;
+	page = mapping(slot, ipa, PAGE);
+	if (page->splits != whole->splits) {
+		page->splits = whole->splits;
+		page->address = whole->address + (page->unit - whole->unit);
+		page->host = whole->host;
+	}
 	return page;
 }
 
@@ -109,8 +138,11 @@ S2_OWN int host_flags(const struct s2_slot *slot, int host)
 
 S2_OWN void announce(const struct s2_slot *slot, const struct s2_host_page *page)
 {
-	s2_record(S2_BACKING, (int64_t)page->unit, (int64_t)backing_size(slot->backing),
-		  (int64_t)page->address, host_flags(slot, page->host));
+	int by_pages = page->split || page->size < backing_size(slot->backing);
+
+	s2_record(S2_BACKING, (int64_t)(page->unit + slot->moved), (int64_t)page->size,
+		  (int64_t)page->address,
+		  host_flags(slot, page->host) | (by_pages ? S2_HOST_BY_PAGES : 0));
 }
 
 /* ---- what a fault handler asks of virt/kvm ---- */
@@ -127,7 +159,7 @@ int s2_host_absent(s2_u64 ipa)
 {
 	struct s2_slot *slot = any_slot_of(ipa);
 
-	return !slot || host_page(slot, ipa)->host == S2_GRANT_ABSENT;
+	return !slot || host_page(slot, original(slot, ipa))->host == S2_GRANT_ABSENT;
 }
 
 int s2_pin(s2_u64 ipa, int write, s2_u64 *address, int *writable)
@@ -136,14 +168,17 @@ int s2_pin(s2_u64 ipa, int write, s2_u64 *address, int *writable)
 	struct s2_thread *me = running_thread();
 	struct s2_host_page *page;
 	int flags, copied = 0;
+	s2_u64 at;
 
 	s2_point(S2_PIN, (int64_t)ipa);
 	/* Kernel code may ask for a page of no slot; virt/kvm answers with an error, too. */
 	if (!slot)
 		return -S2_EFAULT;
-	page = host_page(slot, ipa);
+	at = original(slot, ipa);
+	page = host_page(slot, at);
 	if (write && page->host == S2_GRANT_COW) {
-		copy_page(slot, ipa);
+		copy_page(slot, at);
+		page = host_page(slot, at);
 		copied = 1;
 	}
 	if (page->host == S2_GRANT_ABSENT || (write && page->host == S2_GRANT_R))
@@ -155,7 +190,7 @@ int s2_pin(s2_u64 ipa, int write, s2_u64 *address, int *writable)
 		announce(slot, page);
 	}
 	flags = host_flags(slot, page->host);
-	*address = page->address + (ipa - page->unit);
+	*address = page->address + (at - page->unit);
 	*writable = !!(flags & S2_HOST_WRITE) && !(slot->flags & S2_SLOT_READONLY);
 	me->pinned = me->pins_host_page = !(flags & (S2_HOST_DEVICE | S2_HOST_POISON));
 	me->pinned_ipa = ipa;
@@ -245,8 +280,24 @@ void s2_mark_dirty(int number, s2_u64 ipa)
 static int backing_of(s2_u64 address)
 {
 	s2_u64 slot = (address - S2_HOST_BASE) % S2_GENERATION_STRIDE / (S2_SLOT_STRIDE * PAGE);
+	s2_u64 last = (s2_u64)s2_scenario.slots - 1;
 
-	return slot < (s2_u64)s2_scenario.slots ? s2_host.slot[slot].backing : S2_BACKING_PAGE;
+	/* The last slot may be larger than the stride. */
+	return s2_host.slot[slot < last ? slot : last].backing;
+}
+
+/* A page that was mapped alone and went elsewhere. */
+static int is_split_off(s2_u64 address)
+{
+	for (int i = 0; i < s2_host.host_pages; i++) {
+		const struct s2_host_page *page = &s2_host.host_page[i];
+		const struct s2_slot *slot = &s2_host.slot[page->slot];
+
+		if (page->size < backing_size(slot->backing) && address - page->address < PAGE &&
+		    host_page(slot, page->unit) == page)
+			return 1;
+	}
+	return 0;
 }
 
 int s2_is_device(s2_u64 address)
@@ -254,9 +305,25 @@ int s2_is_device(s2_u64 address)
 	return backing_of(address) == S2_BACKING_DEVICE;
 }
 
+/* PageTransCompoundMap: part of a huge page, and mapped as one. */
 int s2_is_huge(s2_u64 address)
 {
-	return backing_of(address) == S2_BACKING_PMD;
+	for (int i = 0; i < s2_host.host_pages; i++) {
+		const struct s2_host_page *page = &s2_host.host_page[i];
+
+		if (page->split && address - page->address < page->size)
+			return 0;
+	}
+	return backing_of(address) == S2_BACKING_PMD && !is_split_off(address);
+}
+
+/* How the host maps what the running fault looked up. */
+int s2_maps_by_pages(void)
+{
+	const struct s2_thread *me = running_thread();
+	const struct s2_slot *slot = any_slot_of(me->pinned_ipa);
+
+	return slot && huge_page(slot, original(slot, me->pinned_ipa))->split;
 }
 
 void s2_signal(void)

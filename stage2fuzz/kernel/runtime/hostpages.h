@@ -14,9 +14,11 @@
 #define S2_HOST_PAGES 64
 
 struct s2_slot {
-	/* `base` is a multiple of every block, to which the host's mappings are aligned. */
-	s2_u64 base, first, end;
-	int pages, backing, flags, skewed, exists;
+	/* `base` is a multiple of every block, to which the host's mappings are aligned. The slot
+	 * began at `origin` and lies `moved` bytes above that now. Pages of the host are numbered
+	 * by where the guest saw them at first, whatever has become of the slot. */
+	s2_u64 base, origin, moved, first, end;
+	int pages, backing, flags, skewed, hugetlb, contiguous, exists;
 	/* The dirty bitmap, sparse: the set bits in the order in which they were set; or, where all
 	 * were set at first, those that are not. */
 	int all_set, dirty_count;
@@ -24,8 +26,11 @@ struct s2_slot {
 };
 
 struct s2_host_page {
-	s2_u64 unit, address;
+	s2_u64 unit, size, address;
 	int host, slot, locked;
+	/* Of a huge page: whether it is mapped by pages, and how often it was split. Of one of
+	 * those pages: which time it belongs to. */
+	int split, splits;
 };
 
 struct s2_host {
@@ -46,14 +51,18 @@ S2_OWN s2_u64 ipa_of(int64_t page);
 S2_OWN s2_u64 backing_size(int backing);
 /* Where the host keeps a page of a slot before it moves it. */
 S2_OWN s2_u64 home(int slot, s2_u64 unit);
-/* The first address of the host mapping that `ipa` is in. */
-S2_OWN s2_u64 unit_of(const struct s2_slot *slot, s2_u64 ipa);
+/* How its pages are numbered: the address that `ipa` had before the slot moved. */
+S2_OWN s2_u64 original(const struct s2_slot *slot, s2_u64 ipa);
+/* Whether it can move, and whether the host maps it by transparent huge pages. */
+S2_OWN int can_move(const struct s2_slot *slot);
+S2_OWN int is_transparent(const struct s2_slot *slot);
 S2_OWN int number_of(const struct s2_slot *slot);
 S2_OWN struct s2_slot *slot_numbered(int64_t number);
 /* The slot that holds `ipa`, NULL if none does. */
 S2_OWN struct s2_slot *slot_of_ipa(s2_u64 ipa);
-/* The host mapping that `ipa` is in. */
+/* The host mapping that the original address `ipa` is in; a huge page, split or not. */
 S2_OWN struct s2_host_page *host_page(const struct s2_slot *slot, s2_u64 ipa);
+S2_OWN struct s2_host_page *huge_page(const struct s2_slot *slot, s2_u64 ipa);
 S2_OWN int host_flags(const struct s2_slot *slot, int host);
 /* Record what a host mapping is now. */
 S2_OWN void announce(const struct s2_slot *slot, const struct s2_host_page *page);

@@ -17,6 +17,7 @@ static int is_notifier(int op)
 	case S2_OP_MOVE: case S2_OP_PROTECT: case S2_OP_UNPROTECT: case S2_OP_AGE:
 	case S2_OP_TEST_YOUNG: case S2_OP_CHANGE_PTE: case S2_OP_INVALIDATE:
 	case S2_OP_INVALIDATE_NONBLOCK: case S2_OP_MUNMAP: case S2_OP_MMAP: case S2_OP_SHARE:
+	case S2_OP_THP_SPLIT: case S2_OP_THP_COLLAPSE:
 		return 1;
 	}
 	return 0;
@@ -50,7 +51,7 @@ static int operate(int op, struct s2_slot *slot, s2_u64 first, s2_u64 size)
 	switch (op) {
 	case S2_OP_LOG_ENABLE: return log_enable(slot);
 	case S2_OP_LOG_DISABLE: return log_disable(slot);
-	case S2_OP_LOG_GET: return harvest(slot, slot->first, slot->end - slot->first, 0);
+	case S2_OP_LOG_GET: return harvest(slot, slot->origin, slot->end - slot->first, 0);
 	case S2_OP_LOG_CLEAR: return harvest(slot, first, size, 1);
 	case S2_OP_MOVE: return move(slot, first, size);
 	case S2_OP_PROTECT: return protect(slot, first, size);
@@ -67,6 +68,9 @@ static int operate(int op, struct s2_slot *slot, s2_u64 first, s2_u64 size)
 	case S2_OP_MUNMAP: return munmap_range(slot, first, size);
 	case S2_OP_MMAP: return mmap_range(slot, first, size);
 	case S2_OP_SHARE: return share(slot, first, size);
+	case S2_OP_SLOT_MOVE: return slot_move(slot);
+	case S2_OP_THP_SPLIT: return thp_split(slot, first);
+	case S2_OP_THP_COLLAPSE: return thp_collapse(slot, first);
 	}
 	return 0;
 }
@@ -80,7 +84,8 @@ S2_OWN void host_body(void)
 		[S2_OP_SLOT_DELETE] = S2_CALL_SLOT_DELETE, [S2_OP_TEARDOWN] = S2_CALL_TEARDOWN,
 		[S2_OP_HYP_MAP] = 0, [S2_OP_INVALIDATE] = 0, [S2_OP_INVALIDATE_NONBLOCK] = 0,
 		[S2_OP_SLOT_CREATE] = S2_CALL_SLOT_CREATE, [S2_OP_MUNMAP] = 0, [S2_OP_MMAP] = 0,
-		[S2_OP_SHARE] = 0, [S2_OP_GUEST_TLBI_ALL] = 0,
+		[S2_OP_SHARE] = 0, [S2_OP_SLOT_MOVE] = S2_CALL_SLOT_MOVE,
+		[S2_OP_THP_SPLIT] = 0, [S2_OP_THP_COLLAPSE] = 0,
 	};
 	int index = s2_sched.current - s2_scenario.vcpus;
 
@@ -90,26 +95,28 @@ S2_OWN void host_body(void)
 		int number = (int)(op->page / S2_SLOT_STRIDE), result;
 		struct s2_slot *slot = slot_numbered(number);
 		s2_u64 first = ipa_of(op->page), size = (s2_u64)op->pages * PAGE;
+		s2_u64 end = slot->origin + (slot->end - slot->first), told;
 		int call = calls[op->op];
 
-		if (first >= slot->end || (!s2_vm.mapped && !is_notifier(op->op)))
+		if (first >= end || (!s2_vm.mapped && !is_notifier(op->op)))
 			continue;
 		if (!slot->exists && op->op != S2_OP_SLOT_CREATE)
 			continue;
-		if (first + size > slot->end)
-			size = slot->end - first;
+		if (first + size > end)
+			size = end - first;
+		told = first + slot->moved;
 		if (is_of_hypervisor(op->op)) {
 			if (s2_scenario.nested)
 				operate_hypervisor(op->op, first, size);
 			continue;
 		}
 		if (call)
-			s2_record(S2_CALL, (int64_t)first, (int64_t)size, 0, call);
+			s2_record(S2_CALL, (int64_t)told, (int64_t)size, 0, call);
 		running_thread()->in_ioctl = !is_notifier(op->op);
 		result = operate(op->op, slot, first, size);
 		running_thread()->in_ioctl = 0;
 		check_nothing_held();
 		if (call)
-			s2_record(S2_RETURN, (int64_t)first, (int64_t)size, result, call);
+			s2_record(S2_RETURN, (int64_t)told, (int64_t)size, result, call);
 	}
 }

@@ -10,9 +10,10 @@ S2_OWN void publish_slot(const struct s2_slot *slot)
 	/* Congruent with guest addresses up to 1 GiB, unless it is skewed. */
 	struct s2_glue_slot what = { slot->first, slot->end - slot->first,
 				     USER_BASE - USER_BASE % (PAGE << 18) +
-					     (slot->first - S2_IPA_BASE) +
+					     (slot->origin - S2_IPA_BASE) +
 					     (slot->skewed ? PAGE : 0),
-				     slot->flags, slot->backing, slot->skewed, slot->exists };
+				     slot->flags, slot->backing, slot->skewed, slot->hugetlb,
+				     slot->contiguous, slot->exists };
 
 	s2_glue_publish(number_of(slot), &what);
 }
@@ -122,6 +123,7 @@ S2_OWN int harvest(struct s2_slot *slot, s2_u64 first, s2_u64 size, int by_clear
 	int count;
 
 	s2_lock(S2_LOCK_SLOTS, 0);
+	first += slot->moved;
 	/* KVM_CLEAR_DIRTY_LOG is for bitmaps; rings are collected and reset as a whole. */
 	if (!slot->exists || !(slot->flags & S2_SLOT_LOGGING) ||
 	    (by_clear && s2_options.dirty_ring)) {
@@ -177,6 +179,43 @@ S2_OWN int slot_create(struct s2_slot *slot)
 		slot->dirty_count = slot->all_set = 0;
 		publish(slot, slot->flags & ~S2_SLOT_LOGGING, 1);
 		s2_glue_commit_creation(number_of(slot));
+	}
+	s2_unlock(S2_LOCK_SLOTS, 0);
+	return 0;
+}
+
+/* The backing of the whole slot where it lies now, and what is known of single pages. */
+static void announce_all(const struct s2_slot *slot)
+{
+	s2_record(S2_BACKING, (int64_t)slot->first, (int64_t)(slot->end - slot->first),
+		  (int64_t)home(number_of(slot), slot->origin), host_flags(slot, S2_GRANT_RW));
+	for (int parts = 0; parts < 2; parts++)
+		for (int i = 0; i < s2_host.host_pages; i++) {
+			const struct s2_host_page *page = &s2_host.host_page[i];
+			int is_part = page->size < backing_size(slot->backing);
+
+			if (page->slot != number_of(slot) || is_part != parts)
+				continue;
+			if (!is_part || host_page(slot, page->unit) == page)
+				announce(slot, page);
+		}
+}
+
+/* KVM_MR_MOVE: the slot goes as in a deletion, then it is published elsewhere. */
+S2_OWN int slot_move(struct s2_slot *slot)
+{
+	s2_lock(S2_LOCK_SLOTS, 0);
+	if (slot->exists && can_move(slot) && !(slot->flags & S2_SLOT_LOGGING)) {
+		s2_u64 size = slot->end - slot->first;
+
+		publish(slot, slot->flags, 0);
+		s2_glue_flush_slot(number_of(slot));
+		slot->moved = slot->moved ? 0 : S2_MOVE_STRIDE;
+		slot->first = slot->origin + slot->moved;
+		slot->end = slot->first + size;
+		announce_all(slot);
+		publish(slot, slot->flags, 1);
+		s2_glue_commit_move(number_of(slot));
 	}
 	s2_unlock(S2_LOCK_SLOTS, 0);
 	return 0;

@@ -11,8 +11,10 @@ S2_OWN int log_enable(struct s2_slot *slot);
 /* A log begins: empty, or with all bits set. */
 S2_OWN void begin_log(struct s2_slot *slot);
 S2_OWN int log_disable(struct s2_slot *slot);
+/* The range is that of the host's pages, as their slot lay at first. */
 S2_OWN int harvest(struct s2_slot *slot, s2_u64 first, s2_u64 size, int by_clear);
 S2_OWN int slot_delete(struct s2_slot *slot);
 S2_OWN int slot_create(struct s2_slot *slot);
+S2_OWN int slot_move(struct s2_slot *slot);
 
 #endif

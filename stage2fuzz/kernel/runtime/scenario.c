@@ -43,6 +43,8 @@ static void read_slots(struct reader *from, struct s2_scenario *to)
 		to->slot[i].readonly = next_int(from);
 		to->slot[i].logging = next_int(from);
 		to->slot[i].skewed = next_int(from);
+		to->slot[i].hugetlb = next_int(from);
+		to->slot[i].contiguous = next_int(from);
 	}
 }
 

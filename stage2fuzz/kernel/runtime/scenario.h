@@ -20,7 +20,9 @@ struct s2_scenario {
 	int ipa_bits, tlb, hardware_af, dic, fwb, cache_pages, failing_topup, teardown;
 	int failing_atomic, vhe, manual, logs_begin_set, failing_alloc, nested, dirty_ring, vncr;
 	int slots, vcpus, hosts, host_pages;
-	struct { int pages, first, backing, readonly, logging, skewed; } slot[S2_MAX_SLOTS];
+	struct {
+		int pages, first, backing, readonly, logging, skewed, hugetlb, contiguous;
+	} slot[S2_MAX_SLOTS];
 	struct { int accesses; struct s2_access access[S2_MAX_ACCESSES]; } vcpu[S2_MAX_VCPUS];
 	struct { int ops; struct s2_host_op op[S2_MAX_HOST_OPS]; } host[S2_MAX_HOST_THREADS];
 	struct { int64_t page; int host; } host_page[S2_MAX_HOST_PAGES];

@@ -95,6 +95,7 @@ void s2_mark_dirty(int slot, s2_u64 ipa);
 int s2_is_device(s2_u64 address);
 int s2_is_huge(s2_u64 address);
 int s2_host_absent(s2_u64 ipa);
+int s2_maps_by_pages(void);
 void s2_signal(void);
 void s2_inject(int code);
 void s2_skip_instruction(void);
@@ -129,7 +130,7 @@ struct s2_glue_options {
 };
 struct s2_glue_slot {
 	s2_u64 first, size, user_address;
-	int flags, backing, skewed, exists;
+	int flags, backing, skewed, hugetlb, contiguous, exists;
 };
 extern struct s2_glue_options s2_options;
 extern const int s2_shared_faults, s2_swap_waits, s2_has_dirty_ring, s2_has_nested;
@@ -140,6 +141,7 @@ int s2_glue_fault(int thread, s2_u64 ipa, int kind, int status, int level, int h
 void s2_glue_commit_logging(int slot);
 void s2_glue_commit_creation(int slot);
 void s2_glue_commit_deletion(int slot);
+void s2_glue_commit_move(int slot);
 void s2_glue_protect_masked(int slot, s2_u64 first_page, unsigned long mask);
 void s2_glue_flush_all(int slot);
 void s2_glue_flush_slot(int slot);

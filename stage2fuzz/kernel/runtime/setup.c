@@ -61,6 +61,10 @@ static void set_up_slots(void)
 		slot->end = slot->first + (s2_u64)slot->pages * PAGE;
 		slot->backing = s2_scenario.slot[i].backing;
 		slot->skewed = s2_scenario.slot[i].skewed;
+		slot->hugetlb = s2_scenario.slot[i].hugetlb;
+		slot->contiguous = s2_scenario.slot[i].contiguous;
+		slot->origin = slot->first;
+		slot->moved = 0;
 		slot->flags = (s2_scenario.slot[i].readonly ? S2_SLOT_READONLY : 0) |
 			      (logged ? S2_SLOT_LOGGING : 0);
 		slot->exists = 1;

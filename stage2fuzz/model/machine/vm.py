@@ -27,6 +27,7 @@ from stage2fuzz.case.scenario import (
 )
 from stage2fuzz.events import (
     BACKING,
+    HOST_BY_PAGES,
     HOST_DEVICE,
     HOST_READ,
     HOST_WRITE,
@@ -67,10 +68,12 @@ class Vm(Memory):
         "host",
         "in_ioctl",
         "issued",
+        "last",
         "mapped",
         "notifier_count",
         "notifier_seq",
         "options",
+        "parts",
         "rcu",
         "readers",
         "requests",
@@ -94,6 +97,8 @@ class Vm(Memory):
         self.root = TABLE_BASE
         self.start_level = 1
         self.slots: list[MemorySlot] = []
+        self.last: dict[int, MemorySlot] = {}
+        """The newest version of each slot, also of one that was deleted."""
         self.mapped = True
         self.dead = False
         """No ioctl comes any more; its tables may still be there."""
@@ -103,6 +108,9 @@ class Vm(Memory):
         self.notifier_count = 0
         self.notifier_seq = 0
         self.host: dict[int, HostPageState] = {}
+        """The host's pages, huge where they may be, by their first original IPA."""
+        self.parts: dict[int, HostPageState] = {}
+        """Pages of those that were split."""
         self.generation = 0
         self.caches: list[int] = []
         """Pages in each thread's memory cache; the last one is what eager splitting has."""
@@ -135,15 +143,15 @@ class Vm(Memory):
         self.topups = self.requests = 0
         self.slots_epoch = 0
         self.slots = [MemorySlot(i, slot) for i, slot in enumerate(scenario.slots)]
+        self.last = dict(enumerate(self.slots))
         if scenario.logs_begin_set:
             for each in self.slots:
                 if each.flags & SLOT_LOGGING:
                     each.dirty = dict.fromkeys(range(each.start, each.end, PAGE_SIZE), True)
-        self.host = {}
+        self.host, self.parts = {}, {}
         for page in scenario.host_pages:
             slot_of_page = self.slots[page.page // SLOT_STRIDE]
-            unit = slot_of_page.unit(ipa_of(page.page))
-            self.host[unit] = HostPageState(self._home(slot_of_page, unit), page.host)
+            self.huge_page(slot_of_page, ipa_of(page.page)).host = page.host
         self.caches = [0] * (threads + 1)
         self.readers = [-1] * threads
         self.issued = [[] for _ in range(threads)]
@@ -166,18 +174,56 @@ class Vm(Memory):
                 return slot
         return None
 
-    def host_page(self, slot: MemorySlot, ipa: int) -> HostPageState:
-        """The host mapping behind ``ipa``; made on first use with the plain state."""
+    def memslot(self, slot: MemorySlot) -> MemorySlot:
+        """What has become of a slot by now, be it deleted."""
+        return self.last[slot.number]
+
+    def huge_page(self, slot: MemorySlot, ipa: int) -> HostPageState:
+        """The host's page, huge where it may be, behind the original address ``ipa``."""
         unit = slot.unit(ipa)
         state = self.host.get(unit)
         if state is None:
-            state = self.host[unit] = HostPageState(self._home(slot, unit), Host.RW)
+            size = slot.backing.pages * PAGE_SIZE
+            state = self.host[unit] = HostPageState(unit, size, self._home(slot, unit))
         return state
+
+    def host_page(self, slot: MemorySlot, ipa: int) -> HostPageState:
+        """The host mapping behind the original address ``ipa``, made on first use."""
+        whole = self.huge_page(slot, ipa)
+        if not whole.split:
+            return whole
+        unit = ipa & PAGE_MASK
+        part = self.parts.get(unit)
+        if part is None:
+            part = self.parts[unit] = HostPageState(unit, PAGE_SIZE, 0)
+        if part.splits != whole.splits:
+            part.splits = whole.splits
+            part.address = whole.address + unit - whole.unit
+            part.host = whole.host
+        return part
 
     def host_flags(self, slot: MemorySlot, state: HostPageState) -> int:
         """The HOST_* flags of a mapping."""
-        device = HOST_DEVICE if slot.backing is Backing.DEVICE else 0
-        return HOST_FLAGS[state.host] | device
+        return HOST_FLAGS[state.host] | (HOST_DEVICE if slot.backing is Backing.DEVICE else 0)
+
+    def announce(self, slot: MemorySlot, page: HostPageState) -> None:
+        """Record what a host mapping is, where the slot lies now."""
+        ipa = page.unit + self.last[slot.number].moved
+        flags = self.host_flags(slot, page)
+        if page.split or page.size < slot.backing.pages * PAGE_SIZE:
+            flags |= HOST_BY_PAGES
+        self.record((BACKING, self.current, ipa, page.size, page.address, flags))
+
+    def announce_all(self, slot: MemorySlot) -> None:
+        """The backing of a whole slot where it lies now, and what is known of single pages."""
+        size, flags = slot.end - slot.start, HOST_FLAGS[Host.RW]
+        flags |= HOST_DEVICE if slot.backing is Backing.DEVICE else 0
+        home = self._home(slot, slot.origin)
+        self.record((BACKING, self.current, slot.start, size, home, flags))
+        parts = [p for p in self.parts.values() if self.host_page(slot, p.unit) is p]
+        for page in (*self.host.values(), *parts):
+            if page_of(page.unit) // SLOT_STRIDE == slot.number:
+                self.announce(slot, page)
 
     def entry(self, ipa: int) -> int:
         """Address of the root entry that translates ``ipa``."""

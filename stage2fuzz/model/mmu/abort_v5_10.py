@@ -64,7 +64,7 @@ def user_mem_abort(vm: Kvm, slot: MemorySlot, fault: FaultDesc) -> int:
 def kvm_s2_fault_get_vma_info(vm: Kvm, slot: MemorySlot, fault: FaultDesc, info: VmaInfo) -> int:
     """The size of the host's mapping, under the mmap lock: 0, or -EFAULT where there is none."""
     vm.lock(LOCK_MMAP, 1)
-    page = vm.host_page(slot, fault.ipa)
+    page = vm.host_page(slot, slot.original(fault.ipa))
     info.size, info.force_pte = kvm_s2_resolve_vma_size(vm, slot, fault.ipa, slot.logging)
     absent = page.host is Host.ABSENT
     vm.unlock(LOCK_MMAP, 1)
@@ -79,7 +79,7 @@ def kvm_s2_fault_map(vm: Kvm, slot: MemorySlot, fault: FaultDesc, info: VmaInfo,
     kvm_fault_lock(vm)
     if not mmu_notifier_retry(vm, info.mmu_seq):
         if size == PAGE_SIZE and not info.force_pte:
-            size, ipa, address = transparent_hugepage_adjust(slot, ipa, address)
+            size, ipa, address = transparent_hugepage_adjust(vm, slot, ipa, address)
         if writable and not late:
             kvm_set_pfn_dirty(vm, info.ipa, address)
             mark_page_dirty(vm, info.ipa)

@@ -65,7 +65,7 @@ def user_mem_abort(vm: Kvm, slot: MemorySlot, fault: FaultDesc) -> int:
 def kvm_s2_fault_get_vma_info(vm: Kvm, slot: MemorySlot, fault: FaultDesc, info: VmaInfo) -> int:
     """Size and sequence under the mmap lock: 0, or -EFAULT where the host has no mapping."""
     vm.lock(LOCK_MMAP, 1)
-    if vm.host_page(slot, fault.ipa).host is Host.ABSENT:
+    if vm.host_page(slot, slot.original(fault.ipa)).host is Host.ABSENT:
         vm.unlock(LOCK_MMAP, 1)
         return -EFAULT
     info.size, info.force_pte = kvm_s2_resolve_vma_size(
@@ -88,7 +88,7 @@ def kvm_s2_fault_map(vm: Kvm, slot: MemorySlot, fault: FaultDesc, info: VmaInfo,
             if granule > PAGE_SIZE:
                 size = granule
             else:
-                size, ipa, address = transparent_hugepage_adjust(slot, ipa, address)
+                size, ipa, address = transparent_hugepage_adjust(vm, slot, ipa, address)
         if size == granule:
             ret = vm.pgtable.kvm_pgtable_stage2_relax_perms(vm, ipa, size, prot)
         else:

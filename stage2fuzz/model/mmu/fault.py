@@ -23,7 +23,6 @@ from stage2fuzz.arch import (
 )
 from stage2fuzz.case.scenario import Backing, Host
 from stage2fuzz.events import (
-    BACKING,
     EFAULT,
     ENOEXEC,
     ENOSYS,
@@ -114,11 +113,11 @@ def kvm_s2_resolve_vma_size(vm: Kvm, slot: MemorySlot, ipa: int, logging: bool) 
     """(vma_pagesize, force_pte): hugetlbfs memory by blocks, demoted where the slot forbids it."""
     if logging or slot.backing is Backing.DEVICE:
         return PAGE_SIZE, True
-    if slot.backing is not Backing.PUD:
+    if slot.transparent or (slot.backing is Backing.PAGE and not slot.contiguous):
         return PAGE_SIZE, False
     for backing in (Backing.PUD, Backing.PMD):
         size = backing.pages * PAGE_SIZE
-        if fault_supports_stage2_huge_mapping(slot, ipa, size):
+        if backing <= slot.backing and fault_supports_stage2_huge_mapping(slot, ipa, size):
             return size, False
     return PAGE_SIZE, True
 
@@ -151,22 +150,21 @@ def kvm_s2_fault_pin_pfn(vm: Kvm, slot: MemorySlot, fault: FaultDesc, info: VmaI
 def gfn_to_pfn_prot(vm: Kvm, slot: MemorySlot, ipa: int, write: bool) -> tuple[int, int]:
     """(HOST_* flags or a negative errno, host address of ``ipa``); a read-only slot grants no
     write, whatever the host does."""
-    page = vm.host_page(slot, ipa)
     vm.point(PIN, ipa)
+    at = slot.original(ipa)
+    page = vm.host_page(slot, at)
     if write and page.host is Host.COW:
-        copy_page(vm, slot, ipa)
+        copy_page(vm, slot, at)
+        page = vm.host_page(slot, at)
     if page.host is Host.ABSENT or (write and page.host is Host.R):
         return -EFAULT, 0
     if write and page.host is Host.LAZY and slot.backing is Backing.DEVICE:
         return -EFAULT, 0
-    unit = slot.unit(ipa)
     if write and page.host is Host.LAZY:
         page.host = Host.RW
-        size = slot.backing.pages * PAGE_SIZE
-        flags = vm.host_flags(slot, page)
-        vm.record((BACKING, vm.current, unit, size, page.address, flags))
+        vm.announce(slot, page)
     flags = vm.host_flags(slot, page)
-    address = page.address + (ipa - unit)
+    address = page.address + (at - page.unit)
     asked = HOST_WRITE if write else 0
     vm.record((PIN, vm.current, ipa, asked, address, flags))
     return flags & ~HOST_WRITE if slot.flags & SLOT_READONLY else flags, address
@@ -215,10 +213,14 @@ def mmu_notifier_retry(vm: Kvm, mmu_seq: int) -> bool:
     return retry
 
 
-def transparent_hugepage_adjust(slot: MemorySlot, ipa: int, address: int) -> tuple[int, int, int]:
+def transparent_hugepage_adjust(
+    vm: Kvm, slot: MemorySlot, ipa: int, address: int
+) -> tuple[int, int, int]:
     """(bytes, IPA, host address): a page of a transparent huge page becomes its 2 MiB block."""
     size = Backing.PMD.pages * PAGE_SIZE
-    if slot.backing is Backing.PMD and fault_supports_stage2_huge_mapping(slot, ipa, size):
+    if slot.backing is not Backing.PMD or vm.huge_page(slot, slot.original(ipa)).split:
+        return PAGE_SIZE, ipa, address
+    if fault_supports_stage2_huge_mapping(slot, ipa, size):
         return size, ipa & -size, address & -size
     return PAGE_SIZE, ipa, address
 

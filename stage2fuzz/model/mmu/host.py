@@ -19,6 +19,7 @@ from stage2fuzz.events import (
     CALL_LOG_GET,
     CALL_SLOT_CREATE,
     CALL_SLOT_DELETE,
+    CALL_SLOT_MOVE,
     CALL_TEARDOWN,
     CALL_TEST_YOUNG,
     LOCK_HYP,
@@ -36,6 +37,7 @@ from stage2fuzz.model.mmu.memslots import (
     log_get,
     slot_create,
     slot_delete,
+    slot_move,
 )
 from stage2fuzz.model.mmu.notifier import (
     age,
@@ -48,6 +50,8 @@ from stage2fuzz.model.mmu.notifier import (
     protect,
     share,
     test_young,
+    thp_collapse,
+    thp_split,
     unprotect,
 )
 from stage2fuzz.model.pgtable.hyp import kvm_pgtable_hyp_map
@@ -68,18 +72,20 @@ def host_thread(vm: Kvm, operations: tuple[HostOp, ...]) -> None:
         if slot is None or operation.op not in OPERATIONS:
             continue  # the model has no guest hypervisor
         start = ipa_of(operation.page)
-        size = max(0, min(operation.pages * PAGE_SIZE, slot.end - start))
+        end = slot.origin + slot.end - slot.start
+        size = max(0, min(operation.pages * PAGE_SIZE, end - start))
         if not size:
             continue
+        told = start + vm.memslot(slot).moved
         code, function = OPERATIONS[operation.op]
         if code:
-            vm.record((CALL, vm.current, start, size, 0, code))
+            vm.record((CALL, vm.current, told, size, 0, code))
         if operation.op not in NOTIFIERS:
             vm.in_ioctl.add(vm.current)
         result = function(vm, slot, start, size)
         vm.in_ioctl.discard(vm.current)
         if code:
-            vm.record((RETURN, vm.current, start, size, result, code))
+            vm.record((RETURN, vm.current, told, size, result, code))
 
 
 def teardown(vm: Kvm, _slot: MemorySlot, _start: int, _size: int) -> int:
@@ -116,7 +122,7 @@ def hyp_map(vm: Kvm, _slot: MemorySlot, start: int, _size: int) -> int:
 
 NOTIFIERS: Final = frozenset(
     (Op.MOVE, Op.PROTECT, Op.UNPROTECT, Op.AGE, Op.TEST_YOUNG, Op.CHANGE_PTE, Op.INVALIDATE)
-) | {Op.INVALIDATE_NONBLOCK, Op.MUNMAP, Op.MMAP, Op.SHARE}
+) | {Op.INVALIDATE_NONBLOCK, Op.MUNMAP, Op.MMAP, Op.SHARE, Op.THP_SPLIT, Op.THP_COLLAPSE}
 """What virt/kvm's notifiers do for the host's memory management. All others are ioctls."""
 OPERATIONS: Final[dict[Op, tuple[int, Operation]]] = {
     Op.LOG_ENABLE: (CALL_LOG_ENABLE, log_enable),
@@ -138,4 +144,7 @@ OPERATIONS: Final[dict[Op, tuple[int, Operation]]] = {
     Op.MUNMAP: (0, munmap),
     Op.MMAP: (0, mmap),
     Op.SHARE: (0, share),
+    Op.SLOT_MOVE: (CALL_SLOT_MOVE, slot_move),
+    Op.THP_SPLIT: (0, thp_split),
+    Op.THP_COLLAPSE: (0, thp_collapse),
 }

@@ -6,7 +6,7 @@ In the order in which virt/kvm and mmu.c do it; which lock is held where is what
 from copy import copy
 
 from stage2fuzz.arch import PAGE_SIZE
-from stage2fuzz.case.scenario import CLEARED_AT_ONCE, Backing
+from stage2fuzz.case.scenario import CLEARED_AT_ONCE, MOVE_STRIDE, Backing
 from stage2fuzz.events import (
     CLEAR_DIRTY,
     EINVAL,
@@ -34,6 +34,7 @@ def publish(vm: Kvm, slot: MemorySlot, deleted: bool = False) -> None:
     vm.point(SLOT, slot.number)
     if vm.flags.swap_waits_for_notifiers:
         vm.wait(SLOT, slot.number, lambda: not vm.notifier_count)
+    vm.last[slot.number] = slot
     others = [s for s in vm.slots if s.number != slot.number]
     vm.slots = others if deleted else sorted([*others, slot], key=lambda s: s.number)
     size = 0 if deleted else slot.end - slot.start
@@ -112,7 +113,7 @@ def _current(vm: Kvm, slot: MemorySlot) -> MemorySlot | None:
 
 def log_get(vm: Kvm, slot: MemorySlot, _start: int, _size: int) -> int:
     """KVM_GET_DIRTY_LOG with automatic protection, over the whole slot."""
-    return _harvest(vm, slot, slot.start, slot.end - slot.start, by_clear=0)
+    return _harvest(vm, slot, slot.origin, slot.end - slot.start, by_clear=0)
 
 
 def log_clear(vm: Kvm, slot: MemorySlot, start: int, size: int) -> int:
@@ -127,6 +128,7 @@ def _harvest(vm: Kvm, old: MemorySlot, start: int, size: int, by_clear: int) -> 
     if slot is None or not slot.flags & SLOT_LOGGING or (by_clear and vm.has_ring):
         vm.unlock(LOCK_SLOTS)
         return -ENOENT
+    start += slot.moved
     begun_set = vm.scenario.logs_begin_set
     if not by_clear and vm.options.manual:
         # Only KVM_CLEAR_DIRTY_LOG takes bits; those that were always set tell nothing.
@@ -178,11 +180,31 @@ def slot_delete(vm: Kvm, slot: MemorySlot, _start: int, _size: int) -> int:
     old = _current(vm, slot)
     if old is not None:
         publish(vm, old, deleted=True)
-        kvm_mmu_lock(vm)
-        stage2_apply_range(
-            vm, slot.start, slot.end - slot.start, vm.pgtable.kvm_pgtable_stage2_unmap
-        )
-        kvm_mmu_unlock(vm)
+        kvm_arch_flush_shadow_memslot(vm, old)
+    vm.unlock(LOCK_SLOTS)
+    return 0
+
+
+def kvm_arch_flush_shadow_memslot(vm: Kvm, slot: MemorySlot) -> None:
+    """Unmap a whole slot that nobody finds any more."""
+    kvm_mmu_lock(vm)
+    stage2_apply_range(vm, slot.start, slot.end - slot.start, vm.pgtable.kvm_pgtable_stage2_unmap)
+    kvm_mmu_unlock(vm)
+
+
+def slot_move(vm: Kvm, slot: MemorySlot, _start: int, _size: int) -> int:
+    """KVM_MR_MOVE: the slot goes as in a deletion, then it is published elsewhere."""
+    vm.lock(LOCK_SLOTS)
+    old = _current(vm, slot)
+    if old is not None and old.can_move and not old.flags & SLOT_LOGGING:
+        publish(vm, old, deleted=True)
+        kvm_arch_flush_shadow_memslot(vm, old)
+        new = copy(old)
+        new.lie(0 if old.moved else MOVE_STRIDE)
+        vm.last[new.number] = new
+        vm.announce_all(new)
+        publish(vm, new)
+        vm.caches[SPLIT_CACHE] = 0
     vm.unlock(LOCK_SLOTS)
     return 0
 
@@ -191,6 +213,7 @@ def slot_create(vm: Kvm, slot: MemorySlot, _start: int, _size: int) -> int:
     """Add a memslot that was deleted again; without a dirty log nothing else is to be done."""
     vm.lock(LOCK_SLOTS)
     if _current(vm, slot) is None:
+        slot.lie(vm.memslot(slot).moved)
         publish(vm, slot)
         vm.caches[SPLIT_CACHE] = 0
     vm.unlock(LOCK_SLOTS)

@@ -32,19 +32,24 @@ as a notifier for a large range often does."""
 
 def kvm_mmu_notifier_invalidate_range_start(
     vm: Kvm, slot: MemorySlot, start: int, size: int, may_block: bool = True
-) -> None:
-    """From here on no fault installs what the host is about to change.
+) -> int:
+    """From here on no fault installs what the host is about to change, by its original address.
 
     A host mapping may reach beyond both ends of the slot; only what lies in the slot is unmapped.
+    What comes back is where that lies for the guest: what the end is to be told.
     """
-    vm.record((CALL, vm.current, start, size, 0, CALL_INVALIDATE_START))
+    told = start + vm.memslot(slot).moved
+    vm.record((CALL, vm.current, told, size, 0, CALL_INVALIDATE_START))
     kvm_mmu_lock(vm)
     vm.notifier_count += 1
+    slot = vm.memslot(slot)
+    start += slot.moved
     vm.record((INVALIDATE_BEGIN, vm.current, start, size, vm.notifier_count, 0))
     first, end = max(start, slot.start), min(start + size, slot.end)
     kvm_unmap_gfn_range(vm, first, end - first, may_block)
     kvm_mmu_unlock(vm)
-    vm.record((RETURN, vm.current, start, size, 0, CALL_INVALIDATE_START))
+    vm.record((RETURN, vm.current, told, size, 0, CALL_INVALIDATE_START))
+    return start
 
 
 def kvm_mmu_notifier_invalidate_range_end(vm: Kvm, start: int, size: int) -> None:
@@ -64,75 +69,114 @@ def kvm_unmap_gfn_range(vm: Kvm, start: int, size: int, may_block: bool) -> None
         stage2_apply_range(vm, start, size, vm.pgtable.kvm_pgtable_stage2_unmap, may_block)
 
 
-def _host_range(slot: MemorySlot, start: int, size: int) -> tuple[list[int], int, int]:
+def _host_range(
+    vm: Kvm, slot: MemorySlot, start: int, size: int
+) -> tuple[list[HostPageState], int, int]:
     """The host mappings to change (the first few of the range), and the range to invalidate."""
-    step = slot.backing.pages * PAGE_SIZE
-    first = slot.unit(start)
-    length = -(-(start + size - first) // step) * step
-    return list(range(first, first + length, step))[:MAX_CHANGED], first, length
+    last = vm.host_page(slot, start + size - 1)
+    first, end = vm.host_page(slot, start).unit, last.unit + last.size
+    pages: list[HostPageState] = []
+    at = first
+    while at < end and len(pages) < MAX_CHANGED:
+        pages.append(vm.host_page(slot, at))
+        at += pages[-1].size
+    return pages, first, end - first
 
 
 def move(vm: Kvm, slot: MemorySlot, start: int, size: int) -> int:
     """The host moves pages elsewhere: migration or compaction."""
-    units, first, length = _host_range(slot, start, size)
-    _lock_pages(vm, slot, units)
-    kvm_mmu_notifier_invalidate_range_start(vm, slot, first, length)
-    for unit in units:
-        vm.point(BACKING, unit)
-        _relocate(vm, slot, unit)
-    kvm_mmu_notifier_invalidate_range_end(vm, first, length)
-    _unlock_pages(vm, slot, units)
+    pages, first, length = _host_range(vm, slot, start, size)
+    for page in pages:
+        _lock_page(vm, page)
+    told = kvm_mmu_notifier_invalidate_range_start(vm, slot, first, length)
+    for page in pages:
+        vm.point(BACKING, page.unit)
+        # Meanwhile it may have been split, or made part of a huge page.
+        if vm.host_page(slot, page.unit) is page:
+            _relocate(vm, slot, page)
+    kvm_mmu_notifier_invalidate_range_end(vm, told, length)
+    for page in pages:
+        page.locked = False
     return 0
+
+
+def thp_split(vm: Kvm, slot: MemorySlot, start: int, _size: int) -> int:
+    """A transparent huge page is mapped by pages from now on."""
+    return _change_mapping(vm, slot, start, split=True)
+
+
+def thp_collapse(vm: Kvm, slot: MemorySlot, start: int, _size: int) -> int:
+    """khugepaged: it is mapped as one again, and is elsewhere then."""
+    return _change_mapping(vm, slot, start, split=False)
+
+
+def _change_mapping(vm: Kvm, slot: MemorySlot, start: int, split: bool) -> int:
+    """Under the mmap lock, with a notifier around; not even that where nothing changes."""
+    if not slot.transparent:
+        return 0
+    page = vm.huge_page(slot, start)
+    vm.lock(LOCK_MMAP)
+    _lock_page(vm, page)
+    if page.split != split and (split or not _has_odd_page(vm, slot, page)):
+        told = kvm_mmu_notifier_invalidate_range_start(vm, slot, page.unit, page.size)
+        vm.point(BACKING, page.unit)
+        page.split = split
+        page.splits += split
+        if split:
+            vm.announce(slot, page)
+        else:
+            _relocate(vm, slot, page, Host.RW)
+        kvm_mmu_notifier_invalidate_range_end(vm, told, page.size)
+    page.locked = False
+    vm.unlock(LOCK_MMAP)
+    return 0
+
+
+def _has_odd_page(vm: Kvm, slot: MemorySlot, whole: HostPageState) -> bool:
+    """Whether khugepaged leaves it alone: some page of it is not the VMM's own."""
+    parts = (
+        part
+        for part in vm.parts.values()
+        if whole.unit <= part.unit < whole.unit + whole.size
+        and vm.host_page(slot, part.unit) is part
+    )
+    return whole.host is not Host.RW or any(p.host is not Host.RW or p.locked for p in parts)
 
 
 def invalidate(vm: Kvm, slot: MemorySlot, start: int, size: int) -> int:
     """A notifier for exactly this range, after which the pages are what they were."""
-    kvm_mmu_notifier_invalidate_range_start(vm, slot, start, size)
-    kvm_mmu_notifier_invalidate_range_end(vm, start, size)
+    told = kvm_mmu_notifier_invalidate_range_start(vm, slot, start, size)
+    kvm_mmu_notifier_invalidate_range_end(vm, told, size)
     return 0
 
 
 def invalidate_nonblock(vm: Kvm, slot: MemorySlot, start: int, size: int) -> int:
     """The same from where nobody may sleep, so that mmu_lock is held throughout."""
-    kvm_mmu_notifier_invalidate_range_start(vm, slot, start, size, may_block=False)
-    kvm_mmu_notifier_invalidate_range_end(vm, start, size)
+    told = kvm_mmu_notifier_invalidate_range_start(vm, slot, start, size, may_block=False)
+    kvm_mmu_notifier_invalidate_range_end(vm, told, size)
     return 0
 
 
-def _lock_pages(vm: Kvm, slot: MemorySlot, units: list[int]) -> None:
+def _lock_page(vm: Kvm, page: HostPageState) -> None:
     """lock_page: two threads of the host never replace the same page at once."""
     if len(vm.scenario.hosts) < 2:
         return
-    for unit in units:
-        page = vm.host_page(slot, unit)
-        vm.point(LOCK, unit)
-        vm.wait(LOCK, unit, partial(_unlocked, page))
-        page.locked = True
+    vm.point(LOCK, page.unit)
+    vm.wait(LOCK, page.unit, partial(_unlocked, page))
+    page.locked = True
 
 
 def _unlocked(page: HostPageState) -> bool:
     return not page.locked
 
 
-def _unlock_pages(vm: Kvm, slot: MemorySlot, units: list[int]) -> None:
-    for unit in units:
-        vm.host_page(slot, unit).locked = False
-
-
-def _relocate(vm: Kvm, slot: MemorySlot, unit: int, host: Host | None = None) -> None:
-    page = vm.host_page(slot, unit)
+def _relocate(vm: Kvm, slot: MemorySlot, page: HostPageState, host: Host | None = None) -> None:
     vm.generation += 1
-    page.address = host_address(page_of(unit), 0, slot.skewed) + vm.generation * GENERATION_STRIDE
+    page.address = host_address(page_of(page.unit), 0, slot.skewed)
+    page.address += vm.generation * GENERATION_STRIDE
     if host is not None:
         page.host = host
-    _announce(vm, slot, unit)
-
-
-def _announce(vm: Kvm, slot: MemorySlot, unit: int) -> None:
-    page = vm.host_page(slot, unit)
-    size = slot.backing.pages * PAGE_SIZE
-    flags = vm.host_flags(slot, page)
-    vm.record((BACKING, vm.current, unit, size, page.address, flags))
+    vm.announce(slot, page)
 
 
 def protect(vm: Kvm, slot: MemorySlot, start: int, size: int) -> int:
@@ -161,30 +205,30 @@ def munmap(vm: Kvm, slot: MemorySlot, start: int, size: int) -> int:
 def mmap(vm: Kvm, slot: MemorySlot, start: int, size: int) -> int:
     """mmap by the VMM where there is no VMA: nothing needs to be invalidated."""
     vm.lock(LOCK_MMAP)
-    for unit in _host_range(slot, start, size)[0]:
-        if vm.host_page(slot, unit).host is Host.ABSENT:
-            vm.point(BACKING, unit)
-            _relocate(vm, slot, unit, Host.RW)
+    for page in _host_range(vm, slot, start, size)[0]:
+        if page.host is Host.ABSENT:
+            vm.point(BACKING, page.unit)
+            _relocate(vm, slot, page, Host.RW)
     vm.unlock(LOCK_MMAP)
     return 0
 
 
 def copy_page(vm: Kvm, slot: MemorySlot, ipa: int) -> None:
     """A lookup for writing meets a shared page: the thread that wants it copies it."""
-    unit, size = slot.unit(ipa), slot.backing.pages * PAGE_SIZE
-    page = vm.host_page(slot, unit)
     vm.lock(LOCK_MMAP, 1)
+    # Splitting and collapse hold that lock alone.
+    page = vm.host_page(slot, ipa)
     while page.host is Host.COW:
         # change_pte holds the lock of the host's table.
-        vm.wait(LOCK, unit, partial(_unlocked, page))
+        vm.wait(LOCK, page.unit, partial(_unlocked, page))
         before = page.address
-        kvm_mmu_notifier_invalidate_range_start(vm, slot, unit, size)
-        vm.point(BACKING, unit)
-        vm.wait(BACKING, unit, partial(_unlocked, page))
+        told = kvm_mmu_notifier_invalidate_range_start(vm, slot, page.unit, page.size)
+        vm.point(BACKING, page.unit)
+        vm.wait(BACKING, page.unit, partial(_unlocked, page))
         # Else another thread has copied or replaced it meanwhile.
         if page.host is Host.COW and page.address == before:
-            _relocate(vm, slot, unit, Host.RW)
-        kvm_mmu_notifier_invalidate_range_end(vm, unit, size)
+            _relocate(vm, slot, page, Host.RW)
+        kvm_mmu_notifier_invalidate_range_end(vm, told, page.size)
     vm.unlock(LOCK_MMAP, 1)
 
 
@@ -192,9 +236,9 @@ def _change_grants(
     vm: Kvm, slot: MemorySlot, where: tuple[int, int], old: tuple[Host, ...], new: Host
 ) -> int:
     """Under the mmap lock, with a notifier around; not even that where nothing changes."""
-    units, first, length = _host_range(slot, *where)
     vm.lock(LOCK_MMAP)
-    changing = [unit for unit in units if vm.host_page(slot, unit).host in old]
+    pages, first, length = _host_range(vm, slot, *where)
+    changing = [page for page in pages if page.host in old]
     if changing:
         _change_between(vm, slot, (first, first + length), changing, new)
     vm.unlock(LOCK_MMAP)
@@ -203,54 +247,54 @@ def _change_grants(
 
 def _change_vmas(vm: Kvm, slot: MemorySlot, where: tuple[int, int], old: tuple[Host, ...]) -> int:
     """Mappings that do not change are other VMAs: a notifier for each run of those that do."""
-    units, first, length = _host_range(slot, *where)
     new = Host.RW if Host.R in old else Host.R
     vm.lock(LOCK_MMAP)
-    changing = [vm.host_page(slot, unit).host in old for unit in units]
-    for change, pairs in groupby(zip(changing, units, strict=True), key=itemgetter(0)):
-        run = [unit for _, unit in pairs]
+    pages, first, length = _host_range(vm, slot, *where)
+    changing = [page.host in old for page in pages]
+    for change, pairs in groupby(zip(changing, pages, strict=True), key=itemgetter(0)):
+        run = [page for _, page in pairs]
         if change:
-            last = run[-1] == units[-1]
-            end = first + length if last else run[-1] + slot.backing.pages * PAGE_SIZE
-            _change_between(vm, slot, (run[0], end), run, new)
+            last = run[-1] is pages[-1]
+            end = first + length if last else run[-1].unit + run[-1].size
+            _change_between(vm, slot, (run[0].unit, end), run, new)
     vm.unlock(LOCK_MMAP)
     return 0
 
 
 def _change_between(
-    vm: Kvm, slot: MemorySlot, bounds: tuple[int, int], changing: list[int], new: Host
+    vm: Kvm, slot: MemorySlot, bounds: tuple[int, int], changing: list[HostPageState], new: Host
 ) -> None:
     """A notifier around the change of some of the mappings in between."""
     start, end = bounds
-    kvm_mmu_notifier_invalidate_range_start(vm, slot, start, end - start)
-    for unit in changing:
-        vm.point(BACKING, unit)
-        vm.host_page(slot, unit).host = new
-        _announce(vm, slot, unit)
-    kvm_mmu_notifier_invalidate_range_end(vm, start, end - start)
+    told = kvm_mmu_notifier_invalidate_range_start(vm, slot, start, end - start)
+    for page in changing:
+        vm.point(BACKING, page.unit)
+        page.host = new
+        vm.announce(slot, page)
+    kvm_mmu_notifier_invalidate_range_end(vm, told, end - start)
 
 
 def change_pte(vm: Kvm, slot: MemorySlot, start: int, _size: int) -> int:
     """KSM's way: a new shared page, mapped straight from the notifier without a cache."""
-    unit = slot.unit(start)
-    if slot.backing is not Backing.PAGE:
+    if slot.backing is not Backing.PAGE or slot.contiguous:
         return 0  # KSM merges ordinary pages only
-    _lock_pages(vm, slot, [unit])
-    kvm_mmu_notifier_invalidate_range_start(vm, slot, unit, PAGE_SIZE)
-    vm.point(BACKING, unit)
-    vm.host_page(slot, unit).locked = True
-    _relocate(vm, slot, unit, Host.COW)
-    address = vm.host_page(slot, unit).address
-    vm.record((CALL, vm.current, unit, PAGE_SIZE, address, CALL_CHANGE_PTE))
+    page = vm.host_page(slot, start)
+    _lock_page(vm, page)
+    told = kvm_mmu_notifier_invalidate_range_start(vm, slot, page.unit, PAGE_SIZE)
+    vm.point(BACKING, page.unit)
+    page.locked = True
+    _relocate(vm, slot, page, Host.COW)
+    now = page.unit + vm.memslot(slot).moved
+    vm.record((CALL, vm.current, now, PAGE_SIZE, page.address, CALL_CHANGE_PTE))
     kvm_mmu_lock(vm)
     vm.notifier_seq += 1
-    if vm.slot_of(unit) is not None:
-        kvm_set_spte_gfn(vm, unit, address)
+    moved = page.unit + vm.memslot(slot).moved
+    if vm.slot_of(moved) is not None:
+        kvm_set_spte_gfn(vm, moved, page.address)
     kvm_mmu_unlock(vm)
-    vm.record((RETURN, vm.current, unit, PAGE_SIZE, 0, CALL_CHANGE_PTE))
-    vm.host_page(slot, unit).locked = False
-    kvm_mmu_notifier_invalidate_range_end(vm, unit, PAGE_SIZE)
-    _unlock_pages(vm, slot, [unit])
+    vm.record((RETURN, vm.current, now, PAGE_SIZE, 0, CALL_CHANGE_PTE))
+    page.locked = False
+    kvm_mmu_notifier_invalidate_range_end(vm, told, PAGE_SIZE)
     return 0
 
 
@@ -263,9 +307,10 @@ def kvm_set_spte_gfn(vm: Kvm, ipa: int, address: int) -> None:
     vm.pgtable.kvm_pgtable_stage2_map(vm, ipa, PAGE_SIZE, address, PROT_R)
 
 
-def age(vm: Kvm, _slot: MemorySlot, start: int, size: int) -> int:
+def age(vm: Kvm, slot: MemorySlot, start: int, size: int) -> int:
     """clear_young, no flush: the core ages one host mapping a call, a range in a few calls."""
     kvm_mmu_lock(vm)
+    start += vm.memslot(slot).moved
     block = size in (GRANULES[1], GRANULES[2])
     step = size if block else PAGE_SIZE
     pages = range(start, start + size, step)[:MAX_CHANGED]
@@ -277,9 +322,10 @@ def age(vm: Kvm, _slot: MemorySlot, start: int, size: int) -> int:
     return int(any(young))
 
 
-def test_young(vm: Kvm, _slot: MemorySlot, start: int, _size: int) -> int:
+def test_young(vm: Kvm, slot: MemorySlot, start: int, _size: int) -> int:
     """Whether the page was accessed lately."""
     kvm_mmu_lock(vm)
+    start += vm.memslot(slot).moved
     young = vm.mapped and vm.pgtable.kvm_pgtable_stage2_test_clear_young(
         vm, start, PAGE_SIZE, False
     )

@@ -1,6 +1,6 @@
 """Bugs planted in the fault handler and the notifiers; each docstring says what is wrong."""
 
-from stage2fuzz.arch import GRANULES, PERMISSION, READ, TABLE_WALK
+from stage2fuzz.arch import GRANULES, PAGE_SIZE, PERMISSION, READ, TABLE_WALK
 from stage2fuzz.case.scenario import Backing
 from stage2fuzz.events import (
     HOST_WRITE,
@@ -23,6 +23,7 @@ from stage2fuzz.model.mmu.fault import (
     mmu_notifier_retry,
     read_mmu_seq,
     topup_mmu_memcache,
+    transparent_hugepage_adjust,
 )
 from stage2fuzz.model.mmu.fault_desc import FaultDesc, VmaInfo
 from stage2fuzz.model.mmu.kvm import Kvm, kvm_mmu_unlock
@@ -116,6 +117,17 @@ def writable_in_readonly_slot(
 def block_beyond_the_slot(_target: KernelFunction, slot: MemorySlot, _ipa: int, _size: int) -> bool:
     """A block may cover more than its slot."""
     return not slot.skewed
+
+
+@spoil("split_page_as_huge", transparent_hugepage_adjust)
+def split_page_as_huge(
+    _target: KernelFunction, vm: Kvm, slot: MemorySlot, ipa: int, address: int
+) -> tuple[int, int, int]:
+    """The host's page was huge once, whatever maps it now."""
+    size = Backing.PMD.pages * PAGE_SIZE
+    if slot.backing is Backing.PMD and fault_supports_stage2_huge_mapping(slot, ipa, size):
+        return size, ipa & -size, address & -size
+    return PAGE_SIZE, ipa, address
 
 
 @spoil("block_while_logging", kvm_s2_resolve_vma_size)

@@ -48,13 +48,18 @@ WAYS: Final = (
     (Op.PROTECT, Op.UNPROTECT),
     (Op.MUNMAP, Op.MMAP),
     (Op.SLOT_DELETE, Op.SLOT_CREATE),
+    (Op.SLOT_MOVE, Op.SLOT_MOVE),
+    (Op.THP_SPLIT, Op.MOVE),
+    (Op.THP_SPLIT, Op.THP_COLLAPSE),
     (Op.SHARE, Op.CHANGE_PTE),
     (Op.AGE, Op.TEST_YOUNG),
     (Op.INVALIDATE, Op.INVALIDATE_NONBLOCK),
 )
 """Operations that say more one after the other."""
 SINGLE: Final = tuple(
-    op for op in Op if op < Op.GUEST_UNMAP and op not in (Op.HYP_MAP, Op.TEARDOWN)
+    op
+    for op in Op
+    if not Op.GUEST_UNMAP <= op <= Op.GUEST_TLBI_ALL and op not in (Op.HYP_MAP, Op.TEARDOWN)
 )
 """All but the rare ones, and those of a guest hypervisor, which is not there."""
 NEAR: Final = (0, 0, 1, 1, 2, 63, 64, 511, 512)
@@ -84,6 +89,8 @@ def _slot(chance: Random) -> Slot:
         logging=chance.random() < 0.35,
         skewed=chance.random() < 0.12,
         first=chance.choice(SLOT_FIRSTS) if chance.random() < 0.4 else 0,
+        hugetlb=chance.random() < 0.1,
+        contiguous=chance.random() < 0.06,
     )
 
 
@@ -110,6 +117,8 @@ def _program(chance: Random, places: tuple[int, ...]) -> tuple[Access, ...]:
         page = chance.choice(places)
         if chance.random() < 0.04:  # maybe beyond its slot
             page = page // SLOT_STRIDE * SLOT_STRIDE + chance.choice(PLACES)
+        elif page + GIB in PLACES and chance.random() < 0.06:  # where its slot may move
+            page += GIB
         program.append(Access(kind, page))
     return tuple(program)
 

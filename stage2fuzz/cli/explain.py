@@ -1,0 +1,47 @@
+"""stage2fuzz explain: what a rule promises and why, with a run that breaks it and another."""
+
+from typing import Annotated
+
+import typer
+
+from stage2fuzz.case.text import format_case
+from stage2fuzz.cli.options import Json
+from stage2fuzz.cli.output import emit, say, width
+from stage2fuzz.report import text
+from stage2fuzz.run import Outcome
+from stage2fuzz.session.explain import explain
+
+
+def explain_rule(
+    oracle: Annotated[str, typer.Argument(help="Its name: C6.")], as_json: Json = False
+) -> None:
+    """Explain a rule: its promise, its reasons, a run that breaks it and one that keeps it."""
+    told = explain(oracle)
+    if as_json:
+        emit(
+            {
+                "oracle": told.oracle,
+                "rule": told.rule,
+                "category": told.category,
+                "promise": told.promise,
+                "reasons": list(told.reasons),
+                "bad": format_case(told.bad.case) if told.bad is not None else "",
+                "good": format_case(told.good.case) if told.good is not None else "",
+            }
+        )
+        return
+    say(f"{told.oracle} {told.rule} ({told.category})")
+    for each in (told.promise, *told.reasons):
+        print()
+        say(each)
+    for what, outcome in (("broken", told.bad), ("kept", told.good)):
+        if outcome is not None:
+            _show(what, outcome)
+    if told.bad is None:
+        print()
+        say("No picture: no fault of the model shows it, only one of a compiled tree.")
+
+
+def _show(what: str, outcome: Outcome) -> None:
+    print(f"\n{what}, on {outcome.case.engine}:\n")
+    print(text(outcome.case, outcome.events, outcome.violations, width()), end="")
