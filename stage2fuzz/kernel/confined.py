@@ -25,7 +25,7 @@ BUILD_SECONDS: Final = 180.0
 """A build takes five to twenty seconds, of which the compiler takes all but one."""
 
 
-class Built(Protocol):
+class BuiltLibrary(Protocol):
     """A library of some engine, where it lies and what it was made of."""
 
     @property
@@ -37,9 +37,9 @@ class Built(Protocol):
         """What it was made of."""
 
 
-Found = TypeVar("Found", bound="DataclassInstance")
-Made = TypeVar("Made", bound=Built)
-Opened = TypeVar("Opened", bound="Provable")
+AnyLibrary = TypeVar("AnyLibrary", bound="DataclassInstance")
+AnyBuilt = TypeVar("AnyBuilt", bound=BuiltLibrary)
+AnyEngine = TypeVar("AnyEngine", bound="Provable")
 
 
 class Provable(Protocol):
@@ -50,28 +50,28 @@ class Provable(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class ConfinedBuild(Generic[Found]):
+class ConfinedBuild(Generic[AnyLibrary]):
     """One kind of engine: who builds it, and how it is found in a cache."""
 
     server: str
     """The module of the confined process, which answers by ``answer``."""
-    find: Callable[[Path, Path | None, bool], Found | None]
+    find: Callable[[Path, Path | None, bool], AnyLibrary | None]
     """Of a tree and a cache the library that lies there, proved if there must be a proof."""
 
-    def proved(self, tree: Path, cache: Path | None = None) -> Found:
+    def proved(self, tree: Path, cache: Path | None = None) -> AnyLibrary:
         """The engine of ``tree``, built and proved, or found so in ``cache``.
 
         InputError where it does not fit, makes no progress, or takes the process down.
         """
         return self.find(tree, cache, True) or self._made("build and proof", tree, cache)
 
-    def built(self, tree: Path, cache: Path | None = None) -> Found:
+    def built(self, tree: Path, cache: Path | None = None) -> AnyLibrary:
         """The engine of ``tree``, built as ``proved`` does it, but believed without a proof: a tree
         with a planted fault may well make no progress. InputError as of ``proved``.
         """
         return self.find(tree, cache, False) or self._made("build", tree, cache)
 
-    def _made(self, what: str, tree: Path, cache: Path | None) -> Found:
+    def _made(self, what: str, tree: Path, cache: Path | None) -> AnyLibrary:
         question = {
             "do": what,
             "tree": str(_absolute(tree)),
@@ -91,8 +91,8 @@ class ConfinedBuild(Generic[Found]):
 
 def answer(
     question: Frame,
-    build: Callable[[Path, Path | None], Made],
-    engine: Callable[[Made], Provable],
+    build: Callable[[Path, Path | None], AnyBuilt],
+    engine: Callable[[AnyBuilt], Provable],
 ) -> Iterator[Frame]:
     """Build, and prove if that is asked, in the confined process."""
     library = build(Path(question["tree"]), Path(question["cache"]) if question["cache"] else None)
@@ -106,10 +106,10 @@ def answer(
 
 def opened(
     tree: Path,
-    build: Callable[[Path, Path | None], Made],
-    proved: Callable[[Path, Path | None], Made],
-    engine: Callable[[Made], Opened],
-) -> Opened:
+    build: Callable[[Path, Path | None], AnyBuilt],
+    proved: Callable[[Path, Path | None], AnyBuilt],
+    engine: Callable[[AnyBuilt], AnyEngine],
+) -> AnyEngine:
     """The engine of ``tree``, built if need be and proved.
 
     A confined process does all that itself; any other has it done by one, and loads nothing before

@@ -12,7 +12,7 @@ unsigned long s2_vncr_valid_at(void);
 static u64 bound[VCPUS * 2];
 
 /* at.c: walks of stage 1, and access flags that the walk of L1's stage 2 would set. L1 at EL2 maps
- * its memory one to one, with global pages of 4 KiB, and never changes that; VTCR_EL2.HA is clear. */
+ * its memory one to one, with global pages of 4 KiB, and never changes it; VTCR_EL2.HA is clear. */
 int __kvm_translate_va(struct kvm_vcpu *vcpu, struct s1_walk_info *wi, struct s1_walk_result *wr,
 		       u64 va)
 {

@@ -84,8 +84,8 @@ S2_OWN int touch_page(int is_write)
 	s2_point(S2_VNCR_ACCESS, cpu);
 	mapped = vncr.cpu[cpu].mapped;
 	if (mapped && (!is_write || vncr.cpu[cpu].writable)) {
-		s2_record(S2_VNCR_ACCESS, (int64_t)page_of_registers(cpu), is_write ? S2_WRITE : S2_READ,
-			  (int64_t)vncr.cpu[cpu].address, 0);
+		s2_record(S2_VNCR_ACCESS, (int64_t)page_of_registers(cpu),
+			  is_write ? S2_WRITE : S2_READ, (int64_t)vncr.cpu[cpu].address, 0);
 		return VNCR_THROUGH;
 	}
 	ret = s2_glue_vncr_fault(cpu, is_write, mapped);

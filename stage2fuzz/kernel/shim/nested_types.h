@@ -19,8 +19,8 @@ _Static_assert(NR_SYS_REGS <= 64, "S2_NESTED_REGISTER_COUNT");
 #define __vcpu_assign_sys_reg(v, r, value) (__vcpu_sys_reg((v), (r)) = (value))
 #define __vcpu_rmw_sys_reg(v, r, op, value) (__vcpu_sys_reg((v), (r)) op (value))
 
-/* What the guest's ID registers offer: a granule of 4 KiB, range TLBIs, no level hints, and FEAT_NV2
- * where the scenario has it. */
+/* What the guest's ID registers offer: a granule of 4 KiB, range TLBIs, no level hints, and
+ * FEAT_NV2 where the scenario has it. */
 #define KVM_ARM_VCPU_HAS_EL2 7
 #define KVM_ARM_VCPU_HAS_EL2_E2H0 8
 #define vcpu_has_feature(v, f) (!!s2_options.nested)
