@@ -20,7 +20,7 @@ S2_OWN void describe_machine(void);
 S2_OWN void reset_observation(void);
 /* The locks that guard states are all free: what changed since the last time is recorded. */
 S2_OWN void observe(void);
-/* This CPU is about to release a guest's lock: what it leaves in the entry that its call is about. */
+/* This CPU releases a guest's lock: what it leaves in the entry that its call is about. */
 S2_OWN void note_entry_left(int vm);
 /* A VM was taken down: its tables are no tree any more. */
 S2_OWN void forget_guest(int vm);

@@ -1,4 +1,4 @@
-/* Driving a run: what execute.h does not need to know of how threads get on and off their stacks. */
+/* Driving a run: how threads get on and off their stacks, which execute.h need not know. */
 #ifndef STAGE2FUZZ_DRIVE_H
 #define STAGE2FUZZ_DRIVE_H
 
