@@ -1,4 +1,4 @@
-/* A guest hypervisor's page of registers, as each CPU has it mapped for the vCPU that runs there. */
+/* A guest hypervisor's page of registers, as each CPU has it mapped for the vCPU it runs. */
 #ifndef STAGE2FUZZ_VNCR_H
 #define STAGE2FUZZ_VNCR_H
 
