@@ -5,6 +5,7 @@ wants to know how an engine must be treated asks its ``Kind``, which opens nothi
 itself. A new engine costs one package and one entry of ``ENGINES``.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib import import_module
@@ -16,7 +17,7 @@ from stage2fuzz.errors import InputError
 from stage2fuzz.events import Event
 from stage2fuzz.rules import Rules
 from stage2fuzz.schedule.base import Schedule, Scheduler
-from stage2fuzz.source import Stack
+from stage2fuzz.source import SourceLine, Stack
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +107,16 @@ class EdgeCountingEngine(Protocol):
     def coverage(self) -> tuple[int, int, int, int] | None:
         """Addresses of its counters and of their table of PCs: start, stop, start, stop; None
         where its compiler counts nothing."""
+
+
+@runtime_checkable
+class LineCountingEngine(Protocol):
+    """An engine that can say which lines of the user's tree some cases run."""
+
+    def lines_run(
+        self, cases: Iterable[tuple[Scenario, Schedule]]
+    ) -> list[tuple[SourceLine, bool]]:
+        """Each line that can be counted, and whether it was run; none where none can."""
 
 
 @runtime_checkable

@@ -115,6 +115,8 @@ ROOT_DIC: Final = 1 << 8
 ROOT_FWB: Final = 1 << 9
 ROOT_DIRTY_RING: Final = 1 << 10
 """Of no machine but of the VM: dirty pages go to rings, and there is no bitmap."""
+ROOT_ZEROS_LATE: Final = 1 << 11
+"""Of the VM, too: no barrier came between the zeros of the root pages and their use."""
 SLOT_READONLY: Final = 1
 SLOT_LOGGING: Final = 2
 HOST_READ: Final = 1
@@ -238,6 +240,7 @@ CALL_TEARDOWN: Final = 30
 CALL_SLOT_CREATE: Final = 31
 CALL_GUEST_TLBI: Final = 32
 CALL_SLOT_MOVE: Final = 33
+CALL_VCPU_INIT: Final = 34
 FIRST_HOST_CALL: Final = CALL_LOG_ENABLE
 """Calls from here on are the host's; those before it are the page-table code's."""
 INVALIDATE_NONBLOCK: Final = 1
@@ -269,6 +272,7 @@ CALL_NAMES: Final = {
     CALL_SLOT_CREATE: "memslot create",
     CALL_GUEST_TLBI: "TLBI of the guest hypervisor",
     CALL_SLOT_MOVE: "memslot move",
+    CALL_VCPU_INIT: "KVM_ARM_VCPU_INIT",
 }
 
 WARN_LEAF_AT_LAST_LEVEL: Final = 1
@@ -283,6 +287,8 @@ WARN_STILL_HELD: Final = 8
 """A lock or a read-side section was left open, as lockdep says at the return to user space."""
 WARN_FOREIGN_PAGE: Final = 9
 """virt/kvm was handed a host page that the caller never looked up."""
+WARN_LEFT_OVER: Final = 10
+"""Structures of a VM that is gone, or the root of its tables: still there, or freed twice."""
 TOPUP_SINGLE: Final = 0
 """Pages of a top-up that is none: a host thread asks for one table page, and may be refused."""
 

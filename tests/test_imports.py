@@ -97,7 +97,7 @@ PARTS = (
     ),
     part(
         "web",
-        "case check engine errors findings kernel oracles process report run session",
+        "case check engine errors findings kernel oracles places process report run session source",
         "pages, JSON, MCP; all of Starlette",
     ),
     part("fuzz_targets", "case engine errors fuzz places process", "scripts; all of Atheris"),

@@ -112,6 +112,6 @@ def prune(job: Job, order: PruneOrder) -> None:
     paths = {job.folder / "corpus" / digest: digest for digest in sorted(seeds)}
     for path, digest in paths.items():
         path.write_bytes(seeds[digest])
-    measured = measure(job, order.engine, order.target, paths)
+    measured = measure(job, order.engine, order.target, paths, judging=True)
     killers = tuple(digest for path, digest in paths.items() if path not in measured)
     job.commit(PruneResult(len(paths), killers))

@@ -30,12 +30,16 @@ from stage2fuzz.process.zygote import Zygote
 from stage2fuzz.service.orders import CUT_SHORT, MAX_SEEDS, FuzzOrder, FuzzResult
 from stage2fuzz.session.case_asker import CaseAsker
 from stage2fuzz.session.killers import killers
+from stage2fuzz.session.measure import measured_by_fork
 from stage2fuzz.worker.job import LOG, Job, LeaseLostError
 
 GRACE_SECONDS: Final = 20.0
 """Start-up and the end of the last input, beyond the order's own seconds."""
 EARLY_SECONDS: Final = 2.0
 """Before its time at which an end is told; a restart with too little left costs 1.5 at most."""
+HUNG_SECONDS: Final = 8.0
+"""Of silence after which a target whose campaign ends was not at work, but hung; it tells how far
+it is twice a second."""
 BUILD_SECONDS: Final = 180.0
 """For a tree's engine, which is built once; the compiler takes most of it."""
 MEASURE_SECONDS: Final = 120.0
@@ -46,9 +50,10 @@ IMPORTED: Final = (
     "stage2fuzz.fuzz_targets.driver",
     "stage2fuzz.model.engine",
     "stage2fuzz.kernel.opener",
+    "stage2fuzz.session.measure",
     "atheris",
 )
-"""What fuzz targets import: our own code and Atheris, and nothing of a tree."""
+"""What fuzz targets and measuring import: our own code and Atheris, and nothing of a tree."""
 
 
 def fuzz(job: Job, order: FuzzOrder) -> None:
@@ -56,7 +61,7 @@ def fuzz(job: Job, order: FuzzOrder) -> None:
     prepare(job, order.engine)
     old = lay_out_seeds(job, order)
     outbox = Outbox(job.folder / "outbox", order.engine)
-    begun = time.monotonic()
+    begun, end = time.monotonic(), None
     try:
         end, found = run_target(job, order, outbox)
         early = end.how is How.OK and time.monotonic() - begun < order.seconds - EARLY_SECONDS
@@ -70,7 +75,9 @@ def fuzz(job: Job, order: FuzzOrder) -> None:
         handed_in = False
     if not handed_in:
         done = outbox.statistics()
-        result = FuzzResult(done.schedules, done.seconds, ended=CUT_SHORT)
+        hung = end is None and outbox.silence() > HUNG_SECONDS
+        ended = str(How.TIMEOUT) if hung else CUT_SHORT
+        result = FuzzResult(done.schedules, done.seconds, ended=ended)
         if not job.cut_short(result):
             raise LeaseLostError
 
@@ -109,6 +116,7 @@ def run_target(job: Job, order: FuzzOrder, outbox: Outbox) -> tuple[End, int]:
 
     def beat() -> None:
         nonlocal found
+        outbox.silence()
         job.beat()
         for case, violation in outbox.findings(refuse):
             try:
@@ -227,13 +235,22 @@ def worth_measuring(
 
 
 def measure(
-    job: Job, engine: str, target: str, paths: Iterable[Path]
+    job: Job, engine: str, target: str, paths: Iterable[Path], judging: bool = False
 ) -> dict[Path, frozenset[int]]:
     """The features of inputs by a confined process; those that kill it are recorded instead."""
+    asked, server = list(paths), fork_server(os.getpid())
+    measured: dict[Path, frozenset[int]] = {}
+    if not judging:
+        measured = measured_by_fork(
+            server, job.folder, engine, target, asked, MEASURE_SECONDS, job.beat
+        )
+    left = [path for path in asked if path not in measured]
+    if not left:
+        return measured
     with CaseAsker(job.folder, beat=job.beat) as asker:
-        measured, fatal = asker.features(engine, target, list(paths), MEASURE_SECONDS)
+        more, fatal = asker.features(engine, target, left, MEASURE_SECONDS, judging)
     for path, end in sorted(fatal.items()):
         data = read_bounded(path, MAX_INPUT_BYTES)
         if data is not None:
             report_killer(job, engine, target, data, str(end.how))
-    return measured
+    return measured | more

@@ -49,7 +49,7 @@ class VersionedMenu(Generic[T]):
         )
 
 
-NEWEST: Final[int] = 10
+NEWEST: Final[int] = 11
 """The version of the byte format that ``encode`` writes."""
 
 _EVERY_CALL: Final = tuple(HypOp)
@@ -113,6 +113,7 @@ OPERATIONS: Final = VersionedMenu(
             Op.GUEST_TLBI_ALL,
         ),
         10: (Op.SLOT_MOVE, Op.THP_SPLIT, Op.THP_COLLAPSE),
+        11: (Op.VCPU_INIT,),
     }
 )
 KINDS: Final = (

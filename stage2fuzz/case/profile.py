@@ -190,6 +190,7 @@ LIFECYCLE: Final = Profile(
         Op.SLOT_DELETE,
         Op.SLOT_CREATE,
         Op.SLOT_MOVE,
+        Op.VCPU_INIT,
         Op.MOVE,
         Op.INVALIDATE,
         Op.INVALIDATE_NONBLOCK,

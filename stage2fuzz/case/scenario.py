@@ -160,6 +160,9 @@ class Op(IntEnum):
     change a part of it does so first. The memory stays where it is."""
     THP_COLLAPSE = 29
     """khugepaged: invalidate start, a new huge page with what the pages held, invalidate end."""
+    VCPU_INIT = 30
+    """KVM_ARM_VCPU_INIT of a vCPU that ran before: all memory is unmapped, where there is no FWB,
+    so that a guest that starts with its caches off reads what it should."""
 
 
 class Tlb(IntEnum):

@@ -25,12 +25,17 @@ _PLAIN_ENGINE: Final = re.compile("[!$-~]+")
 
 def read_case(path: Path) -> Case:
     """The case of a text file."""
+    return parse(read_text(path), str(path))
+
+
+def read_text(path: Path) -> str:
+    """The text of a case's file, whatever it says. InputError where it can't be read."""
     try:
         if path.is_fifo():  # reading would wait for a writer, perhaps for ever
             raise InputError(str(path), "is a pipe", "a case file")
         with path.open("rb") as file:
             data = file.read(MAX_TEXT + 1)
-        return parse(data.decode(), str(path))
+        return data.decode()
     except OSError as error:
         raise InputError(str(path), error.strerror or "cannot be read", "a case file") from None
     except UnicodeDecodeError:

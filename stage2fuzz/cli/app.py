@@ -106,8 +106,12 @@ COMMANDS: Final = {
     "export": CommandEntry(
         f"{_CLI}.export",
         "export",
-        "Write a run as a trace that another tool judges: casemate-check.",
-        ("export 1 --casemate -o race.trace", "export my.case --casemate --projected"),
+        "Write a case as JSON, or its run as a trace that another tool judges: casemate-check.",
+        (
+            "export 1 --json",
+            "export 1 --casemate -o race.trace",
+            "export my.case --casemate --projected",
+        ),
     ),
     "serve": CommandEntry(
         f"{_CLI}.serve",

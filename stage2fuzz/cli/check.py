@@ -98,7 +98,7 @@ def check(
             _write(output, result, shown)
             names = [str(output / f"new-{number}.case") for number in range(1, len(shown) + 1)]
         if database is not None:
-            names = [str(number) for number in _kept(shown, database)]
+            names = [str(number) for number in _kept(shown, result.base.version, database)]
         if as_json:
             emit(to_record(result, shown))
         else:
@@ -148,8 +148,8 @@ def _exposed(group: Sequence[Effect]) -> Exposition:
     return Exposition(group[0], len(group) - 1, outcome)
 
 
-def _kept(shown: Sequence[Exposition], database: str) -> list[int]:
-    """Record each new fault; their numbers."""
+def _kept(shown: Sequence[Exposition], base: Version, database: str) -> list[int]:
+    """Record each new fault with the patch that brought it; their numbers."""
     numbers = []
     with open_store(database, create=True) as store:
         for each in shown:
@@ -158,8 +158,17 @@ def _kept(shown: Sequence[Exposition], database: str) -> list[int]:
             number = store.record(exhibit.case, exhibit.violation, log).number
             store.confirm(number, 1, 1, build=exhibit.case.build)
             store.attach_minimised(number, exhibit.case)
+            if origin := _origin(each.effect.by, base):
+                store.bisected(number, origin, fixed=False)
             numbers.append(number)
     return numbers
+
+
+def _origin(by: Version, base: Version) -> str:
+    """Which patch brought a fault, for its report; empty where that is no patch."""
+    if by.commit is not None:
+        return f"{by.commit} {by.commit.date}"
+    return f'"{by.title}" on {base.commit}' if base.commit is not None else ""
 
 
 def _write(folder: Path, result: CheckResult, shown: Sequence[Exposition]) -> None:
@@ -201,6 +210,9 @@ def _print(
         say(f"  {otherwise(difference)}", indent="    ")
     if len(result.behaviour()) > MOST_OTHERWISE:
         say(f"  {len(result.behaviour()) - MOST_OTHERWISE} more: --json, --output")
+    if names and database:
+        print(f"\nnext: {hint(f'report {names[0]}', database)}  a mail for the list")
+        print(f"      {hint('serve', database)}  the page: steps, source, TLBs")
 
 
 def _print_new(shown: Sequence[Exposition], names: Sequence[str], database: str) -> None:

@@ -48,6 +48,8 @@ def drive(work: Work, lines: Callable[[], list[str]], quiet: bool, seconds: floa
         on_signals(signal.SIGINT, signal.SIGTERM, act=stop),
         live if shown else nullcontext(),
     ):
+        # What it finds keeps coming for a while after its time.
+        work.intake.end_by(seconds, left=seconds)
         working = True
         while working or work.intake.to_minimise:
             if working and not (working := work.step()):

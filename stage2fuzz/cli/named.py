@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from stage2fuzz.case.case import Case
+from stage2fuzz.case.json_form import read_json_case
 from stage2fuzz.case.text import parse, read_case
 from stage2fuzz.cli.options import MAX_DIGITS
 from stage2fuzz.cli.stores import open_store
@@ -41,7 +42,8 @@ def load(name: str, finding: "Finding | None") -> Case:
     if finding is not None:
         return parse(_text(name, finding), f"finding {name}")
     try:
-        return read_case(Path(name))
+        path = Path(name)
+        return read_json_case(path) if path.suffix == ".json" else read_case(path)
     except ValueError:  # a NUL in the name
         raise InputError(name[:80], "not a file name", "ID or FILE") from None
 

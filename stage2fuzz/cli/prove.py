@@ -63,6 +63,9 @@ def prove(
     stale: Annotated[
         bool, typer.Option("--stale", help="Each translation that a TLB may still hold, too.")
     ] = False,
+    late: Annotated[
+        bool, typer.Option("--late-stores", help="Each order in which stores become visible, too.")
+    ] = False,
     hardware_af: Annotated[
         bool, typer.Option("--hardware-af", help="With access flags set by hardware, too.")
     ] = False,
@@ -89,7 +92,7 @@ def prove(
     request = ProofRequest(given, seconds, memory * MEBI, preemptions, faults)
     proofs = [
         _proved(replace(request, case=replace(given, scenario=scenario)), as_json)
-        for scenario in variants(given.scenario, stale, hardware_af, failures)
+        for scenario in variants(given.scenario, stale, hardware_af, failures, late)
     ]
     known = total(proofs)
     numbers = _kept(proofs, database, as_json)

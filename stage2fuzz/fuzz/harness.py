@@ -36,13 +36,15 @@ STATS_EVERY: Final = 0.5
 class Harness:
     """The state of one fuzzing process: counters, signatures seen, where findings go."""
 
-    def __init__(self, engine: str, target: str, outbox: Path | None = None) -> None:
+    def __init__(
+        self, engine: str, target: str, outbox: Path | None = None, judging: bool = True
+    ) -> None:
         """``outbox`` is the folder for findings and statistics; InputError for a bad name."""
         self.engine, self.target, self.outbox = engine, target, outbox
         self.profile = profile_named(target)
         self.counters = bytearray(COUNTERS)
         """Filled by each input; whoever feeds back clears it (libFuzzer does so itself)."""
-        self.portfolio = portfolio_of(engine)
+        self.portfolio = portfolio_of(engine, judging)
         self.signatures: set[str] = set()
         self.shunned: set[str] = set()
         """SHA-256 of inputs not to be run again, since they crashed."""
@@ -124,13 +126,17 @@ class Harness:
 
 
 @lru_cache(maxsize=8)
-def _quiet(engine: str, target: str) -> Harness:
-    return Harness(engine, target)
+def _quiet(engine: str, target: str, judging: bool) -> Harness:
+    return Harness(engine, target, judging=judging)
 
 
-def features(data: bytes, engine: str, target: str) -> frozenset[int]:
-    """The interleaving features of one input; the coordinator merges corpora by them."""
-    harness = _quiet(engine, target)
+def features(data: bytes, engine: str, target: str, judging: bool = False) -> frozenset[int]:
+    """The interleaving features of one input; the coordinator merges corpora by them.
+
+    The process that found the input has judged it: that is done again only where the question is
+    whether an input ends the process that runs it.
+    """
+    harness = _quiet(engine, target, judging)
     harness.counters[:] = bytes(COUNTERS)
     harness.one_input(data)
     return feature_set(harness.counters)

@@ -9,6 +9,7 @@ import json
 import os
 import signal
 import stat
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass, fields
@@ -68,6 +69,8 @@ class Outbox:
         """What is found in ``folder`` must be about ``engine``."""
         self.folder, self._engine = folder, engine
         self._seen: set[str] = set()
+        self._told = 0
+        self._heard = 0.0
 
     def findings(self, refused: Callable[[str], None]) -> Iterator[tuple[Case, Violation]]:
         """What was found since the last call; each file is read once, a bad one told ``refused``.
@@ -87,6 +90,16 @@ class Outbox:
     def statistics(self) -> Statistics:
         """The last ones written; all zero where there are none, or none that can be true."""
         return read_statistics(self.folder)
+
+    def silence(self) -> float:
+        """Seconds for which the process has not told how far it is, to whoever asks again and
+        again; none before it has told anything: it may be starting.
+        """
+        with suppress(OSError):
+            told = os.lstat(self.folder / STATISTICS).st_mtime_ns
+            if told != self._told:
+                self._told, self._heard = told, time.monotonic()
+        return time.monotonic() - self._heard if self._told else 0.0
 
     def features(self) -> int:
         """The features seen so far, a bit each: their union is ``|``."""

@@ -10,7 +10,8 @@ from functools import partial
 from typing import Final, Protocol
 
 from stage2fuzz.case.case import Case
-from stage2fuzz.engine import BurstEngine, BurstRun, engine_of
+from stage2fuzz.case.scenario import Scenario
+from stage2fuzz.engine import BurstEngine, BurstRun, Engine, Trace, engine_of
 from stage2fuzz.fuzz.features import COUNTERS, count_features, feature_set
 from stage2fuzz.fuzz.verdicts import Verdicts
 from stage2fuzz.oracles.native.binding import native_judge
@@ -39,17 +40,28 @@ class Portfolio(Protocol):
         """How many features the last run's ``counters`` show that none showed before."""
 
 
-def portfolio_of(engine: str) -> Portfolio:
-    """The portfolio that fits an engine; InputError if there is no such engine."""
+def portfolio_of(engine: str, judging: bool = True) -> Portfolio:
+    """The portfolio that fits an engine; InputError if there is no such engine.
+
+    One that does not judge finds nothing and costs less; it shows the same features.
+    """
     made = engine_of(engine)
-    return BurstPortfolio(engine, made) if isinstance(made, BurstEngine) else PairPortfolio()
+    if isinstance(made, BurstEngine):
+        return BurstPortfolio(engine, made, judging)
+    return PairPortfolio(judging)
+
+
+def no_verdict(_engine: Engine, _scenario: Scenario, _trace: Trace) -> tuple[()]:
+    """What is said of a run that nobody judges."""
+    return ()
 
 
 class PairPortfolio:
     """Two runs an input, each judged unless its schedule was executed before."""
 
-    def __init__(self) -> None:
+    def __init__(self, judging: bool = True) -> None:
         self._verdicts = Verdicts()
+        self._judge = self._verdicts.judge if judging else no_verdict
         self._seen: set[int] = set()
 
     @property
@@ -62,8 +74,8 @@ class PairPortfolio:
         seed, pick = divmod(check, len(STRATEGIES))
         chosen = strategy(STRATEGIES[pick], seed)
         outcomes = [
-            run(case, self._verdicts.judge),
-            run_scheduled(case.engine, case.scenario, chosen, self._verdicts.judge),
+            run(case, self._judge),
+            run_scheduled(case.engine, case.scenario, chosen, self._judge),
         ]
         for outcome in outcomes:
             count_features(outcome.events, counters)
@@ -83,10 +95,10 @@ class BurstPortfolio:
     is not told again.
     """
 
-    def __init__(self, name: str, engine: BurstEngine) -> None:
-        self._name, self._engine = name, engine
+    def __init__(self, name: str, engine: BurstEngine, judging: bool = True) -> None:
+        self._name, self._engine, self._judging = name, engine, judging
         # The rules of ownership are not compiled; what C finds suspicious goes to Python.
-        self._compiled = None if engine.rules.ownership else native_judge()
+        self._compiled = native_judge() if judging and not engine.rules.ownership else None
         self._new = self._judged = 0
 
     @property
@@ -104,6 +116,8 @@ class BurstPortfolio:
             asked = compiled.address
         burst = self._engine.burst(scenario, case.schedule, check, BURST, counters, asked)
         self._new = burst.features
+        if not self._judging:
+            return burst.runs, []
         self._judged += burst.classes
         return burst.runs, [self._outcome(case, check, fresh) for fresh in burst.fresh]
 

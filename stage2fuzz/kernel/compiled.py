@@ -1,20 +1,24 @@
 """What every engine of compiled C can do: run, replay with source lines, run a burst of seeds."""
 
 from array import array
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from contextlib import suppress
 from functools import cached_property
 from itertools import chain
 from pathlib import Path
 from typing import Final
 
+from stage2fuzz.case.limits import schedulable
 from stage2fuzz.case.scenario import Scenario
 from stage2fuzz.engine import Burst, Trace
+from stage2fuzz.errors import InputError
+from stage2fuzz.kernel.edges import EdgeCounters
 from stage2fuzz.kernel.lines import Lines, load_lines
 from stage2fuzz.kernel.native import Native
 from stage2fuzz.rules import Rules
 from stage2fuzz.schedule.base import Schedule, Scheduler
 from stage2fuzz.schedule.replay import Replay
-from stage2fuzz.source import Stack
+from stage2fuzz.source import SourceLine, Stack
 
 
 class CompiledEngine:
@@ -53,7 +57,7 @@ class CompiledEngine:
             ended = native.run_schedule(how.schedule)
             how.followed(native.figures().diverged)
         else:
-            ended = native.run_scheduler(how, scenario.threads)
+            ended = native.run_scheduler(how, schedulable(scenario))
         return native.trace(ended)
 
     @cached_property
@@ -93,3 +97,19 @@ class CompiledEngine:
         """Where the compiled code's edge counters lie; None where the compiler counts none."""
         ranges = self.native.coverage()
         return ranges if ranges[0] else None
+
+    def lines_run(
+        self, cases: Iterable[tuple[Scenario, Schedule]]
+    ) -> list[tuple[SourceLine, bool]]:
+        """The lines of the tree that can be counted, and whether any of ``cases`` runs them; none
+        where the compiler counts nothing or the build has no table of lines."""
+        ranges, lines = self.coverage(), self._lines
+        if ranges is None or lines is None:
+            return []
+        counters = EdgeCounters(ranges)
+        for scenario, schedule in cases:
+            counters.clear()
+            with suppress(InputError):  # this tree has not what the case asks for
+                self.run(scenario, schedule)
+            counters.note()
+        return list(counters.lines(lines))

@@ -25,6 +25,7 @@ NO_STATE: Final = {
     "scratch": "kept up to the last structure",
     "s2_tlb": "kept as far as TLBIs are waiting",
     "s2_rcu": "kept as far as frees are waiting",
+    "s2_storebuffers": "kept as far as stores are waiting",
     "window": "kept where the scenario has a TLB",
     # The same in all runs of a scenario.
     "s2_scenario": "read once",

@@ -162,7 +162,8 @@ class Native:
             return choice, 0
         view.enabled = tuple(i for i in range(threads) if asked.enabled >> i & 1)
         view.current, view.left, view.yielded = asked.current, asked.left, bool(asked.yielded)
-        view.pending = [(each.kind, each.where) for each in asked.pending[:threads]]
+        announced = [(each.kind, each.where) for each in asked.pending[:threads]]
+        view.pending[: len(announced)] = announced
         chosen, points = scheduler.next(view)
         if chosen not in view.enabled or points < 1:
             raise ModelError(f"the scheduler chose {chosen} for {points} of {view.enabled}")
@@ -285,7 +286,7 @@ def encode(scenario: Scenario) -> "array[int]":
     numbers += [options.cache_pages, options.failing_topup, options.teardown]
     numbers += [options.failing_atomic, options.vhe, options.manual]
     numbers += [scenario.logs_begin_set, options.failing_alloc, options.nested]
-    numbers += [options.dirty_ring, options.vncr]
+    numbers += [options.dirty_ring, options.pending_stores, options.vncr]
     numbers.append(len(scenario.slots))
     for slot in scenario.slots:
         numbers += [slot.pages, slot.first, slot.backing, slot.readonly, slot.logging, slot.skewed]

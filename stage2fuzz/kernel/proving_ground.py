@@ -1,5 +1,6 @@
 """The proving ground: the scenarios in which each planted fault must show."""
 
+from dataclasses import replace
 from typing import Final
 
 from stage2fuzz.arch import EXECUTE, INSTRUCTIONS, READ, WRITE
@@ -33,6 +34,7 @@ def _guest(*accesses: str) -> tuple[Access, ...]:
 
 _STICKY = Options(tlb=Tlb.STICKY)
 _TEARDOWN = Options(teardown=True)
+_LATE = Options(tlb=Tlb.STICKY, pending_stores=True)
 _VHE = Options(tlb=Tlb.STICKY, vhe=True)
 
 PROVING_GROUND: Final = (
@@ -153,6 +155,20 @@ PROVING_GROUND: Final = (
         (Slot(GIB + 512, Backing.PMD),),
         (_guest(f"write {GIB - 1}", f"write {GIB + 1}"),),
         ((HostOp(Op.INVALIDATE, GIB - 513, 1024),), (HostOp(Op.TEARDOWN),)),
+    ),
+    Scenario(
+        (Slot(4),),
+        _vcpus("ww", "r"),
+        ((HostOp(Op.LOG_ENABLE), HostOp(Op.LOG_CLEAR, 0, 4)),),
+        options=Options(manual_protect=True),
+    ),
+    Scenario((Slot(4),), (*_vcpus("ww", page=3), *_vcpus("r")), ((HostOp(Op.VCPU_INIT),),)),
+    Scenario((Slot(4),), _vcpus("wr", "rw"), ((HostOp(Op.MOVE),),), options=_LATE),
+    Scenario(
+        (Slot(512, Backing.PMD),),
+        _vcpus("w", "r", page=1),
+        ((HostOp(Op.LOG_ENABLE),),),
+        options=replace(_LATE, ipa_bits=48),
     ),
 )
 """Every operation of the host, every size."""

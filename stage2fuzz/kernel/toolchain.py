@@ -3,6 +3,7 @@
 import os
 import shutil
 import subprocess
+import tempfile
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
@@ -113,23 +114,28 @@ def _announces(command: str, flags: Iterable[str], symbol: str) -> bool:
 
 
 def run_command(command: list[str], text: str = "") -> subprocess.CompletedProcess[str]:
-    """Run a compiler in the C locale, since its complaints are read; its caller checks its code."""
+    """Run a compiler in the C locale, since its complaints are read; its caller checks its code.
+
+    ``text`` goes over in a file: what a pipe has not taken when ``communicate`` times out is never
+    written (CPython 3.11), and the tool would wait for it for ever.
+    """
     environment = {**os.environ, "LC_ALL": "C"}
-    with subprocess.Popen(
-        command,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        encoding="utf-8",
-        errors="replace",
-        env=environment,
-    ) as process:
-        left: str | None = text
-        while True:
-            alive()  # a compiler works as long as it runs; the whole build has its limit
-            try:
-                out, err = process.communicate(left, timeout=SIGN_SECONDS)
-            except subprocess.TimeoutExpired:
-                left = None  # it is on its way, and must not be given again
-            else:
+    with tempfile.TemporaryFile("w+", encoding="utf-8") as given:
+        given.write(text)
+        given.seek(0)
+        with subprocess.Popen(
+            command,
+            stdin=given,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            encoding="utf-8",
+            errors="replace",
+            env=environment,
+        ) as process:
+            while True:
+                alive()  # a compiler works as long as it runs; the whole build has its limit
+                try:
+                    out, err = process.communicate(timeout=SIGN_SECONDS)
+                except subprocess.TimeoutExpired:
+                    continue
                 return subprocess.CompletedProcess(command, process.returncode, out, err)

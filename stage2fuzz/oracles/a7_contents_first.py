@@ -1,7 +1,7 @@
 """A7: a table is linked only when its contents are visible."""
 
 from stage2fuzz.arch import PAGE_SIZE, PTE_ADDRESS
-from stage2fuzz.events import DRAIN, DSB, ORDER_PLAIN, PENDING, STORE
+from stage2fuzz.events import DRAIN, DSB, ORDER_PLAIN, PENDING, ROOT_ZEROS_LATE, STORE
 from stage2fuzz.oracles.base import Oracle
 
 
@@ -19,6 +19,16 @@ class ContentsFirst(Oracle):
     def setup(self) -> None:
         """Make the containers that hold what one run shows."""
         self.zeroed: dict[int, int] = self.per_run({})
+
+    def root(self, index: int, page: int, bits: int) -> None:
+        """The root pages are entered as soon as a vCPU runs."""
+        if bits & ROOT_ZEROS_LATE:
+            self.violation(
+                "root zeros not ordered",
+                f"the root at {page:#x} is used though no barrier came after its zeros: walkers "
+                "may read whatever the pages held",
+                index,
+            )
 
     def zero(self, index: int, page: int) -> None:
         """The page reads as zero from here on."""

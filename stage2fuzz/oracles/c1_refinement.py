@@ -5,6 +5,8 @@ from stage2fuzz.arch import (
     GRANULES,
     PTE_ADDRESS,
     PTE_AF,
+    PTE_MEMATTR,
+    PTE_MEMATTR_NORMAL,
     PTE_PERMISSIONS,
     PTE_READ,
     PTE_SOFTWARE,
@@ -24,12 +26,15 @@ from stage2fuzz.events import (
     CALL_RELAX,
     CALL_SPLIT,
     CALL_UNMAP,
+    CALL_VCPU_INIT,
     CALL_WRPROTECT,
     FIRST_HOST_CALL,
+    HOST_ABSENT,
     LOCK_MMU,
     PROT_R,
     PROT_W,
     PROT_X,
+    ROOT_FWB,
 )
 from stage2fuzz.oracles.base import Oracle, leaf_kind
 from stage2fuzz.oracles.facts import Call, overlap
@@ -79,7 +84,7 @@ class Refinement(Oracle):
     oracle = "C1"
     rule = "refines the abstract map"
     why = "map, relax, write-protect, unmap and aging change exactly what they say."
-    returns = (CALL_MAP, CALL_RELAX, CALL_UNMAP, CALL_WRPROTECT)
+    returns = (CALL_MAP, CALL_RELAX, CALL_UNMAP, CALL_WRPROTECT, CALL_VCPU_INIT)
 
     def setup(self) -> None:
         """Make the containers that hold what one run shows."""
@@ -175,7 +180,10 @@ class Refinement(Oracle):
         world = self.world
         if result or call is None or world.pending:
             return
-        if code in (CALL_MAP, CALL_RELAX):
+        if code == CALL_VCPU_INIT:
+            if not world.machine & ROOT_FWB:
+                self._initialised(index, thread, call)
+        elif code in (CALL_MAP, CALL_RELAX):
             leaf, level, _location = world.leaf_at(ipa)
             missing = lacks(leaf, call[5]) if is_valid(leaf) else 0
             kept = not missing if is_valid(leaf) else code == CALL_RELAX
@@ -202,6 +210,19 @@ class Refinement(Oracle):
                     if code == CALL_UNMAP:
                         world.left[first] = index
                     text = f"left a {leaf_kind(level)} {what}"
+                    self._promise(index, thread, call, text, describe(leaf, level), first)
+
+    def _initialised(self, index: int, thread: int, call: Call) -> None:
+        """No memory that was mapped as the call began still is, save that of devices."""
+        world = self.world
+        for slot in world.slots.values():
+            backing = world.backing_of(slot[0])
+            if backing is not None and backing[3] & HOST_ABSENT:
+                continue  # our hosts find no VMA behind a hole at the start
+            for leaf, level, first, location in world.leaves(slot[0], slot[1]):
+                normal = leaf & PTE_MEMATTR == PTE_MEMATTR_NORMAL
+                if normal and world.since.get(location, index) < call[0]:
+                    text = f"left a {leaf_kind(level)} mapped"
                     self._promise(index, thread, call, text, describe(leaf, level), first)
 
     def _wrong(

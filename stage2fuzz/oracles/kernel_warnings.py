@@ -8,6 +8,7 @@ from stage2fuzz.events import (
     WARN_FOREIGN_PAGE,
     WARN_HYP_REMAP,
     WARN_LEAF_AT_LAST_LEVEL,
+    WARN_LEFT_OVER,
     WARN_MEMORY_CACHE,
     WARN_OTHER,
     WARN_REFCOUNT,
@@ -24,6 +25,7 @@ WARN_NAMES = {
     WARN_BUG: "BUG()",
     WARN_STILL_HELD: "a lock or read-side section still held at the end",
     WARN_FOREIGN_PAGE: "a host page that was never looked up",
+    WARN_LEFT_OVER: "what a VM was made of not freed with it, or freed twice",
 }
 ILLEGAL_INSTRUCTION: Final = 4
 TRAP: Final = 5

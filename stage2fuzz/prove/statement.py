@@ -22,7 +22,7 @@ def statement(proof: Proof) -> str:
         return f"{_assumed(proof)} {_unfinished(proof)}"
     figures = best.figures
     reached = (
-        f"Sequentially consistent, preemption at {figures.get('kinds', 0)} kinds of "
+        f"{_order(proof)}, preemption at {figures.get('kinds', 0)} kinds of "
         f"points: all interleavings{_bounds(best)} lead to {figures['configs']:,} configurations "
         f"and {figures['classes']:,} classes; one run of each was judged by {len(ORACLES)} oracles"
     )
@@ -44,6 +44,12 @@ def _assumed(proof: Proof) -> str:
 
 def _flags(options: Options) -> str:
     return "access flags set by hardware" if options.hardware_af else "access flags by faults"
+
+
+def _order(proof: Proof) -> str:
+    if proof.request.case.scenario.options.pending_stores:
+        return "Stores to entries seen in every order that barriers allow, all else at once"
+    return "Sequentially consistent"
 
 
 def _memory(options: Options) -> str:

@@ -7,10 +7,13 @@ from stage2fuzz.case.scenario import Scenario, Tlb
 
 
 def variants(
-    scenario: Scenario, stale: bool, hardware_af: bool, failures: bool
+    scenario: Scenario, stale: bool, hardware_af: bool, failures: bool, late: bool = False
 ) -> Iterator[Scenario]:
-    """The scenario as it is; with every stale translation as a choice; with access flags that the
-    hardware sets; with the first, second ... top-up of a memory cache failing: each as asked."""
+    """The scenario as it is; with every stale translation, and every late store, as a choice; with
+    access flags that the hardware sets; with the first, second ... top-up of a memory cache
+    failing: each as asked."""
+    if late:
+        scenario = replace(scenario, options=replace(scenario.options, pending_stores=True))
     if stale:
         scenario = replace(scenario, options=replace(scenario.options, tlb=Tlb.SAMPLED))
     flags = (False, True) if hardware_af else (scenario.options.hardware_af,)

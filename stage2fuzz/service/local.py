@@ -14,7 +14,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -28,7 +28,7 @@ RESTARTS: Final = 10
 MINUTE: Final = 60.0
 START_SECONDS: Final = 20.0
 STOP_SECONDS: Final = 3.0
-"""For a clean end of each process: what it has recorded is recorded, so none is waited for long."""
+"""For a clean end of the processes: what they recorded is recorded, so none is waited for long."""
 SERVERS: Final = ("valkey-server", "redis-server")
 
 
@@ -78,15 +78,11 @@ class Service:
                 raise InputError(name, f"ended with {process.returncode}: {last.strip()}")
 
     def stop(self) -> None:
-        """End everything, the worker first, and forget the broker's folder."""
-        for process in reversed(self.processes.values()):
-            with contextlib.suppress(ProcessLookupError):
-                process.send_signal(signal.SIGTERM)
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                process.wait(STOP_SECONDS)
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
+        """End everything, the broker last, to which the others talk; forget its folder."""
+        broker = [each for name, each in self.processes.items() if name == "broker"]
+        others = [each for each in self.processes.values() if each not in broker]
+        for together in (others, broker):
+            _end(together)
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def _run(self, name: str, command: tuple[str, ...]) -> None:
@@ -120,6 +116,20 @@ class Service:
             if time.monotonic() > end:
                 raise InputError("broker", f"no socket after {START_SECONDS:.0f} s")
             time.sleep(0.02)
+
+
+def _end(processes: Sequence[subprocess.Popen[bytes]]) -> None:
+    """Tell them all to end; whoever has not after ``STOP_SECONDS`` is killed with its group."""
+    for process in processes:
+        with contextlib.suppress(ProcessLookupError):
+            process.send_signal(signal.SIGTERM)
+    end = time.monotonic() + STOP_SECONDS
+    for process in processes:
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(max(0.0, end - time.monotonic()))
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
 
 
 @contextlib.contextmanager

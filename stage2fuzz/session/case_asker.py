@@ -17,6 +17,7 @@ from stage2fuzz.process.end import DiedError, End
 from stage2fuzz.process.frames import Frame
 from stage2fuzz.process.limits import Limits
 from stage2fuzz.process.wait import nothing
+from stage2fuzz.source import SourceLine, read_stack
 
 SERVER: Final = "stage2fuzz.session.case_server"
 MAX_KILLERS: Final = 16
@@ -136,19 +137,20 @@ class CaseAsker:
         return answer["present"] if isinstance(answer.get("present"), bool) else None
 
     def features(
-        self, engine: str, target: str, files: Sequence[Path], seconds: float
+        self, engine: str, target: str, files: Sequence[Path], seconds: float, judging: bool = False
     ) -> tuple[dict[Path, frozenset[int]], dict[Path, End]]:
         """Features of input files, and the files that killed or hung the process.
 
         One process measures them all; where it dies, the first file without an answer is what it
-        died of, and a new process goes on behind it.
+        died of, and a new process goes on behind it. ``judging`` does all that a target does with
+        an input: whoever asks what a target died of asks so.
         """
+        asked = {"do": "measure", "engine": engine, "target": target, "judging": judging}
         measured: dict[Path, frozenset[int]] = {}
         killers: dict[Path, End] = {}
         left = list(files)
         while left:
-            names = [str(path.absolute()) for path in left]
-            question = {"do": "measure", "engine": engine, "target": target, "files": names}
+            question = {**asked, "files": [str(path.absolute()) for path in left]}
             try:
                 for answer in self._child.ask(question, seconds, self._beat):
                     if not left:
@@ -165,6 +167,14 @@ class CaseAsker:
             if len(killers) > MAX_KILLERS:
                 raise ValueError(f"{len(killers)} inputs in a row can't be measured")
         return measured, killers
+
+    def lines_run(
+        self, engine: str, cases: Sequence[str], seconds: float
+    ) -> tuple[int, list[tuple[SourceLine, bool]]]:
+        """How many of these cases' texts are cases, and the lines of the engine's tree that can be
+        counted, each with whether they run it."""
+        question = {"do": "cover", "engine": engine, "cases": list(cases)}
+        return self._read("cover", self._one(question, seconds), read_lines)
 
     def _one(self, question: Frame, seconds: float) -> Frame:
         return self._child.ask_one(question, seconds, self._beat)
@@ -191,6 +201,15 @@ def read_smaller(answer: Frame, engine: str) -> Minimisation:
     """The answer to ``minimise``."""
     finished = answer["finished"] is True
     return Minimisation(read_case_of(answer, engine), count(answer["tries"]), finished)
+
+
+def read_lines(answer: Frame) -> tuple[int, list[tuple[SourceLine, bool]]]:
+    """The answer to ``cover``."""
+    found = []
+    for function, file, line, hit in listed(answer["lines"]):
+        (place,) = read_stack([[function, file, line]])
+        found.append((place, hit is True))
+    return count(answer["cases"]), found
 
 
 def read_features(answer: Frame) -> frozenset[int]:

@@ -5,12 +5,13 @@ Anything that runs a case may hang or die, so nobody who keeps findings runs one
 """
 
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
 from stage2fuzz.case.text import format_case, parse
-from stage2fuzz.engine import engine_of
+from stage2fuzz.engine import LineCountingEngine, engine_of
 from stage2fuzz.errors import InputError
 from stage2fuzz.fuzz.harness import features
 from stage2fuzz.fuzz.outbox import violation_record
@@ -66,9 +67,20 @@ def minimise(question: Frame) -> Iterator[Frame]:
 
 def measure(question: Frame) -> Iterator[Frame]:
     """The features of each input file, in the order given."""
+    engine, target, judging = question["engine"], question["target"], question["judging"]
     for name in question["files"]:
-        data = Path(name).read_bytes()
-        yield {"features": sorted(features(data, question["engine"], question["target"]))}
+        yield {"features": sorted(features(Path(name).read_bytes(), engine, target, judging))}
+
+
+def cover(question: Frame) -> Iterator[Frame]:
+    """Which lines of an engine's tree cases run; those that it can't run are passed over."""
+    engine, cases = engine_of(question["engine"]), []
+    for each in question["cases"]:
+        with suppress(InputError):
+            case = parse(each, "case")
+            cases.append((case.scenario, case.schedule))
+    lines = engine.lines_run(cases) if isinstance(engine, LineCountingEngine) else []
+    yield {"cases": len(cases), "lines": [(*line, hit) for line, hit in lines]}
 
 
 def find(question: Frame) -> Iterator[Frame]:
@@ -93,6 +105,7 @@ ANSWERS: Final[dict[str, Callable[[Frame], Iterator[Frame]]]] = {
     "minimise": minimise,
     "measure": measure,
     "find": find,
+    "cover": cover,
 }
 
 

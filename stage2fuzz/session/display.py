@@ -79,7 +79,8 @@ def _facts(finding: "Finding") -> dict[str, str]:
 
     told = {
         "finding": f"#{finding.id}, {finding.state}",
-        "seen": f"{finding.count:,} times since {_moment(finding.first_seen)}",
+        "seen": f"{finding.count:,} time{'s' * (finding.count != 1)} since "
+        f"{_moment(finding.first_seen)}",
         "reproduced": f"{finding.confirmations} of {finding.attempts} runs from scratch",
         "on real kernels": "; ".join(map(in_words, finding.real)),
         "introduced by": finding.introduced_by,

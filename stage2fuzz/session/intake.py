@@ -82,12 +82,13 @@ class Intake:
             self._line_up(number, bool(known_of(judged.case.engine, same[0].cause)))
         return number
 
-    def end_by(self, seconds: float) -> None:
-        """The session that took ``seconds`` is over: what is not minimised soon is left as found.
+    def end_by(self, seconds: float, left: float = 0) -> None:
+        """The session of ``seconds`` is over in ``left``: what is not minimised soon after that is
+        left as found.
 
         Whoever gave it a time has other plans after it; a replay minimises a case at leisure.
         """
-        self._until = time.monotonic() + max(LEAST_GRACE, GRACE * seconds)
+        self._until = time.monotonic() + left + max(LEAST_GRACE, GRACE * seconds)
 
     def keep(self, case: Case, violation: Violation) -> int:
         """Record what took its process down: no events, no schedule, nothing to run again."""

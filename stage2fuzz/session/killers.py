@@ -39,4 +39,4 @@ def end_alone(asker: CaseAsker, engine: str, target: str, data: bytes) -> End | 
         file.write(data)
         file.flush()
         path, seconds = Path(file.name), stall_seconds(ALONE_SECONDS)
-        return asker.features(engine, target, [path], seconds)[1].get(path)
+        return asker.features(engine, target, [path], seconds, judging=True)[1].get(path)

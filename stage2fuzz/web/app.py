@@ -1,6 +1,7 @@
 """The application: which page is where, and what each is told."""
 
 import asyncio
+import json
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from functools import lru_cache
@@ -19,19 +20,26 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from stage2fuzz import __version__
+from stage2fuzz.case.json_form import SCHEMA as CASE_SCHEMA
+from stage2fuzz.case.json_form import to_json
 from stage2fuzz.case.text import format_case, parse
+from stage2fuzz.engine import kind_of
 from stage2fuzz.errors import InputError
+from stage2fuzz.findings.coverage import features_by_stream
 from stage2fuzz.findings.models import Finding
 from stage2fuzz.findings.states import State
 from stage2fuzz.findings.store import Store
 from stage2fuzz.oracles.catalogue import CATALOGUE
 from stage2fuzz.oracles.violation import Category
+from stage2fuzz.process.end import DiedError
 from stage2fuzz.report.fragment import run_table
 from stage2fuzz.session.display import FORMS, Display, ReportForm, display
 from stage2fuzz.session.explain import explain, oracle_named
 from stage2fuzz.web import records
 from stage2fuzz.web.course import course_svg
-from stage2fuzz.web.excerpt import excerpt_of
+from stage2fuzz.web.coverage import FileCoverage, lines_of
+from stage2fuzz.web.coverage import to_record as coverage_record
+from stage2fuzz.web.excerpt import excerpt_of, file_of
 from stage2fuzz.web.feed import feed
 from stage2fuzz.web.guard import COOKIE, MOST_FORM, Guard
 from stage2fuzz.web.runner import Runner
@@ -61,6 +69,7 @@ class Pages:
         self._asks = asks_for_token
         self._runner = Runner()
         self._run = lru_cache(KEPT)(self._run_now)
+        self._lines_of = lru_cache(8)(self._lines_now)
         self._explain = lru_cache(KEPT)(lambda name: explain(name, self._runner.run))
         self._templates = Environment(
             loader=PackageLoader("stage2fuzz.web"),
@@ -80,6 +89,9 @@ class Pages:
             Route("/findings/{number:int}/{file}", self.download),
             Route("/campaigns/{name}", self.campaign),
             Route("/campaigns/{name}/course.svg", self.course),
+            Route("/coverage", self.coverage),
+            Route("/coverage/lines", self.lines),
+            Route("/api/coverage", self.api_coverage),
             Route("/rules", self.rules),
             Route("/rules/{oracle}", self.rule),
             Route("/login", self.login, methods=["GET", "POST"]),
@@ -91,6 +103,7 @@ class Pages:
             Route("/api/campaigns/{name}", self.api_campaign),
             Route("/api/workers", self.api_workers),
             Route("/api/schema", self.api_schema),
+            Route("/api/case-schema", self.api_case_schema),
             Mount("/static", StaticFiles(directory=HERE / "static")),
         )
 
@@ -173,12 +186,16 @@ class Pages:
         return RedirectResponse(f"/findings/{number}", 303)
 
     def download(self, request: Request) -> Response:
-        """A finding as a file: ``fault.case``, ``first.case``, ``example-N.case``, or
-        ``report.FORM``."""
+        """A finding as a file: ``fault.case`` or ``.json``, ``first.case``, ``example-N.case``,
+        or ``report.FORM``."""
         finding, name = self._finding(request), str(request.path_params["file"])
         cases = {"fault.case": finding.reproducer, "first.case": finding.case_text}
         for number, each in enumerate(finding.examples, 1):
             cases[f"example-{number}.case"] = each.case_text
+        if name == "fault.json":
+            record = to_json(parse(finding.reproducer, f"finding {finding.id}"))
+            text = json.dumps(record, indent=1) + "\n"
+            return _file(text, "application/json", f"finding-{finding.id}.json")
         if name in cases:
             return _file(cases[name], "text/plain", f"finding-{finding.id}.case")
         wanted = [form for form in ReportForm if name == f"report.{MEDIA[form][1]}"]
@@ -199,6 +216,21 @@ class Pages:
         """Its course as a picture."""
         record = records.campaign(self._store, str(request.path_params["name"]))
         return Response(course_svg(record["course"]), media_type="image/svg+xml")
+
+    def coverage(self, _request: Request) -> Response:
+        """Interleaving features by campaign, and the trees whose lines can be looked at."""
+        streams = features_by_stream(self._store.engine)
+        return self._page("coverage.html", streams=streams, trees=self._trees(streams))
+
+    def lines(self, request: Request) -> Response:
+        """Which lines of a tree the kept cases run."""
+        engine, cases, files = self._covered(request)
+        text = {each.file: file_of(engine, each.file) for each in files}
+        return self._page("lines.html", engine=engine, cases=cases, files=files, text=text)
+
+    def api_coverage(self, request: Request) -> Response:
+        """The same as JSON."""
+        return JSONResponse(coverage_record(*self._covered(request)))
 
     def rules(self, _request: Request) -> Response:
         """What each oracle promises, and how many findings break it."""
@@ -279,12 +311,36 @@ class Pages:
         """What the records hold, as a JSON schema."""
         return JSONResponse(SCHEMA, media_type="application/schema+json")
 
+    def api_case_schema(self, _request: Request) -> Response:
+        """What a case in JSON holds, as a JSON schema."""
+        return JSONResponse(CASE_SCHEMA, media_type="application/schema+json")
+
     def refused(self, request: Request, error: Exception) -> Response:
         """One line for what cannot be used: a page for people, JSON for programs."""
         code = 404 if "there is n" in str(error) else 400
         if request.url.path.startswith("/api"):
             return JSONResponse({"error": str(error)}, code)
         return self._page("refused.html", code, error=str(error))
+
+    def _trees(self, streams: Sequence[tuple[str, str, str, int]]) -> list[str]:
+        """The compiled trees that findings or campaigns are of."""
+        names = {each.engine for each in self._store.list()} | {each[1] for each in streams}
+        return sorted(name for name in names if kind_of(name).isolated)
+
+    def _covered(self, request: Request) -> tuple[str, int, list[FileCoverage]]:
+        """A tree of this database alone: a page must not compile what a visitor names."""
+        engine = request.query_params.get("engine", "")[:300]
+        trees = self._trees(features_by_stream(self._store.engine))
+        if engine not in trees:
+            raise InputError(engine or "engine", "there is none of that name here", "see /coverage")
+        newest = max((each.last_seen for each in self._store.list(engine=engine)), default=0.0)
+        return engine, *self._lines_of(engine, newest)
+
+    def _lines_now(self, engine: str, _newest: float) -> tuple[int, list[FileCoverage]]:
+        try:
+            return lines_of(self._store, engine, self._runner.lines_run)
+        except DiedError as died:
+            raise InputError(engine, f"its process died: {died}") from None
 
     def _sought(self, asked: dict[str, str]) -> list[records.WebRecord]:
         states = [State(asked["state"])] if asked["state"] in list(State) else []

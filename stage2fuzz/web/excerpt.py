@@ -18,6 +18,8 @@ from stage2fuzz.report.fragment import Excerpt
 AROUND: Final = 4
 MOST_LETTERS: Final = 200
 """Of a line."""
+MOST_LINES: Final = 20_000
+"""Of a file."""
 
 
 def excerpt_of(engine: str) -> Excerpt:
@@ -31,17 +33,31 @@ def excerpt_of(engine: str) -> Excerpt:
     return lambda place: _lines(root, place.file, place.line)
 
 
+def file_of(engine: str, file: str) -> Sequence[tuple[int, str]]:
+    """All lines of a file of an engine's tree, numbered; none where it can't be read."""
+    try:
+        root = located(Path(parts_of(engine)[1])).resolve()
+    except (InputError, OSError):
+        return ()
+    return _read(root, file, 1, MOST_LINES)
+
+
 @lru_cache(maxsize=512)
 def _lines(root: Path, file: str, line: int) -> Sequence[tuple[int, str]]:
     if not line:
         return ()
     first = max(1, line - AROUND)
+    return _read(root, file, first, line + AROUND)
+
+
+def _read(root: Path, file: str, first: int, last: int) -> Sequence[tuple[int, str]]:
+    """Lines ``first`` to ``last`` of a file below ``root``, and of nothing else."""
     try:
         path = (root / file).resolve()
         if not path.is_relative_to(root) or not path.is_file():
             return ()
         with path.open(errors="replace") as opened:
-            wanted = list(islice(opened, first - 1, line + AROUND))
+            wanted = list(islice(opened, first - 1, last))
     except (OSError, ValueError):
         return ()
     lines = [each.rstrip()[:MOST_LETTERS].expandtabs() for each in wanted]

@@ -4,12 +4,18 @@ The server runs no case itself: whoever asks for a page must not be able to take
 engine belongs to one thread, which a page has not.
 """
 
+from collections.abc import Sequence
 from threading import Lock
+from typing import Final
 
 from stage2fuzz.case.case import Case
 from stage2fuzz.run import Outcome
 from stage2fuzz.session.apart import RUN_SECONDS, read_outcome
 from stage2fuzz.session.case_asker import CaseAsker
+from stage2fuzz.source import SourceLine
+
+COVER_SECONDS: Final = 300.0
+"""For the lines of some hundred cases, the build of their tree included."""
 
 
 class Runner:
@@ -25,6 +31,13 @@ class Runner:
             if outcome.ended == "crash":
                 self._asker.renew()  # its memory may be damaged
             return outcome
+
+    def lines_run(
+        self, engine: str, cases: Sequence[str]
+    ) -> tuple[int, list[tuple[SourceLine, bool]]]:
+        """Which lines of the engine's tree these cases run. Raises DiedError as ``run`` does."""
+        with self._lock:
+            return self._asker.lines_run(engine, cases, COVER_SECONDS)
 
     def close(self) -> None:
         """End the process."""

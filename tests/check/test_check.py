@@ -109,8 +109,12 @@ def test_two_trees_and_a_mailbox_say_the_same(planted: Callable[..., Path], tmp_
     repository = planted("no-dirty-mark")
     (tmp_path / "one.mbx").write_text(git(repository, "format-patch", "--stdout", "-1"))
     options = ("--seconds", "2", "--json", "--cache", tmp_path / "kernel")
-    said = command("check", repository, "HEAD~1", "--mbox", tmp_path / "one.mbx", *options)
+    kept = ("--database", tmp_path / "race.db")
+    said = command("check", repository, "HEAD~1", "--mbox", tmp_path / "one.mbx", *options, *kept)
     assert {"D3"} <= {each["oracle"] for each in json.loads(said.out)["new"]}
+    mail = " ".join(command("report", "1", *kept).out.split())
+    base = git(repository, "rev-parse", "--short=12", "HEAD~1").strip()
+    assert f'Introduced by: "no-dirty-mark" on {base}' in mail
     git(repository, "worktree", "add", "--quiet", str(tmp_path / "before"), "HEAD~1")
     said = command("check", tmp_path / "before", repository, *options)
     assert {"D3"} <= {each["oracle"] for each in json.loads(said.out)["new"]}

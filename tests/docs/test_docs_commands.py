@@ -28,7 +28,7 @@ NOT_RUN: Final = {
     r"kubectl ": "needs a cluster: tests/service/test_kubernetes.py, test_docs_operations.py",
     r"\./run test|\.ci/run|pytest|python -m pytest|ruff|mypy": "this very suite",
     r"stage2fuzz (confirm|compare .*--real)": "needs QEMU and a kernel image: tests/confirm",
-    r"stage2fuzz serve": "ends only when it is told to: tests/web/test_serve.py",
+    r"(stage2fuzz|\./run) serve": "ends only when it is told to: tests/web/test_serve.py",
     r"stage2fuzz notify": "sends to other people: tests/web/test_notify.py",
     r"cp \.env\.example": "writes beside docker-compose.yml: compose_check.py does it",
     r"git |pip |pipx |apt-get |curl |openssl ": "fetches or installs something from elsewhere",

@@ -11,6 +11,8 @@ from stage2fuzz.events import (
     DSB_ISH,
     DSB_ISHST,
     ORDER_PLAIN,
+    ROOT,
+    ROOT_ZEROS_LATE,
     TLBI,
     TLBI_IPAS2E1,
     TLBI_VMALLE1,
@@ -184,6 +186,15 @@ def test_a_plain_link_needs_a_barrier() -> None:
         story.memory.clear()
         story.store(0, LINK1, L2 | 3, ORDER_PLAIN)
         assert ("A7" in story.judge()) is not barrier
+
+
+def test_the_zeros_of_the_root_are_ordered_before_its_use() -> None:
+    for late in (0, ROOT_ZEROS_LATE):
+        story = Story()
+        kind, thread, page, level, vmid, bits = story.events[0]
+        assert kind == ROOT
+        story.events[0] = (kind, thread, page, level, vmid, bits | late)
+        assert ("A7" in story.judge()) is bool(late)
 
 
 def test_one_call_shows_walkers_no_third_state() -> None:

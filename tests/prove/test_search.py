@@ -27,6 +27,9 @@ SMALL = {
     "execute and write, torn down": accesses(EXECUTE, WRITE, options=Options()),
     "move": accesses(READ, hosts=((HostOp(Op.MOVE),),)),
     "logging begins": accesses(WRITE, hosts=((HostOp(Op.LOG_ENABLE),),)),
+    "late stores": accesses(
+        READ, hosts=((HostOp(Op.MOVE),),), options=Options(teardown=False, pending_stores=True)
+    ),
     "stale translations": accesses(
         READ, READ, hosts=((HostOp(Op.MOVE),),), options=Options(teardown=False, tlb=Tlb.SAMPLED)
     ),
@@ -85,7 +88,7 @@ def test_what_a_search_finds_a_run_from_the_beginning_shows_event_for_event(
         assert kernel.native.library.s2_effect_class() == number
 
 
-@pytest.mark.parametrize("name", ["write and read", "move", "logging begins"])
+@pytest.mark.parametrize("name", ["write and read", "move", "logging begins", "late stores"])
 def test_random_runs_show_no_class_that_the_search_lacks(kernel: KernelEngine, name: str) -> None:
     scenario = SMALL[name]
     _, found = searched(kernel, scenario)

@@ -29,7 +29,7 @@ ENGINE_SECONDS: Final = 30
 FAULT_SECONDS: Final = 10
 KILLED: Final = 137
 """The exit code of a container that did not end in time."""
-CAMPAIGN_SECONDS: Final = 300
+CAMPAIGN_SECONDS: Final = 600
 SERVICES: Final = ("redis", "postgres", "coordinator", "worker")
 """Those with a health check."""
 
@@ -79,6 +79,9 @@ def main() -> int:
         compose = Compose(command, folder)
         try:
             check(compose)
+        except SystemExit:
+            print(compose.run("logs", "--tail", "40", "worker", "coordinator"))
+            raise
         finally:
             compose.run("down", "--volumes", "--timeout", "10")
             shutil.rmtree(folder)
@@ -127,7 +130,7 @@ def expect_work(compose: Compose, after: str) -> None:
     """It was in the phase of fuzzing, and orders are carried out again."""
     at = status(compose)
     before = committed(at)
-    wait(f"next result after {after}", lambda: committed(status(compose)) > before)
+    wait(f"next result after {after}", lambda: committed(status(compose)) > before, 300)
     if at["state"] != "running":
         raise SystemExit(f"{after}: not in the phase of fuzzing any more, but {at['state']}")
 

@@ -1,10 +1,12 @@
 """Mutation run: spoil one line of the service at a time, and see whether its tests notice.
 
-Run it from the root of the checkout: ``python -m tests.service.mutation`` for the lease protocol,
-planning and merging, or name parts. Each mutant is one change of one operator, constant, condition
-or statement; it lives in a forked process only, no file is touched. The share of killed mutants is
-printed at the end, and each survivor with its line: either a test is missing, or the change changes
-nothing that anybody asks for. The exit code is 1 where fewer are killed than ``--least`` per cent.
+Run it from the root of the checkout: ``python -m tests.service.mutation`` for all of coordinator,
+worker and findings that it knows, or name parts. Each mutant is one change of one operator,
+constant, condition or statement; it lives in a forked process only, no file is touched. All of them
+take hours, so they are tried in an order drawn from ``--seed`` until ``--seconds`` are over: what
+was tried is a fair sample. The share of killed mutants is printed at the end, and each survivor
+with its line: either a test is missing, or the change changes nothing that anybody asks for. The
+exit code is 1 where fewer are killed than ``--least`` per cent.
 """
 
 import argparse
@@ -19,7 +21,7 @@ import random
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.machinery import ModuleSpec
 from pathlib import Path
@@ -47,7 +49,6 @@ PARTS = {
     "seen": ("stage2fuzz/findings/seen.py", ("../findings/test_store",)),
 }
 """Name -> the file that is spoiled, and the tests that have to notice."""
-USUAL = ("leases", "plan", "merge")
 COMPARISONS: dict[type[ast.cmpop], type[ast.cmpop]] = {
     ast.Lt: ast.LtE,
     ast.LtE: ast.Lt,
@@ -69,15 +70,6 @@ OPERATORS: dict[type[ast.operator], type[ast.operator]] = {
     ast.BitAnd: ast.BitOr,
     ast.BitOr: ast.BitAnd,
 }
-
-
-@dataclass(frozen=True)
-class Mutant:
-    """One spoiled version of a file."""
-
-    line: int
-    what: str
-    tree: ast.Module
 
 
 class Importer(importlib.abc.MetaPathFinder, importlib.abc.Loader):
@@ -133,7 +125,7 @@ def of_condition(node: ast.BoolOp) -> Ways:
     yield "and <-> or", Change("op", other)
     for at in range(len(node.values)):
         left = [*node.values[:at], *node.values[at + 1 :]]
-        yield f"condition {at + 1} dropped", Change("values", left * (3 - len(left)))
+        yield f"condition {at + 1} dropped", Change("values", left if len(left) > 1 else 2 * left)
 
 
 def of_not(node: ast.UnaryOp) -> Ways:
@@ -210,15 +202,33 @@ def nothing(_node: ast.AST) -> Ways:
     yield from ()
 
 
-def mutants(text: str) -> Iterator[Mutant]:
-    """Every mutant of a file, in the order of its lines."""
-    tree = ast.parse(text)
-    for index, node in enumerate(ast.walk(tree)):
+@dataclass(frozen=True, eq=False)
+class Mutant:
+    """One change of one node of a part's file, the node by its number in ``ast.walk``."""
+
+    part: str
+    line: int
+    what: str
+    node: int
+    change: Change
+
+    def tree(self) -> ast.Module:
+        """The spoiled file."""
+        spoiled = parsed(self.part)
+        self.change(next(each for at, each in enumerate(ast.walk(spoiled)) if at == self.node))
+        return ast.fix_missing_locations(spoiled)
+
+
+def parsed(part: str) -> ast.Module:
+    """The sound file of a part."""
+    return ast.parse((ROOT / PARTS[part][0]).read_text())
+
+
+def mutants(part: str) -> Iterator[Mutant]:
+    """Every mutant of a part."""
+    for number, node in enumerate(ast.walk(parsed(part))):
         for what, change in WAYS.get(type(node), nothing)(node):
-            spoiled = copy.deepcopy(tree)
-            twin = next(each for at, each in enumerate(ast.walk(spoiled)) if at == index)
-            change(twin)
-            yield Mutant(getattr(node, "lineno", 0), what, ast.fix_missing_locations(spoiled))
+            yield Mutant(part, getattr(node, "lineno", 0), what, number, change)
 
 
 def killed(file: str, tests: tuple[str, ...], tree: ast.Module) -> bool:
@@ -262,38 +272,52 @@ def preload() -> None:
         importlib.import_module(name)
 
 
+def try_all(asked: Sequence[Mutant], seconds: float) -> dict[Mutant, bool]:
+    """Whether each is killed, as many of them as there is time for; survivors are printed."""
+    begun, tried = time.monotonic(), dict[Mutant, bool]()
+    for mutant in asked:
+        spent = time.monotonic() - begun
+        if seconds and spent > seconds:
+            break
+        tried[mutant] = killed(*PARTS[mutant.part], mutant.tree())
+        if not tried[mutant]:
+            file = PARTS[mutant.part][0]
+            print(f"  survives: {file}:{mutant.line}: {mutant.what}", flush=True)
+        if sys.stderr.isatty():
+            whole = (time.monotonic() - begun) / len(tried) * len(asked)
+            left = max(0.0, (min(whole, seconds) if seconds else whole) - spent)
+            sys.stderr.write(f"\r{len(tried)} of {len(asked)}, {left:.0f} s left  ")
+    return tried
+
+
+def report(every: Sequence[Mutant], tried: Mapping[Mutant, bool]) -> float:
+    """Print what was killed, by part and of all; the share of all in per cent."""
+    for part in dict.fromkeys(each.part for each in every):
+        dead = [is_dead for mutant, is_dead in tried.items() if mutant.part == part]
+        of = sum(each.part == part for each in every)
+        print(f"{part}: {sum(dead)} of {len(dead)} killed (there are {of})")
+    share = 100 * sum(tried.values()) / max(1, len(tried))
+    print(f"all: {sum(tried.values())} of {len(tried)} mutants killed, {share:.0f} %", end="")
+    print(f" (a sample of {len(every)})" if len(tried) < len(every) else "")
+    return share
+
+
 def main() -> int:
     """Spoil, count, print."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
-    parser.add_argument("parts", nargs="*", default=USUAL, help=f"of {', '.join(PARTS)}")
-    parser.add_argument("--sample", type=int, default=0, help="so many mutants a part; 0: all")
+    parser.add_argument("parts", nargs="*", help=f"of {', '.join(PARTS)}; all by default")
+    parser.add_argument("--seconds", type=float, default=0, help="end after so many; 0: try all")
+    parser.add_argument("--seed", type=int, default=1, help="of the order in which they are tried")
     parser.add_argument("--least", type=float, default=80.0, help="per cent to be killed")
     given = parser.parse_args()
     preload()
-    total = dead = 0
-    for part in given.parts:
-        file, tests = PARTS[part]
-        text = (ROOT / file).read_text()
-        if killed(file, tests, ast.parse(text)):
+    parts = given.parts or list(PARTS)
+    for part in parts:
+        if killed(*PARTS[part], parsed(part)):
             raise SystemExit(f"{part}: its tests fail on the sound code")
-        every = list(mutants(text))
-        if given.sample and len(every) > given.sample:
-            every = random.Random(1).sample(every, given.sample)
-        survivors = []
-        begun = time.monotonic()
-        for at, mutant in enumerate(every, 1):
-            if not killed(file, tests, mutant.tree):
-                survivors.append(mutant)
-                print(f"  survives: {file}:{mutant.line}: {mutant.what}", flush=True)
-            if sys.stderr.isatty():
-                left = (time.monotonic() - begun) / at * (len(every) - at)
-                sys.stderr.write(f"\r{part}: {at} of {len(every)}, {left:.0f} s left  ")
-        total += len(every)
-        dead += len(every) - len(survivors)
-        share = 100 * (1 - len(survivors) / len(every))
-        print(f"{part}: {len(every) - len(survivors)} of {len(every)} killed, {share:.0f} %")
-    print(f"all: {dead} of {total} killed, {100 * dead / total:.0f} %")
-    return 0 if 100 * dead / total >= given.least else 1
+    every = [mutant for part in parts for mutant in mutants(part)]
+    drawn = random.Random(given.seed).sample(every, len(every))
+    return 0 if report(every, try_all(drawn, given.seconds)) >= given.least else 1
 
 
 if __name__ == "__main__":

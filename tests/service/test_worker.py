@@ -5,6 +5,7 @@ is a line of the test. The same with real processes, killed and frozen, is in ``
 """
 
 import shutil
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -280,9 +281,14 @@ def test_how_an_order_ended_is_handed_in_with_what_it_ran(
     assert (told.schedules, told.findings, told.ended) == (50, 3, ended)
 
 
-def test_what_the_campaign_s_end_cut_short_is_counted_and_what_was_lost_is_not(
-    store: Store, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("allowed", "ended"), [(99.0, CUT_SHORT), (-1.0, "timeout")], ids=["at work", "hung"]
+)
+def test_what_the_campaign_s_end_cut_short_is_counted_and_a_target_that_hung_is_told(
+    store: Store, monkeypatch: pytest.MonkeyPatch, allowed: float, ended: str
 ) -> None:
+    monkeypatch.setattr(fuzzing, "HUNG_SECONDS", allowed)
+
     def lose(at: Job, _order: FuzzOrder, _outbox: Outbox) -> tuple[End, int]:
         write_statistics(at.folder / "outbox", Told(schedules=50, seconds=2.0))
         with store.engine.begin() as connection:
@@ -295,7 +301,18 @@ def test_what_the_campaign_s_end_cut_short_is_counted_and_what_was_lost_is_not(
         told = read_result(connection.execute(select(result.c.body)).scalar_one())
         assert connection.execute(select(campaign.c.schedules)).scalar_one() == 50
     assert isinstance(told, FuzzResult)
-    assert (told.schedules, told.ended) == (50, CUT_SHORT)
+    assert (told.schedules, told.ended) == (50, ended)
+
+
+def test_silence_begins_with_the_last_word_and_not_before_the_first(tmp_path: Path) -> None:
+    outbox = Outbox(tmp_path, "model:v5.12")
+    assert outbox.silence() == 0.0
+    write_statistics(tmp_path, Told(schedules=1))
+    assert outbox.silence() < 0.1
+    time.sleep(0.2)
+    assert outbox.silence() >= 0.2
+    write_statistics(tmp_path, Told(schedules=2))
+    assert outbox.silence() < 0.1
 
 
 def test_an_input_that_kills_is_a_finding_and_a_death_of_none_is_a_failure(

@@ -7,6 +7,7 @@
 #include "scenario.h"
 #include "scheduler.h"
 #include "setup.h"
+#include "storebuffer.h"
 #include "window.h"
 
 struct s2_host s2_host;
@@ -18,6 +19,11 @@ struct s2_glue_options s2_options;
 const s2_s64 *s2_watched_sequence;
 
 S2_OWN int window_forgotten(void) { return 0; }
+S2_OWN int hide_shown_stores(void) { return 0; }
+S2_OWN void show_own_stores(void) {}
+S2_OWN void empty_storebuffer(void) {}
+S2_OWN uint32_t waiting_storebuffers(void) { return 0; }
+S2_OWN void drain_storebuffer(void) {}
 
 /* Searching every interleaving needs snapshots of a machine with one tree. */
 S2_PUBLIC int32_t s2_search_begin(const struct s2_search *asked, const int64_t *memory,

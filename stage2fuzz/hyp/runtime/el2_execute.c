@@ -1,5 +1,4 @@
 /* One run: EL2 as it was after set-up, then each CPU's calls under a schedule, then the end. */
-#include "drive.h"
 #include "el2_locks.h"
 #include "el2_tlb.h"
 #include "el2_trees.h"
@@ -20,12 +19,44 @@ static void body(void)
 
 	s2_sched.left--; /* to begin is a step, so that no run of a thread is empty */
 	run_cpu(me);
-	end_thread();
+	s2_record(S2_THREAD_END, 0, 0, 0, 0);
+	s2_sched.thread[me].ended = 1;
+	run_next(&s2_sched.thread[me].coroutine, -2);
+	__builtin_unreachable();
 }
 
 int s2_cpu(void)
 {
 	return s2_sched.current < 0 ? 0 : s2_sched.current;
+}
+
+static void prepare(struct s2_coroutine *one, void (*with)(void))
+{
+	if (!one->stack) {
+		int failed = s2_coroutine_allocate(one);
+
+		S2_ASSERT(!failed, S2_STACK);
+	}
+	s2_coroutine_prepare(one, with);
+}
+
+static void run_thread(struct s2_thread *thread)
+{
+	s2_guard.inside = 1;
+	s2_coroutine_switch(&s2_sched.hub, &thread->coroutine);
+	s2_guard.inside = 0;
+}
+
+static void run_alone(void (*what)(void))
+{
+	s2_sched.current = 0;
+	prepare(&s2_sched.thread[0].coroutine, what);
+	run_thread(&s2_sched.thread[0]);
+}
+
+static void back_to_hub(void)
+{
+	s2_coroutine_switch(&s2_sched.thread[s2_sched.current].coroutine, &s2_sched.hub);
 }
 
 void s2_leave_boot(void)
@@ -114,6 +145,67 @@ S2_OWN void finish_run(void)
 	s2_sched.alone = 0;
 	if (s2_log.limit && s2_sched.ended == S2_END_FINISHED)
 		record_limit(s2_log.limit);
+}
+
+S2_OWN void execute_threads(void)
+{
+	int chosen;
+
+	if (!begin_run())
+		return;
+	chosen = decide();
+	s2_sched.current = chosen;
+	run_thread(&s2_sched.thread[chosen]);
+	if (s2_log.plain_entry)
+		record_plain();
+}
+
+S2_OWN void execute(void)
+{
+	execute_threads();
+	finish_run();
+}
+
+static int asking(void)
+{
+	return s2_sched.ended == S2_END_ASK || s2_sched.ended == S2_END_ASK_CHOICE;
+}
+
+S2_OWN int step_external(int answer_thread, int answer_points)
+{
+	s2_sched.answer_thread = answer_thread;
+	s2_sched.answer_points = answer_points;
+	s2_sched.current = apply_answer();
+	run_thread(&s2_sched.thread[s2_sched.current]);
+	if (s2_sched.ended == S2_END_ASK) {
+		close_run();
+		s2_sched.enabled = enabled_threads();
+		s2_sched.asked_current = s2_sched.current;
+		if (exhausted())
+			record_end();
+	}
+	if (!asking() && s2_log.plain_entry)
+		record_plain();
+	return s2_sched.ended;
+}
+
+S2_OWN int resume_external(int answer_thread, int answer_points)
+{
+	step_external(answer_thread, answer_points);
+	if (!asking())
+		finish_run();
+	return s2_sched.ended;
+}
+
+S2_OWN int start_external(void)
+{
+	s2_plan.strategy = S2_EXTERNAL;
+	if (!begin_run())
+		return s2_sched.ended;
+	s2_sched.enabled = enabled_threads();
+	s2_sched.asked_current = -1;
+	s2_sched.ended = S2_END_ASK;
+	return s2_sched.ended;
 }
 
 /* Whether EL2 was set up without a failure and without a WARN; 0 where it was. */

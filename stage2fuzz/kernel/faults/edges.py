@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from stage2fuzz.kernel.faults.edit import MMU, Edit, PlantedFault, one
+from stage2fuzz.kernel.faults.edit import MMU, PGTABLE, Edit, PlantedFault, one
 
 _LAST_BIT: Final = (r"__fls\(mask\) \+ 1\)", "__fls(mask) + !(mask & (mask - 1)))")
 
@@ -75,6 +75,45 @@ AT_EDGES: Final[tuple[PlantedFault, ...]] = (
             r"(\s+kvm_(?:pgtable_)?stage2_destroy\([^;]*;)",
             r"\1\2 mmu->pgt = NULL;",
         ),
+    ),
+    one(
+        "root-left-behind",
+        "a VM's root page table is not freed with it",
+        Edit(
+            PGTABLE,
+            "kvm_pgtable_stage2_destroy",
+            r"(?:pgt->mm_ops->)?free_pages_exact\([^;]*;",
+            ";",
+        ),
+        Edit(
+            PGTABLE, "kvm_pgtable_stage2_destroy_pgd", r"pgt->mm_ops->free_pages_exact\([^;]*;", ";"
+        ),
+    ),
+    one(
+        "manual-log-unprotected",
+        "a log that is cleared by hand is not protected as it begins",
+        Edit(
+            MMU,
+            "kvm_arch_commit_memory_region",
+            r"kvm_dirty_log_manual_protect_and_init_set\(kvm\)",
+            "kvm->manual_dirty_log_protect",
+        ),
+    ),
+    one(
+        "init-keeps-last-page",
+        "a vCPU's initialisation leaves the last page of each slot mapped",
+        Edit(
+            MMU,
+            "stage2_unmap_memslot",
+            r"((?:kvm_stage2_unmap_range|unmap_stage2_range)\([^;]*vm_end - vm_start)",
+            r"\1 - PAGE_SIZE * (vm_end - vm_start > PAGE_SIZE)",
+        ),
+    ),
+    one(
+        "init-under-shared-lock",
+        "a vCPU's initialisation unmaps memory while faults may run",
+        Edit(MMU, "stage2_unmap_vm", r"write_((?:un)?lock\(&kvm->mmu_lock\);)", r"read_\1", 0),
+        Edit(MMU, "stage2_unmap_vm", r"spin_(?:un)?lock\(&kvm->mmu_lock\);", "", 0),
     ),
     one(
         "failed-split-unlocks-twice",

@@ -59,16 +59,6 @@ OF_HUGE_PAGES: Final[tuple[PlantedFault, ...]] = (
         ),
     ),
     one(
-        "table-flushed-from-the-page-on",
-        "the flush of a table that becomes a block begins at the faulting page",
-        Edit(
-            PGTABLE,
-            "stage2_try_break_pte",
-            r"u64 addr = ALIGN_DOWN\(ctx->addr, size\);",
-            "u64 addr = ctx->addr;",
-        ),
-    ),
-    one(
         "walk-over-holes-unaligned",
         "a walk that begins inside a hole's block goes on as far inside the next one",
         Edit(

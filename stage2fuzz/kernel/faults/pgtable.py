@@ -25,6 +25,22 @@ IN_PGTABLE: Final[tuple[PlantedFault, ...]] = (
         ),
     ),
     one(
+        "table-linked-plainly",
+        "a table is published by a store that is no release",
+        *(
+            Edit(PGTABLE, function, r"smp_store_release\(((?:ctx->)?ptep), ", r"WRITE_ONCE(*\1, ")
+            for function in ("stage2_make_pte", "kvm_set_table_pte")
+        ),
+    ),
+    one(
+        "root-zeros-late",
+        "no barrier between the zeros of the root pages and their use",
+        *(
+            Edit(PGTABLE, function, r"\tdsb\(ishst\);", ";")
+            for function in ("__kvm_pgtable_stage2_init", "kvm_pgtable_stage2_init")
+        ),
+    ),
+    one(
         "unmap-without-tlbi",
         "unmap does not flush the leaf it removes",
         Edit(PGTABLE, "stage2_unmap_walker", _FLUSH_IPA, ";"),

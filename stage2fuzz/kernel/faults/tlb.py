@@ -90,6 +90,11 @@ IN_TLB: Final[tuple[PlantedFault, ...]] = (
         Edit(NVHE_TLB, _BY_IPA, r"dsb\(ishst\);", ";"),
     ),
     one(
+        "vhe-flush-before-stores",
+        "no DSB between the stores and the TLBI, called directly with VHE",
+        Edit(VHE_TLB, _BY_IPA, r"dsb\(ishst\);", ";"),
+    ),
+    one(
         "range-too-short",
         "a range TLBI covers fewer pages than it is counted for",
         Edit(TLBFLUSH, EVERYWHERE, r"(TLBIR_NUM_MASK, )num\)", r"\1num ? num - 1 : 0)"),

@@ -21,6 +21,9 @@ const int s2_swap_waits = S2_HAS_GFN_RANGE;
 const int s2_has_dirty_ring = S2_HAS_SHARED_WALK;
 struct task_struct s2_task = { &mm };
 static struct kvm kvm;
+long s2_structures;
+/* Threads in the teardown of the VM. */
+static int vms_ending;
 static struct kvm_vcpu vcpus[VCPUS];
 static struct kvm_memory_slot memslots[S2_MAX_SLOTS][MEMSLOT_VERSIONS];
 static struct kvm_memory_slot *current_memslot[S2_MAX_SLOTS], *last_memslot[S2_MAX_SLOTS];
@@ -32,6 +35,7 @@ static struct vm_area_struct vmas[S2_MAX_SLOTS];
 int kvm_handle_guest_abort(struct kvm_vcpu *vcpu);
 void kvm_arch_flush_shadow_memslot(struct kvm *, struct kvm_memory_slot *);
 void kvm_arch_flush_shadow_all(struct kvm *);
+void stage2_unmap_vm(struct kvm *);
 void kvm_arch_mmu_enable_log_dirty_pt_masked(struct kvm *, struct kvm_memory_slot *, gfn_t,
 					     unsigned long);
 #if S2_HAS_INIT_TYPE

@@ -80,6 +80,11 @@ void s2_glue_flush_all(int number)
 }
 #endif
 
+void s2_glue_unmap_vm(void)
+{
+	stage2_unmap_vm(&kvm);
+}
+
 void s2_glue_flush_slot(int number)
 {
 	kvm_arch_flush_shadow_memslot(&kvm, slot_numbered(number));
@@ -164,9 +169,14 @@ int s2_glue_change_pte(int number, s2_u64 first, s2_u64 address)
 
 void s2_glue_teardown(void)
 {
+	/* A VM's end and that of its address space may meet here. */
+	vms_ending++;
 #if S2_HAS_FLUSH_SHADOW_ALL || S2_HAS_UNIT_NESTED
 	kvm_arch_flush_shadow_all(&kvm);
 #else
 	kvm_free_stage2_pgd(&kvm.arch.mmu);
 #endif
+	/* What the VM was made of goes with it, once. The MMUs of nested guests go with vCPUs. */
+	if (!--vms_ending && !s2_options.nested && s2_structures)
+		s2_warn(S2_WARN_LEFT_OVER);
 }

@@ -18,9 +18,13 @@ int s2_glue_begin(void)
 	if (!tables_built)
 		build_user_tables();
 	tables_built = true;
+	s2_structures = vms_ending = 0;
 	kvm.mmu_lock.name = S2_LOCK_MMU;
 	kvm.mm = &mm;
 	kvm.mmu_notifier_seq = kvm.mmu_notifier_count = 0;
+	kvm.manual_dirty_log_protect =
+		(s2_options.manual ? KVM_DIRTY_LOG_MANUAL_PROTECT_ENABLE : 0) |
+		(s2_options.logs_begin_set ? KVM_DIRTY_LOG_INITIALLY_SET : 0);
 	memset(&kvm.arch.mmu, 0, sizeof(kvm.arch.mmu));
 	kvm.arch.vtcr = kvm.arch.mmu.vtcr = make_vtcr();
 	kvm.arch.mmu.arch = &kvm.arch;

@@ -22,8 +22,11 @@ S2_OWN void choose_breaker(void)
 {
 	uint32_t me = s2_sched.current >= 0 ? 1u << s2_sched.current : 0;
 	uint32_t others = s2_sched.enabled & ~me;
-	uint32_t woken = others & ~s2_plan.enabled_before, draw = next_random() & 0xFFFF;
-	int kind = s2_sched.current >= 0 ? s2_sched.thread[s2_sched.current].pending_kind : 0;
+	/* Whoever stores wakes its buffer: nobody waited for that. */
+	uint32_t woken = others & ~s2_plan.enabled_before & ((1u << s2_sched.threads) - 1);
+	uint32_t draw = next_random() & 0xFFFF;
+	int runs = s2_sched.current >= 0 && s2_sched.current < s2_sched.threads;
+	int kind = runs ? s2_sched.thread[s2_sched.current].pending_kind : 0;
 
 	s2_plan.enabled_before = s2_sched.enabled;
 	s2_plan.intruders &= others;

@@ -1,8 +1,10 @@
 /* Shared accesses of entries: by macro, and plain ones that the compiler announces. */
 #include <string.h>
+#include "pages.h"
 #include "record.h"
 #include "scenario.h"
 #include "step.h"
+#include "storebuffer.h"
 #include "tables.h"
 #include "regime.h"
 #include "tlb.h"
@@ -29,11 +31,15 @@ s2_u64 s2_entry_load(const volatile void *entry)
 	return value;
 }
 
-static void note_store(const volatile void *entry, s2_u64 old, s2_u64 value, int order)
+static void note_store(volatile s2_u64 *entry, s2_u64 old, s2_u64 value, int order)
 {
-	note_word((volatile s2_u64 *)entry, old);
-	if (s2_scenario.tlb && !s2_sched.silent)
+	note_word(entry, old);
+	if (s2_scenario.pending_stores && order != S2_ORDER_CAS && !s2_sched.silent) {
+		buffer_store(entry, old, value, order);
+		order |= S2_PENDING;
+	} else if (s2_scenario.tlb && !s2_sched.silent) {
 		window_write(s2_pa(entry), old, value);
+	}
 	s2_record(S2_STORE, (int64_t)s2_pa(entry), (int64_t)old, (int64_t)value, order);
 }
 
@@ -49,7 +55,14 @@ void s2_entry_store(volatile void *entry, s2_u64 value, int order)
 	s2_point(S2_STORE, (int64_t)s2_pa(entry));
 	old = *at;
 	*at = value;
-	note_store(entry, old, value, order);
+	note_store(at, old, value, order);
+}
+
+/* What reads and writes an entry in one instruction does so after all that the CPU stored. */
+static void settle_stores(void)
+{
+	if (s2_scenario.pending_stores && !s2_sched.silent)
+		empty_storebuffer();
 }
 
 s2_u64 s2_entry_cmpxchg(volatile void *entry, s2_u64 expected, s2_u64 value)
@@ -60,13 +73,14 @@ s2_u64 s2_entry_cmpxchg(volatile void *entry, s2_u64 expected, s2_u64 value)
 
 	if (!s2_sched.silent)
 		s2_point(S2_STORE, where);
+	settle_stores();
 	old = *at;
 	if (old != expected) {
 		s2_record(S2_CAS_FAIL, where, (int64_t)old, (int64_t)value, 0);
 		return old;
 	}
 	*at = value;
-	note_store(entry, old, value, S2_ORDER_CAS);
+	note_store(at, old, value, S2_ORDER_CAS);
 	return old;
 }
 
@@ -78,9 +92,10 @@ s2_u64 s2_entry_xchg(volatile void *entry, s2_u64 value)
 
 	if (!s2_sched.silent)
 		s2_point(S2_STORE, (int64_t)s2_pa(entry));
+	settle_stores();
 	old = *at;
 	*at = value;
-	note_store(entry, old, value, S2_ORDER_CAS);
+	note_store(at, old, value, S2_ORDER_CAS);
 	return old;
 }
 
@@ -172,13 +187,19 @@ void __tsan_write_range(void *address, unsigned long size) { (void)address; (voi
 
 void s2_barrier(int kind)
 {
-	if (s2_sched.silent)
+	if (s2_sched.silent) {
+		s2_memory.zeros_late = 0;
 		return;
+	}
 	if (kind == S2_DSB_ISH || kind == S2_DSB_NSH) {
 		complete_tlbis(kind);
 		return;
 	}
 	s2_point(S2_DSB, 0);
+	if (s2_scenario.pending_stores && kind == S2_DMB_ISHST)
+		order_stores();
+	else
+		settle_stores();
 	s2_record(S2_DSB, 0, 0, 0, kind);
 }
 

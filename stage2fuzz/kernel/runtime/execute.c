@@ -1,5 +1,4 @@
-/* What stands around a run's schedule: the machine of before, set-up and teardown. */
-#include "drive.h"
+/* One run from set-up to teardown, driven by a strategy of ours or from outside. */
 #include "execute.h"
 #include "guard.h"
 #include "guest.h"
@@ -13,6 +12,7 @@
 #include "scenario.h"
 #include "scheduler.h"
 #include "setup.h"
+#include "storebuffer.h"
 #include "strategy.h"
 #include "tlb.h"
 #include "window.h"
@@ -26,7 +26,21 @@ static void body(void)
 		vcpu_body();
 	else
 		host_body();
-	end_thread();
+	s2_record(S2_THREAD_END, 0, 0, 0, 0);
+	s2_sched.thread[me].ended = 1;
+	hide_stores();
+	run_next(&s2_sched.thread[me].coroutine, -2);
+	__builtin_unreachable();
+}
+
+static void prepare(struct s2_coroutine *one, void (*with)(void))
+{
+	if (!one->stack) {
+		int failed = s2_coroutine_allocate(one);
+
+		S2_ASSERT(!failed, S2_STACK);
+	}
+	s2_coroutine_prepare(one, with);
 }
 
 /* The machine as it is before a run; each module empties what it owns. */
@@ -37,6 +51,7 @@ static void reset(void)
 	reset_plan();
 	reset_locks();
 	reset_memory();
+	reset_storebuffers();
 	reset_rcu();
 	reset_tlb();
 	reset_regime();
@@ -44,16 +59,33 @@ static void reset(void)
 	s2_guard.crashed = 0;
 }
 
+/* Go from the hub's stack to a thread's. Only then are signals the kernel code's own. */
+static void run_thread(struct s2_thread *thread)
+{
+	s2_guard.inside = 1;
+	s2_coroutine_switch(&s2_sched.hub, &thread->coroutine);
+	s2_guard.inside = 0;
+}
+
+/* Set-up and teardown run kernel code outside any thread of the scenario: on the first one's stack,
+ * since the hub's belongs to the caller and has no guard of ours. */
+static void run_alone(void (*what)(void))
+{
+	s2_sched.current = 0;
+	prepare(&s2_sched.thread[0].coroutine, what);
+	run_thread(&s2_sched.thread[0]);
+}
+
 static void set_up(void)
 {
 	set_up_vm();
-	back_to_hub();
+	s2_coroutine_switch(&s2_sched.thread[0].coroutine, &s2_sched.hub);
 }
 
 static void tear_down(void)
 {
 	tear_down_vm();
-	back_to_hub();
+	s2_coroutine_switch(&s2_sched.thread[0].coroutine, &s2_sched.hub);
 }
 
 S2_OWN void finish_run(void)
@@ -87,4 +119,72 @@ S2_OWN int begin_run(void)
 		prepare(&s2_sched.thread[i].coroutine, body);
 	describe_vm();
 	return 1;
+}
+
+S2_OWN void execute_threads(void)
+{
+	int chosen;
+
+	if (!begin_run())
+		return;
+	chosen = decide();
+	if (chosen < 0) {
+		record_end();
+	} else {
+		s2_sched.current = chosen;
+		run_thread(&s2_sched.thread[chosen]);
+	}
+	if (s2_log.plain_entry)
+		record_plain();
+}
+
+S2_OWN void execute(void)
+{
+	execute_threads();
+	finish_run();
+}
+
+/* Run until whoever drives from outside is asked something, or all threads have ended. */
+S2_OWN int step_external(int answer_thread, int answer_points)
+{
+	int was_choice = s2_sched.ended == S2_END_ASK_CHOICE;
+
+	s2_sched.answer_thread = answer_thread;
+	s2_sched.answer_points = answer_points;
+	if (!was_choice)
+		s2_sched.current = apply_answer();
+	if (s2_sched.current < s2_sched.threads)
+		run_thread(&s2_sched.thread[s2_sched.current]);
+	else
+		s2_sched.ended = drain_from_outside(was_choice) ? S2_END_ASK_CHOICE : S2_END_ASK;
+	if (s2_sched.ended == S2_END_ASK) {
+		close_run();
+		s2_sched.enabled = enabled_threads();
+		s2_sched.asked_current = s2_sched.current;
+		if (exhausted())
+			record_end();
+	}
+	if (s2_sched.ended != S2_END_ASK && s2_sched.ended != S2_END_ASK_CHOICE &&
+	    s2_log.plain_entry)
+		record_plain();
+	return s2_sched.ended;
+}
+
+S2_OWN int resume_external(int answer_thread, int answer_points)
+{
+	step_external(answer_thread, answer_points);
+	if (s2_sched.ended != S2_END_ASK && s2_sched.ended != S2_END_ASK_CHOICE)
+		finish_run();
+	return s2_sched.ended;
+}
+
+S2_OWN int start_external(void)
+{
+	s2_plan.strategy = S2_EXTERNAL;
+	if (!begin_run())
+		return s2_sched.ended;
+	s2_sched.enabled = enabled_threads();
+	s2_sched.asked_current = -1;
+	s2_sched.ended = S2_END_ASK;
+	return s2_sched.ended;
 }

@@ -196,7 +196,7 @@ static void drop_rounds(void)
 			else
 				of->effect = 1;
 			break;
-		case S2_STORE: case S2_HARDWARE_AF: case S2_TLBI: case S2_MARK_DIRTY:
+		case S2_STORE: case S2_DRAIN: case S2_HARDWARE_AF: case S2_TLBI: case S2_MARK_DIRTY:
 		case S2_FREE_DEFERRED: case S2_BACKING: case S2_WARN: case S2_TOPUP:
 			of->effect = 1;
 			break;

@@ -35,6 +35,14 @@ static int teardown(void)
 	return 0;
 }
 
+/* KVM_ARM_VCPU_INIT of a vCPU that ran before: with FWB the guest's caches are never off. */
+static int vcpu_init(void)
+{
+	if (!s2_scenario.fwb)
+		s2_glue_unmap_vm();
+	return 0;
+}
+
 static int hyp_map(s2_u64 first)
 {
 	int result;
@@ -69,6 +77,7 @@ static int operate(int op, struct s2_slot *slot, s2_u64 first, s2_u64 size)
 	case S2_OP_MMAP: return mmap_range(slot, first, size);
 	case S2_OP_SHARE: return share(slot, first, size);
 	case S2_OP_SLOT_MOVE: return slot_move(slot);
+	case S2_OP_VCPU_INIT: return vcpu_init();
 	case S2_OP_THP_SPLIT: return thp_split(slot, first);
 	case S2_OP_THP_COLLAPSE: return thp_collapse(slot, first);
 	}
@@ -86,6 +95,7 @@ S2_OWN void host_body(void)
 		[S2_OP_SLOT_CREATE] = S2_CALL_SLOT_CREATE, [S2_OP_MUNMAP] = 0, [S2_OP_MMAP] = 0,
 		[S2_OP_SHARE] = 0, [S2_OP_SLOT_MOVE] = S2_CALL_SLOT_MOVE,
 		[S2_OP_THP_SPLIT] = 0, [S2_OP_THP_COLLAPSE] = 0,
+		[S2_OP_VCPU_INIT] = S2_CALL_VCPU_INIT,
 	};
 	int index = s2_sched.current - s2_scenario.vcpus;
 

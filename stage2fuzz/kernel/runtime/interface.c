@@ -2,6 +2,7 @@
  *
  * abi.py declares it. A function below which an assertion may fail begins with a door.
  */
+#include <string.h>
 #include "door.h"
 #include "execute.h"
 #include "explore.h"
@@ -76,6 +77,7 @@ S2_PUBLIC void s2_view(struct s2_view *out)
 	out->left = s2_sched.asked_current < 0 ? 0 : s2_sched.left;
 	out->yielded = s2_sched.yielded;
 	out->options = s2_sched.asked_options;
+	memset(out->pending, 0, sizeof(out->pending));
 	for (int i = 0; i < s2_sched.threads; i++) {
 		const struct s2_thread *thread = &s2_sched.thread[i];
 

@@ -49,6 +49,18 @@ static void note_tree(const struct s2_event *event)
 	lasso.page[page] += change;
 }
 
+/* A store that is pending changes nothing before it is drained. */
+static int changes_tree(const struct s2_event *event)
+{
+	switch (event->kind) {
+	case S2_STORE:
+		return !(event->aux & S2_PENDING);
+	case S2_HARDWARE_AF: case S2_DRAIN: case S2_FREE:
+		return 1;
+	}
+	return 0;
+}
+
 static int is_progress(const struct s2_event *event)
 {
 	switch (event->kind) {
@@ -100,12 +112,11 @@ S2_OWN int may_be_lasso(void)
 		const struct s2_event *event = &s2_log.events[i];
 		int thread = event->thread;
 
-		if (event->kind == S2_STORE || event->kind == S2_HARDWARE_AF ||
-		    event->kind == S2_FREE)
+		if (changes_tree(event))
 			note_tree(event);
 		if (is_progress(event))
 			lasso.states = 0;
-		if (thread < 0)
+		if (thread < 0 || event->kind == S2_DRAIN)
 			continue;
 		lasso.last[thread] = i;
 		lasso.since[thread]++;

@@ -4,6 +4,7 @@
 #include "record.h"
 #include "scheduler.h"
 #include "step.h"
+#include "storebuffer.h"
 
 struct s2_lock s2_locks[S2_LOCKS];
 
@@ -53,6 +54,11 @@ void s2_unlock(int name, int shared)
 {
 	if (!name || s2_sched.silent)
 		return;
+	if (s2_scenario.pending_stores) {
+		if (s2_log.plain_entry)
+			record_plain();
+		empty_storebuffer();
+	}
 	s2_point(S2_UNLOCK, name);
 	if (shared)
 		lock_named(name)->readers--;

@@ -6,6 +6,7 @@
 #include "scheduler.h"
 #include "setup.h"
 #include "step.h"
+#include "storebuffer.h"
 
 char s2_arena[S2_ARENA_SIZE + S2_USER_PAGES * 4096UL] __attribute__((aligned(1 << 21)));
 struct s2_page s2_page_table[S2_PAGES + S2_USER_PAGES];
@@ -25,7 +26,7 @@ S2_OWN void reset_memory(void)
 	for (int i = 0; i < s2_memory.next_page; i++)
 		s2_page_table[i].live = s2_page_table[i].count = 0;
 	s2_memory.next_page = s2_memory.first_shared = 0;
-	s2_memory.topups = s2_memory.requests = 0;
+	s2_memory.topups = s2_memory.requests = s2_memory.zeros_late = 0;
 	memset(s2_memory.taken, 0, sizeof(s2_memory.taken));
 	memset(s2_memory.freed, 0, sizeof(s2_memory.freed));
 	scratch_used = 0;
@@ -118,6 +119,9 @@ void *s2_page_alloc(int count, int from_system)
 		s2_record(S2_ALLOC, where, 0, 0, from_system);
 		s2_page_table[index].live = s2_page_table[index].count = 1;
 		s2_point(S2_ZERO, where);
+		/* Of two stores of one CPU to one place the later one stays. */
+		if (s2_scenario.pending_stores)
+			empty_storebuffer_of(memory);
 		memset(memory, 0, 4096);
 		s2_record(S2_ZERO, where, 0, 0, 0);
 		return memory;
@@ -125,6 +129,7 @@ void *s2_page_alloc(int count, int from_system)
 	for (int i = 0; i < count; i++)
 		s2_page_table[index + i].live = s2_page_table[index + i].count = 1;
 	memset(memory, 0, 4096UL * (unsigned long)count);
+	s2_memory.zeros_late = 1;
 	return memory;
 }
 

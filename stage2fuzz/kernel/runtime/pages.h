@@ -17,6 +17,8 @@ struct s2_memory {
 	struct s2_page *freed[S2_THREADS];
 	/* Top-ups of memory caches so far, and all requests for memory that may fail. */
 	int topups, requests;
+	/* Set-up zeroed pages, and has executed no barrier since. */
+	int zeros_late;
 };
 
 extern struct s2_memory s2_memory;

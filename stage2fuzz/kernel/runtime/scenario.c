@@ -91,6 +91,7 @@ S2_OWN int64_t read_scenario(const int64_t *numbers, int64_t length)
 	if (!s2_has_nested)
 		to->nested = 0;
 	to->dirty_ring = next_int(&from);
+	to->pending_stores = next_int(&from);
 	to->vncr = next_int(&from) && to->nested;
 	read_slots(&from, to);
 	read_threads(&from, to);

@@ -5,6 +5,7 @@
 #include "record.h"
 #include "scenario.h"
 #include "scheduler.h"
+#include "storebuffer.h"
 #include "strategy.h"
 
 struct s2_sched s2_sched;
@@ -70,6 +71,8 @@ S2_OWN uint32_t enabled_threads(void)
 		if (!thread->ended && (thread->wait == S2_RUNNABLE || ready(thread)))
 			enabled |= 1u << i;
 	}
+	if (s2_scenario.pending_stores)
+		enabled |= waiting_storebuffers();
 	return enabled;
 }
 
@@ -106,7 +109,8 @@ S2_OWN int apply_answer(void)
 {
 	int chosen = s2_sched.answer_thread;
 
-	if (current_enabled() && !s2_sched.yielded && chosen != s2_sched.current)
+	if (current_enabled() && s2_sched.current < s2_sched.threads && !s2_sched.yielded &&
+	    chosen != s2_sched.current)
 		s2_sched.preemptions++;
 	s2_sched.yielded = 0;
 	s2_sched.left = s2_sched.granted = s2_sched.answer_points;
@@ -115,12 +119,20 @@ S2_OWN int apply_answer(void)
 
 S2_OWN int decide(void)
 {
-	close_run();
-	s2_sched.enabled = enabled_threads();
-	if (exhausted())
-		return -1;
-	choose_thread();
-	return apply_answer();
+	for (;;) {
+		int chosen;
+
+		close_run();
+		s2_sched.enabled = enabled_threads();
+		if (exhausted())
+			return -1;
+		choose_thread();
+		chosen = apply_answer();
+		if (chosen < s2_sched.threads)
+			return chosen;
+		s2_sched.current = chosen;
+		drain_storebuffer();
+	}
 }
 
 S2_OWN void record_end(void)
@@ -149,8 +161,10 @@ S2_OWN void run_next(struct s2_coroutine *from, int me)
 		return;
 	}
 	chosen = decide();
-	if (chosen == me)
+	if (chosen == me) {
+		s2_sched.current = me;
 		return;
+	}
 	if (chosen < 0) {
 		record_end();
 		s2_coroutine_switch(from, &s2_sched.hub);
@@ -163,12 +177,18 @@ S2_OWN void run_next(struct s2_coroutine *from, int me)
 S2_OWN void dispatch(void)
 {
 	struct s2_thread *me = running_thread();
+	int hidden;
 
 	if (s2_sched.alone || s2_sched.silent) {
 		s2_sched.left = S2_FOREVER;
 		return;
 	}
+	if (s2_scenario.pending_stores && s2_log.plain_entry)
+		record_plain();
+	hidden = hide_stores();
 	run_next(&me->coroutine, s2_sched.current);
+	if (hidden)
+		show_own_stores();
 }
 
 /* The vCPU re-enters the guest: its pending step is the walk that begins there. */

@@ -40,7 +40,8 @@ struct s2_thread {
 };
 
 struct s2_sched {
-	/* The running thread (-1: none), the points that it may still pass, and was granted. */
+	/* The running thread (-1: none; store buffers come after all threads), the points that it
+	 * may still pass, and was granted. */
 	int current, left, granted;
 	int steps, threads, yielded, preemptions;
 	/* Set-up and teardown follow no schedule; set-up records nothing, either. */

@@ -126,7 +126,8 @@ void s2_bug(void) __attribute__((noreturn));
 
 /* What glue.c gives the runtime. */
 struct s2_glue_options {
-	int ipa_bits, dic, fwb, vhe, eager_split, logs_begin_set, dirty_ring, alone, nested, vncr;
+	int ipa_bits, dic, fwb, vhe, eager_split, manual, logs_begin_set, dirty_ring, alone, nested;
+	int vncr;
 };
 struct s2_glue_slot {
 	s2_u64 first, size, user_address;
@@ -145,6 +146,7 @@ void s2_glue_commit_move(int slot);
 void s2_glue_protect_masked(int slot, s2_u64 first_page, unsigned long mask);
 void s2_glue_flush_all(int slot);
 void s2_glue_flush_slot(int slot);
+void s2_glue_unmap_vm(void);
 void s2_glue_invalidate(int slot, s2_u64 first, s2_u64 size, int may_block);
 int s2_glue_age(int slot, s2_u64 first, s2_u64 size);
 int s2_glue_test_young(int slot, s2_u64 first);

@@ -206,8 +206,8 @@ static int next_way(struct frame *f)
 
 static int is_preemption(const struct frame *f, int way)
 {
-	return !f->is_choice && f->current >= 0 && way != f->current && !s2_sched.yielded &&
-	       (s2_sched.enabled >> f->current & 1);
+	return !f->is_choice && f->current >= 0 && f->current < s2_sched.threads &&
+	       way != f->current && !s2_sched.yielded && (s2_sched.enabled >> f->current & 1);
 }
 
 enum { GO_ON, LOOK, CYCLE, NO_ROOM };
@@ -262,13 +262,15 @@ static int advance(s2_judge judge)
 		return GO_ON;
 	}
 	thread = f->ran = (int8_t)(f->is_choice ? s2_sched.current : way);
-	note_kind(s2_sched.thread[thread].pending_kind);
+	note_kind(thread < s2_sched.threads ? s2_sched.thread[thread].pending_kind :
+					      S2_DRAIN);
 	guard_progress();
 	status = step_external(way, 1);
 	search.told.steps++;
 	if (status != S2_END_ASK && status != S2_END_ASK_CHOICE)
 		return ended(status, judge) ? LOOK : GO_ON;
-	clean_stack(thread);
+	if (thread < s2_sched.threads)
+		clean_stack(thread);
 	return arrive(f, status, spent);
 }
 

@@ -10,8 +10,7 @@
 
 static void begin(int kind)
 {
-	s2_point(S2_DSB, 0);
-	s2_record(S2_DSB, 0, 0, 0, kind);
+	s2_barrier(kind);
 	s2_record(S2_CONTEXT, 0, 0, S2_VMID, 0);
 }
 

@@ -89,6 +89,7 @@ S2_OWN void set_up_vm(void)
 	s2_options.nested = s2_scenario.nested;
 	s2_options.vncr = s2_scenario.vncr;
 	s2_options.eager_split = splits_eagerly();
+	s2_options.manual = s2_scenario.manual;
 	s2_options.logs_begin_set = s2_scenario.logs_begin_set;
 	s2_options.dirty_ring = has_ring();
 	s2_vm.start_level = s2_scenario.ipa_bits == 40 ? 1 : 0;
@@ -98,6 +99,7 @@ S2_OWN void set_up_vm(void)
 	if (s2_scenario.tlb)
 		reset_window();
 	s2_glue_begin();
+	s2_vm.zeros_late = s2_memory.zeros_late;
 	s2_vm.roots += set_up_nested();
 	s2_vm.hyp_root = 0;
 	if (maps_hyp()) {
@@ -119,7 +121,8 @@ S2_OWN void describe_vm(void)
 	s2_record(S2_ROOT, (int64_t)s2_vm.root, s2_vm.start_level, 1,
 		  s2_scenario.ipa_bits | (s2_scenario.dic ? S2_ROOT_DIC : 0) |
 			  (s2_scenario.fwb ? S2_ROOT_FWB : 0) |
-			  (has_ring() ? S2_ROOT_DIRTY_RING : 0));
+			  (has_ring() ? S2_ROOT_DIRTY_RING : 0) |
+			  (s2_vm.zeros_late ? S2_ROOT_ZEROS_LATE : 0));
 	describe_nested();
 	if (s2_vm.hyp_root)
 		s2_record(S2_ROOT, (int64_t)s2_vm.hyp_root, 1, HYP_VMID, HYP_BITS);

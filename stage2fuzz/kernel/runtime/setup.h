@@ -11,8 +11,8 @@ struct s2_vm {
 	 * together. */
 	s2_u64 root, hyp_root;
 	int start_level, roots;
-	/* The tables are still there. */
-	int mapped;
+	/* The tables are still there; no barrier came after the zeros of the root pages. */
+	int mapped, zeros_late;
 };
 
 extern struct s2_vm s2_vm;

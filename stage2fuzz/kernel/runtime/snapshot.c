@@ -9,6 +9,7 @@
 #include "scenario.h"
 #include "scheduler.h"
 #include "snapshot.h"
+#include "storebuffer.h"
 #include "tlb.h"
 #include "window.h"
 #include "words.h"
@@ -98,6 +99,8 @@ typedef void (*with_piece)(void *at, size_t size);
  * since restoring reads them as it goes. */
 static void queue_pieces(with_piece with)
 {
+	if (s2_scenario.pending_stores)
+		storebuffer_pieces(with);
 	with(s2_tlb.walking, sizeof(s2_tlb.walking));
 	with(s2_tlb.issued_count, sizeof(s2_tlb.issued_count));
 	for (int i = 0; i < s2_sched.threads; i++)

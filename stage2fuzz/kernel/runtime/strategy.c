@@ -1,6 +1,7 @@
 /* How the C side itself chooses schedules: replay, a random walk, PCT, the breaker. */
 #include "breaker.h"
 #include "record.h"
+#include "scenario.h"
 #include "scheduler.h"
 #include "strategy.h"
 
@@ -46,7 +47,7 @@ S2_OWN int any_of(uint32_t threads)
 
 static int next_in_turn(void)
 {
-	for (int i = s2_sched.current + 1; i < s2_sched.threads; i++)
+	for (int i = s2_sched.current + 1; i < 2 * S2_THREADS; i++)
 		if (s2_sched.enabled >> i & 1)
 			return i;
 	return __builtin_ctz(s2_sched.enabled);
@@ -77,7 +78,7 @@ static void choose_replay(void)
 			int thread = s2_plan.replay_runs[2 * s2_plan.replay_at];
 			int points = s2_plan.replay_runs[2 * s2_plan.replay_at++ + 1];
 
-			if (thread >= 0 && thread < s2_sched.threads &&
+			if (thread >= 0 && thread < 2 * S2_THREADS &&
 			    (s2_sched.enabled >> thread & 1) && points > 0) {
 				s2_sched.answer_thread = thread;
 				s2_sched.answer_points = points;
@@ -123,7 +124,7 @@ static void choose_priority(void)
 	}
 	if (s2_sched.yielded)
 		s2_plan.priority[s2_sched.current] = --s2_plan.lowest;
-	for (int i = 0; i < s2_sched.threads; i++)
+	for (int i = 0; i < 2 * S2_THREADS; i++)
 		if ((s2_sched.enabled >> i & 1) &&
 		    (best < 0 || s2_plan.priority[i] > s2_plan.priority[best]))
 			best = i;
@@ -147,7 +148,7 @@ S2_OWN void choose_thread(void)
 static void draw_priorities(void)
 {
 	s2_plan.lowest = 0;
-	for (int i = 0; i < S2_THREADS; i++)
+	for (int i = 0; i < (s2_scenario.pending_stores ? 2 : 1) * S2_THREADS; i++)
 		s2_plan.priority[i] = S2_CHANGES + 1 + (int)(next_random() & 0xFFFFF);
 	s2_plan.changes = 1 + (int)(next_random() % S2_CHANGES);
 	for (int i = 0; i < s2_plan.changes; i++) {

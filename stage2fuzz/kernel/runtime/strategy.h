@@ -34,7 +34,7 @@ struct s2_plan {
 	struct s2_divergence diverged;
 	/* Random walk, PCT. */
 	s2_u64 random;
-	int longest, priority[S2_THREADS], changes, lowest, length_estimate;
+	int longest, priority[2 * S2_THREADS], changes, lowest, length_estimate;
 	struct s2_change change[S2_CHANGES];
 	/* The breaker. */
 	uint32_t enabled_before, intruders;

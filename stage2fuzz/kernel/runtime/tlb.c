@@ -3,6 +3,7 @@
 #include "scenario.h"
 #include "scheduler.h"
 #include "step.h"
+#include "storebuffer.h"
 #include "tables.h"
 #include "tlb.h"
 #include "window.h"
@@ -35,6 +36,8 @@ S2_OWN void complete_tlbis(int kind)
 
 	S2_ASSERT((unsigned)me < S2_THREADS, me);
 	s2_point(S2_DSB, 0);
+	if (s2_scenario.pending_stores)
+		empty_storebuffer();
 	s2_record(S2_DSB, 0, 0, 0, kind);
 	if (s2_scenario.tlb)
 		window_dsb(kind);

@@ -4,6 +4,7 @@
 #include "scheduler.h"
 #include "setup.h"
 #include "step.h"
+#include "storebuffer.h"
 #include "tables.h"
 #include "tlb.h"
 #include "walk.h"
@@ -46,7 +47,7 @@ static s2_u64 read_descriptor(s2_u64 at, s2_u64 ipa, int level)
 
 /* One hardware walk, one descriptor load a step: 0 or the fault, the level, the address. The last
  * load and the access are one step, as a completed TLBI waits for accesses under way. */
-S2_OWN int translate(s2_u64 ipa, int kind, int *level_out, s2_u64 *address)
+static int walk(s2_u64 ipa, int kind, int *level_out, s2_u64 *address)
 {
 	const struct s2_thread *guest = running_thread();
 	int me = s2_sched.current, level = guest->start_level, flags_set = 0, fault;
@@ -112,5 +113,16 @@ S2_OWN int translate(s2_u64 ipa, int kind, int *level_out, s2_u64 *address)
 	s2_tlb.walking[me] = 0;
 	*level_out = level;
 	*address = 0;
+	return fault;
+}
+
+/* A walker reads memory, past the stores that its own CPU has pending. */
+S2_OWN int translate(s2_u64 ipa, int kind, int *level_out, s2_u64 *address)
+{
+	int hidden = hide_stores();
+	int fault = walk(ipa, kind, level_out, address);
+
+	if (hidden)
+		show_own_stores();
 	return fault;
 }

@@ -98,7 +98,7 @@ struct kvm {
 	struct srcu_struct srcu;
 	struct { struct { u64 remote_tlb_flush, remote_tlb_flush_requests; } generic;
 		 u64 remote_tlb_flush, remote_tlb_flush_requests; } stat;
-	bool manual_dirty_log_protect;
+	u64 manual_dirty_log_protect;
 	bool dirty_ring_with_bitmap;
 	atomic_t online_vcpus;
 };
@@ -175,6 +175,9 @@ static inline void kvm_fault_unlock(struct kvm *kvm)
 }
 #define mmu_notifier_retry(kvm, seq) s2_retry(seq)
 #define mmu_invalidate_retry(kvm, seq) s2_retry(seq)
-#define kvm_dirty_log_manual_protect_and_init_set(kvm) (!!s2_options.logs_begin_set)
+#define KVM_DIRTY_LOG_MANUAL_PROTECT_ENABLE 1
+#define KVM_DIRTY_LOG_INITIALLY_SET 2
+#define kvm_dirty_log_manual_protect_and_init_set(kvm) \
+	(!!((kvm)->manual_dirty_log_protect & KVM_DIRTY_LOG_INITIALLY_SET))
 #define kvm_account_pgtable_pages(p, n) ((void)(p), (void)(n))
 #define kvm_mmu_has_cache(x) 0

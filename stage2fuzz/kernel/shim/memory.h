@@ -90,20 +90,37 @@ static inline int page_count(struct page *page)
 #define page_private(page) ((page)->private_)
 #define set_page_private(page, value) ((page)->private_ = (value))
 #define free_page(address) s2_page_free((struct s2_page *)virt_to_page((void *)(address)))
+/* Structures, and pages of roots, that were allocated and not freed. */
+extern long s2_structures;
+static inline void *s2_new(unsigned long size)
+{
+	s2_structures++;
+	return s2_scratch(size);
+}
+static inline void s2_delete(const void *p)
+{
+	s2_structures -= p != NULL;
+}
+static inline void *alloc_pages_exact(size_t size, gfp_t gfp)
+{
+	(void)gfp;
+	s2_structures += (long)(size >> PAGE_SHIFT);
+	return s2_page_alloc((int)(size >> PAGE_SHIFT), 1);
+}
 static inline void free_pages_exact(void *p, size_t size)
 {
-	(void)p, (void)size;
+	(void)p;
+	s2_structures -= (long)(size >> PAGE_SHIFT);
 }
-#define alloc_pages_exact(size, gfp) s2_page_alloc((int)((size) >> PAGE_SHIFT), 1)
 #define get_zeroed_page(gfp) ((unsigned long)s2_page_alloc(1, 1))
 #define __get_free_page(gfp) get_zeroed_page(gfp)
-#define kzalloc(size, gfp) s2_scratch(size)
-#define kzalloc_obj(what, ...) ((typeof(what) *)s2_scratch(sizeof(what)))
-#define kmalloc(size, gfp) s2_scratch(size)
-#define kfree(p) ((void)(p))
+#define kzalloc(size, gfp) s2_new(size)
+#define kzalloc_obj(what, ...) ((typeof(what) *)s2_new(sizeof(what)))
+#define kmalloc(size, gfp) s2_new(size)
+#define kfree(p) s2_delete(p)
 #define vfree(p) ((void)(p))
-#define alloc_percpu(type) ((type *)s2_scratch(sizeof(type)))
-#define free_percpu(p) ((void)(p))
+#define alloc_percpu(type) ((type *)s2_new(sizeof(type)))
+#define free_percpu(p) s2_delete(p)
 #define per_cpu_ptr(p, cpu) (p)
 #define for_each_possible_cpu(cpu) for ((cpu) = 0; (cpu) < 1; (cpu)++)
 #define memcpy __builtin_memcpy

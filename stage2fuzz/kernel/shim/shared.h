@@ -54,9 +54,9 @@
 #define S2_BARRIER_nshst S2_DSB_NSHST
 #define dsb(domain) s2_barrier(S2_BARRIER_##domain)
 #define isb() s2_isb()
-#define smp_mb() barrier()
+#define smp_mb() s2_barrier(S2_DMB_ISHST)
+#define smp_wmb() s2_barrier(S2_DMB_ISHST)
 #define smp_rmb() barrier()
-#define smp_wmb() barrier()
 
 struct s2_named_lock { int name; };
 typedef struct s2_named_lock spinlock_t, rwlock_t, hyp_spinlock_t;

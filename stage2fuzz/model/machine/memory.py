@@ -160,6 +160,10 @@ class Memory(Threads):
     def zero_page(self, page: int) -> None:
         """clear_page: every entry reads as zero from here on."""
         self.point(ZERO, page)
+        if self.pending is not None and any(
+            at & PAGE_MASK == page for at, _value, _order in self.pending[self.current]
+        ):
+            self.drain_all()  # of two stores of one CPU to one place the later one stays
         self.unzeroed.discard(page)
         self.record((ZERO, self.current, page, 0, 0, 0))
 

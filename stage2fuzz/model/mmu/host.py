@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import Final
 
 from stage2fuzz.arch import PAGE_SIZE
-from stage2fuzz.case.scenario import SLOT_STRIDE, HostOp, Op, ipa_of
+from stage2fuzz.case.scenario import SLOT_STRIDE, Backing, Host, HostOp, Op, ipa_of
 from stage2fuzz.events import (
     CALL,
     CALL_AGE,
@@ -22,13 +22,16 @@ from stage2fuzz.events import (
     CALL_SLOT_MOVE,
     CALL_TEARDOWN,
     CALL_TEST_YOUNG,
+    CALL_VCPU_INIT,
     LOCK_HYP,
+    LOCK_MMAP,
     PROT_R,
     PROT_W,
     RETURN,
     THREAD_END,
 )
 from stage2fuzz.model.machine.slots import MemorySlot
+from stage2fuzz.model.mmu.apply_range import stage2_apply_range
 from stage2fuzz.model.mmu.kvm import Kvm, kvm_mmu_lock, kvm_mmu_unlock
 from stage2fuzz.model.mmu.memslots import (
     log_clear,
@@ -111,6 +114,28 @@ def kvm_free_stage2_pgd(vm: Kvm) -> None:
         vm.pgtable.kvm_pgtable_stage2_destroy(vm)
 
 
+def vcpu_init(vm: Kvm, _slot: MemorySlot, _start: int, _size: int) -> int:
+    """KVM_ARM_VCPU_INIT of a vCPU that ran before: with FWB the guest's caches are never off."""
+    if not vm.options.fwb:
+        stage2_unmap_vm(vm)
+    return 0
+
+
+def stage2_unmap_vm(vm: Kvm) -> None:
+    """Unmap all memory but that of devices, VMA by VMA of each slot."""
+    vm.readers[vm.current] = vm.slots_epoch
+    vm.lock(LOCK_MMAP, 1)
+    kvm_mmu_lock(vm)
+    for _number, slot in sorted(vm.last.items()):
+        first = vm.host_page(slot, slot.origin)
+        if slot.backing is not Backing.DEVICE and first.host is not Host.ABSENT:
+            unmap = vm.pgtable.kvm_pgtable_stage2_unmap
+            stage2_apply_range(vm, slot.start, slot.end - slot.start, unmap)
+    kvm_mmu_unlock(vm)
+    vm.unlock(LOCK_MMAP, 1)
+    vm.readers[vm.current] = -1
+
+
 def hyp_map(vm: Kvm, _slot: MemorySlot, start: int, _size: int) -> int:
     """Map one page into hyp stage 1, then ask for other permissions on it."""
     vm.lock(LOCK_HYP)
@@ -146,5 +171,6 @@ OPERATIONS: Final[dict[Op, tuple[int, Operation]]] = {
     Op.SHARE: (0, share),
     Op.SLOT_MOVE: (CALL_SLOT_MOVE, slot_move),
     Op.THP_SPLIT: (0, thp_split),
+    Op.VCPU_INIT: (CALL_VCPU_INIT, vcpu_init),
     Op.THP_COLLAPSE: (0, thp_collapse),
 }

@@ -182,4 +182,5 @@ def _options(chance: Random, slots: tuple[Slot, ...]) -> Options:
         initially_set=rarely(0.1),
         failing_alloc=chance.randint(1, 6) if rarely(0.1) else 0,
         dirty_ring=rarely(0.03),
+        pending_stores=rarely(0.1),
     )
