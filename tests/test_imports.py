@@ -97,7 +97,8 @@ PARTS = (
     ),
     part(
         "web",
-        "case check engine errors findings kernel oracles places process report run session source",
+        "case check engine errors findings kernel oracles places process prove report run session "
+        "source studies",
         "pages, JSON, MCP; all of Starlette",
     ),
     part("fuzz_targets", "case engine errors fuzz places process", "scripts; all of Atheris"),

@@ -14,9 +14,10 @@ from stage2fuzz.cli.output import emit, write
 from stage2fuzz.cli.progress import ProgressLine
 from stage2fuzz.cli.stores import open_store
 from stage2fuzz.cli.terminal import console
-from stage2fuzz.confirm.reproducers import COMMAND, reproducer_of, reproducer_of_rings
+from stage2fuzz.confirm.machine import check_image, find_qemu
+from stage2fuzz.confirm.reproducers import COMMAND, forces_itself, reproducer_alone, reproducer_of
 from stage2fuzz.confirm.session import Answer, Confirmation, confirm
-from stage2fuzz.confirm.subject import prepare
+from stage2fuzz.confirm.subject import Subject, prepare
 from stage2fuzz.confirm.tell import record, tell
 from stage2fuzz.confirm.tree import build_kernel
 from stage2fuzz.errors import InputError
@@ -54,12 +55,7 @@ def confirm_case(
 
     Exit codes: 0 confirmed, 1 refuted, 2 bad input, 3 the schedule was not reached.
     """
-    if kernel is not None and tree is not None:
-        raise InputError("--tree", "given beside --kernel", "one of the two")
-    if (kernel or tree or reproducer) is None:
-        raise InputError("--kernel", "missing", "the image to boot; docs/real-kernel.md says which")
-    if not 1 <= times <= MAX_TIMES:
-        raise InputError("--times", f"{times} is out of range", f"1 to {MAX_TIMES}")
+    _check(kernel, tree, reproducer, times)
     finding = stored(case, database)
     loaded = load(case, finding)
     what = f"finding {case}" if finding is not None else case
@@ -67,29 +63,57 @@ def confirm_case(
         loaded = replace(loaded, engine=engine)
     warn_of_build(what, loaded)
     chosen = kernel or tree
-    rings = loaded.scenario.options.dirty_ring
-    if reproducer is not None and rings:
-        _offer(reproducer, reproducer_of_rings(loaded, what))
+    alone = reproducer is not None and forces_itself(loaded)
+    if reproducer is not None and alone:
+        _offer(reproducer, reproducer_alone(loaded, what))
         if chosen is None:
             return
     subject = prepare(loaded, what, oracle or (finding.oracle if finding is not None else ""))
-    if reproducer is not None and not rings:
+    if reproducer is not None and not alone:
         _offer(reproducer, reproducer_of(subject.rules, what))
     if chosen is None:
         return
+    find_qemu()  # before minutes of building
     with ProgressLine(as_json) as progress:
-        images = [_image(each, progress) for each in (chosen, fixed) if each is not None]
-        done, *controls = (confirm(each, subject, times, progress.update) for each in images)
-        control = controls[0] if controls else None
-    if finding is not None:
-        _keep(database, finding.id, done)
+        image = _image(chosen, progress)
+        other = None if fixed is None else _image(fixed, progress)
+        done = confirm(image, subject, times, progress.update)
+        if finding is not None:
+            _keep(database, finding.id, done)
+        control, failed = _control(other, subject, times, progress)
     if as_json:
         emit(record(subject, done, control))
     else:
         out = console()
         for line in tell(what, subject, done, control, stacks):
             out.print(line, markup=False, soft_wrap=True)
+    if failed is not None:
+        raise failed
     raise typer.Exit(EXITS[done.answer])
+
+
+def _check(kernel: Path | None, tree: Path | None, reproducer: Path | None, times: int) -> None:
+    if kernel is not None and tree is not None:
+        raise InputError("--tree", "given beside --kernel", "one of the two")
+    if (kernel or tree or reproducer) is None:
+        raise InputError("--kernel", "missing", "the image to boot; docs/real-kernel.md says which")
+    if not 1 <= times <= MAX_TIMES:
+        raise InputError("--times", f"{times} is out of range", f"1 to {MAX_TIMES}")
+
+
+def _control(
+    image: Path | None, subject: Subject, times: int, progress: ProgressLine
+) -> tuple[Confirmation | None, InputError | None]:
+    """The same on the kernel that should not show it; why it could not be had, once it was tried.
+
+    What the first kernel said is told either way.
+    """
+    if image is None:
+        return None, None
+    try:
+        return confirm(image, subject, times, progress.update), None
+    except InputError as error:
+        return None, error
 
 
 def _offer(target: Path, program: Path) -> None:
@@ -110,5 +134,8 @@ def _keep(database: str, number: int, done: Confirmation) -> None:
 
 
 def _image(path: Path, progress: ProgressLine) -> Path:
-    """The image itself, or one that is built of a tree."""
-    return build_kernel(path, progress=progress.update) if path.is_dir() else path
+    """The image itself, or one that is built of a tree; InputError before anything was booted."""
+    if path.is_dir():
+        return build_kernel(path, progress=progress.update)
+    check_image(path)
+    return path

@@ -1,9 +1,10 @@
 """stage2fuzz prove: every interleaving of one scenario, and what that proves."""
 
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
@@ -28,6 +29,7 @@ from stage2fuzz.engine import parts_of
 from stage2fuzz.errors import InputError
 from stage2fuzz.kernel.opener import open_engine
 from stage2fuzz.process.frames import Frame
+from stage2fuzz.prove.ledger import Ledger, Row, ledger_path, row_of
 from stage2fuzz.prove.model_proof import prove_model
 from stage2fuzz.prove.prover import Prover
 from stage2fuzz.prove.prover import prove as prove_kernel
@@ -84,7 +86,7 @@ def prove(
     _check(preemptions, faults, seconds, memory)
     if table:
         asked = ProofRequest(Case(engine, Scenario()), seconds, memory * MEBI, preemptions, faults)
-        raise typer.Exit(exit_code(total(_table(asked, only, as_json))))
+        raise typer.Exit(exit_code(_table(asked, only, as_json)))
     if not case:
         raise InputError("prove", "no case is named", "ID or FILE, or --table")
     given = load(case, stored(case, database))
@@ -94,7 +96,7 @@ def prove(
         _proved(replace(request, case=replace(given, scenario=scenario)), as_json)
         for scenario in variants(given.scenario, stale, hardware_af, failures, late)
     ]
-    known = total(proofs)
+    known = total([proof.knowledge for proof in proofs])
     numbers = _kept(proofs, database, as_json)
     if as_json:
         emit(record(proofs, numbers))
@@ -103,35 +105,48 @@ def prove(
     raise typer.Exit(exit_code(known))
 
 
-def _table(asked: ProofRequest, only: str, as_json: bool) -> list[Proof]:
-    """Prove row after row, and print each as it is there."""
-    if library_of(asked.case.engine) is None:
+def _table(asked: ProofRequest, only: str, as_json: bool) -> Knowledge:
+    """Prove row after row, and print each as it is there; rows that are known are not proved again.
+    What is known of them together."""
+    library = library_of(asked.case.engine)
+    if library is None:
         raise InputError("--table", f"{asked.case.engine} is no kernel tree", "kernel:TREE")
     chosen = [row for row in rows() if set(only.split()) <= set(row[0].split())]
     if not chosen:
         raise InputError("--only", f"no row has the words {only!r}", "r/w page rw -, for one")
-    proofs = []
+    ledger = Ledger(ledger_path(library.key, (asked.preemptions, asked.faults)))
+    told: list[Row] = []
     with closing(Prover(asked.memory)) as prover, ProgressLine(as_json) as line:
         for number, (name, scenario) in enumerate(chosen):
-            line.update(f"{number} of {len(chosen)} rows", number / len(chosen))
-            request = replace(asked, case=replace(asked.case, scenario=scenario))
-            proofs.append(prover.prove(request, lambda _: None))
+            row = ledger.row(name, asked.seconds)
+            if row is None:
+                line.update(f"{number} of {len(chosen)} rows", number / len(chosen))
+                request = replace(asked, case=replace(asked.case, scenario=scenario))
+                row = row_of(name, prover.prove(request, lambda _: None))
+                ledger.keep(row)
+            told.append(row)
             if as_json:
-                emit({"row": name} | record(proofs[-1:], {}))
+                emit(asdict(row))
             else:
-                print(_row(name, proofs[-1]), flush=True)
-    return proofs
+                print(_line(row), flush=True)
+    if not as_json:
+        say(_summary(told))
+    return total([row.knowledge for row in told])
 
 
-def _row(name: str, proof: Proof) -> str:
+def _line(row: Row) -> str:
     """A row in columns: the scenario, what is known, how large it was, how long it took."""
-    best = proof.best
-    figures = best.figures if best is not None else {}
-    size = f"{figures.get('configs', 0):>11,} {figures.get('classes', 0):>8,}"
-    seconds = sum(each.seconds for each in proof.passes)
-    oracles = " ".join(sorted({each.oracle for each, _ in proof.found.values()}))
-    bounds = "; ".join(why_bounded(proof))
-    return f"{name:32} {proof.knowledge:12} {size} {seconds:>7.2f} s  {oracles or bounds}".rstrip()
+    size = f"{row.configs:>11,} {row.classes:>8,}"
+    oracles = " ".join(sorted({signature.partition(" ")[0] for signature in row.violations}))
+    words = oracles or "; ".join(row.not_seen)
+    return f"{row.name:32} {row.knowledge:12} {size} {row.seconds:>7.2f} s  {words}".rstrip()
+
+
+def _summary(told: list[Row]) -> str:
+    counted = Counter(row.knowledge for row in told)
+    words = ", ".join(f"{counted[each]} {each}" for each in Knowledge if counted[each])
+    seconds = sum(row.seconds for row in told)
+    return f"{len(told)} rows: {words}; {seconds:.1f} s of CPU time. What is known is kept."
 
 
 def exit_code(known: Knowledge) -> int:
@@ -230,7 +245,7 @@ def _print(proofs: list[Proof], numbers: dict[str, int], database: str) -> None:
 def record(proofs: list[Proof], numbers: dict[str, int]) -> dict[str, object]:
     """All of it for a program."""
     return {
-        "knowledge": str(total(proofs)),
+        "knowledge": str(total([proof.knowledge for proof in proofs])),
         "scenarios": [
             {
                 "engine": proof.request.case.engine,

@@ -39,6 +39,24 @@ class _Place:
 
     item: int = 0
     arrivals: dict[Anchor, int] = field(default_factory=dict)
+    faulted: bool = False
+    """Whether a fault was taken that is not handled yet."""
+
+    def arrive(self, anchor: Anchor) -> None:
+        """Count it; an item that ends begins the next one's counts.
+
+        Where a fault's handler returns to, those of other traps return to as well: without a fault
+        that is nobody's arrival.
+        """
+        if anchor is Anchor.RESUME and not self.faulted:
+            return
+        if anchor in (Anchor.FAULT, Anchor.RESUME):
+            self.faulted = anchor is Anchor.FAULT
+        if anchor is Anchor.ITEM:
+            self.item += 1
+            self.arrivals.clear()
+        else:
+            self.arrivals[anchor] = self.arrivals.get(anchor, 0) + 1
 
 
 def run_plan(
@@ -70,7 +88,10 @@ def force(plan: Plan, driver: Driver, start: Callable[[], None]) -> PlanProgress
     places: dict[int, _Place] = {}
     watched: dict[int, set[Anchor]] = {}
     for step in plan.steps:
-        watched.setdefault(step.thread, {Anchor.ITEM}).add(step.stop.anchor)
+        anchors = watched.setdefault(step.thread, {Anchor.ITEM})
+        anchors.add(step.stop.anchor)
+        if step.stop.anchor is Anchor.RESUME:
+            anchors.add(Anchor.FAULT)
     try:
         driver.begin(start)
         for step in plan.steps:
@@ -82,7 +103,7 @@ def force(plan: Plan, driver: Driver, start: Callable[[], None]) -> PlanProgress
                 # A fault that begins before the grace period does would be waited for as well.
                 reached = driver.settle(step.thread, AFTER_PUBLICATION)
                 if reached is not None:
-                    place.arrivals[reached] = place.arrivals.get(reached, 0) + 1
+                    place.arrive(reached)
     except NotReachedError as error:
         forced.missed = str(error)
     driver.release()
@@ -100,11 +121,7 @@ def _go(driver: Driver, thread: int, place: _Place, stop: Stop, watched: set[Anc
             reached = driver.advance(thread, anchors)
         except NotReachedError as error:
             raise NotReachedError(f"thread {thread} never got to {stop}: {error}") from None
-        if reached is not Anchor.ITEM:
-            place.arrivals[reached] = place.arrivals.get(reached, 0) + 1
-            continue
-        place.item += 1
-        place.arrivals.clear()
+        place.arrive(reached)
         if place.item > stop.item:
             raise NotReachedError(f"thread {thread} ended item {stop.item + 1} without {stop}")
 

@@ -57,9 +57,7 @@ class VirtualMachine:
 
         ``programs`` are C files that can be run there by ``order("run /NAME")``.
         """
-        program = shutil.which(os.environ.get("STAGE2FUZZ_QEMU", QEMU))
-        if program is None:
-            raise InputError(QEMU, "not found", "install qemu-system-arm (Debian's name)")
+        program = find_qemu()
         initrd = build_initrd(programs=programs)
         check_image(image)
         self.release = ""
@@ -193,9 +191,12 @@ class VirtualMachine:
         process = self._qemu.process
         with suppress(subprocess.TimeoutExpired):
             process.wait(1)
-        if process.poll() is not None and process.stderr:
+        code = process.poll()
+        if code is not None and process.stderr:
             said = process.stderr.read().decode("utf-8", "replace").strip()
         said = said.splitlines()[-1] if said else " / ".join(self.kernel_log[-3:])
+        if not said and code is not None:  # a guest that reset itself ends it with 0
+            said = f"QEMU said nothing, and its exit status is {code}"
         return f"{what} ({said})" if said else what
 
 
@@ -230,6 +231,14 @@ def _start(
     if is_confined():
         return _CagedProcess(command, folder, inherited)
     return ConfinedProcess(command, folder, UNBOUND, stderr=subprocess.PIPE, inherited=inherited)
+
+
+def find_qemu() -> str:
+    """The program; InputError where there is none."""
+    program = shutil.which(os.environ.get("STAGE2FUZZ_QEMU", QEMU))
+    if program is None:
+        raise InputError(QEMU, "not found", "install qemu-system-arm (Debian's name)")
+    return program
 
 
 def check_image(image: Path) -> None:

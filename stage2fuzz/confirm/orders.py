@@ -49,7 +49,8 @@ def check_scenario(scenario: Scenario, where: str) -> None:
     if options.hardware_af or options.fwb:
         _refuse(where, "needs a processor whose features differ from QEMU's", "without the option")
     if options.nested:
-        _refuse(where, "needs a guest hypervisor, which the machine there does not run")
+        what = "needs a guest hypervisor, which the program in the machine is none"
+        _refuse(where, what, "--reproducer FILE.c without an image writes a program that is one")
     if options.manual:
         _refuse(where, "needs a log that is cleared by hand from the start", "without the option")
     if options.dirty_ring:
@@ -58,17 +59,24 @@ def check_scenario(scenario: Scenario, where: str) -> None:
     failures = (options.failing_topup, options.failing_atomic, options.failing_alloc)
     if options.cache_pages or any(failures):
         _refuse(where, "needs an allocation to fail, which cannot be forced", "without the option")
+    _check_slots(scenario, where)
+    if any(page.host in (Host.LAZY, Host.COW) for page in scenario.host_pages):
+        what = "needs a page that becomes writable without a notifier, which a file system gives"
+        _refuse(where, what, "the same with a slot that is logged shows most of it")
+    _check_programs(scenario, where)
+
+
+def _check_slots(scenario: Scenario, where: str) -> None:
+    """Refuse memory that the machine there has not."""
     if any(slot.backing is Backing.DEVICE for slot in scenario.slots):
         _refuse(where, "needs device memory, which the machine has none of")
+    if any(slot.hugetlb or slot.contiguous for slot in scenario.slots):
+        _refuse(where, "needs memory of hugetlbfs, and the machine's huge pages are transparent")
     if any(slot.first for slot in scenario.slots):
         _refuse(where, "needs a slot that begins inside a block", "without 'first'")
     if any(slot.hugetlb or slot.contiguous for slot in scenario.slots):
         what = "needs huge pages of a size that the machine reserves none of"
         _refuse(where, what, "without 'hugetlb' and 'contiguous'")
-    if any(page.host in (Host.LAZY, Host.COW) for page in scenario.host_pages):
-        what = "needs a page that becomes writable without a notifier, which a file system gives"
-        _refuse(where, what, "the same with a slot that is logged shows most of it")
-    _check_programs(scenario, where)
 
 
 def _check_programs(scenario: Scenario, where: str) -> None:

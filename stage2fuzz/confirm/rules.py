@@ -18,10 +18,12 @@ REVOKING: Final = frozenset(
 )
 """Host operations after which another fault is due."""
 TLB_ORACLES: Final = frozenset(
-    ("A1", "A2", "A3", "A4", "A5", "A6", "A8", "B1", "B2", "B4", "C8", "C10", "C14")
+    ("A1", "A2", "A3", "A4", "A5", "A6", "A8", "B1", "B2", "B4", "C8", "C10")
 )
+TLB_UNSEEN: Final = "is about stale TLB entries or the order of TLB maintenance"
 
 UNSEEN: Final = {
+    "C14": "QEMU has no data cache, so nothing is read from before its maintenance",
     "C2": "what changes there is the size of a hugetlb mapping, and the machine's huge pages are "
     "transparent ones",
     "D8": "the host's own note shows when a file's page is written back, and the machine's memory "
@@ -37,11 +39,13 @@ UNSEEN: Final = {
     "N": "a nested guest needs a guest hypervisor, and the guest there is none",
     "G": "a thread that stops for good cannot be told from one that is slow under emulation",
 }
-"""Why a machine cannot answer, by oracle, else by family; TLB_ORACLES have their own reason."""
+"""Why a machine cannot answer, by oracle, else by family; TLB_ORACLES have one reason."""
 
 
 def why_unseen(oracle: str) -> str:
     """The one line for an oracle without a rule; empty where there is none to give."""
+    if oracle in TLB_ORACLES:
+        return f"{TLB_UNSEEN}, which QEMU's TCG cannot show"
     return UNSEEN.get(oracle) or UNSEEN.get(oracle[:1] if oracle[1:].isdecimal() else "", "")
 
 

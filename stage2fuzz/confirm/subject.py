@@ -104,8 +104,7 @@ def observable_rules(outcome: Outcome, where: str, oracle: str) -> tuple[str, ..
         what = f"costs nobody a fault in this run, and {', '.join(rules)} shows by nothing else"
         raise InputError(where, what, "a case in which a vCPU uses the page once more")
     if set(asked) <= TLB_ORACLES:
-        what = "is about stale TLB entries or the order of TLB maintenance"
-        raise InputError(where, f"{what}, which QEMU's TCG cannot show", "")
+        raise InputError(where, why_unseen(asked[0]))
     reasons = dict.fromkeys(f"{each}: {why}" for each in asked if (why := why_unseen(each)))
     what = "; ".join(reasons) or f"{', '.join(asked)}: has no consequence to look for"
     raise InputError(where, what, f"a finding of {', '.join(sorted(RULES))}")

@@ -16,12 +16,9 @@ from stage2fuzz.confirm.observe import Observation
 from stage2fuzz.confirm.plan import items_of
 from stage2fuzz.events import Event
 
-RETURNING: Final = {
-    Op.LOG_ENABLE: ev.CALL_LOG_ENABLE,
-    Op.LOG_DISABLE: ev.CALL_LOG_DISABLE,
-    Op.LOG_GET: ev.CALL_LOG_GET,
-    Op.LOG_CLEAR: ev.CALL_LOG_CLEAR,
-    Op.SLOT_DELETE: ev.CALL_SLOT_DELETE,
+RETURNING: Final[dict[Op, int]] = {
+    op: getattr(ev, f"CALL_{op.name}")  # operation and call have one name
+    for op in (Op.LOG_ENABLE, Op.LOG_DISABLE, Op.LOG_GET, Op.LOG_CLEAR, Op.SLOT_DELETE)
 }
 """Operations whose result user space sees, and the call that tells it in the engine's run."""
 MACHINE: Final = "the machine"

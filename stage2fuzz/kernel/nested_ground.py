@@ -3,7 +3,18 @@
 from typing import Final
 
 from stage2fuzz.arch import READ, WRITE
-from stage2fuzz.case.scenario import Access, Backing, HostOp, Op, Options, Scenario, Slot, Tlb
+from stage2fuzz.case.scenario import (
+    Access,
+    Backing,
+    Host,
+    HostOp,
+    HostPage,
+    Op,
+    Options,
+    Scenario,
+    Slot,
+    Tlb,
+)
 from stage2fuzz.kernel.faults import PlantedFault
 from stage2fuzz.kernel.proving_ground import PROVING_GROUND
 from stage2fuzz.kernel.units import NESTED
@@ -60,6 +71,13 @@ NESTED_GROUND: Final = (
     ),
     Scenario((Slot(4),), (_writes(0, 0), _reads(0, 1)), (_ops(Op.MOVE, Op.MOVE),), options=_VNCR),
     Scenario((Slot(4, logging=True),), (_writes(0, 0),), (_ops(Op.LOG_GET),), options=_VNCR),
+    Scenario(
+        (Slot(4),),
+        ((*_reads(0), *_writes(0)),),
+        (_ops(Op.INVALIDATE),),
+        host_pages=(HostPage(0, Host.LAZY),),
+        options=_VNCR,
+    ),
 )
 """Every operation of the guest hypervisor, recycling, and each way the host reaches shadows."""
 

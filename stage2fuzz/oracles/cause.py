@@ -14,8 +14,13 @@ from stage2fuzz.arch import FAULT_NAMES, PTE_AF, PTE_VALID, address_of
 from stage2fuzz.events import (
     CALL,
     CALL_CODE,
+    CALL_DESTROY,
+    CALL_INVALIDATE_START,
     CALL_MAP,
     CALL_RELAX,
+    CALL_TEARDOWN,
+    CALL_UNMAP,
+    DRAIN,
     EAGAIN,
     FAULT,
     FAULT_LEVEL,
@@ -33,8 +38,10 @@ BREAKS_AN_AGED_LEAF: Final = "a map breaks an aged leaf"
 RELAXES_ANOTHER_LEVEL: Final = "a relax changes a leaf of another size than the fault's"
 GIVES_UP_HALFWAY: Final = "a map gives up after it made a leaf"
 NO_BITMAP: Final = "a VM with dirty rings and no bitmap maps as if nothing were logged"
+TABLES_GONE: Final = "an unmap goes on after its tables went while mmu_lock was offered"
 EMPTY_CACHE: Final = "E5 allocation fits the context: no top-up"
 """As E5 says it; where the allocation then fails, the kernel's BUG has the same cause."""
+OTHER_WARNING: Final = "WARN no kernel warning: other"
 SHOWN_BY: Final = {
     BREAKS_FOR_PERMISSIONS: ("C6", "G1", "G2", "G3"),
     BREAKS_AN_AGED_LEAF: ("C6", "G1", "G2", "G3"),
@@ -57,6 +64,8 @@ def cause_of(signature: str, proof: tuple[int, ...], events: list[Event]) -> str
         fault = _last(FAULT, thread, proof[-1], events)
         status = FAULT_NAMES.get(events[fault][4], "?") if fault is not None else "no"
         return f"{EMPTY_CACHE}, {status} fault"
+    if signature == OTHER_WARNING and _tables_went(proof[-1], events):
+        return TABLES_GONE
     if events[0][5] & ROOT_DIRTY_RING and signature.partition(" ")[0] in BY_RING:
         return NO_BITMAP
     step = _blamed(signature, proof, events)
@@ -72,6 +81,18 @@ def _cache_was_empty(bug: int, events: list[Event]) -> bool:
     return before is not None and events[before][5] == WARN_MEMORY_CACHE
 
 
+def _tables_went(warning: int, events: list[Event]) -> bool:
+    """Whether a VM began to die under the host call that warned."""
+    thread = events[warning][1]
+    begun = _last(CALL, thread, warning, events)
+    if begun is None or events[begun][5] & CALL_CODE not in (CALL_INVALIDATE_START, CALL_UNMAP):
+        return False
+    return any(
+        kind == CALL and who != thread and aux & CALL_CODE in (CALL_TEARDOWN, CALL_DESTROY)
+        for kind, who, _where, _old, _new, aux in events[:warning]
+    )
+
+
 def _blamed(signature: str, proof: tuple[int, ...], events: list[Event]) -> int | None:
     """The table store that the violation blames; None where it blames none."""
     if signature.startswith("G1 ") and len(proof) > 1:
@@ -79,7 +100,18 @@ def _blamed(signature: str, proof: tuple[int, ...], events: list[Event]) -> int 
         return next((i for i in inside if _breaks(events[i])), None)
     if signature.startswith("D1 "):
         return _let_in(proof[0], events)
-    return next((i for i in reversed(proof) if events[i][0] == STORE), None)
+    seen = next((i for i in reversed(proof) if events[i][0] in (STORE, DRAIN)), None)
+    return _stored(seen, events) if seen is not None else None
+
+
+def _stored(seen: int, events: list[Event]) -> int | None:
+    """The store that became visible at an event: that event, or an earlier one that was pending."""
+    kind, thread, where, _old, new, _aux = events[seen]
+    if kind == STORE:
+        return seen
+    earlier = ((i, events[i]) for i in range(seen - 1, -1, -1))
+    same = (i for i, e in earlier if e[:3] == (STORE, thread, where) and e[4] == new)
+    return next(same, None)
 
 
 def _let_in(access: int, events: list[Event]) -> int | None:

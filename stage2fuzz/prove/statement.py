@@ -119,10 +119,9 @@ def why_bounded(proof: Proof) -> list[str]:
     return lines
 
 
-def total(proofs: Sequence[Proof]) -> Knowledge:
+def total(found: Sequence[Knowledge]) -> Knowledge:
     """What is known of several scenarios together: the worst of them."""
     order = list(Knowledge)
-    found = [proof.knowledge for proof in proofs]
     if Knowledge.REFUTED in found:
         return Knowledge.REFUTED
     return max(found, key=order.index)

@@ -20,6 +20,8 @@ from stage2fuzz.case.scenario import (
 
 ACCESSES: Final = {"r": READ, "w": WRITE, "x": EXECUTE}
 GRANTS: Final = (Host.RW, Host.R, Host.LAZY)
+OPERATIONS: Final = tuple(op for op in Op if not op.name.startswith("GUEST_"))
+"""Of the host: a guest hypervisor's do nothing in a VM that has none."""
 SIZES: Final = {"page": Slot(), "2M": Slot(pages=512, backing=Backing.PMD)}
 
 
@@ -29,8 +31,8 @@ def rows() -> Iterator[tuple[str, Scenario]]:
     pairs = ["/".join(pair) for pair in combinations_with_replacement(ACCESSES, 2)]
     for accesses, ops in (
         (pairs, (None,)),
-        (list(ACCESSES), tuple(Op)),
-        (pairs, tuple(Op)),
+        (list(ACCESSES), OPERATIONS),
+        (pairs, OPERATIONS),
     ):
         for op, size, logging, grant, names in product(ops, SIZES, (False, True), GRANTS, accesses):
             name = f"{names} {size} {grant.name.lower()}{' logged' * logging}"

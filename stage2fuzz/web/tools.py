@@ -5,6 +5,8 @@ it finds to itself. A tree or a repository is used only where whoever started th
 """
 
 from collections.abc import Callable, Sequence
+from contextlib import closing
+from dataclasses import replace
 from functools import wraps
 from pathlib import Path
 from typing import Any, Final
@@ -13,7 +15,7 @@ from mcp.server import MCPServer
 from mcp.server.mcpserver.exceptions import ToolError
 
 from stage2fuzz import __version__
-from stage2fuzz.case.text import parse
+from stage2fuzz.case.text import format_case, parse
 from stage2fuzz.check.check import Check, CheckRequest
 from stage2fuzz.check.forms import to_record
 from stage2fuzz.check.version import of_range
@@ -24,12 +26,20 @@ from stage2fuzz.findings.store import Store
 from stage2fuzz.kernel.repository import Repository
 from stage2fuzz.oracles.catalogue import CATALOGUE
 from stage2fuzz.process.end import DiedError
+from stage2fuzz.prove.model_proof import prove_model
+from stage2fuzz.prove.prover import Prover
+from stage2fuzz.prove.request import ProofRequest
+from stage2fuzz.prove.statement import statement
 from stage2fuzz.report import text
+from stage2fuzz.session.explain import explain
+from stage2fuzz.studies.compare_apart import compare_apart
 from stage2fuzz.web import records
 from stage2fuzz.web.runner import Runner
 
 WIDTH: Final = 100
 MOST_SECONDS: Final = 600
+MEMORY: Final = 512 << 20
+"""Of a proof."""
 ABOUT: Final = (
     "Concurrent fault schedules of KVM/arm64's stage-2 page tables. A claim about a race is worth "
     "most with a case that replays: run one with 'replay', ask 'check' what a commit adds."
@@ -90,12 +100,57 @@ class ReviewTools:
 
     def check(self, repository: str, commits: str, seconds: int = 20) -> dict[str, Any]:
         """What commits BASE..HEAD of an allowed repository add: new faults with their cases."""
-        if not 1 <= seconds <= MOST_SECONDS:
-            raise InputError("seconds", f"{seconds} is out of range", f"1 to {MOST_SECONDS}")
+        _check_seconds(seconds)
         self._check_path(Path(repository))
         versions = of_range(Repository(Path(repository)), commits)
         request = CheckRequest(seconds, self._jobs)
         return to_record(Check(versions, request, lambda _line, _done: None).run(), ())
+
+    def compare(self, before: str, after: str, seconds: int = 20) -> dict[str, Any]:
+        """What two engines do otherwise, run by run: model:v5.10, or kernel:TREE of an allowed
+        folder; new and lost violations, other outcomes and costs, each with its cases."""
+        _check_seconds(seconds)
+        for name in (before, after):
+            self._check_engine(name)
+        return compare_apart(before, after, seconds=float(seconds)).to_record()
+
+    def prove(self, case: str, seconds: int = 20) -> dict[str, Any]:
+        """Search every interleaving of a case's scenario on its engine: what is known, in words,
+        and a case for each violation."""
+        _check_seconds(seconds)
+        asked = parse(case, "case")
+        self._check_engine(asked.engine)
+        request = ProofRequest(replace(asked, build=""), float(seconds), MEMORY)
+        if kind_of(asked.engine).isolated:
+            with closing(Prover(MEMORY)) as prover:
+                proof = prover.prove(request, lambda _: None)
+        else:
+            proof = prove_model(request, lambda _: None)
+        return {
+            "knowledge": str(proof.knowledge),
+            "statement": statement(proof),
+            "violations": [
+                {
+                    "oracle": violation.oracle,
+                    "verdict": violation.verdict,
+                    "signature": violation.signature,
+                    "case": format_case(shown),
+                }
+                for violation, shown in proof.found.values()
+            ],
+        }
+
+    def explain(self, oracle: str) -> dict[str, Any]:
+        """What a rule promises and why, with a case that breaks it and one that keeps it."""
+        told = explain(oracle, self._runner.run)
+        return {
+            "oracle": told.oracle,
+            "rule": told.rule,
+            "promise": told.promise,
+            "reasons": list(told.reasons),
+            "broken": format_case(told.bad.case) if told.bad is not None else "",
+            "kept": format_case(told.good.case) if told.good is not None else "",
+        }
 
     def _opened(self) -> Store:
         if self._store is None:
@@ -112,6 +167,11 @@ class ReviewTools:
         if not any(real.is_relative_to(each) for each in self._allowed):
             named = ", ".join(map(str, self._allowed)) or "none; see --allow"
             raise InputError(str(path), "is not allowed here", f"below one of: {named}")
+
+
+def _check_seconds(seconds: int) -> None:
+    if not 1 <= seconds <= MOST_SECONDS:
+        raise InputError("seconds", f"{seconds} is out of range", f"1 to {MOST_SECONDS}")
 
 
 def refusing(verb: Callable[..., Any]) -> Callable[..., Any]:
@@ -132,7 +192,7 @@ def review_server(tools: ReviewTools) -> MCPServer[None]:
     server: MCPServer[None] = MCPServer("stage2fuzz", version=__version__, instructions=ABOUT)
     for each in (
         *(tools.rules, tools.list_findings, tools.show_finding),
-        *(tools.replay, tools.check),
+        *(tools.replay, tools.check, tools.compare, tools.prove, tools.explain),
     ):
         server.add_tool(refusing(each))
     return server

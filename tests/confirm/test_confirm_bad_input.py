@@ -67,6 +67,15 @@ def test_no_qemu(tmp_path: Path, image: Path, monkeypatch: pytest.MonkeyPatch) -
 
 
 @needs_a_tree
+def test_no_qemu_is_told_before_a_kernel_is_built(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("STAGE2FUZZ_QEMU", "no-such-qemu")
+    monkeypatch.setattr("stage2fuzz.cli.confirm.build_kernel", lambda *_args, **_options: 1 / 0)
+    assert "install qemu-system-arm" in refused(tmp_path, "--tree", str(tmp_path))
+
+
+@needs_a_tree
 def test_no_cross_compiler(tmp_path: Path, image: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("STAGE2FUZZ_QEMU", sys.executable)
     monkeypatch.setenv("STAGE2FUZZ_CROSS_COMPILER", "no-such-compiler")
@@ -89,7 +98,10 @@ def test_an_image_that_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
         ('say("Kernel panic - not syncing: no init found")', "does not boot: the machine ended"),
         (NO_KVM, "has no KVM; a kernel built with CONFIG_KVM"),
         (BOOT + SERVE.format(names=()), "lacks the symbols that a thread is held by"),
-        (BOOT + "console.readline()", "the machine ended; the same command once more"),
+        (
+            BOOT + "console.readline()",
+            "the machine ended (QEMU said nothing, and its exit status is 0); the same",
+        ),
     ],
     ids=("panics", "has no KVM", "has no symbols", "dies"),
 )
@@ -101,3 +113,14 @@ def test_a_kernel_that(
     monkeypatch.setattr("stage2fuzz.confirm.symbols.default_cache", lambda: symbols)
     assert words in refused(tmp_path, "--kernel", str(image))
     assert gone(pid)
+
+
+@needs_a_tree
+def test_a_control_that_is_no_image_is_told_before_anything_boots(
+    tmp_path: Path, image: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pid = pretend(tmp_path, monkeypatch, BOOT)
+    nothing = tmp_path / "nothing"
+    line = refused(tmp_path, "--kernel", str(image), "--fixed", str(nothing))
+    assert str(nothing) in line
+    assert not pid.exists()

@@ -56,6 +56,15 @@ def test_the_second_arrival_in_the_second_item_is_not_the_first() -> None:
     assert forced.held[0].stack == (0,)
 
 
+def test_another_trap_that_returns_to_where_a_fault_does_is_no_arrival() -> None:
+    resume = Anchor.RESUME
+    script = Script({0: [resume, FAULT, LOOK_UP, resume, resume, FAULT, resume, ITEM]})
+    steps = (PlannedStep(0, Stop(0, LOOK_UP, 1)), PlannedStep(0, Stop(0, resume, 2)))
+    forced = force(Plan(steps, 0), script, lambda: None)
+    assert forced.missed == ""
+    assert script.left[0] == [ITEM]
+
+
 def test_an_item_that_ends_without_the_anchor_is_named() -> None:
     script = Script({0: [FAULT, ITEM, FAULT]})
     forced = force(Plan((PlannedStep(0, Stop(0, LOOK_UP, 1)),), 0), script, lambda: None)

@@ -22,7 +22,8 @@ def test_each_known_finding_has_rules_a_section_and_counts_that_add_up(
     assert isinstance(answers, list)
     for answer in answers:
         unseen = answer["answer"] == "cannot be shown"
-        assert all((each in RULES) != unseen for each in known["oracles"])  # type: ignore[attr-defined]
+        if "reproducer" not in answer:  # a program of its own needs no rule of the machine's
+            assert all((each in RULES) != unseen for each in known["oracles"])  # type: ignore[attr-defined]
         if unseen:
             assert answer["why"] in {why_unseen(each) for each in known["oracles"]}  # type: ignore[attr-defined]
             continue

@@ -114,7 +114,9 @@ def test_a_machine_that_dies_in_the_middle_is_one_line(
 ) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     pid = pretend(tmp_path, monkeypatch, BOOT + "console.readline()")
-    with pytest.raises(InputError, match="the machine ended; the same command once more"):
+    with pytest.raises(
+        InputError, match=r"the machine ended \(QEMU said nothing, .* 0\); the same"
+    ):
         confirm(image, subject(), 1)
     assert gone(pid)
 

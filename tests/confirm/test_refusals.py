@@ -1,5 +1,6 @@
 """What cannot be confirmed is refused by one line that says why, with exit code 2."""
 
+import os
 import shutil
 import subprocess
 from dataclasses import replace
@@ -29,9 +30,10 @@ from stage2fuzz.confirm.machine import VirtualMachine, check_image
 from stage2fuzz.confirm.orders import check_scenario, orders
 from stage2fuzz.confirm.reproducers import (
     DIRTY_RING,
+    GUEST_TLBI,
     LOST_DIRTY_PAGE,
+    reproducer_alone,
     reproducer_of,
-    reproducer_of_rings,
 )
 from stage2fuzz.confirm.subject import observable_rules, prepare
 from stage2fuzz.confirm.tree import build_kernel
@@ -45,6 +47,7 @@ LOST = (
     / "bad_v7_3_relax_of_a_block_loses_dirty_pages.case"
 )
 RINGS = LOST.parent / "bad_dirty_ring_without_bitmap.case"
+TREE = os.environ.get("STAGE2FUZZ_KERNEL_TREE", "")
 IMAGE = b"\0" * 56 + b"ARMd" + b"\0" * 4
 
 
@@ -59,9 +62,11 @@ def test_a_case_of_a_model_is_refused_with_what_to_do() -> None:
         (Scenario(options=Options(tlb=Tlb.STICKY)), "stale TLB entries"),
         (Scenario(options=Options(pending_stores=True)), "weak memory"),
         (Scenario(options=Options(failing_topup=1)), "allocation to fail"),
-        (Scenario(options=Options(nested=1)), "a guest hypervisor"),
+        (Scenario(options=Options(nested=1)), "a guest hypervisor.*--reproducer"),
         (Scenario(options=Options(dirty_ring=True)), "needs dirty rings.*--reproducer"),
         (Scenario(slots=(Slot(backing=Backing.DEVICE),)), "device memory"),
+        (Scenario(slots=(Slot(backing=Backing.PMD, hugetlb=True),)), "memory of hugetlbfs"),
+        (Scenario(slots=(Slot(contiguous=True),)), "memory of hugetlbfs"),
         (Scenario(host_pages=(HostPage(0, Host.LAZY),)), "file system"),
         (Scenario(hosts=((HostOp(Op.TEST_YOUNG),),)), "by itself cannot be asked for"),
         (Scenario(hosts=((HostOp(Op.CHANGE_PTE),),)), "KSM"),
@@ -147,10 +152,22 @@ def test_a_case_of_dirty_rings_has_its_program_from_any_engine_that_has_rings(
     assert program.read_text() == DIRTY_RING.read_text()
     early = replace(read_case(RINGS), engine="model:v5.12")
     with pytest.raises(InputError, match=r"loses no dirty page on model:v5\.12"):
-        reproducer_of_rings(early, "a.case")
+        reproducer_alone(early, "a.case")
 
 
-@pytest.mark.parametrize("source", [LOST_DIRTY_PAGE, DIRTY_RING], ids=lambda path: path.stem)
+@pytest.mark.skipif("-7." not in TREE, reason="needs STAGE2FUZZ_KERNEL_TREE of 7.2 or later")
+def test_a_case_of_a_guest_hypervisors_tlbi_has_its_program(tmp_path: Path) -> None:
+    found = read_case(LOST.parent / "nested" / "bad_v7_3_guest_tlbi_against_a_fault.case")
+    case = replace(found, engine=f"kernel:{TREE}")
+    assert reproducer_alone(case, "a.case") == GUEST_TLBI
+    only_a_fault = replace(case, schedule=Schedule(((0, FOREVER),)))
+    with pytest.raises(InputError, match="keeps no translation"):
+        reproducer_alone(only_a_fault, "a.case")
+
+
+@pytest.mark.parametrize(
+    "source", [LOST_DIRTY_PAGE, DIRTY_RING, GUEST_TLBI], ids=lambda path: path.stem
+)
 def test_a_reproducer_compiles_without_a_warning(source: Path, tmp_path: Path) -> None:
     compiler = shutil.which("aarch64-linux-gnu-gcc")
     if compiler is None:

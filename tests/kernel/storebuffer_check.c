@@ -2,6 +2,7 @@
 #define S2_UNITY
 #include <stdlib.h>
 #include "record.c"
+#include "pages.h"
 #include "words.h"
 #include "tlb.h"
 #include "regime.h"
@@ -13,6 +14,7 @@ struct s2_sched s2_sched;
 struct s2_scenario s2_scenario;
 struct s2_sites s2_sites;
 struct s2_words s2_words;
+struct s2_memory s2_memory;
 
 void s2_fail(const char *file, int line, const char *function, const char *condition,
 	     long long number)

@@ -10,7 +10,7 @@ from stage2fuzz.arch import READ, WRITE
 from stage2fuzz.case.scenario import Access, HostOp, Op, Options, Scenario, Slot
 from stage2fuzz.case.text import read_case
 from stage2fuzz.engine import Trace
-from stage2fuzz.events import ACCESS, FAULT, MMU_BIND, TREE_SHIFT, VNCR_ACCESS
+from stage2fuzz.events import ACCESS, CALL_DESTROY, FAULT, MMU_BIND, TREE_SHIFT, VNCR_ACCESS
 from stage2fuzz.kernel.adapter import KernelEngine
 from stage2fuzz.kernel.build import build
 from stage2fuzz.kernel.faults.nested import IN_NESTED
@@ -19,6 +19,7 @@ from stage2fuzz.kernel.nested_ground import NESTED_GROUND, ground_of
 from stage2fuzz.kernel.units import NESTED
 from stage2fuzz.oracles.judge import judge
 from stage2fuzz.oracles.violation import Violation
+from stage2fuzz.schedule.random_walk import RandomWalk
 from stage2fuzz.studies.hunt.mutants import fits
 
 CASES = Path(__file__).parents[1] / "cases" / "nested"
@@ -141,3 +142,10 @@ def test_a_fault_of_nested_guests_is_not_for_an_engine_without_them(engine: Kern
     assert all(fits(engine.library, each) and not fits(library, each) for each in IN_NESTED)
     assert {ground_of(each) for each in IN_NESTED} == {NESTED_GROUND}
     assert all(scenario.options.nested for scenario in NESTED_GROUND)
+
+
+def test_a_vm_does_not_free_what_guests_of_an_earlier_run_had(engine: KernelEngine) -> None:
+    engine.run(QUIET, RandomWalk(1))
+    alone = Scenario(vcpus=((Access(WRITE, 0),),), options=Options(teardown=True))
+    destroyed = [e[2] for e in engine.run(alone, RandomWalk(1)).events if e[5] == CALL_DESTROY]
+    assert not [where for where in destroyed if where >> TREE_SHIFT]

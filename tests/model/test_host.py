@@ -192,3 +192,16 @@ def test_hugetlb_of_any_size_is_mapped_by_what_fits(slot: Slot, size: int) -> No
         events = trace(revision, Scenario((slot,), ((Access(READ, 1),),)), (0, FOREVER)).events
         (mapped,) = [e[3] for e in events_of(ev.CALL, events)]
         assert mapped == size * PAGE_SIZE
+
+
+@pytest.mark.parametrize("fwb", [False, True])
+def test_the_initialisation_of_a_vcpu_unmaps_memory_where_there_is_no_fwb(fwb: bool) -> None:
+    scenario = Scenario(
+        vcpus=((Access(READ, 0),),),
+        hosts=((HostOp(Op.VCPU_INIT),),),
+        options=Options(fwb=fwb),
+    )
+    for revision in ("v5.10", "v6.12"):
+        events = trace(revision, scenario, (0, FOREVER), (1, FOREVER)).events
+        unmaps = [e for e in events_of(ev.CALL, events) if e[5] == ev.CALL_UNMAP]
+        assert len(unmaps) == (0 if fwb else 1)

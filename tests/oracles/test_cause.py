@@ -8,11 +8,26 @@ import pytest
 from stage2fuzz.arch import EXECUTE, READ, WRITE
 from stage2fuzz.case.scenario import Access, Scenario, Slot
 from stage2fuzz.case.text import read_case
+from stage2fuzz.events import (
+    CALL,
+    CALL_INVALIDATE_START,
+    CALL_MAP,
+    CALL_TEARDOWN,
+    DRAIN,
+    PENDING,
+    ROOT,
+    STORE,
+    WARN,
+    WARN_OTHER,
+)
 from stage2fuzz.known import LIST, known_causes, known_of
 from stage2fuzz.oracles.cause import (
     BREAKS_AN_AGED_LEAF,
     BREAKS_FOR_PERMISSIONS,
+    OTHER_WARNING,
     RELAXES_ANOTHER_LEVEL,
+    TABLES_GONE,
+    cause_of,
 )
 from stage2fuzz.run import run, run_scheduled
 from stage2fuzz.schedule import strategy
@@ -82,3 +97,30 @@ def test_each_known_cause_is_told_in_the_findings() -> None:
     for each in known_causes():
         assert f"{each.section}\n" in text, each.name
     assert json.loads(LIST.read_text())["causes"]
+
+
+@pytest.mark.parametrize(
+    ("other", "cause"), [(CALL_TEARDOWN, TABLES_GONE), (CALL_MAP, OTHER_WARNING)]
+)
+def test_a_warning_of_an_unmap_whose_tables_went_has_a_name(other: int, cause: str) -> None:
+    events = [
+        (ROOT, -1, 0, 0, 0, 40),
+        (CALL, 1, 0, 0, 0, CALL_INVALIDATE_START),
+        (CALL, 2, 0, 0, 0, other),
+        (WARN, 1, 0, 0, 0, WARN_OTHER),
+    ]
+    assert cause_of(OTHER_WARNING, (3,), events) == cause
+
+
+def test_a_store_that_became_visible_late_has_the_cause_of_one_that_did_not() -> None:
+    old, new = 0x40000000000443 | 3 << 6 | 0x400, 0x40000000000443 | 1 << 6 | 0x400
+    events = [
+        (ROOT, -1, 0, 0, 0, 40),
+        (CALL, 0, 0x40000000, 0x1000, 0, CALL_MAP),
+        (STORE, 0, 0x10002000, old, 0, PENDING),
+        (STORE, 0, 0x10002000, 0, new, PENDING),
+        (DRAIN, 0, 0x10002000, old, 0, 0),
+        (DRAIN, 0, 0x10002000, 0, new, 0),
+    ]
+    cause = cause_of("C6 a fault never downgrades: write lost", (5,), events)
+    assert cause == BREAKS_FOR_PERMISSIONS

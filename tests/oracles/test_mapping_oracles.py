@@ -2,7 +2,7 @@
 
 import pytest
 
-from stage2fuzz.arch import EXECUTE, PERMISSION, PTE_AF, PTE_LOCKED, WRITE
+from stage2fuzz.arch import EXECUTE, PAGE_SIZE, PERMISSION, PTE_AF, PTE_LOCKED, WRITE
 from stage2fuzz.events import (
     ALLOC,
     BACKING,
@@ -13,6 +13,7 @@ from stage2fuzz.events import (
     CALL_RELAX,
     CALL_SLOT_DELETE,
     CALL_UNMAP,
+    CALL_VCPU_INIT,
     CALL_WRPROTECT,
     DCACHE_CLEAN,
     HARDWARE_AF,
@@ -133,6 +134,19 @@ def test_a_map_that_succeeds_grants_what_was_asked() -> None:
         "kvm_pgtable_stage2_map(0x40000000, 0x1000) of vCPU 1 succeeded without granting w: "
         "page 0x1000000000 r-- AF at IPA 0x40000000"
     )
+
+
+def test_the_initialisation_of_a_vcpu_leaves_nothing_of_before() -> None:
+    story = Story(machine=0)
+    story.mapped(0)
+    story.add(CALL, HOST_THREAD, IPA, PAGE_SIZE, 0, CALL_VCPU_INIT)
+    story.returned(HOST_THREAD, CALL_VCPU_INIT)
+    assert "KVM_ARM_VCPU_INIT left a page mapped" in story.judge()["C1"].signature
+    story = Story(machine=0)
+    story.add(CALL, HOST_THREAD, IPA, PAGE_SIZE, 0, CALL_VCPU_INIT)
+    story.mapped(0)  # while it is under way
+    story.returned(HOST_THREAD, CALL_VCPU_INIT)
+    assert "C1" not in story.judge()
 
 
 def test_a_map_that_is_refused_may_leave_less() -> None:

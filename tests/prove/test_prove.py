@@ -1,6 +1,7 @@
 """``stage2fuzz prove`` as a user sees it: what is said, how far it went, and the exit code."""
 
 import json
+import os
 import subprocess
 import sys
 from contextlib import closing
@@ -17,10 +18,11 @@ from stage2fuzz.kernel.adapter import KernelEngine
 from stage2fuzz.kernel.build import build
 from stage2fuzz.kernel.faults import FAULTS
 from stage2fuzz.kernel.mutants import copy_tree, plant
+from stage2fuzz.prove.ledger import Ledger, Row
 from stage2fuzz.prove.prover import Prover, prove
 from stage2fuzz.prove.request import Knowledge, ProofRequest
 from stage2fuzz.prove.statement import statement, why_bounded
-from stage2fuzz.prove.table import rows
+from stage2fuzz.prove.table import OPERATIONS, rows
 from stage2fuzz.prove.variants import variants
 from stage2fuzz.run import run
 from stage2fuzz.session.reproduce import signatures
@@ -129,10 +131,46 @@ def test_a_planted_fault_is_refuted_and_its_finding_replays_minimised(
 def test_the_rows_of_the_table_are_scenarios_of_one_name_each() -> None:
     found = list(rows())
     assert len({name for name, _ in found}) == len({scenario for _, scenario in found})
-    assert len(found) == 6 * 12 + (3 + 6) * 12 * len(Op)
+    assert len(found) == 6 * 12 + (3 + 6) * 12 * len(OPERATIONS)
     assert {operation.op for _, each in found for thread in each.hosts for operation in thread} == {
-        *Op
+        op for op in Op if op < Op.GUEST_UNMAP or op > Op.GUEST_TLBI_ALL
     }
+
+
+def test_a_table_that_was_stopped_goes_on_with_the_rows_that_are_missing(tmp_path: Path) -> None:
+    """A row that ended at a bound is proved again where there is more time; a half line is none."""
+    path = tmp_path / "proofs" / "rows.jsonl"
+    proved = Row("r/w page rw -", Knowledge.PROVED, 2_304, 8, 0.1, {}, [], 2)
+    bounded = Row("w/x page rw move", Knowledge.BOUNDED, 5, 1, 2.0, {}, ["the rest"], 2)
+    for row in (proved, bounded):
+        Ledger(path).keep(row)
+    with path.open("a") as file:
+        file.write('{"name": "cut off"')
+    again = Ledger(path)
+    assert again.row(proved.name, 60) == proved
+    assert again.row(bounded.name, 2) == bounded
+    assert again.row(bounded.name, 3) is None
+    assert again.row("cut off", 1) is None
+
+
+@pytest.mark.kernel
+def test_a_row_is_proved_once(kernel: KernelEngine, tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "stage2fuzz", "prove", "--table", "--seconds", "20"]
+    command += ["--engine", f"kernel:{kernel.library.tree}", "--only", "r/r page rw -"]
+    told = [
+        subprocess.run(
+            command,
+            capture_output=True,
+            text=True,
+            check=False,
+            env={**os.environ, "XDG_CACHE_HOME": str(tmp_path)},
+        ).stdout.splitlines()
+        for _ in range(2)
+    ]
+    assert told[0] == told[1]  # the seconds included
+    assert [line[:32].rstrip() for line in told[0][:2]] == ["r/r page rw -", "r/r page rw logged -"]
+    (kept,) = (tmp_path / "stage2fuzz" / "proofs").iterdir()
+    assert len(kept.read_text().splitlines()) == 2
 
 
 @pytest.mark.kernel

@@ -1,6 +1,7 @@
 """Schedules a second of the reference scenario on this machine: ``./run bench``.
 
-``./run bench overhead`` measures instead what a campaign costs beyond its fuzzing.
+``./run bench overhead`` measures instead what a campaign costs beyond its fuzzing, ``./run bench
+strategies`` how soon each strategy finds each of some faults.
 
 Three vCPUs, one page, two accesses each. Not a test: machines differ and are shared, so each figure
 is the best and the median of several rounds of CPU time on one core.
@@ -27,7 +28,7 @@ from stage2fuzz.fuzz.harness import Harness
 from stage2fuzz.run import run
 from stage2fuzz.schedule.base import Schedule
 from stage2fuzz.schedule.replay import Replay
-from tests.quality import overhead
+from tests.quality import overhead, strategies
 
 REFERENCE = Scenario(
     slots=(Slot(logging=True),),
@@ -70,6 +71,9 @@ def main() -> None:
     """Measure the engine alone, judged, and as one fuzz input."""
     if sys.argv[1:2] == ["overhead"]:
         overhead.main(sys.argv[2:])
+        return
+    if sys.argv[1:2] == ["strategies"]:
+        strategies.main(sys.argv[2:])
         return
     parser = argparse.ArgumentParser(prog="bench", description=__doc__)
     parser.add_argument("--engine", default="model:v5.10")

@@ -37,12 +37,19 @@ def answers(*asked: tuple[str, dict[str, Any]], options: tuple[str, ...] = ()) -
 def test_a_bot_replays_a_case_and_reads_findings_and_writes_nothing(
     store: Store, tmp_path: Path
 ) -> None:
-    names, replayed, listed = answers(
+    names, replayed, listed, proved, explained = answers(
         ("replay", {"case": RACE.read_text()}),
         ("list_findings", {"oracle": "C6"}),
+        ("prove", {"case": RACE.read_text(), "seconds": 2}),
+        ("explain", {"oracle": "C6"}),
         options=("--database", str(tmp_path / "findings.db")),
     )
-    assert names == ["check", "list_findings", "replay", "rules", "show_finding"]
+    assert names == [
+        *("check", "compare", "explain", "list_findings", "prove", "replay", "rules"),
+        "show_finding",
+    ]
+    assert json.loads(proved[1])["knowledge"] == "refuted"
+    assert "engine model:v5.12" in json.loads(explained[1])["kept"]
     assert not replayed[0]
     assert json.loads(replayed[1])["verdicts"][0]["oracle"] == "C6"
     assert '"C6"' in listed[1]
@@ -51,10 +58,12 @@ def test_a_bot_replays_a_case_and_reads_findings_and_writes_nothing(
 
 def test_a_tree_that_nobody_allowed_is_not_touched(tmp_path: Path) -> None:
     case = RACE.read_text().replace("model:v5.10", f"kernel:{tmp_path}")
-    _, replayed, checked = answers(
+    _, *refusals = answers(
         ("replay", {"case": case}),
+        ("prove", {"case": case}),
+        ("compare", {"before": "model:v5.10", "after": f"kernel:{tmp_path}"}),
         ("check", {"repository": str(tmp_path), "commits": "HEAD~1..HEAD"}),
     )
-    for refused, text in (replayed, checked):
+    for refused, text in refusals:
         assert refused
         assert "is not allowed here" in text

@@ -1,0 +1,116 @@
+"""What is known of each row of the proof table, kept row by row: a table that was stopped goes on.
+
+A file for each build of a tree and each text of the oracles, so that a row never speaks for
+another code; a line of JSON for each row, written whole before the next row is begun.
+"""
+
+import hashlib
+import json
+import os
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Final
+
+from stage2fuzz import oracles
+from stage2fuzz.case.text import format_case
+from stage2fuzz.errors import InputError
+from stage2fuzz.prove.request import Knowledge, Proof
+from stage2fuzz.prove.statement import why_bounded
+
+SETTLED: Final = (Knowledge.PROVED, Knowledge.REFUTED)
+"""What more time would not change."""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One row of the table, and what came of it."""
+
+    name: str
+    knowledge: Knowledge
+    configs: int
+    classes: int
+    seconds: float
+    """Of CPU time."""
+    violations: dict[str, str]
+    """Signature -> a case that shows it."""
+    not_seen: list[str]
+    """What was left out; empty where it is proved."""
+    asked: float
+    """The seconds that it was given."""
+
+
+def row_of(name: str, proof: Proof) -> Row:
+    """A proof as a row."""
+    figures = proof.best.figures if proof.best is not None else {}
+    return Row(
+        name,
+        proof.knowledge,
+        figures.get("configs", 0),
+        figures.get("classes", 0),
+        round(sum(each.seconds for each in proof.passes), 3),
+        {signature: format_case(case) for signature, (_, case) in proof.found.items()},
+        why_bounded(proof),
+        proof.request.seconds,
+    )
+
+
+class Ledger:
+    """The rows that are known of one build; InputError where they cannot be kept."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._rows = {row.name: row for row in _read(path)}
+
+    def row(self, name: str, seconds: float) -> Row | None:
+        """What is known of a row, unless so many seconds may show more."""
+        row = self._rows.get(name)
+        if row is None or (row.knowledge not in SETTLED and row.asked < seconds):
+            return None
+        return row
+
+    def keep(self, row: Row) -> None:
+        """Write a row down, so that it outlives this process."""
+        self._rows[row.name] = row
+        line = json.dumps(asdict(row)) + "\n"
+        try:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            with self._path.open("a", encoding="utf-8") as file:
+                file.write(line)
+                file.flush()
+                os.fsync(file.fileno())
+        except OSError as error:
+            raise InputError(
+                str(self._path), f"cannot be written: {error.strerror}", "XDG_CACHE_HOME with room"
+            ) from None
+
+
+def ledger_path(build: str, bounds: tuple[int | None, int | None]) -> Path:
+    """Where the rows of a build are kept, searched within these preemptions and faults."""
+    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    limits = "".join(f"-{'all' if bound is None else bound}" for bound in bounds)
+    return Path(base) / "stage2fuzz" / "proofs" / f"{build}-{_judges()}{limits}.jsonl"
+
+
+def _judges() -> str:
+    """The text of the oracles and of what asks the search."""
+    digest = hashlib.sha256()
+    folders = (Path(str(oracles.__file__)).parent, Path(__file__).parent)
+    for path in sorted(path for folder in folders for path in folder.glob("*.py")):
+        digest.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
+    return digest.hexdigest()[:12]
+
+
+def _read(path: Path) -> list[Row]:
+    """The rows of a file, those that a dying process left half left out."""
+    try:
+        lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        return []
+    rows = []
+    for line in lines:
+        try:
+            told = json.loads(line)
+            rows.append(Row(**{**told, "knowledge": Knowledge(told["knowledge"])}))
+        except (ValueError, TypeError, LookupError):
+            continue
+    return rows
