@@ -275,8 +275,8 @@ def _options(data: bytes, menu: Menus) -> Options:
     """The machine around the engine."""
     byte = data[OPTIONS_AT]
     pending_stores, hardware_af, dic, fwb, teardown, deep = menu.option_flags[byte]
-    rare = (*menu.rare_flags[data[RARE_AT]], False, False, False)[:3]
-    failing_atomic, vhe, mte = rare
+    rare = (*menu.rare_flags[data[RARE_AT]], False, False, False, False)[:4]
+    failing_atomic, vhe, vncr, mte = rare
     logs = (*menu.log_flags[data[LOGS_AT]], False, False, False)[:3]
     manual_protect, initially_set, dirty_ring = logs
     return Options(
@@ -297,6 +297,7 @@ def _options(data: bytes, menu: Menus) -> Options:
         dirty_ring=dirty_ring,
         mte=mte,
         nested=menu.nested[data[NESTED_AT]],
+        vncr=vncr,
     )
 
 
@@ -316,7 +317,8 @@ def _encode_machine(data: bytearray, scenario: Scenario) -> None:
     data[SLOT_COUNT_AT] = _byte(menus.SLOTS, len(scenario.slots))
     data[HOST_PAGE_COUNT_AT] = _byte(menus.HOST_PAGES, len(scenario.host_pages))
     data[OPTIONS_AT] = menus.flag_bits(flags, 0) | _byte(menus.TLBS, options.tlb) << 6
-    data[RARE_AT] = menus.rare_bits((options.failing_atomic, options.vhe, options.mte))
+    rare = (options.failing_atomic, options.vhe, options.vncr, options.mte)
+    data[RARE_AT] = menus.rare_bits(rare)
     logs = (options.manual_protect, options.initially_set, options.dirty_ring)
     data[LOGS_AT] = menus.rare_bits(logs)
     data[ALLOC_AT] = menus.ALLOC.index(options.failing_alloc)

@@ -128,9 +128,11 @@ class Pages:
     def findings(self, request: Request) -> Response:
         """The list, with its filters."""
         asked = _asked(request)
+        found = self._sought(asked)
         return self._page(
             "findings.html",
-            found=self._sought(asked),
+            found=found,
+            causes=records.by_cause(found) if asked["show"] != "findings" else (),
             asked=asked,
             states=list(State),
             categories=[str(each) for each in Category],
@@ -393,7 +395,7 @@ def application(
 
 
 def _asked(request: Request) -> dict[str, str]:
-    names = ("state", "engine", "oracle", "category", "q")
+    names = ("state", "engine", "oracle", "category", "q", "show")
     return {name: request.query_params.get(name, "")[:200] for name in names}
 
 

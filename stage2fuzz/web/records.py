@@ -23,6 +23,8 @@ BRIEF = (
     "rule",
     "category",
     "signature",
+    "cause",
+    "known",
     "verdict",
     "state",
     "label",
@@ -96,6 +98,22 @@ def findings(
     found = [each for each in found if fits(each)]
     found.sort(key=lambda each: (GRAVITY.get(each.category, len(GRAVITY)), each.oracle, each.id))
     return [finding_record(each) for each in found]
+
+
+def by_cause(found: Sequence[WebRecord]) -> list[WebRecord]:
+    """The causes of these findings, in their order: each with its faces, the first in front."""
+    groups: dict[tuple[str, str], list[WebRecord]] = {}
+    for each in found:
+        groups.setdefault((each["engine"], each["cause"] or each["signature"]), []).append(each)
+    return [
+        {
+            "cause": faces[0]["cause"] if len(faces) > 1 else faces[0]["verdict"],
+            "known": faces[0]["known"],
+            "faces": faces,
+            "count": sum(each["count"] for each in faces),
+        }
+        for faces in groups.values()
+    ]
 
 
 def campaigns(store: Store) -> list[WebRecord]:

@@ -11,7 +11,8 @@ _FINDING: Final[dict[str, Any]] = {
     "properties": {
         **dict.fromkeys(
             (
-                *("engine", "build", "oracle", "rule", "signature", "verdict", "state", "label"),
+                *("engine", "build", "oracle", "rule", "signature", "cause", "known", "verdict"),
+                *("state", "label"),
                 *("owner", "introduced_by", "fixed_by", "first_seen_in", "fixed_in"),
             ),
             _TEXT,

@@ -74,6 +74,7 @@ options = st.builds(
     mte=st.booleans(),
     vhe=st.booleans(),
     nested=st.integers(0, MAX_NESTED),
+    vncr=st.booleans(),
     failing_alloc=st.integers(0, MAX_FAILING_ALLOC),
 )
 

@@ -121,6 +121,15 @@ def test_lines_of_the_tree_are_shown_and_nothing_outside_it(tmp_path: Path) -> N
     assert not excerpt_of("model:v5.10")(SourceLine("f", "mmu.c", 3))
 
 
+def test_faces_of_one_cause_stand_in_one_row(client: TestClient) -> None:
+    text = client.get("/findings").text
+    assert "2 findings of 1 cause</p>" in text
+    assert "known: needless break-before-make" in text
+    text = client.get("/findings", params={"show": "findings"}).text
+    assert "2 findings</p>" in text
+    assert "permission vCPU 0 was given is gone" in text
+
+
 def test_what_strangers_wrote_is_text(client: TestClient) -> None:
     for path in ("/", "/findings", "/findings/2"):
         text = client.get(path).text

@@ -26,6 +26,9 @@ int s2_glue_begin(void)
 		(s2_options.manual ? KVM_DIRTY_LOG_MANUAL_PROTECT_ENABLE : 0) |
 		(s2_options.logs_begin_set ? KVM_DIRTY_LOG_INITIALLY_SET : 0);
 	memset(&kvm.arch.mmu, 0, sizeof(kvm.arch.mmu));
+	/* Those of an earlier run's guest hypervisor are not this VM's to free. */
+	kvm.arch.nested_mmus = NULL;
+	kvm.arch.nested_mmus_size = kvm.arch.nested_mmus_next = 0;
 	kvm.arch.vtcr = kvm.arch.mmu.vtcr = make_vtcr();
 	kvm.arch.mmu.arch = &kvm.arch;
 	kvm.arch.mmu.vmid.vmid = S2_VMID;
