@@ -80,6 +80,10 @@ GUEST_STORE: Final = 73
 MMU_BIND: Final = 74
 MMU_LOAD: Final = 75
 MMU_PUT: Final = 76
+# A guest hypervisor's page of registers: what a vCPU of its reaches, and KVM's pseudo-TLB of it.
+VNCR_ACCESS: Final = 77
+VNCR_VALID: Final = 78
+VNCR_MAP: Final = 79
 # Calls, results, ends.
 CALL: Final = 80
 RETURN: Final = 81
@@ -100,6 +104,7 @@ TLB_KEPT: Final = 106
 HYP_ACCESS: Final = 107
 GIVEN_BACK: Final = 108
 PAGE_DATA: Final = 109
+ENTRY_LEFT: Final = 110
 
 TREE_SHIFT: Final = 52
 """An address of an L2 guest, as a shadow MMU translates it, has the number of that MMU, from 1 on,
@@ -182,10 +187,24 @@ MAPPED_WRITE: Final = 1 << 4
 MAPPED_VALID: Final = 1 << 5
 MAPPED_NOTED: Final = 1 << 6
 """An invalid entry that says whose the page is."""
+HYP_SHARE_HYP: Final = 0
+HYP_UNSHARE_HYP: Final = 1
+HYP_DONATE_HYP: Final = 2
+HYP_RECLAIM_HYP: Final = 3
 HYP_PIN: Final = 4
 HYP_UNPIN: Final = 5
+HYP_SHARE_FFA: Final = 6
+HYP_UNSHARE_FFA: Final = 7
 HYP_LOAD: Final = 10
 HYP_PUT: Final = 11
+HYP_SHARE_GUEST: Final = 12
+HYP_DONATE_GUEST: Final = 13
+HYP_UNSHARE_GUEST: Final = 14
+HYP_WRPROTECT_GUEST: Final = 15
+HYP_RELAX_GUEST: Final = 17
+HYP_GUEST_SHARE: Final = 21
+HYP_GUEST_UNSHARE: Final = 22
+HYP_FORCE_RECLAIM: Final = 23
 HYP_CREATE: Final = 24
 HYP_START_TEARDOWN: Final = 25
 """Operations of a host CPU that an oracle knows by their numbers (``case/scenario.py``)."""
@@ -433,6 +452,9 @@ _ROWS: Final = (
     EventKind(MMU_BIND, "mmu-bind", "tree before vmid -", Dependence.EVERYTHING, _MOVED),
     EventKind(MMU_LOAD, "mmu-load", "tree - vmid -", Dependence.EVERYTHING, _HOST_READ),
     EventKind(MMU_PUT, "mmu-put", "tree - vmid -", Dependence.EVERYTHING, _HOST_READ),
+    EventKind(VNCR_ACCESS, "vncr-access", "ipa kind address -", Dependence.GUEST, _HOST_READ),
+    EventKind(VNCR_VALID, "vncr-valid", "vcpu before - -", Dependence.EVERYTHING, _HOST_WRITTEN),
+    EventKind(VNCR_MAP, "vncr-map", "cpu writable address -", Dependence.EVERYTHING, _MOVED),
     EventKind(CALL, "call", "ipa size argument request", Dependence.EVERYTHING,
          (Meeting(Place.HOST, Side.WRITES, When.HOST_CALL),
           Meeting(Place.TREE, Side.OTHER, When.AGE_CALL))),
@@ -459,6 +481,7 @@ _ROWS: Final = (
     EventKind(HYP_ACCESS, "hyp-access", "pfn - - store", Dependence.EVERYTHING, _NOWHERE),
     EventKind(GIVEN_BACK, "given-back", "pfn vm state dirty", Dependence.EVERYTHING, _NOWHERE),
     EventKind(PAGE_DATA, "page-data", "pfn - value tree", Dependence.EVERYTHING, _NOWHERE),
+    EventKind(ENTRY_LEFT, "entry-left", "ipa pfn state tree", Dependence.EVERYTHING, _NOWHERE),
 )
 # fmt: on
 KINDS: Final = {row.number: row for row in _ROWS}

@@ -275,7 +275,8 @@ def _options(data: bytes, menu: Menus) -> Options:
     """The machine around the engine."""
     byte = data[OPTIONS_AT]
     pending_stores, hardware_af, dic, fwb, teardown, deep = menu.option_flags[byte]
-    failing_atomic, vhe = (*menu.rare_flags[data[RARE_AT]], False, False)[:2]
+    rare = (*menu.rare_flags[data[RARE_AT]], False, False, False)[:3]
+    failing_atomic, vhe, vncr = rare
     logs = (*menu.log_flags[data[LOGS_AT]], False, False, False)[:3]
     manual_protect, initially_set, dirty_ring = logs
     return Options(
@@ -295,6 +296,7 @@ def _options(data: bytes, menu: Menus) -> Options:
         failing_alloc=menu.alloc[data[ALLOC_AT]],
         dirty_ring=dirty_ring,
         nested=menu.nested[data[NESTED_AT]],
+        vncr=vncr,
     )
 
 
@@ -314,7 +316,7 @@ def _encode_machine(data: bytearray, scenario: Scenario) -> None:
     data[SLOT_COUNT_AT] = _byte(menus.SLOTS, len(scenario.slots))
     data[HOST_PAGE_COUNT_AT] = _byte(menus.HOST_PAGES, len(scenario.host_pages))
     data[OPTIONS_AT] = menus.flag_bits(flags, 0) | _byte(menus.TLBS, options.tlb) << 6
-    data[RARE_AT] = menus.rare_bits((options.failing_atomic, options.vhe))
+    data[RARE_AT] = menus.rare_bits((options.failing_atomic, options.vhe, options.vncr))
     logs = (options.manual_protect, options.initially_set, options.dirty_ring)
     data[LOGS_AT] = menus.rare_bits(logs)
     data[ALLOC_AT] = menus.ALLOC.index(options.failing_alloc)

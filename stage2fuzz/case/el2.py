@@ -59,7 +59,7 @@ class HypOp(IntEnum):
     START_TEARDOWN = 25
     RECLAIM_GFN = 26
     FINALIZE_TEARDOWN = 27
-    """Take back what the guest still has, then the VM itself."""
+    """Take back what the guest still has (where the flag is set, nothing), then the VM itself."""
 
 
 EL2_FIELDS: Final = {
@@ -87,7 +87,7 @@ EL2_FIELDS: Final = {
     HypOp.CREATE: ("vm",),
     HypOp.START_TEARDOWN: ("vm",),
     HypOp.RECLAIM_GFN: ("vm", "gfn"),
-    HypOp.FINALIZE_TEARDOWN: ("vm",),
+    HypOp.FINALIZE_TEARDOWN: ("vm", "flag"),
 }
 """Which fields of a ``HypCall`` an operation reads; the others are 0."""
 

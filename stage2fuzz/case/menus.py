@@ -156,7 +156,7 @@ SLOT_FLAGS: Final = VersionedMenu(
 """Bits 2 to 6 of a slot's second byte; bits 0 and 1 are its backing."""
 OPTION_FLAGS: Final = ("pending_stores", "hardware_af", "dic", "fwb", "teardown", "ipa_bits")
 """Bits 0 to 5 of the option byte; bits 6 and 7 are the TLB."""
-RARE_FLAGS: Final = VersionedMenu({2: ("failing_atomic",), 4: ("vhe",)})
+RARE_FLAGS: Final = VersionedMenu({2: ("failing_atomic",), 4: ("vhe",), 10: ("vncr",)})
 """Options of the byte of rare options, each set where two bits are: a quarter of all bytes."""
 
 

@@ -42,6 +42,7 @@ OPTION_NAMES: Final = (
     "failing_alloc",
     "dirty_ring",
     "nested",
+    "vncr",
 )
 
 
@@ -220,7 +221,7 @@ NESTED: Final = Profile(
         *(op for op in Op if Op.GUEST_UNMAP <= op <= Op.GUEST_TLBI_ALL),
         *(Op.MOVE, Op.INVALIDATE, Op.LOG_GET, Op.LOG_ENABLE),
     ),
-    options=(*_MACHINE, "hardware_af", "fwb", "teardown"),
+    options=(*_MACHINE, "hardware_af", "fwb", "teardown", "vncr"),
     nested=tuple(range(1, MAX_NESTED + 1)),
 )
 

@@ -282,6 +282,10 @@ class Options:
     """Guests (L2) that the guest hypervisor (L1) runs, 0: there is no such hypervisor. vCPUs run
     L2, page ``p`` is one of guest ``p % nested``, and operations of L1 run on vCPUs of their own.
     Nothing to engines without nested virtualisation."""
+    vncr: bool = False
+    """Those guests are hypervisors, too (HCR_EL2.NV): each vCPU has a page of registers in L1's
+    memory (VNCR_EL2), the one that its first access names, and touches it before each access.
+    Nothing without ``nested``."""
 
     @property
     def manual(self) -> bool:

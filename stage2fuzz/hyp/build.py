@@ -16,18 +16,17 @@ from typing import Final
 
 from stage2fuzz.errors import InputError
 from stage2fuzz.kernel import abi, registers
-from stage2fuzz.kernel.build import INCLUDE, write_headers
 from stage2fuzz.kernel.build import RUNTIME_FILES as KERNEL_RUNTIME
 from stage2fuzz.kernel.cache import (
     LIBRARY,
+    PROVED,
     BuildReport,
-    check_room,
     default_cache,
     load,
     store,
     workshop,
 )
-from stage2fuzz.kernel.diagnostics import complaint
+from stage2fuzz.kernel.compiling import check_compiled, write_headers, write_stubs
 from stage2fuzz.kernel.lines import TREE, write_lines
 from stage2fuzz.kernel.numbers import header
 from stage2fuzz.kernel.repository import located
@@ -64,7 +63,8 @@ SERVED: Final = (
 """Headers that the tree itself serves, below its ``arch/arm64/include``."""
 SHARED: Final = (
     *("assertion", "sites", "record", "coroutine", "breaker", "strategy", "scheduler", "locks"),
-    *("guard", "places", "classes", "explore", "features", "fuzz", "coverage", "interface"),
+    *("guard", "places", "classes", "explore", "features", "fuzz"),
+    *("coverage", "interface"),
 )
 """Modules that this engine has in common with the other."""
 OWN: Final = (
@@ -77,7 +77,6 @@ MODELLED: Final = (
     "the ticket spin lock, per-CPU data, the jump through the identity map",
     "caches, the hardware walker and its TLB, FF-A's firmware, system registers of guests",
 )
-PROVED: Final = "proved"
 NEEDED: Final = "__pkvm_host_share_guest"
 """A hypercall that the glue makes: trees without it (before v6.14) are not served."""
 INTRODUCED: Final = "v6.14"
@@ -177,7 +176,8 @@ def _key(sources: dict[str, str], tools: Toolchain) -> str:
         ("interface", abi.header()),
         ("flags", flags),
     ]
-    ours = [*sorted(HERE.rglob("*.[ch]")), *sorted(KERNEL.glob("*/*.[ch]")), HERE / "build.py"]
+    ours = [*sorted(HERE.rglob("*.[ch]")), *sorted(KERNEL.glob("*/*.[ch]"))]
+    ours += [HERE / "build.py", KERNEL / "compiling.py"]
     parts += [(path.name, path.read_text()) for path in ours]
     for part in parts:
         digest.update("\0".join(part).encode() + b"\0\0")
@@ -187,7 +187,11 @@ def _key(sources: dict[str, str], tools: Toolchain) -> str:
 def _compile(tree: Path, tools: Toolchain, work: Path, lines: bool) -> None:
     """The library in ``work``."""
     stubs = work / "include"
-    _write_stubs(tree, stubs)
+    served = {name: tree / ARCH / "include" / name for name in SERVED}
+    waiting = [*(tree / name for name in FILES), HERE / "glue/el2.c", *served.values()]
+    waiting += [*(HERE / "shim").rglob("*.h"), KERNEL / "shim/dialect.h", KERNEL / "shim/shared.h"]
+    ours = (HERE / "shim", HERE / "runtime", KERNEL / "shim", KERNEL / "runtime")
+    write_stubs(stubs, waiting, served, ours, (tree / HYP / "include",))
     write_headers(stubs)
     (stubs / registers.HEADER).parent.mkdir(parents=True, exist_ok=True)
     (stubs / registers.HEADER).write_text(registers.fields(tree))
@@ -273,35 +277,5 @@ def _runtime(tree: Path, tools: Toolchain, stubs: Path, work: Path) -> Path:
     return out
 
 
-def _write_stubs(tree: Path, stubs: Path) -> None:
-    """An empty header for each include that neither the tree's EL2 nor the shim serves."""
-    served = {name: tree / ARCH / "include" / name for name in SERVED}
-    waiting = [tree / name for name in FILES] + [HERE / "glue/el2.c", *served.values()]
-    waiting += [*(HERE / "shim").rglob("*.h"), KERNEL / "shim/dialect.h", KERNEL / "shim/shared.h"]
-    ours = (HERE / "shim", HERE / "runtime", KERNEL / "shim", KERNEL / "runtime")
-    seen: set[str] = set()
-    stubs.mkdir()
-    while waiting:
-        path = waiting.pop()
-        if not path.is_file():
-            continue
-        for name in INCLUDE.findall(path.read_text(errors="replace")):
-            if name in seen or name.startswith(".."):
-                continue
-            seen.add(name)
-            real = tree / HYP / "include" / name
-            if any((folder / name).is_file() for folder in ours) or name in served:
-                continue
-            if real.is_file() or (path.parent / name).is_file():
-                waiting.append(real if real.is_file() else path.parent / name)
-                continue
-            (stubs / name).parent.mkdir(parents=True, exist_ok=True)
-            (stubs / name).touch()
-
-
 def _check(tree: Path, work: Path, done: subprocess.CompletedProcess[str]) -> None:
-    """InputError with the identifiers that the tree needs and the shim has not."""
-    if not done.returncode:
-        return
-    check_room(work, done.stderr)
-    raise InputError(str(tree), complaint(done.stderr), "a tree whose EL2 the shim knows")
+    check_compiled(str(tree), work, done, "a tree whose EL2 the shim knows")

@@ -78,6 +78,14 @@ PURPOSES: Final = (
         _guest(1, HypCall(H.GUEST_READ, page=1, gfn=1)),
     ),
     _cpus(
+        (*_guest(0, HypCall(H.GUEST_WRITE, page=0)), HypCall(H.START_TEARDOWN, vm=0)),
+        (
+            HypCall(H.HOST_READ),
+            HypCall(H.START_TEARDOWN, vm=0),
+            HypCall(H.FINALIZE_TEARDOWN, vm=0, flag=1),
+        ),
+    ),
+    _cpus(
         (*_guest(1, HypCall(H.GUEST_WRITE, page=2, gfn=3)), HypCall(H.START_TEARDOWN, vm=1)),
         (HypCall(H.FINALIZE_TEARDOWN, vm=1), HypCall(H.CREATE, vm=1), HypCall(H.LOAD, vm=1)),
         (HypCall(H.LOAD, vm=1, flag=1), HypCall(H.PUT), HypCall(H.FINALIZE_TEARDOWN, vm=1)),

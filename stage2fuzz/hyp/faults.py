@@ -7,6 +7,7 @@ from stage2fuzz.kernel.faults import Edit, PlantedFault
 _PROTECT: Final = "hyp/nvhe/mem_protect.c"
 _PKVM: Final = "hyp/nvhe/pkvm.c"
 _TLB: Final = "hyp/nvhe/tlb.c"
+_PGTABLE: Final = "hyp/pgtable.c"
 _HOST_CHECK: Final = r"ret = __host_check_page_state_range\([^;]*;"
 _PIN: Final = "hyp_pin_shared_mem"
 _UNSHARE: Final = "__pkvm_host_unshare_hyp"
@@ -113,6 +114,12 @@ EL2_FAULTS: Final = (
          r"__kvm_tlb_flush_vmid\([^;]*;", ";", _PKVM),
     _el2("teardown-data", "EL2's data comes back to the host", "teardown_donated_memory",
          r"memset\(addr, 0, size\);", ";", _PKVM),
+    _el2("lost-race-succeeds", "a walk that lost a race says that it was done",
+         "kvm_pgtable_walk_continue", r"return walker->flags & KVM_PGTABLE_WALK_\w+;",
+         "return true;", _PGTABLE),
+    _el2("nopage-is-hosts", "a page that the host's stage 2 has not is taken for the host's",
+         "__host_check_page_state_range", r"(?<=if \()(?=get_host_state\(page\) != state)",
+         "(state || get_host_state(page) != PKVM_NOPAGE) && "),
     _el2("flush-by-ipa", "the TLBI of one address is left out", "__kvm_tlb_flush_vmid_ipa",
          r"__tlbi_level\([^;]*;", ";", _TLB),
 )  # fmt: skip

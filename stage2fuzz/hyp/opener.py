@@ -7,21 +7,13 @@ from stage2fuzz.errors import InputError
 from stage2fuzz.hyp.adapter import HypEngine
 from stage2fuzz.hyp.build import build
 from stage2fuzz.hyp.proof import proved
-from stage2fuzz.process.limits import is_confined
+from stage2fuzz.kernel.confined import opened
 
 
 @lru_cache(maxsize=8)
 def open_engine(tree: str | Path) -> HypEngine:
-    """EL2 of ``tree``, built if need be, proved, kept for the life of the process.
-
-    A confined process does all that itself; any other has it done by one, and loads nothing before
-    something is run.
-    """
-    if is_confined():
-        made = HypEngine(build(Path(tree)))
-        made.prove()
-        return made
-    return HypEngine(proved(Path(tree)))
+    """EL2 of ``tree``, kept for the life of the process."""
+    return opened(Path(tree), build, proved, HypEngine)
 
 
 def offer(tree: Path, cache: Path | None = None) -> tuple[tuple[str, ...], str]:

@@ -17,6 +17,7 @@ from stage2fuzz.errors import InputError
 from stage2fuzz.kernel import abi, emulate, registers
 from stage2fuzz.kernel.cache import (
     LIBRARY,
+    PROVED,
     BuildReport,
     check_room,
     default_cache,
@@ -24,6 +25,7 @@ from stage2fuzz.kernel.cache import (
     store,
     workshop,
 )
+from stage2fuzz.kernel.compiling import check_compiled, write_headers, write_stubs
 from stage2fuzz.kernel.diagnostics import complaint
 from stage2fuzz.kernel.lines import TREE, write_lines
 from stage2fuzz.kernel.numbers import header
@@ -55,7 +57,7 @@ RUNTIME_FILES: Final = (
     ),
     *("guard", "window", "storebuffer", "entries", "pages", "rcu", "walk"),
     *("regime", "tlb", "tlbi", "sequences"),
-    *("hostpages", "calls", "memslots", "notifier", "nested", "hostthread", "guest"),
+    *("hostpages", "calls", "memslots", "notifier", "vncr", "nested", "hostthread", "guest"),
     *("scenario", "setup"),
     *("places", "tripwires", "lasso", "fold", "classes", "explore", "features", "fuzz"),
     *("words", "configs", "snapshot", "search"),
@@ -90,9 +92,6 @@ MODELLED: Final = (
     "abort injection, MMIO, caches, CPU features",
     "VM creation and the VMM's own page tables",
 )
-PROVED: Final = "proved"
-"""A file beside the library, once the build was proved."""
-INCLUDE: Final = re.compile(r'^\s*#\s*include\s+[<"]([^>"]+)[>"]', re.MULTILINE)
 TRACE: Final = re.compile(r"\btrace_kvm_[a-z0-9_]+")
 
 
@@ -233,6 +232,7 @@ def _key(sources: dict[str, str], tools: Toolchain) -> str:
     ours = [
         *sorted(HERE.rglob("*.[ch]")),
         HERE / "build.py",
+        HERE / "compiling.py",
         HERE / "emulate.py",
         HERE / "lines.py",
         HERE / "probes.py",
@@ -247,7 +247,10 @@ def _key(sources: dict[str, str], tools: Toolchain) -> str:
 def _compile(tree: Path, tools: Toolchain, work: Path) -> BuildReport:
     """Everything from probes to the linked library, in ``work``; what was found out."""
     stubs = work / "include"
-    _write_stubs(tree, stubs)
+    units = _units(tree)
+    served = {name: tree / ARCH / "include" / name for unit in units for name in unit.headers}
+    waiting = [*(tree / name for unit in units for name in unit.files), HERE / "glue/glue.c"]
+    write_stubs(stubs, [*waiting, *served.values()], served, (HERE / "runtime",))
     write_headers(stubs)
     (stubs / registers.HEADER).write_text(registers.generate(tree))
     (stubs / emulate.HEADER).write_text(emulate.generate(tree))
@@ -354,35 +357,6 @@ def _compile_runtime(tools: Toolchain, stubs: Path, work: Path) -> Path:
     return out
 
 
-def write_headers(folder: Path) -> None:
-    """The headers of the runtime that are written from Python."""
-    (folder / "numbers.h").write_text(header())
-    (folder / "abi.h").write_text(abi.header())
-
-
-def _write_stubs(tree: Path, stubs: Path) -> None:
-    """An empty header for each include that the tree's stage-2 headers do not serve."""
-    units = _units(tree)
-    waiting = [tree / name for unit in units for name in unit.files] + [HERE / "glue/glue.c"]
-    served = {name: tree / ARCH / "include" / name for unit in units for name in unit.headers}
-    waiting += served.values()
-    seen: set[str] = set()
-    stubs.mkdir()
-    while waiting:
-        path = waiting.pop()
-        if not path.is_file():
-            continue
-        for name in INCLUDE.findall(path.read_text(errors="replace")):
-            if name in seen or name.startswith(".."):
-                continue
-            seen.add(name)
-            if (path.parent / name).is_file():
-                waiting.append(path.parent / name)
-            elif name not in served and not (HERE / "runtime" / name).is_file():
-                (stubs / name).parent.mkdir(parents=True, exist_ok=True)
-                (stubs / name).touch()
-
-
 def _must(work: Path, done: subprocess.CompletedProcess[str]) -> None:
     if done.returncode:
         check_room(work, done.stderr)
@@ -390,8 +364,4 @@ def _must(work: Path, done: subprocess.CompletedProcess[str]) -> None:
 
 
 def _check(tree: Path, work: Path, done: subprocess.CompletedProcess[str]) -> None:
-    """InputError with the identifiers that the tree needs and the shim has not."""
-    if not done.returncode:
-        return
-    check_room(work, done.stderr)
-    raise InputError(str(tree), complaint(done.stderr), "a tree whose stage-2 code the shim knows")
+    check_compiled(str(tree), work, done, "a tree whose stage-2 code the shim knows")

@@ -20,6 +20,8 @@ from stage2fuzz.errors import InputError
 
 LIBRARY: Final = "engine.so"
 REPORT: Final = "report.json"
+PROVED: Final = "proved"
+"""The file beside a library that says that it was proved."""
 RIGHT: Final = "a folder with room that can be written: --cache, or XDG_CACHE_HOME"
 
 

@@ -29,6 +29,8 @@ FUNCTIONS: Final = (
 GUEST_TLBI_SOURCE: Final = Path("arch/arm64/kvm/sys_regs.c")
 GUEST_TLBI_HEADER: Final = "guest_tlbi.h"
 GUEST_TLBI_SCOPE: Final = r"^union tlbi_info \{.*?^\};$"
+VNCR_SOURCE: Final = Path("arch/arm64/kvm/nested.c")
+VNCR_SCOPE: Final = r"^struct vncr_tlb \{.*?^\};$"
 GUEST_TLBI_FUNCTIONS: Final = (
     "kvm_supported_tlbi_s12_op",
     "kvm_supported_tlbi_ipas2_op",
@@ -49,10 +51,12 @@ def generate(tree: Path) -> str:
 
 
 def generate_guest_tlbi(tree: Path) -> str:
-    """How the tree carries out the stage-2 TLBIs of a guest hypervisor; empty where it does not."""
+    """How the tree carries out the stage-2 TLBIs of a guest hypervisor, and what it keeps of that
+    one's page of registers; empty where it does not."""
     if not (tree / GUEST_TLBI_SOURCE).is_file():
         return ""
-    return taken(
+    kept = taken(tree, VNCR_SOURCE, [VNCR_SCOPE]) if (tree / VNCR_SOURCE).is_file() else ""
+    return kept + taken(
         tree, GUEST_TLBI_SOURCE, [GUEST_TLBI_SCOPE, *map(_definition, GUEST_TLBI_FUNCTIONS)]
     )
 

@@ -286,7 +286,7 @@ def encode(scenario: Scenario) -> "array[int]":
     numbers += [options.cache_pages, options.failing_topup, options.teardown]
     numbers += [options.failing_atomic, options.vhe, options.manual]
     numbers += [scenario.logs_begin_set, options.failing_alloc, options.nested]
-    numbers += [options.dirty_ring, options.pending_stores]
+    numbers += [options.dirty_ring, options.pending_stores, options.vncr]
     numbers.append(len(scenario.slots))
     for slot in scenario.slots:
         numbers += [slot.pages, slot.first, slot.backing, slot.readonly, slot.logging, slot.skewed]

@@ -1,26 +1,11 @@
 """The confined process that builds and proves a tree; ``proof`` is the other end."""
 
-from collections.abc import Iterator
-from contextlib import suppress
-from pathlib import Path
+from functools import partial
 
 from stage2fuzz.kernel.adapter import KernelEngine
-from stage2fuzz.kernel.build import PROVED, build
-from stage2fuzz.process.frames import Frame
-from stage2fuzz.process.life import alive
+from stage2fuzz.kernel.build import build
+from stage2fuzz.kernel.confined import answer
 from stage2fuzz.process.serve import serve
 
-
-def answers(question: Frame) -> Iterator[Frame]:
-    """Build, and prove if that is asked, in the confined process."""
-    library = build(Path(question["tree"]), Path(question["cache"]) if question["cache"] else None)
-    if question["do"] != "build":
-        alive()
-        KernelEngine(library).prove()
-        with suppress(OSError):  # a cache that can't be written was written by somebody else
-            (library.path.parent / PROVED).touch()
-    yield {"key": library.key}
-
-
 if __name__ == "__main__":
-    serve(answers)
+    serve(partial(answer, build=build, engine=KernelEngine))

@@ -31,6 +31,7 @@ _OPTION_FIELDS = (
     "initially_set",
     "failing_alloc",
     "dirty_ring",
+    "vncr",
     "nested",
 )
 

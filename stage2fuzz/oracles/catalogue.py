@@ -62,12 +62,15 @@ from stage2fuzz.oracles.h8_lockset import EL2Lockset
 from stage2fuzz.oracles.h9_lock_order import EL2LockOrder
 from stage2fuzz.oracles.h10_hyp_touches import HypTouches
 from stage2fuzz.oracles.h11_vcpu_loads import VcpuLoads
+from stage2fuzz.oracles.h12_success_is_done import SuccessIsDone
 from stage2fuzz.oracles.kernel_warnings import KernelCrash, KernelWarning
 from stage2fuzz.oracles.n1_shadow_within import ShadowWithin
 from stage2fuzz.oracles.n2_guest_tlbi import GuestTlbi
 from stage2fuzz.oracles.n3_shadow_reference import ShadowReference
 from stage2fuzz.oracles.n4_pending_unmap import PendingUnmap
 from stage2fuzz.oracles.n5_shadow_dirty import ShadowDirty
+from stage2fuzz.oracles.n6_vncr_page import VncrPage
+from stage2fuzz.oracles.n7_vncr_lock import VncrLock
 
 ORACLES: Final[tuple[type[Oracle], ...]] = (
     BreakRequired,
@@ -123,6 +126,8 @@ ORACLES: Final[tuple[type[Oracle], ...]] = (
     ShadowReference,
     PendingUnmap,
     ShadowDirty,
+    VncrPage,
+    VncrLock,
     KernelWarning,
     KernelCrash,
 )
@@ -138,6 +143,7 @@ OWNERSHIP: Final[tuple[type[Oracle], ...]] = (
     EL2LockOrder,
     HypTouches,
     VcpuLoads,
+    SuccessIsDone,
 )
 """Those of pKVM's EL2, which is another machine: no run has to do with both kinds."""
 EVERYWHERE: Final[tuple[type[Oracle], ...]] = (KernelWarning, KernelCrash, NoDeadlock)

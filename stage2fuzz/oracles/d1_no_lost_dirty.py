@@ -29,6 +29,13 @@ class NoLostDirty(Oracle):
 
     def access(self, index: int, ipa: int, kind: int) -> None:
         """A guest write to a logged page must be told of from here on."""
+        self._used(index, ipa, kind)
+
+    def vncr_access(self, index: int, ipa: int, kind: int) -> None:
+        """A write of registers that lie in the guest's memory is one of the guest's."""
+        self._used(index, ipa, kind)
+
+    def _used(self, index: int, ipa: int, kind: int) -> None:
         world = self.world
         if kind != WRITE or not world.logs(ipa):
             return

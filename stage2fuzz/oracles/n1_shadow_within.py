@@ -30,8 +30,7 @@ class ShadowWithin(Oracle):
         fault: Fault | None,
     ) -> None:
         """A shadow has a leaf where it had none."""
-        if ipa >> TREE_SHIFT and fault is not None:
-            self._made(index, thread, location, new, level, ipa, fault[0])
+        self._made(index, thread, location, new, level, ipa, fault)
 
     def leaf_changed(
         self,
@@ -44,12 +43,21 @@ class ShadowWithin(Oracle):
         fault: Fault | None,
     ) -> None:
         """A leaf of a shadow grants more, or points elsewhere."""
-        if ipa >> TREE_SHIFT and fault is not None:
-            self._made(index, thread, location, new, level, ipa, fault[0])
+        self._made(index, thread, location, new, level, ipa, fault)
 
     def _made(
-        self, index: int, thread: int, location: int, new: int, level: int, ipa: int, fault: int
+        self,
+        index: int,
+        thread: int,
+        location: int,
+        new: int,
+        level: int,
+        ipa: int,
+        fault: Fault | None,
     ) -> None:
+        """A fault gave the shadow what it did not have."""
+        if not ipa >> TREE_SHIFT or fault is None:
+            return
         world = self.world
         origin = world.origin.get(location, 0)
         entries = world.guest_entries.get(world.guest_page_of(ipa), NO_ENTRIES)
@@ -70,7 +78,7 @@ class ShadowWithin(Oracle):
             f"a leaf that {problem}",
             f"{world.name(thread)} made {describe(new, level)} in shadow MMU {ipa >> TREE_SHIFT} "
             f"for L2's {ipa & (1 << TREE_SHIFT) - 1:#x}, L1's {origin:#x}, which {problem}",
-            fault,
+            fault[0],
             index,
         )
 

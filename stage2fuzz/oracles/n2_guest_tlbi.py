@@ -43,8 +43,7 @@ class GuestTlbi(Oracle):
         fault: Fault | None,
     ) -> None:
         """A shadow has a leaf where it had none."""
-        if self.done and ipa >> TREE_SHIFT and fault is not None:
-            self._made(index, thread, location, new, level, ipa)
+        self._made(index, thread, location, new, level, ipa, fault)
 
     def leaf_changed(
         self,
@@ -57,10 +56,21 @@ class GuestTlbi(Oracle):
         fault: Fault | None,
     ) -> None:
         """A leaf of a shadow grants more, or points elsewhere."""
-        if self.done and ipa >> TREE_SHIFT and fault is not None:
-            self._made(index, thread, location, new, level, ipa)
+        self._made(index, thread, location, new, level, ipa, fault)
 
-    def _made(self, index: int, thread: int, location: int, new: int, level: int, ipa: int) -> None:
+    def _made(
+        self,
+        index: int,
+        thread: int,
+        location: int,
+        new: int,
+        level: int,
+        ipa: int,
+        fault: Fault | None,
+    ) -> None:
+        """A fault gave the shadow what it did not have."""
+        if not self.done or not ipa >> TREE_SHIFT or fault is None:
+            return
         world = self.world
         binding = world.bindings.get(ipa >> TREE_SHIFT, UNBOUND)
         page = world.guest_page_of(ipa)

@@ -18,12 +18,12 @@ from stage2fuzz.case.scenario import Scenario
 from stage2fuzz.errors import InputError
 from stage2fuzz.kernel.faults import FAULTS, PlantedFault
 from stage2fuzz.kernel.mutants import copy_tree, plant
+from stage2fuzz.kernel.nested_ground import ground_of
 from stage2fuzz.kernel.proof import built, proved
-from stage2fuzz.kernel.proving_ground import PROVING_GROUND
 from stage2fuzz.prove.ground import GROUND
 from stage2fuzz.prove.prover import Prover
 from stage2fuzz.prove.request import Knowledge, Proof, ProofRequest
-from stage2fuzz.studies.hunt.mutants import baseline, look
+from stage2fuzz.studies.hunt.mutants import baseline, fits, look
 
 MEMORY: Final = 512 << 20
 BOUNDS: Final = (0, 1, None)
@@ -45,7 +45,7 @@ class SweepEnd(StrEnum):
     MISSED = "missed"
     """Exploring shows it in a scenario that was searched whole: our bug."""
     NOT_PLANTED = "not planted"
-    """No way of writing it fits the tree."""
+    """No way of writing it fits the tree, or the engine lacks its unit."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +79,8 @@ def sweep(
         raise InputError("--only", f"no fault {', '.join(sorted(unknown))}", "kernel mutants")
     library = proved(tree, cache)
     with closing(Prover(MEMORY)) as prover:
-        known = set(baseline(library, rounds))
+        grounds = {ground_of(fault) for fault in chosen if fits(library, fault)}
+        known = set(baseline(library, rounds, grounds))
         for scenario in GROUND.values():
             case = Case(f"kernel:{library.tree}", scenario)
             asked = ProofRequest(
@@ -87,6 +88,9 @@ def sweep(
             )
             known |= prover.prove(asked, lambda _: None).found.keys()
         for fault in chosen:
+            if not fits(library, fault):
+                yield SweepResult(fault.name, fault.what, SweepEnd.NOT_PLANTED)
+                continue
             yield _tried(tree, fault, frozenset(known), seconds, rounds, prover)
 
 
@@ -118,7 +122,8 @@ def _tried(
             died = died or proof.died
             if proof.news:
                 return _found(fault, number, proof, spent, whole)
-        news = look(library, known, rounds)
+        ground = ground_of(fault)
+        news = look(library, known, rounds, ground)
         if not news.signature:
             return SweepResult(
                 fault.name,
@@ -129,7 +134,7 @@ def _tried(
                 why=died,
             )
         number = f"number {news.number} of the proving ground"
-        proof = prove(PROVING_GROUND[news.number], LONGER * seconds)
+        proof = prove(ground[news.number], LONGER * seconds)
         spent += sum(each.seconds for each in proof.passes)
         if proof.news:
             return _found(fault, number, proof, spent, whole)

@@ -73,6 +73,7 @@ options = st.builds(
     dirty_ring=st.booleans(),
     vhe=st.booleans(),
     nested=st.integers(0, MAX_NESTED),
+    vncr=st.booleans(),
     failing_alloc=st.integers(0, MAX_FAILING_ALLOC),
 )
 

@@ -49,6 +49,17 @@ def lock(name: int, kind: int = ev.LOCK) -> Event:
     return (kind, 0, name, 0, 0, 0)
 
 
+def left(said: int, gfn: int = 1, to: int = 0) -> Event:
+    """What a call left in VM 0's entry as it released its lock."""
+    return (ev.ENTRY_LEFT, 0, gfn, to, said, VM0)
+
+
+def during(op: HypOp, *events: Event, page: int = 0, result: int = 0) -> list[Event]:
+    """A call, and what happened in it."""
+    begun, over = call(op, page=page, result=result)
+    return [begun, *events, over]
+
+
 def back(said: int, dirty: int = 0, vm: int = 0) -> Event:
     """A page of a VM after the teardown."""
     return (ev.GIVEN_BACK, 0, -600, vm, said, dirty)
@@ -111,6 +122,20 @@ GOOD = {
         *call(HypOp.PUT, 0),
         *call(HypOp.LOAD, 2, page=0),
     ],
+    "a page that a call shares": during(
+        HypOp.SHARE_HYP,
+        state(HOST | BORROWED << ev.STATE_HYP_SHIFT, 0, OWNED_BY_HOST, BOTH),
+        state(SHARED_WITH_HYP, 0, HOST | BORROWED << ev.STATE_HYP_SHIFT, BOTH),
+    ),
+    "an entry as a call was to leave it": [
+        *during(HypOp.RELAX_GUEST, left(VALID | ev.MAPPED_WRITE | BORROWED), page=1),
+        *during(HypOp.WRPROTECT_GUEST, left(VALID | BORROWED)),
+        *during(HypOp.UNSHARE_GUEST, left(0)),
+    ],
+    "a call that says that it failed": [
+        *during(HypOp.RELAX_GUEST, left(0), page=1, result=-ev.EAGAIN),
+        *during(HypOp.SHARE_HYP, result=-ev.EPERM),
+    ],
     "a load that is refused": [
         *call(HypOp.START_TEARDOWN, vm=1),
         *call(HypOp.LOAD, 1, vm=1, result=-ev.EINVAL),
@@ -158,6 +183,21 @@ BAD = {
         "H11",
         [*call(HypOp.START_TEARDOWN, vm=1), *call(HypOp.LOAD, 1, vm=1)],
     ),
+    "a relaxation of nothing": ("H12", during(HypOp.RELAX_GUEST, left(0), page=1)),
+    "a relaxation that grants no write": (
+        "H12",
+        during(HypOp.RELAX_GUEST, left(VALID | BORROWED), page=1),
+    ),
+    "an entry that stays writable": (
+        "H12",
+        during(HypOp.WRPROTECT_GUEST, left(VALID | ev.MAPPED_WRITE | BORROWED)),
+    ),
+    "an entry that stays": ("H12", during(HypOp.UNSHARE_GUEST, left(VALID | BORROWED))),
+    "an entry of another page": (
+        "H12",
+        during(HypOp.SHARE_GUEST, left(VALID | BORROWED, to=3), page=1),
+    ),
+    "a page that nothing happens to": ("H12", during(HypOp.DONATE_HYP)),
     "a vCPU on two CPUs": ("H11", [*call(HypOp.LOAD, 0), *call(HypOp.LOAD, 1)]),
 }
 
@@ -174,8 +214,11 @@ def test_what_is_wrong_breaks_its_rule(name: str) -> None:
 
 
 def test_oracles_know_the_calls_by_the_numbers_that_cases_have() -> None:
-    for name in ("PIN", "UNPIN", "LOAD", "PUT", "CREATE", "START_TEARDOWN"):
-        assert getattr(ev, f"HYP_{name}") == HypOp[name]
+    known = {name[4:]: value for name, value in vars(ev).items() if name.startswith("HYP_")}
+    known.pop("ACCESS")
+    assert {"PIN", "LOAD", "RELAX_GUEST"} <= set(known)
+    for name, value in known.items():
+        assert value == HypOp[name]
 
 
 def test_other_engines_are_not_asked_who_owns_a_page() -> None:

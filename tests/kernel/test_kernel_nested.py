@@ -1,6 +1,7 @@
 """Nested guests on a tree's own nested.c: skipped where the tree has none that the shim serves."""
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,15 +10,17 @@ from stage2fuzz.arch import READ, WRITE
 from stage2fuzz.case.scenario import Access, HostOp, Op, Options, Scenario, Slot
 from stage2fuzz.case.text import read_case
 from stage2fuzz.engine import Trace
-from stage2fuzz.events import CALL_DESTROY, FAULT, MMU_BIND, TREE_SHIFT
+from stage2fuzz.events import ACCESS, CALL_DESTROY, FAULT, MMU_BIND, TREE_SHIFT, VNCR_ACCESS
 from stage2fuzz.kernel.adapter import KernelEngine
 from stage2fuzz.kernel.build import build
-from stage2fuzz.kernel.faults.edit import Edit, PlantedFault, one
+from stage2fuzz.kernel.faults.nested import IN_NESTED
 from stage2fuzz.kernel.mutants import copy_tree, plant
+from stage2fuzz.kernel.nested_ground import NESTED_GROUND, ground_of
 from stage2fuzz.kernel.units import NESTED
 from stage2fuzz.oracles.judge import judge
 from stage2fuzz.oracles.violation import Violation
 from stage2fuzz.schedule.random_walk import RandomWalk
+from stage2fuzz.studies.hunt.mutants import fits
 
 CASES = Path(__file__).parents[1] / "cases" / "nested"
 TREE = os.environ.get("STAGE2FUZZ_KERNEL_TREE")
@@ -28,48 +31,13 @@ QUIET = Scenario(
     options=Options(nested=2, teardown=True),
 )
 """L1 changes an entry without a TLBI, so nothing may be said of what its guests still use."""
-
-
-NESTED_C, MMU_C = "nested.c", "mmu.c"
-_WRITES = (Access(WRITE, 0),)
-_RECYCLES = Scenario(
-    vcpus=(tuple(Access(WRITE, page) for page in (0, 1, 2, 0)),), options=Options(nested=3)
-)
 PLANTED = (
-    (
-        one("no-unmap-of-recycled", "", Edit(NESTED_C, "", "s2_mmu->pending_unmap = true;", ";")),
-        "N4",
-        _RECYCLES,
-    ),
-    (
-        one("lookup-by-nothing", "", Edit(NESTED_C, "", r"vttbr == mmu->tlb_vttbr &&", "")),
-        "N3",
-        _RECYCLES,
-    ),
-    (
-        one(
-            "notifier-forgets-shadows",
-            "",
-            Edit(MMU_C, "kvm_unmap_gfn_range", r"kvm_nested_s2_unmap\([^;]*;", ";"),
-        ),
-        "N1",
-        Scenario(vcpus=(_WRITES,), hosts=((HostOp(Op.MOVE),),), options=Options(nested=1)),
-    ),
-    (
-        one(
-            "tlbi-of-other-vmids",
-            "",
-            Edit(NESTED_C, "", r"if \(vmid == get_vmid", "if (vmid != get_vmid"),
-        ),
-        "N2",
-        Scenario(
-            vcpus=(_WRITES,),
-            hosts=((HostOp(Op.GUEST_UNMAP), HostOp(Op.GUEST_TLBI_VMID)),),
-            options=Options(nested=1),
-        ),
-    ),
+    ("recycled-not-emptied", "N4"),
+    ("notifier-forgets-shadows", "N1"),
+    ("tlbi-of-other-vmids", "N2"),
+    ("vncr-reset-unlocked", "N7"),
 )
-"""(fault, oracle that finds it, scenario)."""
+"""(fault, oracle that finds it); `kernel mutants` tries all."""
 
 
 @pytest.fixture(scope="module")
@@ -134,22 +102,50 @@ def test_a_dirty_log_that_leaves_the_shadows_cached(engine: KernelEngine) -> Non
     assert set(found) == {"B1"}
 
 
-@pytest.mark.parametrize(("fault", "oracle", "scenario"), PLANTED, ids=[p[0].name for p in PLANTED])
+def test_a_page_of_registers_is_reached_and_given_back(engine: KernelEngine) -> None:
+    pages = Scenario(
+        slots=(Slot(pages=4),),
+        vcpus=((Access(WRITE, 0), Access(READ, 0)), (Access(READ, 0),)),
+        hosts=((HostOp(Op.MOVE), HostOp(Op.INVALIDATE)),),
+        options=Options(nested=1, vncr=True, teardown=True),
+    )
+    reached: set[int] = set()
+    for seed in range(1, 80):
+        trace = engine.run(pages, seed)
+        assert said(engine, pages, trace) == {}
+        assert trace.ended == "finished"
+        reached |= {event[4] for event in trace.events if event[0] == VNCR_ACCESS}
+    assert len(reached) == 2
+
+
+def test_without_nested_guests_nobody_has_a_page_of_registers(engine: KernelEngine) -> None:
+    plain = Scenario(options=Options(vncr=True))
+    kinds = {event[0] for event in engine.run(plain, 1).events}
+    assert ACCESS in kinds
+    assert VNCR_ACCESS not in kinds
+
+
+@pytest.mark.parametrize(("fault", "oracle"), PLANTED)
 def test_a_planted_fault_is_found(
-    engine: KernelEngine,
-    tmp_path: Path,
-    fault: PlantedFault,
-    oracle: str,
-    scenario: Scenario,
+    engine: KernelEngine, tmp_path: Path, fault: str, oracle: str
 ) -> None:
+    (fitting,) = (each for each in IN_NESTED if each.name == fault)
     copy_tree(Path(TREE or ""), tmp_path / "tree")
-    assert plant(tmp_path / "tree", fault)
+    assert plant(tmp_path / "tree", fitting)
     planted = KernelEngine(build(tmp_path / "tree", tmp_path / "cache"))
-    assert oracle in runs(planted, scenario, 60)
+    assert any(oracle in runs(planted, scenario, 60) for scenario in ground_of(fitting))
+
+
+def test_a_fault_of_nested_guests_is_not_for_an_engine_without_them(engine: KernelEngine) -> None:
+    probes = {**engine.library.probes, NESTED.config: False}
+    library = replace(engine.library, probes=probes)
+    assert all(fits(engine.library, each) and not fits(library, each) for each in IN_NESTED)
+    assert {ground_of(each) for each in IN_NESTED} == {NESTED_GROUND}
+    assert all(scenario.options.nested for scenario in NESTED_GROUND)
 
 
 def test_a_vm_does_not_free_what_guests_of_an_earlier_run_had(engine: KernelEngine) -> None:
     engine.run(QUIET, RandomWalk(1))
-    alone = Scenario(vcpus=(_WRITES,), options=Options(teardown=True))
+    alone = Scenario(vcpus=((Access(WRITE, 0),),), options=Options(teardown=True))
     destroyed = [e[2] for e in engine.run(alone, RandomWalk(1)).events if e[5] == CALL_DESTROY]
     assert not [where for where in destroyed if where >> TREE_SHIFT]

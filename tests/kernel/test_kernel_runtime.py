@@ -24,7 +24,8 @@ from stage2fuzz.events import (
 )
 from stage2fuzz.kernel import abi
 from stage2fuzz.kernel.adapter import REFERENCE, KernelEngine
-from stage2fuzz.kernel.build import HERE, RUNTIME_FILES, build, write_headers
+from stage2fuzz.kernel.build import HERE, RUNTIME_FILES, build
+from stage2fuzz.kernel.compiling import write_headers
 from stage2fuzz.kernel.explore import explore
 from stage2fuzz.kernel.mutants import copy_tree
 from stage2fuzz.kernel.native import Native

@@ -23,7 +23,8 @@ from stage2fuzz.events import (
     STORE,
 )
 from stage2fuzz.kernel.adapter import REFERENCE, KernelEngine
-from stage2fuzz.kernel.build import HERE, write_headers
+from stage2fuzz.kernel.build import HERE
+from stage2fuzz.kernel.compiling import write_headers
 from stage2fuzz.kernel.toolchain import RUNTIME_FLAGS
 from stage2fuzz.schedule import strategy
 from stage2fuzz.schedule.base import Run, Schedule, View

@@ -1,4 +1,4 @@
-"""N1 to N5: what shadow MMUs of nested guests promise."""
+"""N1 to N7: what shadow MMUs of nested guests, and their pages of registers, promise."""
 
 from stage2fuzz.arch import READ, TRANSLATION, WRITE
 from stage2fuzz.events import (
@@ -13,6 +13,8 @@ from stage2fuzz.events import (
     HOST_READ,
     HOST_WRITE,
     INVALIDATE_END,
+    LOCK,
+    LOCK_MMU,
     MMU_BIND,
     MMU_LOAD,
     MMU_PUT,
@@ -24,6 +26,9 @@ from stage2fuzz.events import (
     SETUP,
     SLOT_LOGGING,
     TREE_SHIFT,
+    UNLOCK,
+    VNCR_ACCESS,
+    VNCR_VALID,
 )
 from stage2fuzz.oracles.judge import judge
 from tests.oracles.story import HOST, HOST_THREAD, IPA, PAGES, Story, leaf
@@ -34,7 +39,7 @@ L1 = HOST_THREAD
 ENTRY = leaf("rwx", IPA)
 """What L1 maps L2's page to at first: its own page of the same address."""
 VMID = 7
-NESTED = ("N1", "N2", "N3", "N4", "N5")
+NESTED = ("N1", "N2", "N3", "N4", "N5", "N6", "N7")
 
 
 class NestedStory(Story):
@@ -187,3 +192,39 @@ def test_what_a_nested_guest_can_write_in_a_logged_slot_is_dirty() -> None:
     story.installs()
     story.add(QUIESCENT, SETUP)
     assert "the next write is lost" in story.said()["N5"]
+
+
+def test_a_page_of_registers_is_the_one_that_the_host_has_there() -> None:
+    for moves in (True, False):
+        story = NestedStory()
+        story.add(VNCR_ACCESS, 0, IPA, WRITE, HOST)
+        if moves:
+            story.add(BACKING, HOST_THREAD, IPA, PAGES * 4096, HOST + (1 << 34), 3)
+        story.add(VNCR_ACCESS, 0, IPA, READ, HOST)
+        assert ("N6" in story.said()) is moves
+
+
+def test_registers_are_not_written_into_a_page_that_the_host_has_read_only() -> None:
+    for kind in (READ, WRITE):
+        story = NestedStory(host=HOST_READ)
+        story.add(VNCR_ACCESS, 0, IPA, kind, HOST)
+        assert ("N6" in story.said()) is (kind == WRITE)
+
+
+def test_a_page_of_registers_is_logged_as_any_other() -> None:
+    story = NestedStory(flags=SLOT_LOGGING)
+    story.add(VNCR_ACCESS, 0, IPA, WRITE, HOST)
+    story.add(QUIESCENT, SETUP)
+    (found,) = judge(story.events, vcpus=1, threads=HOST_THREAD + 1, oracles=("D1",))
+    assert "neither reported nor marked" in found.signature
+
+
+def test_a_pseudo_tlb_becomes_invalid_under_the_lock_held_for_writing() -> None:
+    for shared in (0, 1, None):
+        story = NestedStory()
+        if shared is not None:
+            story.add(LOCK, 0, LOCK_MMU, 0, 0, shared)
+        story.add(VNCR_VALID, 0, 0, 1)
+        if shared is not None:
+            story.add(UNLOCK, 0, LOCK_MMU, 0, 0, shared)
+        assert ("N7" in story.said()) is (shared != 0)

@@ -53,6 +53,8 @@ void s2_unlock_at(const void *lock)
 	if (s2_sched.silent)
 		return;
 	name = name_of(lock);
+	if (name >= S2_LOCK_GUEST && name < S2_LOCK_GUEST_POOL)
+		note_entry_left(name - S2_LOCK_GUEST);
 	s2_unlock(name, 0);
 	el2_held.mask[s2_sched.current] &= ~(1u << name);
 	el2_held.all &= ~(1u << name);

@@ -93,7 +93,7 @@ S2_OWN void create_vms(void)
 	for (int vm = 0; vm < S2_EL2_VMS; vm++)
 		el2_machine.vm_at[vm] = (unsigned long)el2_page(area(vm, STRUCTURE));
 	for (int cpu = 0; cpu < S2_CPUS; cpu++)
-		el2_host.cpu[cpu].vm = -1;
+		el2_host.cpu[cpu].vm = el2_host.cpu[cpu].gfn = -1;
 	for (int vm = 0; vm < S2_EL2_LATE_VM; vm++) {
 		int failed = create(vm);
 
@@ -196,12 +196,13 @@ static int host_access(int cpu, int page, int write)
 s2_u64 s2_host_fault_address(void) { return el2_host.cpu[s2_sched.current].abort_address; }
 void s2_host_abort_injected(void) { el2_host.cpu[s2_sched.current].abort_injected = 1; }
 
-/* Take back what the guest still has, as its teardown does, then the VM. */
-static int finalize(int vm)
+/* Take back what the guest still has, as its teardown does, then the VM; a host that leaves that
+ * out may lose its pages, and must get at nobody else's. */
+static int finalize(int vm, int leaves_all)
 {
 	int handle = el2_host.vm[vm].handle, failed;
 
-	for (int gfn = 0; gfn < S2_EL2_TEST_PAGES; gfn++) {
+	for (int gfn = 0; gfn < S2_EL2_TEST_PAGES && !leaves_all; gfn++) {
 		if (el2_host.vm[vm].is_protected)
 			el2_reclaim_gfn(handle, (s2_u64)gfn);
 		else
@@ -285,17 +286,31 @@ static int about_guest(int cpu, const struct el2_call *call)
 	case S2_HYP_OP_START_TEARDOWN: return el2_start_teardown(handle);
 	case S2_HYP_OP_RECLAIM_GFN: return el2_reclaim_gfn(handle, gfn);
 	}
-	return finalize(call->vm);
+	return finalize(call->vm, call->flag);
+}
+
+/* Calls about one entry of a guest: how they leave it is looked at as they release its lock. */
+static int is_about_entry(int op)
+{
+	switch (op) {
+	case S2_HYP_OP_SHARE_GUEST: case S2_HYP_OP_DONATE_GUEST: case S2_HYP_OP_UNSHARE_GUEST:
+	case S2_HYP_OP_WRPROTECT_GUEST: case S2_HYP_OP_RELAX_GUEST: case S2_HYP_OP_GUEST_SHARE:
+	case S2_HYP_OP_GUEST_UNSHARE:
+		return 1;
+	}
+	return 0;
 }
 
 S2_OWN void run_call(int cpu, const struct el2_call *call)
 {
 	int result, page = call->op < S2_HYP_OP_LOAD || call->op == S2_HYP_OP_FORCE_RECLAIM;
+	int flagged = call->op == S2_HYP_OP_LOAD || call->op == S2_HYP_OP_RELAX_GUEST;
 
 	s2_point(S2_HYPERCALL, call->op);
-	s2_record(S2_HYPERCALL, call->op == S2_HYP_OP_LOAD ? call->flag : call->page, call->gfn,
-		  call->vm, call->op);
+	s2_record(S2_HYPERCALL, flagged ? call->flag : call->page, call->gfn, call->vm, call->op);
+	el2_host.cpu[cpu].gfn = is_about_entry(call->op) ? call->gfn : -1;
 	result = page ? about_page(cpu, call) : about_guest(cpu, call);
+	el2_host.cpu[cpu].gfn = -1;
 	if (s2_log.plain_entry)
 		record_plain();
 	s2_record(S2_HYPERCALL_RETURN, call->page, call->gfn, result, call->op);
@@ -340,7 +355,7 @@ S2_OWN void take_all_back(void)
 		if (!el2_host.vm[vm].handle)
 			continue;
 		el2_start_teardown(el2_host.vm[vm].handle);
-		finalize(vm);
+		finalize(vm, 0);
 		give_vm_back(vm);
 	}
 	for (int page = 0; page < S2_EL2_TEST_PAGES; page++) {

@@ -18,6 +18,8 @@ struct el2_cpu {
 	s2_s64 vmid;
 	/* Pages of this CPU that were handed over for tables. */
 	unsigned long cache_used;
+	/* The guest's page that the call under way is about; -1 for none. */
+	int gfn;
 	s2_u64 abort_address;
 	int abort_injected, pins[S2_EL2_TEST_PAGES];
 };

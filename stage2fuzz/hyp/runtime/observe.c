@@ -193,6 +193,21 @@ S2_OWN void observe(void)
 	last.changes = el2_changes;
 }
 
+S2_OWN void note_entry_left(int vm)
+{
+	int gfn = el2_host.cpu[s2_sched.current].gfn;
+	struct el2_walk walk;
+	struct seen seen;
+
+	if (gfn < 0)
+		return;
+	if (s2_log.plain_entry)
+		record_plain();
+	walk = walk_stage2(guest_root_of(vm), (s2_u64)gfn << 12);
+	seen = seen_of(&walk);
+	s2_record(S2_ENTRY_LEFT, gfn, seen.page, seen.state, S2_TREE_GUEST + vm);
+}
+
 S2_OWN void forget_guest(int vm)
 {
 	for (int gfn = 0; gfn < S2_EL2_TEST_PAGES; gfn++) {

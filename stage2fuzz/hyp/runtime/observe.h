@@ -20,6 +20,8 @@ S2_OWN void describe_machine(void);
 S2_OWN void reset_observation(void);
 /* The locks that guard states are all free: what changed since the last time is recorded. */
 S2_OWN void observe(void);
+/* This CPU releases a guest's lock: what it leaves in the entry that its call is about. */
+S2_OWN void note_entry_left(int vm);
 /* A VM was taken down: its tables are no tree any more. */
 S2_OWN void forget_guest(int vm);
 /* The VMID of a VM that is there. */

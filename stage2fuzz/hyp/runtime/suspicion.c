@@ -26,9 +26,11 @@ static struct {
 	int64_t host_has[OWN];
 	int own;
 	unsigned held[S2_THREADS];
-	/* Calls under way, and vCPUs that are loaded (-1: none). */
+	/* Calls under way (of a load its vCPU, of others the page), and loaded vCPUs (-1: none). */
 	int64_t vm[S2_THREADS], vcpu[S2_THREADS], loaded[S2_THREADS];
 	int was_dying[S2_THREADS], dying[S2_MAX_EL2_VMS];
+	/* What each call wrote last of its page (-1: nothing), and left in its guest's entry. */
+	int64_t wrote[S2_THREADS], left[S2_THREADS], left_page[S2_THREADS];
 } seen;
 
 static int known_page(int64_t pfn)
@@ -114,6 +116,41 @@ static int odd_page(int pfn)
 	return hyp == S2_STATE_NOPAGE ? at_el2 : OWNS(hyp) && !at_el2;
 }
 
+#define BOTH(host, hyp) ((host) | (hyp) << S2_STATE_HYP_SHIFT)
+
+/* A call that succeeded and left its page in another state than it was made for. */
+static int odd_page_left(int op, int64_t wrote)
+{
+	int64_t host = STATE(wrote, 0), both = wrote & 0xff;
+
+	switch (op) {
+	case S2_HYP_SHARE_HYP:
+		return both != BOTH(S2_STATE_SHARED_OWNED, S2_STATE_SHARED_BORROWED);
+	case S2_HYP_UNSHARE_HYP: case S2_HYP_RECLAIM_HYP:
+		return both != BOTH(S2_STATE_OWNED, S2_STATE_NOPAGE);
+	case S2_HYP_DONATE_HYP: return both != BOTH(S2_STATE_NOPAGE, S2_STATE_OWNED);
+	case S2_HYP_SHARE_FFA: return host != S2_STATE_SHARED_OWNED;
+	case S2_HYP_UNSHARE_FFA: case S2_HYP_FORCE_RECLAIM: return host != S2_STATE_OWNED;
+	}
+	return 0;
+}
+
+/* The same of a guest's entry; `asked` is a page, or the flag of a relaxation. */
+static int odd_entry_left(int op, int64_t left, int64_t page, int64_t asked)
+{
+	int valid = (left & S2_MAPPED_VALID) != 0, writable = (left & S2_MAPPED_WRITE) != 0;
+
+	switch (op) {
+	case S2_HYP_UNSHARE_GUEST: return valid;
+	case S2_HYP_WRPROTECT_GUEST: return valid && writable;
+	case S2_HYP_RELAX_GUEST: return !valid || (asked && !writable);
+	case S2_HYP_GUEST_SHARE: return !valid || (left & 3) != S2_STATE_SHARED_OWNED;
+	case S2_HYP_GUEST_UNSHARE: return !valid || (left & 3) != S2_STATE_OWNED;
+	case S2_HYP_SHARE_GUEST: case S2_HYP_DONATE_GUEST: return !valid || page != asked;
+	}
+	return 0;
+}
+
 static int odd_call(const struct s2_event *event)
 {
 	int me = event->thread, done = event->kind == S2_HYPERCALL_RETURN;
@@ -123,6 +160,7 @@ static int odd_call(const struct s2_event *event)
 		seen.vm[me] = event->new_;
 		seen.vcpu[me] = event->where;
 		seen.was_dying[me] = seen.dying[event->new_];
+		seen.wrote[me] = seen.left[me] = -1;
 		if (event->aux == S2_HYP_PUT)
 			seen.loaded[me] = -1;
 		if (event->aux == S2_HYP_UNPIN && seen.pins[event->where])
@@ -131,6 +169,11 @@ static int odd_call(const struct s2_event *event)
 	}
 	if (event->new_)
 		return 0;
+	if (odd_page_left(event->aux, seen.wrote[me]))
+		return 1;
+	if (seen.left[me] >= 0 && odd_entry_left(event->aux, seen.left[me], seen.left_page[me],
+						 seen.vcpu[me]))
+		return 1;
 	switch (event->aux) {
 	case S2_HYP_PIN: seen.pins[event->where]++; break;
 	case S2_HYP_START_TEARDOWN: seen.dying[vm] = 1; break;
@@ -150,10 +193,13 @@ static int odd_state(const struct s2_event *event)
 {
 	int64_t changed = event->old ^ event->new_;
 
-	if (known_page(event->where))
+	if (known_page(event->where)) {
 		seen.state[event->where] = event->new_;
-	else if (event->where < 0 && event->where > -S2_PAGES)
+		if (event->thread >= 0 && seen.vcpu[event->thread] == event->where)
+			seen.wrote[event->thread] = event->new_;
+	} else if (event->where < 0 && event->where > -S2_PAGES) {
 		seen.is_el2s[-event->where] = OWNS(STATE(event->new_, 4));
+	}
 	if (event->old < 0)
 		return 0;
 	if ((STATE(changed, 0) || changed >> S2_STATE_COUNT_SHIFT) &&
@@ -200,6 +246,16 @@ static int odd_lock(const struct s2_event *event)
 	return odd;
 }
 
+/* A page after the teardown; who took a VM down with a page in it does not get that one back. */
+static int odd_return(const struct s2_event *event)
+{
+	int64_t pfn = event->where;
+
+	if (known_page(pfn) && (seen.owners[pfn] || seen.borrowers[pfn]))
+		return 0;
+	return event->aux || event->new_ != (S2_STATE_NOPAGE << S2_STATE_HYP_SHIFT);
+}
+
 static int odd_event(const struct s2_event *event)
 {
 	switch (event->kind) {
@@ -209,8 +265,11 @@ static int odd_event(const struct s2_event *event)
 	case S2_MAPPING: note_mapping(event); return 0;
 	case S2_HYPERCALL: case S2_HYPERCALL_RETURN: return odd_call(event);
 	case S2_PAGE_DATA: return !event->aux;
-	case S2_GIVEN_BACK:
-		return event->aux || event->new_ != (S2_STATE_NOPAGE << S2_STATE_HYP_SHIFT);
+	case S2_ENTRY_LEFT:
+		seen.left[event->thread] = event->new_;
+		seen.left_page[event->thread] = event->old;
+		return 0;
+	case S2_GIVEN_BACK: return odd_return(event);
 	case S2_QUIESCENT: memset(seen.pins, 0, sizeof(seen.pins)); return 0;
 	case S2_SETTLED:
 		for (int pfn = 0; pfn < S2_EL2_TEST_PAGES; pfn++)

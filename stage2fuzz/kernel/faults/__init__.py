@@ -11,9 +11,10 @@ from stage2fuzz.kernel.faults.edges import AT_EDGES
 from stage2fuzz.kernel.faults.edit import Edit, PlantedFault
 from stage2fuzz.kernel.faults.huge import OF_HUGE_PAGES
 from stage2fuzz.kernel.faults.mmu import IN_MMU
+from stage2fuzz.kernel.faults.nested import IN_NESTED
 from stage2fuzz.kernel.faults.pgtable import IN_PGTABLE
 from stage2fuzz.kernel.faults.tlb import IN_TLB
 
 __all__ = ["FAULTS", "Edit", "PlantedFault"]
 
-FAULTS: Final = (*IN_PGTABLE, *IN_MMU, *IN_ABORT, *AT_EDGES, *OF_HUGE_PAGES, *IN_TLB)
+FAULTS: Final = (*IN_PGTABLE, *IN_MMU, *IN_ABORT, *AT_EDGES, *OF_HUGE_PAGES, *IN_TLB, *IN_NESTED)

@@ -31,6 +31,8 @@ class PlantedFault:
     name: str
     what: str
     ways: tuple[tuple[Edit, ...], ...]
+    unit: str = ""
+    """The unit of the engine without which it shows nowhere; empty: every engine has it."""
 
 
 def one(name: str, what: str, *edits: Edit) -> PlantedFault:

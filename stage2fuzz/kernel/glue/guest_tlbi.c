@@ -1,10 +1,17 @@
-/* A trapped TLBI of a guest hypervisor, as the tree's sys_regs.c carries it out (emulate.py). */
+/* A trapped TLBI of a guest hypervisor, as the tree's sys_regs.c carries it out, and where nested.c
+ * notes that its translation of L1's page of registers is valid (emulate.py). */
 #include <asm/kvm_nested.h>
 
 #define undef_access(vcpu, p, r) ((void)(vcpu), (void)(p), (void)(r), s2_warn(S2_WARN_OTHER), false)
 #include "guest_tlbi.h"
 
 int s2_handle_guest_tlbi(struct kvm_vcpu *vcpu, int operation, u64 operand);
+unsigned long s2_vncr_valid_at(void);
+
+unsigned long s2_vncr_valid_at(void)
+{
+	return offsetof(struct vncr_tlb, valid);
+}
 
 /* Arm ARM, C5.5: TLBI IPAS2E1IS, RIPAS2E1IS, VMALLS12E1IS and ALLE1IS. */
 int s2_handle_guest_tlbi(struct kvm_vcpu *vcpu, int operation, u64 operand)

@@ -8,6 +8,7 @@
 #include "tables.h"
 #include "regime.h"
 #include "tlb.h"
+#include "vncr.h"
 #include "window.h"
 #include "words.h"
 
@@ -153,11 +154,11 @@ void __sanitizer_cov_store8(uint64_t *address)
 	if (s2_is_entry(address))
 		plain_store(address);
 }
-void __sanitizer_cov_load1(uint8_t *address) { (void)address; }
+void __sanitizer_cov_load1(uint8_t *address) { note_vncr_byte(address, 0); }
 void __sanitizer_cov_load2(uint16_t *address) { (void)address; }
 void __sanitizer_cov_load4(uint32_t *address) { (void)address; }
 void __sanitizer_cov_load16(void *address) { (void)address; }
-void __sanitizer_cov_store1(uint8_t *address) { (void)address; }
+void __sanitizer_cov_store1(uint8_t *address) { note_vncr_byte(address, 1); }
 void __sanitizer_cov_store2(uint16_t *address) { (void)address; }
 void __sanitizer_cov_store4(uint32_t *address) { (void)address; }
 void __sanitizer_cov_store16(void *address) { (void)address; }
@@ -171,8 +172,10 @@ void __tsan_read_write8(void *address)
 	__sanitizer_cov_store8(address);
 }
 #define NOTHING(name) void __tsan_##name(void *address) { (void)address; }
-NOTHING(read1) NOTHING(read2) NOTHING(read4) NOTHING(read16)
-NOTHING(write1) NOTHING(write2) NOTHING(write4) NOTHING(write16)
+void __tsan_read1(void *address) { note_vncr_byte(address, 0); }
+void __tsan_write1(void *address) { note_vncr_byte(address, 1); }
+NOTHING(read2) NOTHING(read4) NOTHING(read16)
+NOTHING(write2) NOTHING(write4) NOTHING(write16)
 NOTHING(volatile_read1) NOTHING(volatile_read2) NOTHING(volatile_read4) NOTHING(volatile_read16)
 NOTHING(volatile_write1) NOTHING(volatile_write2) NOTHING(volatile_write4)
 NOTHING(volatile_write16) NOTHING(func_entry)

@@ -8,6 +8,7 @@
 #include "scheduler.h"
 #include "setup.h"
 #include "tables.h"
+#include "vncr.h"
 #include "walk.h"
 
 /* What KVM_RUN makes of the handler's answer: an injected abort ends the access, and so does a
@@ -74,12 +75,23 @@ S2_OWN void vcpu_body(void)
 		const struct s2_access *access = &s2_scenario.vcpu[id].access[number];
 		s2_u64 ipa = address_of(access), address;
 		int how = access->kind & ~S2_ACCESS_RIGHTS, kind, level, status, ret;
+		int untouched = s2_scenario.vncr;
 
 		if (s2_scenario.nested)
 			load_guest(ipa_of(access->page));
 		for (me->faults = 0; me->faults < s2_most_faults; me->faults++) {
 			if (s2_scenario.nested)
 				enter_guest();
+			if (untouched) {
+				untouched = touch_page(access->kind & S2_WRITE);
+				forget_fault(me);
+				if (untouched == VNCR_GIVEN_UP)
+					break;
+				if (untouched) {
+					yield();
+					continue;
+				}
+			}
 			status = attempt(ipa, access->kind, &level, &address);
 			if (!status) {
 				kind = access->kind & S2_WRITE ? S2_WRITE :

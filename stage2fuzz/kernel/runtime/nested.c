@@ -13,6 +13,7 @@
 #include "setup.h"
 #include "step.h"
 #include "tables.h"
+#include "vncr.h"
 #include "window.h"
 
 #define LEVEL_2 0x1000
@@ -87,6 +88,7 @@ S2_OWN int set_up_nested(void)
 	int online = s2_scenario.vcpus + s2_scenario.hosts;
 
 	s2_nested.shadows = s2_nested.changes = 0;
+	reset_vncr();
 	for (int i = 0; i < online; i++) {
 		s2_sched.thread[i].root = s2_vm.root;
 		s2_sched.thread[i].start_level = s2_vm.start_level;
@@ -123,8 +125,11 @@ void s2_bind_shadow(int number, s2_u64 vttbr)
 S2_OWN void load_guest(s2_u64 ipa)
 {
 	struct s2_thread *me = running_thread();
-	int number = s2_glue_nested_load(s2_sched.current, vttbr_of(guest_of(ipa)));
+	int number;
 
+	if (s2_scenario.vncr)
+		s2_glue_vncr_set(s2_sched.current, page_of_registers(s2_sched.current));
+	number = s2_glue_nested_load(s2_sched.current, vttbr_of(guest_of(ipa)));
 	S2_ASSERT(number >= 0, number);
 	me->root = s2_nested.root[number];
 	me->start_level = 1;

@@ -92,6 +92,7 @@ S2_OWN int64_t read_scenario(const int64_t *numbers, int64_t length)
 		to->nested = 0;
 	to->dirty_ring = next_int(&from);
 	to->pending_stores = next_int(&from);
+	to->vncr = next_int(&from) && to->nested;
 	read_slots(&from, to);
 	read_threads(&from, to);
 	to->host_pages = next_count(&from, S2_MAX_HOST_PAGES);

@@ -19,7 +19,7 @@ struct s2_host_op {
 struct s2_scenario {
 	int ipa_bits, tlb, hardware_af, dic, fwb, cache_pages, failing_topup, teardown;
 	int failing_atomic, vhe, manual, logs_begin_set, failing_alloc, nested, dirty_ring;
-	int pending_stores;
+	int pending_stores, vncr;
 	int slots, vcpus, hosts, host_pages;
 	struct {
 		int pages, first, backing, readonly, logging, skewed, hugetlb, contiguous;

@@ -106,6 +106,17 @@ int s2_read_guest(s2_u64 gpa, void *data, s2_u64 size);
 /* A shadow MMU is for another context of its from now on; VTTBR 0: for none. */
 void s2_bind_shadow(int number, s2_u64 vttbr);
 
+/* L1's page of registers (VNCR_EL2) of a vCPU that runs L2: KVM's mapping of it on each CPU and its
+ * note that there is one, whose validity is `watch`ed, and L1's own stage 1, to read which is a
+ * step. Each thread has a CPU of its own. */
+int s2_this_cpu(void);
+void s2_vncr_map(int cpu, s2_u64 address, int writable);
+void s2_vncr_unmap(int cpu);
+void s2_vncr_note(int is_mapped);
+int s2_vncr_noted(void);
+void s2_vncr_watch(int vcpu, const void *valid);
+void s2_vncr_walk(s2_u64 va);
+
 /* Calls into pgtable.c as seen by the oracles, and complaints. */
 void s2_call(int call, s2_u64 first, s2_u64 size, s2_u64 argument, int rights);
 void s2_return(int call, s2_u64 first, s2_u64 size, s2_s64 result);
@@ -116,6 +127,7 @@ void s2_bug(void) __attribute__((noreturn));
 /* What glue.c gives the runtime. */
 struct s2_glue_options {
 	int ipa_bits, dic, fwb, vhe, eager_split, manual, logs_begin_set, dirty_ring, alone, nested;
+	int vncr;
 };
 struct s2_glue_slot {
 	s2_u64 first, size, user_address;
@@ -151,6 +163,9 @@ int s2_glue_nested_load(int thread, s2_u64 vttbr);
 void s2_glue_nested_enter(int thread);
 void s2_glue_nested_put(int thread);
 void s2_glue_note_bindings(void);
+/* The page of registers of a vCPU lies here, in L1's memory; an access of it faults. */
+void s2_glue_vncr_set(int thread, s2_u64 ipa);
+int s2_glue_vncr_fault(int thread, int is_write, int is_permission);
 void s2_glue_guest_tlbi(int thread, int operation, s2_u64 vttbr, s2_u64 operand);
 void s2_glue_sequence(s2_s64 sequence, s2_s64 count);
 

@@ -87,6 +87,7 @@ S2_OWN void set_up_vm(void)
 	s2_options.fwb = s2_scenario.fwb;
 	s2_options.vhe = s2_scenario.vhe;
 	s2_options.nested = s2_scenario.nested;
+	s2_options.vncr = s2_scenario.vncr;
 	s2_options.eager_split = splits_eagerly();
 	s2_options.manual = s2_scenario.manual;
 	s2_options.logs_begin_set = s2_scenario.logs_begin_set;

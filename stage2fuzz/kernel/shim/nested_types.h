@@ -19,12 +19,15 @@ _Static_assert(NR_SYS_REGS <= 64, "S2_NESTED_REGISTER_COUNT");
 #define __vcpu_assign_sys_reg(v, r, value) (__vcpu_sys_reg((v), (r)) = (value))
 #define __vcpu_rmw_sys_reg(v, r, op, value) (__vcpu_sys_reg((v), (r)) op (value))
 
-/* What the guest's ID registers offer: a granule of 4 KiB, range TLBIs, no level hints. */
+/* What the guest's ID registers offer: a granule of 4 KiB, range TLBIs, no level hints, and
+ * FEAT_NV2 where the scenario has it. */
 #define KVM_ARM_VCPU_HAS_EL2 7
 #define KVM_ARM_VCPU_HAS_EL2_E2H0 8
 #define vcpu_has_feature(v, f) (!!s2_options.nested)
 #define kvm_has_feat(kvm, reg, field, limit) \
-	(!__builtin_strcmp(#reg "." #field "." #limit, "ID_AA64ISAR0_EL1.TLB.RANGE"))
+	(!__builtin_strcmp(#reg "." #field "." #limit, "ID_AA64ISAR0_EL1.TLB.RANGE") || \
+	 (!__builtin_strcmp(#reg "." #field "." #limit, "ID_AA64MMFR4_EL1.NV_frac.NV2_ONLY") && \
+	  s2_options.vncr))
 #define kvm_has_feat_enum(kvm, reg, field, value) 0
 /* PARange as the guest sees it: 36 bits, so that its output sizes and ours are small. */
 #define S2_GUEST_PA_BITS 36

@@ -57,8 +57,8 @@ static inline int *s2_begin_read_guard(int *lock)
 #define S2_GUARD_srcu(s) ((void)(s))
 #define scoped_guard(kind, ...) S2_SCOPED_##kind(__VA_ARGS__)
 #define S2_SCOPED_write_lock(l) \
-	for (int s2_once = (s2_lock((l)->name, 0), 1); s2_once; \
-	     s2_once = (s2_glue_note_bindings(), s2_unlock((l)->name, 0), 0))
+	for (int *s2_held __attribute__((cleanup(s2_end_guard))) = s2_begin_guard(&(l)->name), \
+		 *s2_once = s2_held; s2_once; s2_once = NULL)
 
 /* ---- requests and flags of a vCPU ---- */
 enum { KVM_REQ_NESTED_S2_UNMAP, KVM_REQ_MAP_L1_VNCR_EL2, KVM_REQ_GUEST_HYP_IRQ_PENDING };
@@ -75,10 +75,12 @@ static inline bool s2_take_request(struct kvm_vcpu *vcpu, int request)
 #define vcpu_set_flag(v, f) ((void)(v))
 #define vcpu_clear_flag(v, f) ((void)(v))
 #define vcpu_test_and_clear_flag(v, f) 0
-#define host_data_set_flag(f) ((void)0)
-#define host_data_clear_flag(f) ((void)0)
-#define host_data_test_flag(f) 0
-#define kvm_for_each_vcpu(i, v, kvm) for ((i) = 0, (v) = NULL; (v);)
+/* The one flag of a CPU that is asked for is L1_VNCR_MAPPED. */
+#define host_data_set_flag(f) s2_vncr_note(1)
+#define host_data_clear_flag(f) s2_vncr_note(0)
+#define host_data_test_flag(f) s2_vncr_noted()
+struct kvm_vcpu *s2_glue_vcpu(unsigned long number);
+#define kvm_for_each_vcpu(i, v, kvm) for ((i) = 0; ((v) = s2_glue_vcpu(i)) != NULL; (i)++)
 
 /* ---- memory of its own, and of the guest ---- */
 #define kvfree(p) ((void)(p))
@@ -92,15 +94,15 @@ static inline bool s2_take_request(struct kvm_vcpu *vcpu, int request)
 #define free_page(address) ((void)(address))
 #define kvm_read_guest(kvm, gpa, data, size) s2_read_guest((gpa), (data), (size))
 
-/* ---- what no scenario has: a page of registers of the guest hypervisor, interrupts ---- */
+/* ---- L1's page of registers, which KVM maps on each CPU; no scenario has interrupts ---- */
 #define NR_CPUS 8
 #define KVM_MAX_VCPUS (S2_MAX_VCPUS + S2_MAX_HOST_THREADS)
 #define FIX_VNCR 100
 #define PAGE_KERNEL __pgprot(0)
 #define PAGE_KERNEL_RO __pgprot(1)
-#define __set_fixmap(i, pa, prot) ((void)(i), (void)(pa), (void)(prot))
-#define clear_fixmap(i) ((void)(i))
-#define smp_processor_id() 0
+#define __set_fixmap(i, pa, prot) s2_vncr_map(FIX_VNCR - (int)(i), (pa), !pgprot_val(prot))
+#define clear_fixmap(i) s2_vncr_unmap(FIX_VNCR - (int)(i))
+#define smp_processor_id() s2_this_cpu()
 #define smp_mb__before_atomic() barrier()
 #define smp_mb__after_atomic() barrier()
 #define atomic_set(v, x) ((void)((v)->counter = (x)))

@@ -5,20 +5,23 @@ the same scenarios is the baseline: a fault is found by a violation of another s
 """
 
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from stage2fuzz.case.scenario import Scenario
 from stage2fuzz.errors import InputError
 from stage2fuzz.kernel.adapter import rules_of
 from stage2fuzz.kernel.build import Library
 from stage2fuzz.kernel.faults import FAULTS, PlantedFault
 from stage2fuzz.kernel.mutants import copy_tree, plant
+from stage2fuzz.kernel.nested_ground import NESTED_GROUND, ground_of
 from stage2fuzz.kernel.proof import built, proved
 from stage2fuzz.kernel.proving_ground import PROVING_GROUND
+from stage2fuzz.kernel.units import UNITS
 from stage2fuzz.studies.hunt.turn import Turn, TurnResult
 from stage2fuzz.studies.hunt.turn_process import TurnProcess
 
@@ -40,7 +43,7 @@ class MutantResult:
     schedules: int = 0
     """Schedules run until then."""
     planted: bool = True
-    """False: no way of writing it fits this tree."""
+    """False: no way of writing it fits this tree, or the engine lacks its unit."""
 
 
 def run_mutants(
@@ -58,13 +61,26 @@ def run_mutants(
     if unknown:
         known_faults = ", ".join(fault.name for fault in FAULTS)
         raise InputError("--only", f"no fault {', '.join(sorted(unknown))}", f"of {known_faults}")
-    known = baseline(proved(tree, cache), rounds)
+    library = proved(tree, cache)
     faults = [fault for fault in FAULTS if not names or fault.name in names]
+    known = baseline(library, rounds, {ground_of(each) for each in faults if fits(library, each)})
     with ThreadPoolExecutor(jobs) as pool:
         try:
-            yield from pool.map(lambda fault: try_fault(tree, fault, known, rounds), faults)
+            yield from pool.map(
+                lambda fault: (
+                    try_fault(tree, fault, known, rounds)
+                    if fits(library, fault)
+                    else MutantResult(fault.name, fault.what, planted=False)
+                ),
+                faults,
+            )
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
+
+
+def fits(library: Library, fault: PlantedFault) -> bool:
+    """Whether the engine has the unit that the fault is in."""
+    return not fault.unit or UNITS[fault.unit].config in library.has
 
 
 def try_fault(tree: Path, fault: PlantedFault, known: frozenset[str], rounds: int) -> MutantResult:
@@ -74,7 +90,7 @@ def try_fault(tree: Path, fault: PlantedFault, known: frozenset[str], rounds: in
         copy_tree(tree, copy)
         if not plant(copy, fault):
             return MutantResult(fault.name, fault.what, planted=False)
-        looked = look(built(copy, Path(name) / "cache"), known, rounds)
+        looked = look(built(copy, Path(name) / "cache"), known, rounds, ground_of(fault))
         return MutantResult(fault.name, fault.what, looked.signature, looked.runs)
 
 
@@ -90,34 +106,46 @@ class Look:
     """Of the scenario that showed it."""
 
 
-def look(library: Library, known: frozenset[str], rounds: int) -> Look:
-    """Explore the proving ground for so many rounds, or until something new shows."""
+def look(
+    library: Library,
+    known: frozenset[str],
+    rounds: int,
+    ground: tuple[Scenario, ...] = PROVING_GROUND,
+) -> Look:
+    """Explore a proving ground for so many rounds, or until something new shows."""
     schedules = 0
-    for turn, done in enumerate(_batches(library, rounds)):
+    for turn, done in enumerate(_batches(library, rounds, ground)):
         new = [found for signature, found in done.found.items() if signature not in known]
         if new:
             first = min(new, key=lambda found: found.runs)
             signature = first.violation.signature
-            return Look(schedules + first.runs, signature, turn % len(PROVING_GROUND))
+            return Look(schedules + first.runs, signature, turn % len(ground))
         schedules += done.runs
     return Look(schedules)
 
 
 def budget(rounds: int = ROUNDS) -> int:
     """Schedules that a fault gets at most."""
-    return BATCH * rounds * len(PROVING_GROUND)
+    return BATCH * rounds * max(len(PROVING_GROUND), len(NESTED_GROUND))
 
 
-def baseline(library: Library, rounds: int) -> frozenset[str]:
-    """The signatures that the clean tree shows on the proving ground."""
-    return frozenset(signature for done in _batches(library, rounds) for signature in done.found)
+def baseline(
+    library: Library, rounds: int, grounds: Collection[tuple[Scenario, ...]] = (PROVING_GROUND,)
+) -> frozenset[str]:
+    """The signatures that the clean tree shows on the proving grounds."""
+    return frozenset(
+        signature
+        for ground in grounds
+        for done in _batches(library, rounds, ground)
+        for signature in done.found
+    )
 
 
-def _batches(library: Library, rounds: int) -> Iterator[TurnResult]:
+def _batches(library: Library, rounds: int, ground: tuple[Scenario, ...]) -> Iterator[TurnResult]:
     """Every scenario in turn, so that no fault waits long for the one that shows it."""
     rules = rules_of(library.has)
     with closing(TurnProcess(library.path)) as process:
         for round_ in range(rounds):
-            for number, scenario in enumerate(PROVING_GROUND):
+            for number, scenario in enumerate(ground):
                 process.ask(Turn(number, scenario, 1 + round_ * BATCH, BATCH, JUDGED, rules))
                 yield process.answer()
