@@ -17,7 +17,7 @@ from stage2fuzz import __version__
 from stage2fuzz.check import survey as surveys
 from stage2fuzz.check.course import FIRST_IN_C, FIRST_OF_MODEL, Course
 from stage2fuzz.check.proofs import prove_ground
-from stage2fuzz.check.result import CheckResult, Effect, Row
+from stage2fuzz.check.result import CheckResult, Effect, VersionRow
 from stage2fuzz.check.survey import Exhibit, Sought, Survey, seek
 from stage2fuzz.check.version import Version, built
 from stage2fuzz.engine import kind_of
@@ -94,24 +94,24 @@ class Check:
             made.append(built(version, self._request.cache))
         return made
 
-    def _survey(self, versions: Sequence[Version]) -> list[Row]:
+    def _survey(self, versions: Sequence[Version]) -> list[VersionRow]:
         """A row for each version; those that compile to the same are looked at once."""
-        rows: list[Row] = []
+        rows: list[VersionRow] = []
         different = len({each.key for each in versions if not each.failure})
         base: Survey | None = None
         for version in versions:
             same = next((row for row in rows if row.version.key == version.key), None)
             if version.failure:
-                rows.append(Row(version, None))
+                rows.append(VersionRow(version, None))
             elif same is not None:
-                rows.append(Row(version, same.survey, same.same_as or same.version.name))
+                rows.append(VersionRow(version, same.survey, same.same_as or same.version.name))
             elif different == 1:
-                rows.append(Row(version, Survey([0] * self._request.jobs)))
+                rows.append(VersionRow(version, Survey([0] * self._request.jobs)))
             else:
                 done = sum(1 for row in rows if row.survey and not row.same_as)
                 made = self._one(version, base, done, different)
                 base = base or made
-                rows.append(Row(version, made))
+                rows.append(VersionRow(version, made))
         return rows
 
     def _one(self, version: Version, base: Survey | None, done: int, of: int) -> Survey:
@@ -188,7 +188,7 @@ class Check:
             if each.shortfall:
                 result.shortfalls.append(f"proving {each.name}: {each.shortfall}")
 
-    def _join(self, row: Row, difference: Difference, runs: int) -> None:
+    def _join(self, row: VersionRow, difference: Difference, runs: int) -> None:
         """Show a row's survey a fault that the comparison met in it."""
         case = difference.after if difference.change is Change.NEW_VIOLATION else difference.before
         if row.survey is None or case is None or difference.signature in row.survey.exhibits:
@@ -260,7 +260,7 @@ class Check:
         for effects in (result.new, result.gone, result.passing):
             effects.sort(key=lambda each: _gravity(each.exhibit))
 
-    def _seeker(self, row: Row) -> Callable[[Exhibit], Sought]:
+    def _seeker(self, row: VersionRow) -> Callable[[Exhibit], Sought]:
         return lambda exhibit: self._sought(row.version, exhibit)
 
     def _sought(self, version: Version, exhibit: Exhibit) -> Sought:

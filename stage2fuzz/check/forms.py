@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from stage2fuzz import __version__
 from stage2fuzz.case.text import format_case
 from stage2fuzz.check import proofs
-from stage2fuzz.check.result import CheckResult, Effect, Row, grouped
+from stage2fuzz.check.result import CheckResult, Effect, VersionRow, grouped
 from stage2fuzz.oracles.catalogue import CATALOGUE
 from stage2fuzz.oracles.violation import Violation
 from stage2fuzz.report.columns import interleaving
@@ -61,7 +61,7 @@ class Exposition:
         return interleaving(run.case, run.events, shown, width, stacks=run.stacks)
 
 
-def cell(row: Row, oracle: str) -> str:
+def cell(row: VersionRow, oracle: str) -> str:
     """How many judged runs showed an oracle's violations, and after how many schedules first."""
     if row.survey is None:
         return "?"
@@ -90,7 +90,7 @@ def to_record(result: CheckResult, shown: Sequence[Exposition]) -> dict[str, obj
     }
 
 
-def _row_record(row: Row) -> dict[str, object]:
+def _row_record(row: VersionRow) -> dict[str, object]:
     version, made = row.version, row.survey
     return {
         "name": version.name,
@@ -220,7 +220,7 @@ def answer(result: CheckResult) -> str:
     return told + (", inconclusive" if result.shortfalls else "")
 
 
-def news(result: CheckResult, row: Row) -> str:
+def news(result: CheckResult, row: VersionRow) -> str:
     """The oracles of the faults that came with a row."""
     came = {
         each.exhibit.violation.oracle

@@ -15,7 +15,7 @@ INCONCLUSIVE: Final = 3
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class VersionRow:
     """One version in the table."""
 
     version: Version
@@ -54,7 +54,7 @@ def grouped(effects: Sequence[Effect]) -> list[list[Effect]]:
 class CheckResult:
     """What a check says."""
 
-    rows: Sequence[Row]
+    rows: Sequence[VersionRow]
     """The base first, the head last."""
     new: list[Effect] = field(default_factory=list)
     """Faults of the head that the base has not."""
@@ -71,12 +71,12 @@ class CheckResult:
     seconds: float = 0.0
 
     @property
-    def base(self) -> Row:
+    def base(self) -> VersionRow:
         """What the patches are for."""
         return self.rows[0]
 
     @property
-    def head(self) -> Row:
+    def head(self) -> VersionRow:
         """What the patches make of it."""
         return self.rows[-1]
 

@@ -170,5 +170,6 @@ PROVING_GROUND: Final = (
         ((HostOp(Op.LOG_ENABLE),),),
         options=replace(_LATE, ipa_bits=48),
     ),
+    Scenario((Slot(1024),), (_guest("write 512"),), ((HostOp(Op.MOVE, 511, 2),),)),
 )
 """Every operation of the host, every size."""

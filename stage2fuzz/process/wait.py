@@ -115,4 +115,4 @@ def expect_room(folder: Path) -> None:
     """Raise NoRoomError if the disk of ``folder`` is full: what died of that proves nothing."""
     free = shutil.disk_usage(folder).free
     if free < LEAST_ROOM:
-        raise NoRoomError(f"{free >> 20} MiB are free in {folder.parent}")
+        raise NoRoomError(f"{free >> 20} MiB are free where {folder} is")

@@ -10,7 +10,7 @@ import pytest
 from stage2fuzz.case.text import read_case
 from stage2fuzz.check import proofs
 from stage2fuzz.check.forms import Exposition, to_junit, to_markdown, to_record, to_sarif
-from stage2fuzz.check.result import CheckResult, Effect, Row
+from stage2fuzz.check.result import CheckResult, Effect, VersionRow
 from stage2fuzz.check.survey import Survey
 from stage2fuzz.check.version import of_engines
 from stage2fuzz.prove.ground import GROUND
@@ -131,7 +131,7 @@ def test_a_proof_says_what_came_and_what_went_in_every_form(
         (True, Knowledge.PROVED),
     ]
     # What a course too short to meet anything says nothing of.
-    base, head = (Row(version, Survey([1])) for version in versions)
+    base, head = (VersionRow(version, Survey([1])) for version in versions)
     for row, side in ((base, rows[1].base), (head, rows[1].head)):
         assert row.survey is not None
         row.survey.exhibits.update(rows[1].exhibits(side))

@@ -9,7 +9,7 @@ from stage2fuzz.case.case import Case
 from stage2fuzz.check import proofs
 from stage2fuzz.check.forms import to_junit
 from stage2fuzz.check.proofs import ScenarioProof
-from stage2fuzz.check.result import CheckResult, Row
+from stage2fuzz.check.result import CheckResult, VersionRow
 from stage2fuzz.check.survey import Survey
 from stage2fuzz.check.version import of_engines
 from stage2fuzz.oracles.violation import Category, Violation
@@ -52,7 +52,7 @@ def test_a_scenario_that_was_not_searched_whole_never_passes(
 ) -> None:
     proof = ScenarioProof("r, age", base, head)
     assert (short in proof.shortfall) if short else not proof.shortfall
-    rows = [Row(each, Survey([1])) for each in of_engines("model:v5.12", "model:series-v4")]
+    rows = [VersionRow(each, Survey([1])) for each in of_engines("model:v5.12", "model:series-v4")]
     suite = ElementTree.fromstring(to_junit(CheckResult(rows, proofs=[proof]), []))
     (test,) = (each for each in suite.iter("testcase") if each.get("classname") == "proofs")
     assert (test.find("skipped") is None) is passes

@@ -143,10 +143,13 @@ def committed(figures: dict[str, Any]) -> int:
 @contextmanager
 def disk_full(compose: Compose) -> Iterator[None]:
     """No room where the workers work."""
-    fill = "head -c 3g /dev/zero > /scratch/full 2>/dev/null; df -h /scratch | tail -1"
+    fill = "head -c 3G /dev/zero > /scratch/full 2>/dev/null; df -h /scratch | tail -1"
     workers = range(1, 3)
     for number in workers:
-        print(compose.run("exec", "-T", "--index", str(number), "worker", "sh", "-c", fill).strip())
+        told = compose.run("exec", "-T", "--index", str(number), "worker", "sh", "-c", fill).strip()
+        if "100%" not in told:
+            raise SystemExit(f"the disk of worker {number} is not full: {told}")
+        print(told)
     yield
     for number in workers:
         compose.run("exec", "-T", "--index", str(number), "worker", "rm", "/scratch/full")

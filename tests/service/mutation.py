@@ -33,7 +33,10 @@ ROOT = Path(__file__).resolve().parents[2]
 SECONDS = 240.0
 """For the tests of one mutant; one that makes them hang is killed, and so dead."""
 PARTS = {
-    "leases": ("stage2fuzz/findings/leases.py", ("test_leases", "test_owners", "test_bad_records")),
+    "leases": (
+        "stage2fuzz/findings/leases.py",
+        ("test_leases", "test_owners", "test_bad_records", "test_worker"),
+    ),
     "plan": ("coordinator/plan.py", ("test_plan_and_merge",)),
     "merge": ("coordinator/merge.py", ("test_plan_and_merge",)),
     "loop": ("coordinator/loop.py", ("test_coordinator", "test_owners", "test_bad_records")),
