@@ -70,7 +70,12 @@ NESTED_GROUND: Final = (
         (Slot(4),), (_writes(0, 0),), (_ops(Op.GUEST_UNMAP, Op.GUEST_TLBI_ALL),), options=_ONE
     ),
     Scenario((Slot(4),), (_writes(0, 0), _reads(0, 1)), (_ops(Op.MOVE, Op.MOVE),), options=_VNCR),
-    Scenario((Slot(4, logging=True),), (_writes(0, 0),), (_ops(Op.LOG_GET),), options=_VNCR),
+    Scenario(
+        (Slot(4, logging=True),),
+        ((*_reads(0), *_writes(1)),),
+        (_ops(Op.LOG_GET),),
+        options=_VNCR,
+    ),
     Scenario(
         (Slot(4),),
         ((*_reads(0), *_writes(0)),),

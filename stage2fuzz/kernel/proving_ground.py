@@ -170,6 +170,7 @@ PROVING_GROUND: Final = (
         ((HostOp(Op.LOG_ENABLE),),),
         options=replace(_LATE, ipa_bits=48),
     ),
+    Scenario((Slot(1024),), (_guest("write 512"),), ((HostOp(Op.MOVE, 511, 2),),)),
     Scenario((Slot(512, Backing.PMD),), _vcpus("r", "r"), options=Options(mte=True)),
     Scenario((Slot(4),), _vcpus("rr", "r"), ((HostOp(Op.INVALIDATE),),), options=Options(mte=True)),
 )

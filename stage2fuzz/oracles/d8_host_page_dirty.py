@@ -1,7 +1,14 @@
 """D8: the host learns in time that the guest may write to its page."""
 
 from stage2fuzz.arch import GRANULES, PTE_ADDRESS, PTE_WRITE
-from stage2fuzz.events import CALL_INVALIDATE_START, CALL_MAP, CALL_RELAX, HOST_DEVICE, LOCK_MMU
+from stage2fuzz.events import (
+    CALL_INVALIDATE_START,
+    CALL_MAP,
+    CALL_RELAX,
+    HOST_DEVICE,
+    LOCK_MMU,
+    TREE_SHIFT,
+)
 from stage2fuzz.oracles.base import Oracle, fault_name, leaf_kind
 from stage2fuzz.oracles.facts import LOCK_SHARED, BackingFact, Call, Fault, overlap
 
@@ -107,6 +114,8 @@ class HostPageDirty(Oracle):
         if fault is not self.world.faults.get(thread):
             return
         address = new & PTE_ADDRESS
+        if ipa >> TREE_SHIFT:  # of a shadow: the page is the one that the fault looked up
+            backing = self.world.backing_of(self.world.pinned.get(thread, 0))
         if backing is not None and backing[3] & HOST_DEVICE:
             return
         if not 0 <= self.marked.get(thread, -1) - address < GRANULES[level]:

@@ -6,6 +6,7 @@
 #include "words.h"
 #include "tlb.h"
 #include "regime.h"
+#include "vncr.h"
 #include "window.h"
 
 char s2_arena[S2_ARENA_SIZE];
@@ -27,6 +28,7 @@ static int choose(int options) { (void)options; return 0; }
 static void dispatch(void) {}
 static void note_new_word(volatile s2_u64 *at, s2_u64 old) { (void)at, (void)old; }
 static void note_stack(uint32_t *stack) { (void)stack; }
+static void note_vncr_byte(const void *address, int is_store) { (void)address, (void)is_store; }
 static void synchronise_context(void) {}
 static void window_write(s2_u64 at, s2_u64 old, s2_u64 value) { (void)at, (void)old, (void)value; }
 

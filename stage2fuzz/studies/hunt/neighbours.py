@@ -143,9 +143,12 @@ def _operation(chance: Random, op: Op, slots: tuple[Slot, ...], places: tuple[in
         return HostOp(op, page)
     mine = sorted(each for each in places if each // SLOT_STRIDE == slot)
     if way < 0.75:
-        needed = mine[-1] - mine[0] + 1
+        first = mine[0]
+        if chance.random() < 0.2 and first - 1 > slot * SLOT_STRIDE + slots[slot].first:
+            first -= (first - 1) % SLOT_STRIDE in PLACES  # maybe in a hole
+        needed = mine[-1] - first + 1
         fitting = [pages for pages in RANGE_PAGES if pages >= needed]
-        return HostOp(op, mine[0], min(fitting)) if fitting else HostOp(op, page, 512)
+        return HostOp(op, first, min(fitting)) if fitting else HostOp(op, page, 512)
     if way < 0.9:
         return HostOp(op, slot * SLOT_STRIDE + slots[slot].first, max(RANGE_PAGES))
     return HostOp(op, page, chance.choice(RANGE_PAGES))
