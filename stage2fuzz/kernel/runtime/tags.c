@@ -122,10 +122,11 @@ void s2_set_folio_tagged(s2_u64 address)
 /* One event for pages one after the other, of which a block has many. */
 void s2_clear_tags(s2_u64 address)
 {
-	struct s2_event *last = &s2_log.events[s2_log.events_count - 1];
+	int count = s2_log.events_count;
+	struct s2_event *last = count ? &s2_log.events[count - 1] : NULL;
 	s2_u64 size;
 
-	if (s2_log.events_count && last->kind == S2_TAGS_CLEAR &&
+	if (last && last->kind == S2_TAGS_CLEAR &&
 	    last->thread == s2_sched.current && (s2_u64)(last->where + last->old) == address) {
 		last->old += PAGE;
 		return;
