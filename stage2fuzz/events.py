@@ -142,6 +142,7 @@ DSB_ISHST: Final = 1
 DSB_NSH: Final = 2
 DSB_NSHST: Final = 3
 DMB_ISHST: Final = 4
+DMB_ISH: Final = 5
 
 PROT_X: Final = 1
 PROT_W: Final = 2
