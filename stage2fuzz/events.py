@@ -212,7 +212,7 @@ HYP_GUEST_UNSHARE: Final = 22
 HYP_FORCE_RECLAIM: Final = 23
 HYP_CREATE: Final = 24
 HYP_START_TEARDOWN: Final = 25
-"""Operations of a host CPU that an oracle knows by their numbers (``case/scenario.py``)."""
+"""Operations of a host CPU that an oracle knows by their numbers (``case/el2.py``)."""
 STATE_OWNED: Final = 0
 STATE_SHARED_OWNED: Final = 1
 STATE_SHARED_BORROWED: Final = 2
