@@ -142,6 +142,7 @@ DSB_ISHST: Final = 1
 DSB_NSH: Final = 2
 DSB_NSHST: Final = 3
 DMB_ISHST: Final = 4
+DMB_ISH: Final = 5
 
 PROT_X: Final = 1
 PROT_W: Final = 2
@@ -211,7 +212,7 @@ HYP_GUEST_UNSHARE: Final = 22
 HYP_FORCE_RECLAIM: Final = 23
 HYP_CREATE: Final = 24
 HYP_START_TEARDOWN: Final = 25
-"""Operations of a host CPU that an oracle knows by their numbers (``case/scenario.py``)."""
+"""Operations of a host CPU that an oracle knows by their numbers (``case/el2.py``)."""
 STATE_OWNED: Final = 0
 STATE_SHARED_OWNED: Final = 1
 STATE_SHARED_BORROWED: Final = 2

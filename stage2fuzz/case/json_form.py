@@ -113,7 +113,7 @@ def from_json(text: str, name: str) -> Case:
         raise InputError(name, "is no JSON") from None
     if not isinstance(record, dict) or record.get("format") != VERSION:
         raise InputError(name, "is no case in JSON", f'an object with "format": {VERSION}')
-    for field in record.keys() - SCHEMA["properties"].keys():
+    for field in sorted(record.keys() - SCHEMA["properties"].keys()):
         raise InputError(
             name, f"a case has no field {field[:40]!r}", ", ".join(SCHEMA["properties"])
         )

@@ -85,6 +85,9 @@ def prove(
     """
     _check(preemptions, faults, seconds, memory)
     if table:
+        if case or stale or late or hardware_af or failures:
+            what = "its rows are the plain scenarios: no case, and no option that makes others"
+            raise InputError("--table", what, "--engine, --only and the bounds")
         asked = ProofRequest(Case(engine, Scenario()), seconds, memory * MEBI, preemptions, faults)
         raise typer.Exit(exit_code(_table(asked, only, as_json)))
     if not case:

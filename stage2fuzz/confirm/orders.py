@@ -71,12 +71,10 @@ def _check_slots(scenario: Scenario, where: str) -> None:
     if any(slot.backing is Backing.DEVICE for slot in scenario.slots):
         _refuse(where, "needs device memory, which the machine has none of")
     if any(slot.hugetlb or slot.contiguous for slot in scenario.slots):
-        _refuse(where, "needs memory of hugetlbfs, and the machine's huge pages are transparent")
+        what = "needs memory of hugetlbfs, and the machine's huge pages are transparent"
+        _refuse(where, what, "without 'hugetlb' and 'contiguous'")
     if any(slot.first for slot in scenario.slots):
         _refuse(where, "needs a slot that begins inside a block", "without 'first'")
-    if any(slot.hugetlb or slot.contiguous for slot in scenario.slots):
-        what = "needs huge pages of a size that the machine reserves none of"
-        _refuse(where, what, "without 'hugetlb' and 'contiguous'")
 
 
 def _check_programs(scenario: Scenario, where: str) -> None:

@@ -63,8 +63,7 @@ SERVED: Final = (
 """Headers that the tree itself serves, below its ``arch/arm64/include``."""
 SHARED: Final = (
     *("assertion", "sites", "record", "coroutine", "breaker", "strategy", "scheduler", "locks"),
-    *("guard", "places", "classes", "explore", "features", "fuzz"),
-    *("coverage", "interface"),
+    *("guard", "places", "classes", "explore", "features", "fuzz", "coverage", "interface"),
 )
 """Modules that this engine has in common with the other."""
 OWN: Final = (

@@ -82,15 +82,24 @@ def _cache_was_empty(bug: int, events: list[Event]) -> bool:
 
 
 def _tables_went(warning: int, events: list[Event]) -> bool:
-    """Whether a VM began to die under the host call that warned."""
+    """Whether a VM was dying under the host call that warned: one that was dead before is not."""
     thread = events[warning][1]
     begun = _last(CALL, thread, warning, events)
     if begun is None or events[begun][5] & CALL_CODE not in (CALL_INVALIDATE_START, CALL_UNMAP):
         return False
-    return any(
-        kind == CALL and who != thread and aux & CALL_CODE in (CALL_TEARDOWN, CALL_DESTROY)
-        for kind, who, _where, _old, _new, aux in events[:warning]
-    )
+    inside: list[int] = []  # the calls of the thread, the outermost first
+    ended: dict[tuple[int, int], int] = {}  # where the others' ends of a VM are over
+    for index, (kind, who, _where, _old, _new, aux) in enumerate(events[:warning]):
+        if kind not in (CALL, RETURN):
+            continue
+        code = aux & CALL_CODE
+        if who != thread and code in (CALL_TEARDOWN, CALL_DESTROY):
+            ended[who, code] = index if kind == RETURN else warning
+        elif who == thread and kind == CALL:
+            inside.append(index)
+        elif who == thread and inside:
+            inside.pop()
+    return any(end > (inside or [begun])[0] for end in ended.values())
 
 
 def _blamed(signature: str, proof: tuple[int, ...], events: list[Event]) -> int | None:

@@ -1,7 +1,7 @@
 """N6: the page of registers that a nested hypervisor reaches is the one the host has there."""
 
 from stage2fuzz.arch import WRITE
-from stage2fuzz.events import HOST_WRITE
+from stage2fuzz.events import HOST_ABSENT, HOST_WRITE
 from stage2fuzz.oracles.base import Oracle
 from stage2fuzz.oracles.facts import host_address
 
@@ -23,6 +23,8 @@ class VncrPage(Oracle):
         backing = world.backing_of(ipa)
         if backing is None:
             problem = "is no page of a memslot"
+        elif backing[3] & HOST_ABSENT:
+            problem = "the host has not by now"
         elif address != host_address(backing, ipa):
             problem = "is not the page that the host has there by now"
         elif kind == WRITE and not backing[3] & HOST_WRITE:

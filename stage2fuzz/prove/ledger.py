@@ -11,7 +11,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Final
 
-from stage2fuzz import oracles
 from stage2fuzz.case.text import format_case
 from stage2fuzz.errors import InputError
 from stage2fuzz.prove.request import Knowledge, Proof
@@ -92,10 +91,13 @@ def ledger_path(build: str, bounds: tuple[int | None, int | None]) -> Path:
 
 
 def _judges() -> str:
-    """The text of the oracles and of what asks the search."""
+    """The text of the oracles, of what they know events by, and of what asks the search."""
     digest = hashlib.sha256()
-    folders = (Path(str(oracles.__file__)).parent, Path(__file__).parent)
-    for path in sorted(path for folder in folders for path in folder.glob("*.py")):
+    ours = Path(__file__).parents[1]
+    texts = {ours / "kernel/search.py", ours / "kernel/adapter.py", *ours.glob("*.py")}
+    for folder in ("oracles", "prove"):
+        texts.update(path for path in (ours / folder).rglob("*") if path.suffix in (".py", ".h"))
+    for path in sorted(texts):
         digest.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
     return digest.hexdigest()[:12]
 

@@ -52,6 +52,7 @@ _BARRIERS: Final = {
     ev.DSB_NSH: "dsb(nsh)",
     ev.DSB_NSHST: "dsb(nshst)",
     ev.DMB_ISHST: "dmb(ishst)",
+    ev.DMB_ISH: "dmb(ish)",
 }
 _TLBIS: Final = {
     ev.TLBI_IPAS2E1: "ipas2e1",

@@ -44,6 +44,7 @@ def test_a_build_and_a_strange_engine_come_back_too() -> None:
     [
         ({"format": 2}, "is no case in JSON"),
         ({"threads": 3}, "has no field 'threads'"),
+        (dict.fromkeys("dbca", 3), "has no field 'a'"),
         ({"vcpus": [["write 0, read 1"]]}, "its field 'vcpus'"),
         ({"vcpus": [["write 0\nend"]]}, "its field 'vcpus'"),
         ({"vcpus": 3}, "its field 'vcpus'"),

@@ -13,6 +13,7 @@ import pytest
 
 from stage2fuzz.case.scenario import Options, Scenario, Tlb
 from stage2fuzz.events import (
+    DMB_ISH,
     DMB_ISHST,
     DRAIN,
     DSB_ISH,
@@ -125,8 +126,14 @@ DSB: Final = barrier(DSB_ISHST)
 
 @pytest.mark.parametrize(
     ("between", "allowed"),
-    [((), True), ((DMB,), True), ((DSB,), False), ((barrier(DSB_ISH),), False)],
-    ids=["nothing", "dmb-st", "dsb-st", "dsb"],
+    [
+        ((), True),
+        ((DMB,), True),
+        ((barrier(DMB_ISH),), False),
+        ((DSB,), False),
+        ((barrier(DSB_ISH),), False),
+    ],
+    ids=["nothing", "dmb-st", "dmb", "dsb-st", "dsb"],
 )
 def test_store_buffering_needs_a_barrier_that_waits(
     buffers: ctypes.CDLL, between: tuple[Instruction, ...], allowed: bool

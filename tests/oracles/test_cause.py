@@ -13,8 +13,10 @@ from stage2fuzz.events import (
     CALL_INVALIDATE_START,
     CALL_MAP,
     CALL_TEARDOWN,
+    CALL_UNMAP,
     DRAIN,
     PENDING,
+    RETURN,
     ROOT,
     STORE,
     WARN,
@@ -110,6 +112,21 @@ def test_a_warning_of_an_unmap_whose_tables_went_has_a_name(other: int, cause: s
         (WARN, 1, 0, 0, 0, WARN_OTHER),
     ]
     assert cause_of(OTHER_WARNING, (3,), events) == cause
+
+
+@pytest.mark.parametrize("before", [True, False])
+def test_a_vm_that_was_dead_before_is_no_cause_of_a_warning(before: bool) -> None:
+    """While mmu_lock is offered between two unmaps of one call it may die, and be dead."""
+    dies = [(CALL, 2, 0, 0, 0, CALL_TEARDOWN), (RETURN, 2, 0, 0, 0, CALL_TEARDOWN)]
+    first = [
+        (CALL, 1, 0, 0, 0, CALL_INVALIDATE_START),
+        (CALL, 1, 0, 0, 0, CALL_UNMAP),
+        (RETURN, 1, 0, 0, 0, CALL_UNMAP),
+    ]
+    last = [(CALL, 1, 0, 0, 0, CALL_UNMAP), (WARN, 1, 0, 0, 0, WARN_OTHER)]
+    events = [(ROOT, -1, 0, 0, 0, 40), *(dies + first if before else first + dies), *last]
+    cause = cause_of(OTHER_WARNING, (len(events) - 1,), events)
+    assert cause == (OTHER_WARNING if before else TABLES_GONE)
 
 
 def test_a_store_that_became_visible_late_has_the_cause_of_one_that_did_not() -> None:

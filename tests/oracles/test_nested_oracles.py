@@ -10,6 +10,7 @@ from stage2fuzz.events import (
     FAULT,
     GUEST_LOAD,
     GUEST_STORE,
+    HOST_ABSENT,
     HOST_READ,
     HOST_WRITE,
     INVALIDATE_END,
@@ -202,6 +203,14 @@ def test_a_page_of_registers_is_the_one_that_the_host_has_there() -> None:
             story.add(BACKING, HOST_THREAD, IPA, PAGES * 4096, HOST + (1 << 34), 3)
         story.add(VNCR_ACCESS, 0, IPA, READ, HOST)
         assert ("N6" in story.said()) is moves
+
+
+def test_a_page_of_registers_that_the_host_took_away_is_not_even_read() -> None:
+    for flags in (HOST_READ, HOST_ABSENT):
+        story = NestedStory()
+        story.add(BACKING, HOST_THREAD, IPA, PAGES * 4096, HOST, flags)
+        story.add(VNCR_ACCESS, 0, IPA, READ, HOST)
+        assert ("N6" in story.said()) is (flags == HOST_ABSENT)
 
 
 def test_registers_are_not_written_into_a_page_that_the_host_has_read_only() -> None:

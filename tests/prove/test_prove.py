@@ -56,6 +56,17 @@ def test_a_number_out_of_range_is_one_line_and_exit_2(
     assert option in done.stderr
 
 
+def test_the_table_takes_no_case_and_no_other_scenarios(tmp_path: Path) -> None:
+    """Left out in silence, its "proved" would be taken for one of late stores."""
+    engine = ("--engine", "kernel:/nowhere")
+    command = [sys.executable, "-m", "stage2fuzz", "prove", "--table", *engine, "--late-stores"]
+    late = subprocess.run(command, capture_output=True, text=True, check=False)
+    for done in (late, proof_command(tmp_path, READ_AND_WRITE, "model:v6.3", "--table", *engine)):
+        assert done.returncode == 2
+        assert done.stderr.count("\n") == 1
+        assert "no case, and no option" in done.stderr
+
+
 def test_a_model_is_proved_too(tmp_path: Path) -> None:
     done = proof_command(tmp_path, READ_AND_WRITE, "model:v5.12", "--json")
     told = json.loads(done.stdout)

@@ -3,7 +3,16 @@
 import pytest
 
 from stage2fuzz.arch import EXECUTE, READ, WRITE
-from stage2fuzz.case.scenario import Access, HostOp, Op, Options, Scenario, Tlb
+from stage2fuzz.case.scenario import (
+    Access,
+    Backing,
+    HostOp,
+    Op,
+    Options,
+    Scenario,
+    Slot,
+    Tlb,
+)
 from stage2fuzz.events import Event
 from stage2fuzz.kernel.abi import SearchStop
 from stage2fuzz.kernel.adapter import KernelEngine
@@ -27,6 +36,9 @@ SMALL = {
     "execute and write, torn down": accesses(EXECUTE, WRITE, options=Options()),
     "move": accesses(READ, hosts=((HostOp(Op.MOVE),),)),
     "logging begins": accesses(WRITE, hosts=((HostOp(Op.LOG_ENABLE),),)),
+    "a huge page is split": accesses(
+        READ, slots=(Slot(512, Backing.PMD),), hosts=((HostOp(Op.THP_SPLIT),),)
+    ),
     "late stores": accesses(
         READ, hosts=((HostOp(Op.MOVE),),), options=Options(teardown=False, pending_stores=True)
     ),

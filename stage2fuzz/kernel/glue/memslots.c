@@ -66,14 +66,14 @@ static void build_user_tables(void)
 }
 
 /* get_user_mapping_size() meets the page's mapping as it is when it walks, with interrupts off. One
- * page of these tables stands for many: for the one that was looked up last. */
+ * page of these tables stands for many: for the one that was looked up last. A search restores no
+ * page of these tables, so what they hold is read from themselves. */
 void s2_user_walk_begins(void)
 {
-	static int by_pages;
+	int by_pages = s2_maps_by_pages();
 
-	if (by_pages == s2_maps_by_pages())
+	if (by_pages == (user_table(USER_BLOCKS)[0] == link_to(USER_PTES)))
 		return;
-	by_pages = !by_pages;
 	for (int i = 0; i < 512; i++)
 		user_table(USER_BLOCKS)[i] = by_pages ? link_to(USER_PTES) :
 							((kvm_pte_t)i << PMD_SHIFT) | 1;

@@ -198,6 +198,7 @@ static void drop_rounds(void)
 			break;
 		case S2_STORE: case S2_DRAIN: case S2_HARDWARE_AF: case S2_TLBI: case S2_MARK_DIRTY:
 		case S2_FREE_DEFERRED: case S2_BACKING: case S2_WARN: case S2_TOPUP:
+		case S2_TAGS_CLEAR: case S2_VNCR_VALID: case S2_VNCR_MAP:
 			of->effect = 1;
 			break;
 		case S2_GET: case S2_PUT: case S2_FREE:

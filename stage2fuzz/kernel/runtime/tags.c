@@ -22,10 +22,14 @@ S2_OWN void reset_tags(void)
 /* The pages of a mapping of hugetlbfs are one folio; 0: the slot's memory comes from elsewhere. */
 static s2_u64 hugetlb_size(int backing, int hugetlb, int contiguous)
 {
-	if (contiguous)
-		return 16 * backing_size(backing);
-	return backing == S2_BACKING_PUD || (hugetlb && backing == S2_BACKING_PMD) ?
-		       backing_size(backing) : 0;
+	s2_u64 size = backing_size(backing);
+
+	switch (backing) {
+	case S2_BACKING_PUD: return size;
+	case S2_BACKING_PMD: return contiguous ? 16 * size : hugetlb ? size : 0;
+	case S2_BACKING_PAGE: return contiguous ? 16 * size : 0;
+	}
+	return 0;
 }
 
 /* kvm_arch_prepare_memory_region refuses a slot whose VMA does not allow tags: device memory, and

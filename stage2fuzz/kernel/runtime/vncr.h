@@ -9,7 +9,7 @@
 S2_OWN void reset_vncr(void);
 /* Where the page of a vCPU lies: it is the one that its program names first. */
 S2_OWN s2_u64 page_of_registers(int vcpu);
-/* The running vCPU uses its page: 1 where it got through, or what the fault of that left. */
+/* The running vCPU uses its page: whether it got through, or what the fault of that left. */
 enum { VNCR_THROUGH, VNCR_AGAIN, VNCR_GIVEN_UP };
 S2_OWN int touch_page(int is_write);
 /* A byte is about to be read, or written: whether a pseudo-TLB is valid is a step. */

@@ -54,7 +54,7 @@
 #define S2_BARRIER_nshst S2_DSB_NSHST
 #define dsb(domain) s2_barrier(S2_BARRIER_##domain)
 #define isb() s2_isb()
-#define smp_mb() s2_barrier(S2_DMB_ISHST)
+#define smp_mb() s2_barrier(S2_DMB_ISH)
 #define smp_wmb() s2_barrier(S2_DMB_ISHST)
 #define smp_rmb() barrier()
 

@@ -128,7 +128,8 @@ class Memory(Threads):
         """A watched entry changed for walkers; ``Vm`` keeps the window TLB with this."""
 
     def dsb(self, kind: int) -> None:
-        """A barrier: a DSB waits for the CPU's pending stores, a DMB ISHST keeps them in order."""
+        """A barrier: a DMB ISHST keeps the CPU's pending stores in order; after any other its loads
+        come after them, as if it waited for them."""
         if self.left:
             self.left -= 1
         else:
