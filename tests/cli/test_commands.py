@@ -6,7 +6,9 @@ from pathlib import Path
 import pytest
 
 from stage2fuzz.case.text import parse, read_case
+from stage2fuzz.cli.explore import Exploration, exit_code
 from stage2fuzz.run import run
+from stage2fuzz.schedule.exhaustive import Exhaustive
 from tests.cli.terminal import command
 
 SMALL = "stage2fuzz case 1\nengine model:v5.12\nvcpu 0: write 0\nvcpu 1: read 0\nend\n"
@@ -92,6 +94,15 @@ def test_explore_sees_all_schedules_with_few_preemptions_first(folder: Path) -> 
     said = json.loads(command("explore", "small.case", "--executions", "60", "--json").out)
     assert said["before"] > 0 == said["shallow"]
     assert said["proved"].endswith("about the rest, but all with no preemption were")
+
+
+@pytest.mark.parametrize(("inconclusive", "code"), [(7, 3), (6, 0)])
+def test_explore_is_inconclusive_where_every_run_of_every_search_is(
+    inconclusive: int, code: int
+) -> None:
+    exploration = Exploration("model:v5.12", Exhaustive(), "")
+    exploration.before, exploration.inconclusive = 7, inconclusive
+    assert exit_code(exploration, "any") == code
 
 
 @pytest.mark.parametrize("option", ["pending-stores", "tlb sticky", "tlb sampled"])
