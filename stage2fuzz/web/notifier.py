@@ -10,6 +10,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
+from sqlalchemy.exc import DBAPIError
+
+from stage2fuzz.errors import InputError
+from stage2fuzz.findings.database import reason
 from stage2fuzz.findings.models import Finding
 from stage2fuzz.findings.notices import note_told, told_lately, untold
 from stage2fuzz.findings.store import Store
@@ -77,8 +81,15 @@ class Notifier:
     def tell(self) -> tuple[int, float]:
         """Send what waits as one message: (findings told, seconds until the brake lets go).
 
-        InputError where the message was not taken: then all of it waits for the next time.
+        InputError where the message was not taken, or the database does not answer: then all of it
+        waits for the next time.
         """
+        try:
+            return self._tell()
+        except DBAPIError as error:
+            raise InputError("the database", f"failed ({reason(error)})") from None
+
+    def _tell(self) -> tuple[int, float]:
         engine, brakes, channel = self._store.engine, self._brakes, self._courier.channel
         waiting = untold(engine, channel, brakes.settle, brakes.categories, brakes.known)
         if not waiting:
