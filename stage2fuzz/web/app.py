@@ -254,8 +254,7 @@ class Pages:
         """One rule explained, with a run that breaks it and one that keeps it."""
         told = self._explain(oracle_named(str(request.path_params["oracle"])).oracle)
         runs = []
-        for number, name in enumerate(("broken", "kept")):
-            run = (told.bad, told.good)[number]
+        for number, (name, run) in enumerate((("broken", told.broken), ("kept", told.kept))):
             if run is None:
                 continue
             table = run_table(run.case, run.events, run.violations, anchor=f"step{number or ''}")
