@@ -10,10 +10,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
-from sqlalchemy.exc import DBAPIError
-
-from stage2fuzz.errors import InputError
-from stage2fuzz.findings.database import reason
 from stage2fuzz.findings.models import Finding
 from stage2fuzz.findings.notices import note_told, told_lately, untold
 from stage2fuzz.findings.store import Store
@@ -84,12 +80,6 @@ class Notifier:
         InputError where the message was not taken, or the database does not answer: then all of it
         waits for the next time.
         """
-        try:
-            return self._tell()
-        except DBAPIError as error:
-            raise InputError("the database", f"failed ({reason(error)})") from None
-
-    def _tell(self) -> tuple[int, float]:
         engine, brakes, channel = self._store.engine, self._brakes, self._courier.channel
         waiting = untold(engine, channel, brakes.settle, brakes.categories, brakes.known)
         if not waiting:
