@@ -23,10 +23,6 @@ SHOWN_BY_FAULT: Final = {
 """Rules that speak of one more fault, and of which kind."""
 
 
-Runner = Callable[[Case], Outcome]
-"""Runs a case and judges it."""
-
-
 @dataclass(frozen=True, slots=True)
 class Subject:
     """A case, ready for a machine."""
@@ -43,17 +39,19 @@ class Subject:
     """What the oracles say of the run, for a person."""
 
 
-def prepare(case: Case, where: str, oracle: str = "", runner: Runner = run) -> Subject:
+def prepare(
+    case: Case, where: str, oracle: str = "", run: Callable[[Case], Outcome] = run
+) -> Subject:
     """Run the case and turn its switches into anchors; InputError where no machine can show it.
 
-    ``oracle`` is the one that the finding is about; all that speak where it is empty. ``runner``
+    ``oracle`` is the one that the finding is about; all that speak where it is empty. ``run``
     runs the case: in a confined process, unless this is one.
     """
     if kind_of(case.engine) is not ENGINES["kernel"]:
         right = "a kernel's: --engine kernel:TREE runs it on one first"
         raise InputError(where, f"is a case of {case.engine}, not of a kernel", right)
     check_scenario(case.scenario, where)
-    outcome = runner(case)
+    outcome = run(case)
     rules = observable_rules(outcome, where, oracle)
     serial = tuple(ends_of_items(case.scenario, outcome.events))
     expected: dict[int, list[tuple[int, int]]] = {}
