@@ -15,7 +15,7 @@ from typing import Final
 
 from stage2fuzz.check.version import Version, numbered, of_commit
 from stage2fuzz.errors import InputError
-from stage2fuzz.kernel.repository import FOLDERS, Repository
+from stage2fuzz.kernel.repository import FOLDERS, Repository, readable
 
 MOST_MAILS: Final = 400
 _NUMBER: Final = re.compile(r"\[[^\]]*\b(\d+)/\d+[^\]]*\]")
@@ -101,7 +101,7 @@ def _patch(repository: Repository, mail: Path) -> Patch | None:
         return None
     number = _NUMBER.search(subject)
     title = re.sub(r"^(\s*\[[^\]]*\])+\s*", "", subject) or mail.name
-    return Patch(int(number[1]) if number else 0, title, text)
+    return Patch(int(number[1]) if number else 0, readable(title), text)
 
 
 def _apply(scratch: Repository, patch: Patch) -> None:

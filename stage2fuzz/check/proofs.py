@@ -132,7 +132,17 @@ def prove_ground(
     if late:
         say(f"{head.name}: {len(late)} scenarios once more, longer", 1.0)
     again = dict(zip(late, _proved(head, cache, late, LONGER), strict=True))
-    return [replace(each, head=again.get(each.name, each.head)) for each in rows]
+    return [
+        replace(each, head=_further(each.head, again[each.name])) if each.name in again else each
+        for each in rows
+    ]
+
+
+def _further(first: Proof, again: Proof) -> Proof:
+    """The one of two searches that went further, with what either of them found."""
+    order = list(_REACHED)
+    best = min(again, first, key=lambda proof: order.index(proof.reached))
+    return replace(best, found=again.found | first.found)
 
 
 def _proved(

@@ -10,7 +10,7 @@ from stage2fuzz import report
 from stage2fuzz.case.text import format_case
 from stage2fuzz.cli.builds import check_build, warn_of_build
 from stage2fuzz.cli.exits import FOUND
-from stage2fuzz.cli.named import load, stored
+from stage2fuzz.cli.named import is_number, load, stored
 from stage2fuzz.cli.options import DEFAULT_DATABASE, CaseName, Database, Json, check_range
 from stage2fuzz.cli.output import emit, width, write
 from stage2fuzz.cli.stores import open_store
@@ -113,7 +113,7 @@ def _title(name: str, outcome: Outcome) -> str:
 
 
 def _what(name: str) -> str:
-    return f"finding {name}" if name.isdecimal() else name
+    return f"finding {name}" if is_number(name) else name
 
 
 def _record(outcome: Outcome) -> dict[str, object]:
@@ -134,13 +134,17 @@ def minimise_case(
     budget: Annotated[int, typer.Option(help="Replays it may cost at most.")] = BUDGET,
     database: Database = DEFAULT_DATABASE,
 ) -> None:
-    """Find the simplest case with the same fault; a finding keeps it in the database."""
+    """Find the simplest case with the same fault; a finding keeps it in the database.
+
+    That of another example, ``ID.N``, is printed and not kept: it would take the place of a simpler
+    one.
+    """
     check_range("--budget", budget, 1, 10_000_000)
     finding = stored(case, database)
     loaded = load(case, finding)
     warn_of_build(_what(case), loaded)
     smallest = minimise_apart(loaded, finding.signature if finding else "", budget)
-    if finding is not None:
+    if finding is not None and case.isdecimal():  # another example's is no reproducer of ours
         with open_store(database) as store:
             store.attach_minimised(finding.id, smallest.case)
     written = format_case(smallest.case)

@@ -7,8 +7,9 @@ from typing import Annotated, Literal
 import typer
 
 from stage2fuzz.case.scenario import Scenario
-from stage2fuzz.case.text import format_case, read_case
+from stage2fuzz.case.text import format_case
 from stage2fuzz.cli.guarded import run_guarded
+from stage2fuzz.cli.named import load
 from stage2fuzz.cli.options import Json, check_range
 from stage2fuzz.cli.output import emit, say
 from stage2fuzz.cli.progress import ProgressLine
@@ -53,7 +54,7 @@ def compare_engines(
     arguments += [] if output is None else [f"--output={output}"]
     arguments += ["--json"] * as_json + [str(path) for path in cases or ()]
     run_guarded("compare", pair, ["compare", *arguments], quiet=as_json)
-    scenarios = [read_case(path).scenario for path in cases or ()]
+    scenarios = [load(str(path), None).scenario for path in cases or ()]
     found = _compared(pair, seconds, scenarios, seed, as_json)
     if output is not None:
         _write(output, found)

@@ -21,6 +21,7 @@ from stage2fuzz.confirm.subject import Subject, prepare
 from stage2fuzz.confirm.tell import record, tell
 from stage2fuzz.confirm.tree import build_kernel
 from stage2fuzz.errors import InputError
+from stage2fuzz.session.apart import run_apart
 
 MAX_TIMES = 1000
 EXITS = {Answer.CONFIRMED: 0, Answer.REFUTED: 1, Answer.NOT_REACHED: 3}
@@ -65,10 +66,11 @@ def confirm_case(
     chosen = kernel or tree
     alone = reproducer is not None and forces_itself(loaded)
     if reproducer is not None and alone:
-        _offer(reproducer, reproducer_alone(loaded, what))
+        _offer(reproducer, reproducer_alone(loaded, what, run_apart))
         if chosen is None:
             return
-    subject = prepare(loaded, what, oracle or (finding.oracle if finding is not None else ""))
+    wanted = oracle or (finding.oracle if finding is not None else "")
+    subject = prepare(loaded, what, wanted, run_apart)
     if reproducer is not None and not alone:
         _offer(reproducer, reproducer_of(subject.rules, what))
     if chosen is None:

@@ -4,7 +4,6 @@ from typing import Annotated
 
 import typer
 
-from stage2fuzz.case.text import format_case
 from stage2fuzz.cli.options import Json
 from stage2fuzz.cli.output import emit, say, width
 from stage2fuzz.report import text
@@ -18,26 +17,16 @@ def explain_rule(
     """Explain a rule: its promise, its reasons, a run that breaks it and one that keeps it."""
     told = explain(oracle)
     if as_json:
-        emit(
-            {
-                "oracle": told.oracle,
-                "rule": told.rule,
-                "category": told.category,
-                "promise": told.promise,
-                "reasons": list(told.reasons),
-                "bad": format_case(told.bad.case) if told.bad is not None else "",
-                "good": format_case(told.good.case) if told.good is not None else "",
-            }
-        )
+        emit(told.to_record())
         return
     say(f"{told.oracle} {told.rule} ({told.category})")
     for each in (told.promise, *told.reasons):
         print()
         say(each)
-    for what, outcome in (("broken", told.bad), ("kept", told.good)):
+    for what, outcome in (("broken", told.broken), ("kept", told.kept)):
         if outcome is not None:
             _show(what, outcome)
-    if told.bad is None:
+    if told.broken is None:
         print()
         say("No picture: no fault of the model shows it, only one of a compiled tree.")
 

@@ -127,15 +127,16 @@ def explore(
         emit(_record(exploration))
     else:
         _print(exploration, output)
-    raise typer.Exit(_code(exploration, fail_on))
+    raise typer.Exit(exit_code(exploration, fail_on))
 
 
-def _code(exploration: Exploration, fail_on: str) -> int:
+def exit_code(exploration: Exploration, fail_on: str) -> int:
     """1 for violations, 3 where no run came to an end that says anything, else 0."""
     seen = exploration.signatures.values()
     if any(fail_on == "any" or not each.known for each in seen):
         return FOUND
-    ended = exploration.search.coverage.executions - exploration.inconclusive
+    ran = exploration.before + exploration.search.coverage.executions
+    ended = ran - exploration.inconclusive
     return 0 if ended and not exploration.interrupted else INCONCLUSIVE
 
 

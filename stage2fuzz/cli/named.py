@@ -27,6 +27,11 @@ def finding_number(name: str) -> int:
     return int(name)
 
 
+def is_number(name: str) -> bool:
+    """Whether ``name`` is a finding's or an example's, and no file's."""
+    return _NAMED.fullmatch(name) is not None
+
+
 def stored(name: str, database: str) -> "Finding | None":
     """The finding of that number; None where ``name`` is a file's."""
     found = _NAMED.fullmatch(name)

@@ -60,6 +60,7 @@ def notify(
         told = [(each, Notifier(store, each, brakes, page, program())) for each in couriers]
         waits = dict.fromkeys((each.channel for each, _ in told), (0.0, 0.0))
         while True:
+            failed: InputError | None = None
             for courier, notifier in told:
                 due, wait = waits[courier.channel]
                 if time.monotonic() < due:
@@ -68,11 +69,14 @@ def notify(
                     braked = _tell(courier.name, notifier.tell())
                     waits[courier.channel] = (time.monotonic() + braked, 0.0)
                 except InputError as error:
-                    if once:
-                        raise
+                    if once:  # the others are told first
+                        failed = failed or error
+                        continue
                     wait = min(MOST_WAIT, max(float(every), 2 * wait))
                     complain(f"stage2fuzz: {error}; next try in {wait:.0f} s")
                     waits[courier.channel] = (time.monotonic() + wait, wait)
+            if failed is not None:
+                raise failed
             if once:
                 return
             time.sleep(every)
@@ -86,8 +90,7 @@ def _couriers(
     couriers: list[Webhook | MailCourier] = []
     if webhook:
         couriers.append(Webhook(webhook, secret))
-    if mail:
-        couriers.append(MailCourier(smtp, sender, mail))
+    couriers += [MailCourier(smtp, sender, to) for to in dict.fromkeys(mail)]
     if not couriers:
         raise InputError("notify", "nobody is to be told", "--webhook URL or --mail ADDRESS")
     return couriers

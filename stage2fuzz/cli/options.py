@@ -31,7 +31,10 @@ FailOn = Annotated[
     typer.Option(help="Exit 1 for any finding, or for new ones only, not for known causes."),
 ]
 CaseName = Annotated[
-    str, typer.Argument(metavar="ID|FILE", help="Number of a finding, or path of a case file.")
+    str,
+    typer.Argument(
+        metavar="ID|FILE", help="Of a finding (3.2: its second example), or a case file."
+    ),
 ]
 
 

@@ -1,6 +1,6 @@
 """What is to be confirmed: a case run once on its engine, as a plan and as rules."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -39,10 +39,13 @@ class Subject:
     """What the oracles say of the run, for a person."""
 
 
-def prepare(case: Case, where: str, oracle: str = "") -> Subject:
+def prepare(
+    case: Case, where: str, oracle: str = "", run: Callable[[Case], Outcome] = run
+) -> Subject:
     """Run the case and turn its switches into anchors; InputError where no machine can show it.
 
-    ``oracle`` is the one that the finding is about; all that speak where it is empty.
+    ``oracle`` is the one that the finding is about; all that speak where it is empty. ``run``
+    runs the case: in a confined process, unless this is one.
     """
     if kind_of(case.engine) is not ENGINES["kernel"]:
         right = "a kernel's: --engine kernel:TREE runs it on one first"

@@ -6,7 +6,8 @@ one transaction, and two processes that open a new database at once take turns.
 """
 
 import sqlite3
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -101,6 +102,16 @@ def schema_version(connection: Connection) -> str:
     if not inspect(connection).has_table(VERSION_TABLE):
         return ""
     return connection.execute(text(f"SELECT version_num FROM {VERSION_TABLE}")).scalar() or ""
+
+
+@contextmanager
+def answering(engine: Engine) -> Iterator[None]:
+    """What the database cannot do is an InputError that names it, without its password."""
+    try:
+        yield
+    except DBAPIError as error:
+        where = engine.url.render_as_string(hide_password=True)
+        raise InputError(where, f"the database failed ({reason(error)})") from None
 
 
 def reason(error: BaseException) -> str:

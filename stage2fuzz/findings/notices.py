@@ -1,4 +1,7 @@
-"""Who was told of which finding: what ``notify`` has still to tell, and how much it told lately."""
+"""Who was told of which finding: what ``notify`` has still to tell, and how much it told lately.
+
+A database that does not answer is an InputError: whoever asks again and again goes on when it does.
+"""
 
 from collections.abc import Sequence
 
@@ -6,7 +9,7 @@ from sqlalchemy import Connection, Engine, delete, func, literal, select
 from sqlalchemy.orm import Session
 
 from stage2fuzz.findings.clock import now
-from stage2fuzz.findings.database import insert_or_not, reading
+from stage2fuzz.findings.database import answering, insert_or_not, reading
 from stage2fuzz.findings.models import Finding, Notice
 from stage2fuzz.findings.states import State
 
@@ -32,6 +35,7 @@ def untold(
     if not known:
         query = query.where(Finding.known == "")
     with (
+        answering(engine),
         reading(engine) as connection,
         Session(connection, expire_on_commit=False) as session,
     ):
@@ -40,7 +44,7 @@ def untold(
 
 def note_told(engine: Engine, channel: str, numbers: Sequence[int], message: str) -> None:
     """A message reached its channel. A finding that was deleted meanwhile is nobody's concern."""
-    with engine.begin() as connection:
+    with answering(engine), engine.begin() as connection:
         there = select(Finding.id, literal(channel), literal(message), now())
         columns = ["finding_id", "channel", "message", "at"]
         statement = insert_or_not(connection, Notice).from_select(
@@ -55,7 +59,7 @@ def told_lately(engine: Engine, channel: str, seconds: float) -> tuple[int, floa
     query = select(
         func.count(func.distinct(Notice.message)), func.coalesce(moment - func.min(Notice.at), 0.0)
     ).where(Notice.channel == channel, Notice.at > moment - literal(seconds))
-    with reading(engine) as connection:
+    with answering(engine), reading(engine) as connection:
         count, since = connection.execute(query).one()
         return int(count), float(since)
 

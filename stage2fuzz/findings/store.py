@@ -12,14 +12,13 @@ from types import TracebackType
 from typing import Self
 
 from sqlalchemy import Connection, Engine, func, select, update
-from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
 from stage2fuzz.case.case import Case
 from stage2fuzz.case.text import format_case
 from stage2fuzz.errors import InputError
 from stage2fuzz.findings.clock import now
-from stage2fuzz.findings.database import open_database, reading, reason
+from stage2fuzz.findings.database import answering, open_database, reading
 from stage2fuzz.findings.history import add_note, expect, move
 from stage2fuzz.findings.models import MAX_COMMIT, Finding
 from stage2fuzz.findings.real import RealCounts, note_real
@@ -219,14 +218,12 @@ class Store:
     @contextmanager
     def _reading(self) -> Iterator[Session]:
         """A session of one consistent look; what it loads stays readable afterwards."""
-        try:
-            with (
-                reading(self.engine) as connection,
-                Session(connection, expire_on_commit=False) as session,
-            ):
-                yield session
-        except DBAPIError as error:
-            raise self._trouble(error) from None
+        with (
+            answering(self.engine),
+            reading(self.engine) as connection,
+            Session(connection, expire_on_commit=False) as session,
+        ):
+            yield session
 
     @contextmanager
     def _transaction(self, within: Connection | None) -> Iterator[Connection]:
@@ -234,12 +231,5 @@ class Store:
         if within is not None:
             yield within
             return
-        try:
-            with self.engine.begin() as connection:
-                yield connection
-        except DBAPIError as error:
-            raise self._trouble(error) from None
-
-    def _trouble(self, error: DBAPIError) -> InputError:
-        where = self.engine.url.render_as_string(hide_password=True)
-        return InputError(where, f"the database failed ({reason(error)})")
+        with answering(self.engine), self.engine.begin() as connection:
+            yield connection

@@ -119,7 +119,8 @@ class Repository:
             return []
         form = "--format=%H%x00%s%x00%as%x00%an"
         text = self.git("show", "-s", "--no-show-signature", form, *ids)
-        return [Commit(*line.split("\0")) for line in text.splitlines()]
+        lines = text.removesuffix("\n").split("\n")
+        return [Commit(*map(readable, line.split("\0"))) for line in lines]
 
     def merge_base(self, one: str, other: str) -> str:
         """The commit from which both come; InputError where they have nothing in common."""
@@ -183,6 +184,11 @@ class Repository:
             size = int(head[2])
             yield name, data[end + 1 : end + 1 + size]
             at = end + 2 + size
+
+
+def readable(text: str) -> str:
+    """What a stranger wrote, a patch's title, without what a terminal would take for an order."""
+    return "".join(letter if letter.isprintable() else "\ufffd" for letter in text)
 
 
 def trees() -> Path:

@@ -17,7 +17,7 @@ from stage2fuzz.prove.request import Knowledge, Proof
 from stage2fuzz.prove.statement import why_bounded
 
 SETTLED: Final = (Knowledge.PROVED, Knowledge.REFUTED)
-"""What more time would not change."""
+"""What more time or memory would not change."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +36,8 @@ class Row:
     """What was left out; empty where it is proved."""
     asked: float
     """The seconds that it was given."""
+    memory: int
+    """The bytes that it was given."""
 
 
 def row_of(name: str, proof: Proof) -> Row:
@@ -50,6 +52,7 @@ def row_of(name: str, proof: Proof) -> Row:
         {signature: format_case(case) for signature, (_, case) in proof.found.items()},
         why_bounded(proof),
         proof.request.seconds,
+        proof.request.memory,
     )
 
 
@@ -58,19 +61,22 @@ class Ledger:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._rows = {row.name: row for row in _read(path)}
+        text = _text(path)
+        self._rows = {row.name: row for row in _rows(text)}
+        self._begin = "\n" if text and not text.endswith("\n") else ""
+        """Ends the line that a dying process left half, before the next."""
 
-    def row(self, name: str, seconds: float) -> Row | None:
-        """What is known of a row, unless so many seconds may show more."""
+    def row(self, name: str, seconds: float, memory: int) -> Row | None:
+        """What is known of a row, unless so many seconds or bytes may show more."""
         row = self._rows.get(name)
-        if row is None or (row.knowledge not in SETTLED and row.asked < seconds):
-            return None
-        return row
+        if row is None or row.knowledge in SETTLED:
+            return row
+        return None if row.asked < seconds or row.memory < memory else row
 
     def keep(self, row: Row) -> None:
         """Write a row down, so that it outlives this process."""
         self._rows[row.name] = row
-        line = json.dumps(asdict(row)) + "\n"
+        line, self._begin = f"{self._begin}{json.dumps(asdict(row))}\n", ""
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True)
             with self._path.open("a", encoding="utf-8") as file:
@@ -91,7 +97,8 @@ def ledger_path(build: str, bounds: tuple[int | None, int | None]) -> Path:
 
 
 def _judges() -> str:
-    """The text of the oracles, of what they know events by, and of what asks the search."""
+    """The text of the oracles and of what makes C of them, of what they know events by, and of
+    what asks the search."""
     digest = hashlib.sha256()
     ours = Path(__file__).parents[1]
     texts = {ours / "kernel/search.py", ours / "kernel/adapter.py", *ours.glob("*.py")}
@@ -102,14 +109,18 @@ def _judges() -> str:
     return digest.hexdigest()[:12]
 
 
-def _read(path: Path) -> list[Row]:
-    """The rows of a file, those that a dying process left half left out."""
+def _text(path: Path) -> str:
+    """What was kept; empty where nothing was."""
     try:
-        lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+        return path.read_text(encoding="utf-8", errors="replace")
     except OSError:
-        return []
+        return ""
+
+
+def _rows(text: str) -> list[Row]:
+    """The rows of a file, those that a dying process left half left out."""
     rows = []
-    for line in lines:
+    for line in text.splitlines():
         try:
             told = json.loads(line)
             rows.append(Row(**{**told, "knowledge": Knowledge(told["knowledge"])}))

@@ -10,10 +10,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from stage2fuzz.case.case import Case
-from stage2fuzz.case.text import read_case
+from stage2fuzz.case.text import format_case, read_case
 from stage2fuzz.errors import InputError
 from stage2fuzz.oracles.base import Oracle
 from stage2fuzz.oracles.catalogue import ORACLES, OWNERSHIP
@@ -35,26 +35,41 @@ class Explanation:
     promise: str
     reasons: tuple[str, ...]
     """Paragraphs."""
-    bad: Outcome | None
+    broken: Outcome | None
     """A run that breaks it, its own violation first; None where no model can."""
-    good: Outcome | None
+    kept: Outcome | None
     """The same case where it is kept."""
+
+    def to_record(self) -> dict[str, Any]:
+        """For a program: the runs as the texts of their cases, empty where there is none."""
+        broken, kept = (
+            format_case(run.case) if run is not None else "" for run in (self.broken, self.kept)
+        )
+        return {
+            "oracle": self.oracle,
+            "rule": self.rule,
+            "category": self.category,
+            "promise": self.promise,
+            "reasons": list(self.reasons),
+            "broken": broken,
+            "kept": kept,
+        }
 
 
 def explain(name: str, run: Callable[[Case], Outcome] = run_apart) -> Explanation:
     """Explain the oracle of that name. InputError where there is none."""
     found = oracle_named(name)
-    bad = good = None
+    broken = kept = None
     path = EXAMPLES / f"{found.oracle}.case"
     if path.is_file():
-        bad = run(read_case(path))
-        mine = tuple(each for each in bad.violations if each.oracle == found.oracle)
-        bad = replace(bad, violations=mine)
-        good = _kept(bad.case, found.oracle, run)
+        broken = run(read_case(path))
+        mine = tuple(each for each in broken.violations if each.oracle == found.oracle)
+        broken = replace(broken, violations=mine)
+        kept = _kept(broken.case, found.oracle, run)
     text = inspect.cleandoc(found.__doc__ or "").replace("``", "")
     reasons = tuple(" ".join(each.split()) for each in text.split("\n\n"))
     about = found.oracle, found.rule, str(found.category), found.why
-    return Explanation(*about, reasons, bad, good)
+    return Explanation(*about, reasons, broken, kept)
 
 
 @lru_cache(maxsize=1)

@@ -199,7 +199,8 @@ class Pages:
             text = json.dumps(record, indent=1) + "\n"
             return _file(text, "application/json", f"finding-{finding.id}.json")
         if name in cases:
-            return _file(cases[name], "text/plain", f"finding-{finding.id}.case")
+            kind = "" if name == "fault.case" else f"-{name.removesuffix('.case')}"
+            return _file(cases[name], "text/plain", f"finding-{finding.id}{kind}.case")
         wanted = [form for form in ReportForm if name == f"report.{MEDIA[form][1]}"]
         if not wanted:
             raise InputError(name[:40], "is no file of a finding", "fault.case")
@@ -253,8 +254,7 @@ class Pages:
         """One rule explained, with a run that breaks it and one that keeps it."""
         told = self._explain(oracle_named(str(request.path_params["oracle"])).oracle)
         runs = []
-        for number, name in enumerate(("broken", "kept")):
-            run = (told.bad, told.good)[number]
+        for number, (name, run) in enumerate((("broken", told.broken), ("kept", told.kept))):
             if run is None:
                 continue
             table = run_table(run.case, run.events, run.violations, anchor=f"step{number or ''}")
@@ -332,13 +332,16 @@ class Pages:
     def _covered(self, request: Request) -> tuple[str, int, list[FileCoverage]]:
         """A tree of this database alone: a page must not compile what a visitor names."""
         engine = request.query_params.get("engine", "")[:300]
-        trees = self._trees(features_by_stream(self._store.engine))
-        if engine not in trees:
+        streams = features_by_stream(self._store.engine)
+        if engine not in self._trees(streams):
             raise InputError(engine or "engine", "there is none of that name here", "see /coverage")
         newest = max((each.last_seen for each in self._store.list(engine=engine)), default=0.0)
-        return engine, *self._lines_of(engine, newest)
+        features = sum(each[3] for each in streams if each[1] == engine)
+        return engine, *self._lines_of(engine, newest, features)
 
-    def _lines_now(self, engine: str, _newest: float) -> tuple[int, list[FileCoverage]]:
+    def _lines_now(
+        self, engine: str, _newest: float, _features: int
+    ) -> tuple[int, list[FileCoverage]]:
         try:
             return lines_of(self._store, engine, self._runner.lines_run)
         except DiedError as died:

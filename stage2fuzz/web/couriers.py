@@ -10,7 +10,8 @@ from email.message import EmailMessage
 from email.utils import make_msgid
 from http.client import HTTPException
 from typing import Any, Final
-from urllib.parse import unquote, urlsplit
+from urllib.error import HTTPError
+from urllib.parse import SplitResult, unquote, urlsplit
 from urllib.request import HTTPRedirectHandler, Request, build_opener
 
 from stage2fuzz.errors import InputError
@@ -33,10 +34,10 @@ class Webhook:
     """POSTs each message as JSON; with a secret it is signed, so that its reader knows us."""
 
     def __init__(self, url: str, secret: str = "") -> None:
-        """InputError for what is no address of HTTP."""
-        parts = urlsplit(url)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise InputError("--webhook", f"{url[:80]!r} is no address", "https://HOST/PATH")
+        """InputError for what is no address of HTTP; it is not repeated, being often a secret."""
+        parts = _parts(url)
+        if parts is None or parts.scheme not in ("http", "https") or "@" in parts.netloc:
+            raise InputError("--webhook", "is no address", "https://HOST/PATH")
         self._url, self._secret = url, secret
         self.name = f"{parts.scheme}://{parts.hostname}"
         """Without its path, which is often a secret."""
@@ -54,38 +55,38 @@ class Webhook:
             with self._opener.open(Request(self._url, data, headers), timeout=SECONDS):
                 pass
         except (OSError, HTTPException, ValueError) as error:
+            if isinstance(error, HTTPError):
+                error.close()
             raise InputError(self.name, f"did not take the message ({error})") from None
 
 
 class MailCourier:
-    """Sends each message as plain text over SMTP."""
+    """Sends each message to one address as plain text over SMTP: who was told is known for each."""
 
-    def __init__(self, server: str, sender: str, to: tuple[str, ...]) -> None:
-        """``server`` is ``smtp://``, ``submission://`` (with STARTTLS) or ``smtps://``
-        ``[USER:PASSWORD@]HOST[:PORT]``. InputError for what is none, or no address."""
-        parts = urlsplit(server)
-        try:
-            port = parts.port
-        except ValueError:
-            port = 0
-        if parts.scheme not in _PORTS or not parts.hostname or port == 0:
-            right = "smtp://HOST, submission://USER:PASSWORD@HOST, smtps://..."
+    def __init__(self, server: str, sender: str, to: str) -> None:
+        """``server`` is ``smtp://HOST[:PORT]``, or ``submission://`` (with STARTTLS) or
+        ``smtps://`` and ``[USER:PASSWORD@]HOST[:PORT]``. InputError for what is none, or no
+        address.
+        """
+        parts, right = _parts(server), "smtp://HOST, submission://USER:PASSWORD@HOST, smtps://..."
+        if parts is None or parts.scheme not in _PORTS:
             raise InputError("--smtp", "is no address of a mail server", right)
-        for address in (sender, *to):
-            if "@" not in address or not address.isprintable() or " " in address:
+        if parts.scheme == "smtp" and parts.username:
+            raise InputError("--smtp", "would send a password in the clear", right)
+        for address in (sender, to):
+            if "@" not in address or not address.isprintable() or set(address) & set(" ,"):
                 raise InputError("--mail", f"{address[:80]!r} is no address", "name@host")
-        self._scheme, self._host = parts.scheme, parts.hostname
-        self._port = port or _PORTS[parts.scheme]
+        self._scheme, self._host = parts.scheme, str(parts.hostname)
+        self._port = parts.port or _PORTS[parts.scheme]
         self._user, self._password = unquote(parts.username or ""), unquote(parts.password or "")
-        self._sender, self._to = sender, to
-        self.name = ", ".join(to)
+        self._sender, self.name = sender, to
         self.channel = _channel("mail", self.name)
 
     def send(self, message: Message) -> None:
         """Deliver it. InputError where the server did not take it."""
         mail = EmailMessage()
         mail["Subject"] = message.subject[:200]
-        mail["From"], mail["To"] = self._sender, ", ".join(self._to)
+        mail["From"], mail["To"] = self._sender, self.name
         mail["Message-ID"] = make_msgid("stage2fuzz", self._sender.rpartition("@")[2])
         mail["Auto-Submitted"] = "auto-generated"
         mail.set_content(message.text)
@@ -114,6 +115,16 @@ class MailCourier:
                 server.close()
                 raise
         return server
+
+
+def _parts(address: str) -> SplitResult | None:
+    """Its parts; None where it has no host, a port that is none, or what no address has."""
+    try:
+        parts = urlsplit(address)
+        sound = address.isascii() and address.isprintable() and " " not in address
+        return parts if sound and parts.hostname and parts.port != 0 else None
+    except ValueError:
+        return None
 
 
 def _channel(kind: str, address: str) -> str:

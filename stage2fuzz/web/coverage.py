@@ -55,6 +55,8 @@ def cases_for(store: Store, engine: str) -> list[str]:
         except InputError:
             continue  # of a machine that this engine has not
     for finding in store.list(engine=engine):
+        if finding.oracle == "CRASH":
+            continue  # it would take the process down, and all that was counted with it
         cases += [finding.case_text, *(each.case_text for each in finding.examples)]
     for target, data in kept_inputs(store.engine, engine, MOST_INPUTS):
         try:

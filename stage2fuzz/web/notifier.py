@@ -77,7 +77,8 @@ class Notifier:
     def tell(self) -> tuple[int, float]:
         """Send what waits as one message: (findings told, seconds until the brake lets go).
 
-        InputError where the message was not taken: then all of it waits for the next time.
+        InputError where the message was not taken, or the database does not answer: then all of it
+        waits for the next time.
         """
         engine, brakes, channel = self._store.engine, self._brakes, self._courier.channel
         waiting = untold(engine, channel, brakes.settle, brakes.categories, brakes.known)

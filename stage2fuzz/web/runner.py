@@ -23,6 +23,7 @@ class Runner:
 
     def __init__(self) -> None:
         self._asker, self._lock = CaseAsker(), Lock()
+        self._coverer, self._covering = CaseAsker(), Lock()
 
     def run(self, case: Case) -> Outcome:
         """What a case does. Raises DiedError where the process does not live to tell."""
@@ -35,10 +36,18 @@ class Runner:
     def lines_run(
         self, engine: str, cases: Sequence[str]
     ) -> tuple[int, list[tuple[SourceLine, bool]]]:
-        """Which lines of the engine's tree these cases run. Raises DiedError as ``run`` does."""
-        with self._lock:
-            return self._asker.lines_run(engine, cases, COVER_SECONDS)
+        """Which lines of the engine's tree these cases run. Raises DiedError as ``run`` does.
+
+        In a process of its own: it may take minutes, for which no other page has to wait, and what
+        the cases did to its memory ends with it.
+        """
+        with self._covering:
+            try:
+                return self._coverer.lines_run(engine, cases, COVER_SECONDS)
+            finally:
+                self._coverer.renew()
 
     def close(self) -> None:
-        """End the process."""
+        """End the processes."""
         self._asker.close()
+        self._coverer.close()

@@ -142,15 +142,7 @@ class ReviewTools:
 
     def explain(self, oracle: str) -> dict[str, Any]:
         """What a rule promises and why, with a case that breaks it and one that keeps it."""
-        told = explain(oracle, self._runner.run)
-        return {
-            "oracle": told.oracle,
-            "rule": told.rule,
-            "promise": told.promise,
-            "reasons": list(told.reasons),
-            "broken": format_case(told.bad.case) if told.bad is not None else "",
-            "kept": format_case(told.good.case) if told.good is not None else "",
-        }
+        return explain(oracle, self._runner.run).to_record()
 
     def _opened(self) -> Store:
         if self._store is None:

@@ -62,6 +62,15 @@ def test_mails_that_came_in_another_order_are_put_in_theirs(words: Path, series:
     assert titles == ["first change", "second change"]
 
 
+def test_a_title_is_text_and_no_order_for_a_terminal(words: Path, series: Path) -> None:
+    mails = series.read_text()
+    series.write_text(mails.replace("first change", "=?utf-8?q?first=1b=5b2J_change?="))
+    titles = [each.title for each in read_patches(Repository(words), series)]
+    assert titles == ["first\ufffd[2J change", "second change"]
+    git(words, "commit", "--quiet", "--allow-empty", "-m", "a\x1b[2J\x0bb")
+    assert Repository(words).commit("HEAD").title == "a\ufffd[2J\ufffdb"
+
+
 def test_a_bare_diff_is_one_patch(words: Path, tmp_path: Path) -> None:
     (words / "arch/arm64/kvm/mmu.c").write_text("three\n")
     (tmp_path / "my.diff").write_text(git(words, "diff"))

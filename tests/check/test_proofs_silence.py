@@ -75,3 +75,20 @@ def test_a_head_that_lags_is_searched_longer_before_it_is_inconclusive(
     (row,) = proofs.prove_ground(versions[0], versions[1], None, 1, lambda _, __: None)
     assert asked == [("model:v5.12", 1.0), ("model:series-v4", 1.0), ("model:series-v4", 3.0)]
     assert not row.shortfall
+
+
+@pytest.mark.parametrize(("longer", "short"), [(WHOLE, False), (NOTHING, True), (DEAD, True)])
+def test_what_the_shorter_search_found_is_not_lost_by_the_longer_one(
+    monkeypatch: pytest.MonkeyPatch, longer: Proof, short: bool
+) -> None:
+    def prove(request: ProofRequest, _say: object) -> Proof:
+        if not request.case.engine.endswith("series-v4"):
+            return WHOLE
+        return KNOWN if request.seconds < 2 else longer
+
+    monkeypatch.setattr(proofs, "GROUND", {"r, age": GROUND["r, age"]})
+    monkeypatch.setattr(proofs, "prove_model", prove)
+    versions = of_engines("model:v5.12", "model:series-v4")
+    (row,) = proofs.prove_ground(versions[0], versions[1], None, 1, lambda _, __: None)
+    assert row.came == (FAULT.signature,)
+    assert bool(row.shortfall) is short

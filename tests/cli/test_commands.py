@@ -1,12 +1,17 @@
 """What a person and a program get from the commands that look at one case or one finding."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from stage2fuzz.case.text import parse, read_case
+from stage2fuzz.cli.explore import Exploration, exit_code
+from stage2fuzz.findings.store import Store
 from stage2fuzz.run import run
+from stage2fuzz.schedule.base import Schedule
+from stage2fuzz.schedule.exhaustive import Exhaustive
 from tests.cli.terminal import command
 
 SMALL = "stage2fuzz case 1\nengine model:v5.12\nvcpu 0: write 0\nvcpu 1: read 0\nend\n"
@@ -74,6 +79,37 @@ def test_every_table_folds_inside_a_hundred_columns(
         assert max(len(line.rstrip()) for line in lines) <= 100, arguments
 
 
+def test_another_example_is_named_by_its_number_and_does_not_displace_what_is_minimised(
+    folder: Path,
+) -> None:
+    case = read_case(folder / "race.case")
+    (fault, *_) = run(case).violations
+    threads = case.scenario.vcpus * 2
+    other = replace(case, scenario=replace(case.scenario, vcpus=threads), schedule=Schedule())
+    database = str(folder / "examples.db")
+    with Store.open(database) as store:
+        for each in (case, other):
+            store.record(each, fault, "")
+        store.attach_minimised(1, case)
+        kept = store.get(1).minimised
+    said = command("replay", "1.1", "--database", database)
+    assert said.out.startswith("finding 1.1: 4 threads, ")
+    command("minimise", "1.1", "--budget", "20", "--database", database)
+    with Store.open(database) as store:
+        assert store.get(1).minimised == kept
+
+
+def test_a_case_in_json_is_taken_wherever_a_case_file_is(folder: Path) -> None:
+    written = command("export", "race.case", "--json", "-o", "race.json")
+    assert written.code == 0
+    assert (
+        command("replay", "race.json").out.partition("\n")[2]
+        == (command("replay", "race.case").out.partition("\n")[2])
+    )
+    engines = ("--engine", "model:v5.10", "--engine", "model:v5.12")
+    assert command("compare", "race.json", *engines, "--json").code == 1
+
+
 def test_explore_says_all_only_where_it_saw_all(folder: Path) -> None:
     (folder / "small.case").write_text(SMALL)
     whole = json.loads(command("explore", "small.case", "--json").out)
@@ -92,6 +128,15 @@ def test_explore_sees_all_schedules_with_few_preemptions_first(folder: Path) -> 
     said = json.loads(command("explore", "small.case", "--executions", "60", "--json").out)
     assert said["before"] > 0 == said["shallow"]
     assert said["proved"].endswith("about the rest, but all with no preemption were")
+
+
+@pytest.mark.parametrize(("inconclusive", "code"), [(7, 3), (6, 0)])
+def test_explore_is_inconclusive_where_every_run_of_every_search_is(
+    inconclusive: int, code: int
+) -> None:
+    exploration = Exploration("model:v5.12", Exhaustive(), "")
+    exploration.before, exploration.inconclusive = 7, inconclusive
+    assert exit_code(exploration, "any") == code
 
 
 @pytest.mark.parametrize("option", ["pending-stores", "tlb sticky", "tlb sampled"])

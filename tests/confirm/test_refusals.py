@@ -23,6 +23,7 @@ from stage2fuzz.case.scenario import (
     Tlb,
 )
 from stage2fuzz.case.text import read_case
+from stage2fuzz.cli import confirm as confirm_command
 from stage2fuzz.cli.confirm import confirm_case
 from stage2fuzz.confirm.anchors import FUNCTIONS, Anchor, resolve, wanted_symbols
 from stage2fuzz.confirm.initrd import SOURCES, archive, cross_compiler
@@ -38,7 +39,8 @@ from stage2fuzz.confirm.reproducers import (
 from stage2fuzz.confirm.subject import observable_rules, prepare
 from stage2fuzz.confirm.tree import build_kernel
 from stage2fuzz.errors import InputError
-from stage2fuzz.run import run
+from stage2fuzz.kernel.proof import proved
+from stage2fuzz.run import Outcome, run
 from stage2fuzz.schedule.base import FOREVER, Schedule
 
 LOST = (
@@ -155,8 +157,23 @@ def test_a_case_of_dirty_rings_has_its_program_from_any_engine_that_has_rings(
         reproducer_alone(early, "a.case")
 
 
-@pytest.mark.skipif("-7." not in TREE, reason="needs STAGE2FUZZ_KERNEL_TREE of 7.2 or later")
-def test_a_case_of_a_guest_hypervisors_tlbi_has_its_program(tmp_path: Path) -> None:
+@pytest.mark.parametrize("path", [LOST, RINGS], ids=["forced", "alone"])
+def test_a_tree_s_code_runs_in_a_confined_process(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, path: Path
+) -> None:
+    def confined(case: Case) -> Outcome:
+        raise InputError(case.engine, "was run apart")
+
+    monkeypatch.setattr(confirm_command, "run_apart", confined)
+    monkeypatch.setattr(confirm_command, "warn_of_build", lambda *_given: None)
+    with pytest.raises(InputError, match="kernel:/nowhere: was run apart"):
+        confirm_case(str(path), engine="kernel:/nowhere", reproducer=tmp_path / "a.c")
+
+
+@pytest.mark.skipif(not TREE, reason="needs a Linux tree: set STAGE2FUZZ_KERNEL_TREE to its path")
+def test_a_case_of_a_guest_hypervisors_tlbi_has_its_program() -> None:
+    if "S2_HAS_UNIT_NESTED" not in proved(Path(TREE)).has:
+        pytest.skip("the tree has no nested.c, or none that the shim serves")
     found = read_case(LOST.parent / "nested" / "bad_v7_3_guest_tlbi_against_a_fault.case")
     case = replace(found, engine=f"kernel:{TREE}")
     assert reproducer_alone(case, "a.case") == GUEST_TLBI

@@ -173,11 +173,13 @@ def test_servers_of_one_zygote_know_nothing_of_one_another(zygote: Zygote, tmp_p
 
 
 ASKER = """
+import signal
 import sys
 from pathlib import Path
 from stage2fuzz.process.forked import ForkServer
 from stage2fuzz.process.limits import Limits
 from stage2fuzz.process.zygote import Zygote
+signal.signal(signal.SIGHUP, signal.SIG_DFL)  # whoever runs the tests may have it ignored
 zygote = Zygote(()) if sys.argv[1] == "forked" else None
 if zygote:
     zygote.keep()

@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -149,19 +150,24 @@ def test_the_rows_of_the_table_are_scenarios_of_one_name_each() -> None:
 
 
 def test_a_table_that_was_stopped_goes_on_with_the_rows_that_are_missing(tmp_path: Path) -> None:
-    """A row that ended at a bound is proved again where there is more time; a half line is none."""
+    """A row that ended at a bound is proved again where there is more time or memory; a half line
+    is none, and spoils no other."""
     path = tmp_path / "proofs" / "rows.jsonl"
-    proved = Row("r/w page rw -", Knowledge.PROVED, 2_304, 8, 0.1, {}, [], 2)
-    bounded = Row("w/x page rw move", Knowledge.BOUNDED, 5, 1, 2.0, {}, ["the rest"], 2)
+    proved = Row("r/w page rw -", Knowledge.PROVED, 2_304, 8, 0.1, {}, [], 2, 64)
+    bounded = Row("w/x page rw move", Knowledge.BOUNDED, 5, 1, 2.0, {}, ["the rest"], 2, 64)
     for row in (proved, bounded):
         Ledger(path).keep(row)
     with path.open("a") as file:
         file.write('{"name": "cut off"')
     again = Ledger(path)
-    assert again.row(proved.name, 60) == proved
-    assert again.row(bounded.name, 2) == bounded
-    assert again.row(bounded.name, 3) is None
-    assert again.row("cut off", 1) is None
+    assert again.row(proved.name, 60, 128) == proved
+    assert again.row(bounded.name, 2, 64) == bounded
+    assert again.row(bounded.name, 3, 64) is None
+    assert again.row(bounded.name, 2, 65) is None
+    assert again.row("cut off", 1, 64) is None
+    longer = replace(bounded, asked=9)
+    again.keep(longer)
+    assert Ledger(path).row(bounded.name, 9, 64) == longer
 
 
 @pytest.mark.kernel

@@ -17,12 +17,12 @@ PICTURED = sorted(path.stem for path in EXAMPLES.glob("*.case"))
 @pytest.mark.parametrize("name", PICTURED)
 def test_the_bad_case_breaks_the_rule_and_the_good_one_keeps_it(name: str) -> None:
     told = explain(name, run)
-    assert told.bad is not None
-    assert told.good is not None
-    assert [each.oracle for each in told.bad.violations] == [name] * len(told.bad.violations)
-    assert told.bad.violations
-    assert name not in {each.oracle for each in told.good.violations}
-    assert told.good.case.scenario == read_case(EXAMPLES / f"{name}.case").scenario
+    assert told.broken is not None
+    assert told.kept is not None
+    assert [each.oracle for each in told.broken.violations] == [name] * len(told.broken.violations)
+    assert told.broken.violations
+    assert name not in {each.oracle for each in told.kept.violations}
+    assert told.kept.case.scenario == read_case(EXAMPLES / f"{name}.case").scenario
 
 
 @pytest.mark.parametrize("name", [row[0] for row in CATALOGUE])
@@ -41,7 +41,7 @@ def test_the_command_shows_both_runs() -> None:
     assert said.out.startswith("C6 a fault never downgrades (correctness)")
     assert "broken, on model:v5.10:" in said.out
     assert "kept, on model:v5.12:" in said.out
-    assert json.loads(command("explain", "H1", "--json").out)["bad"] == ""
+    assert json.loads(command("explain", "H1", "--json").out)["broken"] == ""
     assert "there is no oracle" in command("explain", "Z9").refused()
 
 

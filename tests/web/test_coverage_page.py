@@ -8,7 +8,9 @@ from starlette.testclient import TestClient
 
 from stage2fuzz.case.text import parse, read_case
 from stage2fuzz.findings.store import Store
+from stage2fuzz.schedule.base import Schedule
 from stage2fuzz.source import SourceLine
+from stage2fuzz.web import app
 from stage2fuzz.web.coverage import by_file, cases_for, to_record
 from tests.findings.test_store import violation
 from tests.web.conftest import RACE
@@ -36,6 +38,32 @@ def test_seeds_and_findings_are_run_as_cases_of_that_engine(store: Store) -> Non
     assert len(cases) > 20
     assert {each.engine for each in cases} == {"model:v5.10"}
     assert read_case(RACE) in cases
+
+
+def test_a_case_that_takes_its_process_down_is_not_run_for_its_lines(store: Store) -> None:
+    before = cases_for(store, "model:v5.10")
+    fatal = replace(read_case(RACE), schedule=Schedule(((1, 3), (0, 9))))
+    store.record(fatal, violation("CRASH here", "CRASH"), "")
+    assert cases_for(store, "model:v5.10") == before
+    store.record(fatal, violation("C1 here", "C1"), "")
+    assert len(cases_for(store, "model:v5.10")) == len(before) + 1
+
+
+def test_lines_are_counted_anew_when_a_campaign_has_found_more(
+    client: TestClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine, features, counted = "kernel:/a/tree", [1], []
+    stream = ("night", engine, "map_race")
+    monkeypatch.setattr(app, "features_by_stream", lambda _engine: [(*stream, features[0])])
+
+    def count(*_given: object) -> tuple[int, list[object]]:
+        counted.append(1)
+        return 1, []
+
+    monkeypatch.setattr(app, "lines_of", count)
+    for features[0] in (1, 1, 2):
+        assert client.get("/api/coverage", params={"engine": engine}).status_code == 200
+    assert len(counted) == 2
 
 
 def test_a_page_compiles_no_tree_that_a_visitor_names(client: TestClient) -> None:

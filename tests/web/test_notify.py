@@ -15,7 +15,9 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import pytest
+from sqlalchemy import text
 
+from stage2fuzz.errors import InputError
 from stage2fuzz.findings.states import State
 from stage2fuzz.findings.store import Store
 from stage2fuzz.web.notifier import Brakes, Message, Notifier
@@ -137,6 +139,26 @@ def test_what_was_not_taken_is_told_the_next_time(findings: Store, hook: str, co
     assert "of 2 findings" in told(findings, "--webhook", hook).out
 
 
+def test_who_can_not_be_told_keeps_nobody_from_it(findings: Store, hook: str, post: str) -> None:
+    Hook.code = 500
+    mails = ("--mail", "one@example.org", "--mail", "two@example.org", "--smtp", post)
+    said = told(findings, "--webhook", hook, *mails)
+    assert (said.code, len(Post.took)) == (2, 2)
+    assert "did not take the message" in said.err
+    assert said.out == "told one@example.org of 2 findings\ntold two@example.org of 2 findings\n"
+
+
+def test_a_database_that_fails_is_tried_again(findings: Store) -> None:
+    notifier = Notifier(findings, Sink(), Brakes(settle=0.0), "", "stage2fuzz")
+    with findings.engine.begin() as connection:
+        connection.execute(text("ALTER TABLE finding_notice RENAME TO elsewhere"))
+    with pytest.raises(InputError, match="the database failed"):
+        notifier.tell()
+    with findings.engine.begin() as connection:
+        connection.execute(text("ALTER TABLE elsewhere RENAME TO finding_notice"))
+    assert notifier.tell() == (2, 0.0)
+
+
 def test_known_faults_other_categories_and_closed_findings_are_no_news(
     findings: Store, hook: str
 ) -> None:
@@ -189,7 +211,13 @@ def test_a_finding_that_is_open_again_is_news_again(findings: Store) -> None:
     [
         ((), "nobody is to be told"),
         (("--webhook", "ftp://host/x"), "is no address"),
+        (("--webhook", "http://[h/x"), "is no address"),
+        (("--webhook", "http://h:x/"), "is no address"),
+        (("--webhook", "http://me:secret@h/"), "is no address"),
         (("--mail", "nobody"), "is no address"),
+        (("--mail", "a@b.c,d@e.f"), "is no address"),
+        (("--mail", "a@b.c", "--smtp", "smtp://[h"), "no address of a mail server"),
+        (("--mail", "a@b.c", "--smtp", "smtp://me:secret@h"), "a password in the clear"),
         (("--mail", "a@b.c", "--smtp", "mail.example.org"), "no address of a mail server"),
         (("--mail", "a@b.c", "--smtp", "smtp://127.0.0.1:1"), "did not take the mail"),
         (("--webhook", "http://127.0.0.1:1/"), "did not take the message"),
@@ -199,4 +227,6 @@ def test_a_finding_that_is_open_again_is_news_again(findings: Store) -> None:
 def test_what_can_not_be_told_is_one_line(
     findings: Store, options: tuple[str, ...], words: str
 ) -> None:
-    assert words in told(findings, *options).refused()
+    line = told(findings, *options).refused()
+    assert words in line
+    assert "secret" not in line

@@ -162,6 +162,10 @@ def test_a_finding_can_be_taken_along(client: TestClient, name: str, begin: str)
     assert answer.status_code == 200
     assert answer.text.startswith(begin)
     assert answer.headers["content-disposition"].startswith("attachment")
+    assert (
+        client.get("/findings/1/fault.case").headers["content-disposition"]
+        != (client.get("/findings/1/first.case").headers["content-disposition"])
+    )
 
 
 @pytest.mark.parametrize(

@@ -1,12 +1,13 @@
 """Programs for a mail: they show a finding with nothing but user space."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
 from stage2fuzz.case.case import Case
 from stage2fuzz.case.scenario import Op
 from stage2fuzz.errors import InputError
-from stage2fuzz.run import run
+from stage2fuzz.run import Outcome, run
 
 LOST_DIRTY_PAGE: Final = Path(__file__).parent / "lost_dirty_page.c"
 GUEST_TLBI: Final = Path(__file__).parent / "guest_tlbi.c"
@@ -30,10 +31,11 @@ def forces_itself(case: Case) -> bool:
     return case.scenario.options.dirty_ring or bool(case.scenario.options.nested)
 
 
-def reproducer_alone(case: Case, where: str) -> Path:
+def reproducer_alone(case: Case, where: str, run: Callable[[Case], Outcome] = run) -> Path:
     """The program for such a case; InputError where its run shows nothing of it.
 
-    That is so on an engine before v6.2, for one, which has no rings.
+    That is so on an engine before v6.2, for one, which has no rings. ``run`` runs the case: in a
+    confined process, where it may be a tree's.
     """
     spoke = {each.oracle for each in run(case).violations}
     if case.scenario.options.dirty_ring:
