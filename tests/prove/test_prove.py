@@ -111,7 +111,7 @@ def test_a_bound_is_no_proof_and_is_named(kernel: KernelEngine) -> None:
 
 @pytest.mark.kernel
 def test_what_has_no_room_is_searched_within_preemptions(kernel: KernelEngine) -> None:
-    proof = prove(asked(kernel, THREE, seconds=20, memory=4 << 20), lambda _: None)
+    proof = prove(asked(kernel, THREE, seconds=20, memory=6 << 20), lambda _: None)
     assert proof.knowledge in (Knowledge.BOUNDED, Knowledge.REFUTED)
     if proof.knowledge is Knowledge.BOUNDED:
         assert any(each.preemptions == 0 and each.whole for each in proof.passes)
