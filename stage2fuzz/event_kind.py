@@ -60,12 +60,14 @@ FIELDS: Final = {
     "system": "0: from the memory cache, 1: from the system, 2: from the system, atomically",
     "tree": "TREE_*; of a store or'ed with the locks held << HELD_SHIFT",
     "value": "the first word of the page",
+    "vcpu": "whose page of registers it is, as KVM numbers vCPUs",
     "vm": "of the case; -1: none",
     "vmid": "of the VM; of a context that now in VTTBR_EL2; below 0 for a hyp root",
     "walk": "the level (FAULT_LEVEL), or'ed with what the instruction was << FAULT_HOW_SHIFT",
     "waiting": "bit mask of the threads that wait",
     "wanted": "the value that a compare-exchange would have written",
     "warning": "WARN_*",
+    "writable": "1: the page may be written to through it",
 }
 """The words of all layouts: what a field of that name means, in any kind."""
 UNUSED: Final = "-"

@@ -114,7 +114,8 @@ def test_an_unknown_operand_and_an_unknown_kind_are_refused() -> None:
 
 PARSING = {"startswith", "removeprefix", "split", "rsplit", "partition", "rpartition"}
 SPLITS = {
-    f"stage2fuzz/{name}.py" for name in ("engine", "case/reader", "service/settings", "web/guard")
+    f"stage2fuzz/{name}.py"
+    for name in ("engine", "case/reader", "findings/examples", "service/settings", "web/guard")
 }
 """Take something apart at a colon: an engine's name, a line of a case, an address of a host."""
 
