@@ -123,9 +123,9 @@ S2_OWN void describe_vm(void)
 	s2_record(S2_ROOT, (int64_t)s2_vm.root, s2_vm.start_level, 1,
 		  s2_scenario.ipa_bits | (s2_scenario.dic ? S2_ROOT_DIC : 0) |
 			  (s2_scenario.fwb ? S2_ROOT_FWB : 0) |
-			  (has_ring() ? S2_ROOT_DIRTY_RING : 0) |
+			  (s2_options.dirty_ring ? S2_ROOT_DIRTY_RING : 0) |
 			  (s2_vm.zeros_late ? S2_ROOT_ZEROS_LATE : 0) |
-			  (has_tags() ? S2_ROOT_MTE : 0));
+			  (s2_options.mte ? S2_ROOT_MTE : 0));
 	describe_nested();
 	if (s2_vm.hyp_root)
 		s2_record(S2_ROOT, (int64_t)s2_vm.hyp_root, 1, HYP_VMID, HYP_BITS);

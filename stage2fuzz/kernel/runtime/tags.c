@@ -47,23 +47,26 @@ S2_OWN int has_tags(void)
 	return 1;
 }
 
-/* The folio that a page is in, which for memory of no hugetlbfs is the page. */
-static s2_u64 folio(s2_u64 address, s2_u64 *size)
+/* Bytes of the folio that a page is in, which for memory of no hugetlbfs is the page. */
+static s2_u64 folio_size(const struct s2_slot *slot)
+{
+	s2_u64 size = hugetlb_size(slot->backing, slot->hugetlb, slot->contiguous);
+
+	return size ? size : PAGE;
+}
+
+/* Where the folio of a page begins. */
+static s2_u64 folio_of(s2_u64 address)
 {
 	const struct s2_slot *slot = slot_of_address(address);
-	s2_u64 skew = slot->skewed ? PAGE : 0;
+	s2_u64 size = folio_size(slot), skew = slot->skewed ? PAGE : 0;
 
-	*size = hugetlb_size(slot->backing, slot->hugetlb, slot->contiguous);
-	if (!*size)
-		*size = PAGE;
-	return (address - skew) / *size * *size + skew;
+	return (address - skew) / size * size + skew;
 }
 
 int s2_is_hugetlb(s2_u64 address)
 {
-	const struct s2_slot *slot = slot_of_address(address);
-
-	return !!hugetlb_size(slot->backing, slot->hugetlb, slot->contiguous);
+	return folio_size(slot_of_address(address)) != PAGE;
 }
 
 int s2_page_tagged(s2_u64 address)
@@ -111,16 +114,12 @@ void s2_set_tagged(s2_u64 address)
 /* The folio of a page of hugetlbfs has one flag for all of it. */
 int s2_try_folio_tagging(s2_u64 address)
 {
-	s2_u64 size;
-
-	return s2_try_tagging(folio(address, &size));
+	return s2_try_tagging(folio_of(address));
 }
 
 void s2_set_folio_tagged(s2_u64 address)
 {
-	s2_u64 size, first = folio(address, &size);
-
-	set_tagged(first, size);
+	set_tagged(folio_of(address), folio_size(slot_of_address(address)));
 }
 
 /* One event for pages one after the other, of which a block has many. */
@@ -128,7 +127,6 @@ void s2_clear_tags(s2_u64 address)
 {
 	int count = s2_log.events_count;
 	struct s2_event *last = count ? &s2_log.events[count - 1] : NULL;
-	s2_u64 size;
 
 	if (last && last->kind == S2_TAGS_CLEAR &&
 	    last->thread == s2_sched.current && (s2_u64)(last->where + last->old) == address) {
@@ -136,6 +134,6 @@ void s2_clear_tags(s2_u64 address)
 		return;
 	}
 	s2_point(S2_TAGS_CLEAR, (int64_t)address);
-	folio(address, &size);
-	s2_record(S2_TAGS_CLEAR, (int64_t)address, PAGE, (int64_t)size, 0);
+	s2_record(S2_TAGS_CLEAR, (int64_t)address, PAGE,
+		  (int64_t)folio_size(slot_of_address(address)), 0);
 }
