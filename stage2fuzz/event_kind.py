@@ -155,8 +155,9 @@ class When(Enum):
     """The barrier completes TLBIs."""
     HOST_CALL = auto()
     """The call is one of the host's."""
-    AGE_CALL = auto()
-    """The call looks at access flags or clears them."""
+    TREE_CALL = auto()
+    """What the tree was when the call began decides what it promises: of access flags, or of all
+    that was mapped then."""
     REMOVES = auto()
     """The call takes translations away, so its return is asked about TLBs."""
     MMAP = auto()

@@ -231,6 +231,7 @@ CALL_IS_YOUNG: Final = 7
 CALL_DESTROY: Final = 8
 CALL_HYP_MAP: Final = 9
 CALL_SPLIT: Final = 10
+CALL_FLUSH: Final = 11
 CALL_LOG_ENABLE: Final = 20
 CALL_LOG_DISABLE: Final = 21
 CALL_LOG_GET: Final = 22
@@ -246,8 +247,16 @@ CALL_SLOT_CREATE: Final = 31
 CALL_GUEST_TLBI: Final = 32
 CALL_SLOT_MOVE: Final = 33
 CALL_VCPU_INIT: Final = 34
+CALL_SET_WAY: Final = 35
+CALL_TOGGLE_CACHE: Final = 36
+CALL_SLOT_LIMIT: Final = 37
 FIRST_HOST_CALL: Final = CALL_LOG_ENABLE
 """Calls from here on are the host's; those before it are the page-table code's."""
+USES_CACHES: Final = 1
+TRAPS_SWITCHES: Final = 2
+STATE_WANTED_SHIFT: Final = 2
+"""The ``argument`` of a CALL_SET_WAY or CALL_TOGGLE_CACHE: what the vCPU's state was, and above
+this shift what it is to be; its return's ``result`` is what it has become."""
 INVALIDATE_NONBLOCK: Final = 1
 """The ``argument`` of a CALL_INVALIDATE_START whose notifier may not block; else it is 0."""
 CALL_CODE: Final = 0xFF
@@ -263,6 +272,7 @@ CALL_NAMES: Final = {
     CALL_DESTROY: "kvm_pgtable_stage2_destroy",
     CALL_HYP_MAP: "kvm_pgtable_hyp_map",
     CALL_SPLIT: "kvm_pgtable_stage2_split",
+    CALL_FLUSH: "kvm_pgtable_stage2_flush",
     CALL_LOG_ENABLE: "dirty log on",
     CALL_LOG_DISABLE: "dirty log off",
     CALL_LOG_GET: "KVM_GET_DIRTY_LOG",
@@ -278,6 +288,9 @@ CALL_NAMES: Final = {
     CALL_GUEST_TLBI: "TLBI of the guest hypervisor",
     CALL_SLOT_MOVE: "memslot move",
     CALL_VCPU_INIT: "KVM_ARM_VCPU_INIT",
+    CALL_SET_WAY: "kvm_set_way_flush",
+    CALL_TOGGLE_CACHE: "kvm_toggle_cache",
+    CALL_SLOT_LIMIT: "memslot create at the end of the IPA space",
 }
 
 WARN_LEAF_AT_LAST_LEVEL: Final = 1
@@ -463,7 +476,7 @@ _ROWS: Final = (
     EventKind(VNCR_MAP, "vncr-map", "cpu writable address -", Dependence.EVERYTHING, _MOVED),
     EventKind(CALL, "call", "ipa size argument request", Dependence.EVERYTHING,
          (Meeting(Place.HOST, Side.WRITES, When.HOST_CALL),
-          Meeting(Place.TREE, Side.OTHER, When.AGE_CALL))),
+          Meeting(Place.TREE, Side.OTHER, When.TREE_CALL))),
     EventKind(RETURN, "return", "ipa size result code", Dependence.EVERYTHING,
          (Meeting(Place.TLB, Side.WRITES, When.REMOVES),
           Meeting(Place.TREE, Side.OTHER, When.PROMISES),

@@ -49,7 +49,7 @@ class VersionedMenu(Generic[T]):
         )
 
 
-NEWEST: Final[int] = 12
+NEWEST: Final[int] = 13
 """The version of the byte format that ``encode`` writes."""
 
 _EVERY_CALL: Final = tuple(HypOp)
@@ -114,6 +114,7 @@ OPERATIONS: Final = VersionedMenu(
         ),
         10: (Op.SLOT_MOVE, Op.THP_SPLIT, Op.THP_COLLAPSE),
         11: (Op.VCPU_INIT,),
+        13: (Op.CACHES_OFF, Op.CACHES_ON, Op.SLOT_LIMIT),
     }
 )
 KINDS: Final = (

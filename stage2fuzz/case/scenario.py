@@ -163,6 +163,14 @@ class Op(IntEnum):
     VCPU_INIT = 30
     """KVM_ARM_VCPU_INIT of a vCPU that ran before: all memory is unmapped, where there is no FWB,
     so that a guest that starts with its caches off reads what it should."""
+    CACHES_OFF = 31
+    """A guest turns its caches off and cleans them by set and way, on a vCPU of its own: KVM cleans
+    all memory in its stead. With FWB a guest cannot."""
+    CACHES_ON = 32
+    """It turns them on again."""
+    SLOT_LIMIT = 33
+    """The VMM asks for a memslot that ends a page above the guest's IPA space, which is refused,
+    and whether it could have one that ends with it; neither comes to be."""
 
 
 class Tlb(IntEnum):

@@ -6,6 +6,7 @@ from typing import Final
 from stage2fuzz.arch import EXECUTE, INSTRUCTIONS, READ, WRITE
 from stage2fuzz.case.scenario import (
     GIB,
+    SLOT_STRIDE,
     Access,
     Backing,
     Host,
@@ -173,5 +174,15 @@ PROVING_GROUND: Final = (
     Scenario((Slot(1024),), (_guest("write 512"),), ((HostOp(Op.MOVE, 511, 2),),)),
     Scenario((Slot(512, Backing.PMD),), _vcpus("r", "r"), options=Options(mte=True)),
     Scenario((Slot(4),), _vcpus("rr", "r"), ((HostOp(Op.INVALIDATE),),), options=Options(mte=True)),
+    Scenario(
+        (Slot(1024, Backing.PMD), Slot(4)),
+        (_guest("write 0", "write 513"), _guest(f"write {SLOT_STRIDE + 3}")),
+        ((HostOp(Op.CACHES_OFF), HostOp(Op.CACHES_ON), HostOp(Op.CACHES_OFF)),),
+    ),
+    Scenario(
+        (Slot(4, Backing.DEVICE),),
+        _vcpus("w"),
+        ((HostOp(Op.LOG_ENABLE), HostOp(Op.SLOT_LIMIT)),),
+    ),
 )
 """Every operation of the host, every size."""

@@ -49,6 +49,9 @@ class Pgtable(Protocol):
     def kvm_pgtable_stage2_unmap(self, vm: Vm, addr: int, size: int, /) -> int:
         """Remove and flush every leaf of the range, and every table left empty."""
 
+    def kvm_pgtable_stage2_flush(self, vm: Vm, addr: int, size: int, /) -> int:
+        """Clean the data cache of all memory that the range maps."""
+
     def kvm_pgtable_stage2_mkyoung(self, vm: Vm, addr: int, /) -> bool:
         """Set the access flag of the leaf that maps ``addr``; whether there was one."""
 

@@ -31,6 +31,7 @@ from stage2fuzz.oracles.c12_locked_marker import LockedMarker
 from stage2fuzz.oracles.c13_hyp_remap import HypRemap
 from stage2fuzz.oracles.c14_data_cache import DataCache
 from stage2fuzz.oracles.c15_memory_tags import MemoryTags
+from stage2fuzz.oracles.c16_set_way import SetWay
 from stage2fuzz.oracles.d1_no_lost_dirty import NoLostDirty
 from stage2fuzz.oracles.d2_no_spurious_dirty import NoSpuriousDirty
 from stage2fuzz.oracles.d3_writable_is_dirty import WritableIsDirty
@@ -52,6 +53,7 @@ from stage2fuzz.oracles.g3_needless_break import NeedlessBreak
 from stage2fuzz.oracles.g4_no_deadlock import NoDeadlock
 from stage2fuzz.oracles.g5_right_exit import RightExit
 from stage2fuzz.oracles.g6_relax_takes_effect import RelaxTakesEffect
+from stage2fuzz.oracles.g7_memslot_answer import MemslotAnswer
 from stage2fuzz.oracles.h1_one_owner import OneOwner
 from stage2fuzz.oracles.h2_counts import Counts
 from stage2fuzz.oracles.h3_views_agree import ViewsAgree
@@ -102,6 +104,7 @@ ORACLES: Final[tuple[type[Oracle], ...]] = (
     HypRemap,
     DataCache,
     MemoryTags,
+    SetWay,
     NoLostDirty,
     NoSpuriousDirty,
     WritableIsDirty,
@@ -123,6 +126,7 @@ ORACLES: Final[tuple[type[Oracle], ...]] = (
     NoDeadlock,
     RightExit,
     RelaxTakesEffect,
+    MemslotAnswer,
     ShadowWithin,
     GuestTlbi,
     ShadowReference,

@@ -5,6 +5,7 @@ from typing import Final
 from stage2fuzz.events import (
     CALL_CODE,
     CALL_DESTROY,
+    CALL_FLUSH,
     CALL_HYP_MAP,
     CALL_IS_YOUNG,
     CALL_MAP,
@@ -22,12 +23,12 @@ from stage2fuzz.events import (
 from stage2fuzz.oracles.base import Oracle
 from stage2fuzz.oracles.facts import LOCK_SHARED
 
-EXCLUSIVE: Final = (CALL_UNMAP, CALL_WRPROTECT, CALL_SPLIT, CALL_MKOLD)
+EXCLUSIVE: Final = (CALL_UNMAP, CALL_WRPROTECT, CALL_SPLIT, CALL_MKOLD, CALL_FLUSH)
 BY_FAULTS: Final = (CALL_MAP, CALL_RELAX, CALL_MKYOUNG, CALL_IS_YOUNG)
 
 
 class LockMode(Oracle):
-    """unmap, write-protect, split and aging exclusive; what faults do shared, from v6.2 on.
+    """unmap, write-protect, split, aging and flush exclusive; what faults do shared, from v6.2 on.
 
     Teardown walks without the lock, once the root was unpublished under it.
     """

@@ -74,6 +74,7 @@ WRAP(int, kvm_pgtable_stage2_relax_perms, struct kvm_pgtable *pgt, u64 addr,
 
 WRAP_RANGE(kvm_pgtable_stage2_unmap, S2_CALL_UNMAP)
 WRAP_RANGE(kvm_pgtable_stage2_wrprotect, S2_CALL_WRPROTECT)
+WRAP_RANGE(kvm_pgtable_stage2_flush, S2_CALL_FLUSH)
 
 #if S2_HAS_MKYOUNG_FLAGS
 WRAP(void, kvm_pgtable_stage2_mkyoung, struct kvm_pgtable *pgt, u64 addr,

@@ -37,6 +37,8 @@ int kvm_handle_guest_abort(struct kvm_vcpu *vcpu);
 void kvm_arch_flush_shadow_memslot(struct kvm *, struct kvm_memory_slot *);
 void kvm_arch_flush_shadow_all(struct kvm *);
 void stage2_unmap_vm(struct kvm *);
+void kvm_set_way_flush(struct kvm_vcpu *);
+void kvm_toggle_cache(struct kvm_vcpu *, bool);
 void kvm_arch_mmu_enable_log_dirty_pt_masked(struct kvm *, struct kvm_memory_slot *, gfn_t,
 					     unsigned long);
 #if S2_HAS_INIT_TYPE
@@ -47,9 +49,14 @@ int kvm_init_stage2_mmu(struct kvm *, struct kvm_s2_mmu *);
 #if S2_HAS_COMMIT_REGION_POINTER
 void kvm_arch_commit_memory_region(struct kvm *, struct kvm_memory_slot *,
 				   const struct kvm_memory_slot *, enum kvm_mr_change);
+int kvm_arch_prepare_memory_region(struct kvm *, const struct kvm_memory_slot *,
+				   struct kvm_memory_slot *, enum kvm_mr_change);
 #else
 void kvm_arch_commit_memory_region(struct kvm *, const struct kvm_userspace_memory_region *,
 				   struct kvm_memory_slot *, const struct kvm_memory_slot *,
+				   enum kvm_mr_change);
+int kvm_arch_prepare_memory_region(struct kvm *, struct kvm_memory_slot *,
+				   const struct kvm_userspace_memory_region *,
 				   enum kvm_mr_change);
 #endif
 #if S2_HAS_GFN_RANGE

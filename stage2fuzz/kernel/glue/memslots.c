@@ -91,15 +91,8 @@ static void map_for_user(const struct s2_glue_slot *what)
 							  link_to(USER_TABLES);
 }
 
-void s2_glue_publish(int number, const struct s2_glue_slot *what)
+static void fill_slot(struct kvm_memory_slot *slot, int number, const struct s2_glue_slot *what)
 {
-	struct kvm_memory_slot *slot;
-	struct vm_area_struct *vma;
-
-	S2_ASSERT((unsigned)number < S2_MAX_SLOTS, number);
-	S2_ASSERT(memslot_versions[number] < MEMSLOT_VERSIONS, memslot_versions[number]);
-	slot = &memslots[number][memslot_versions[number]++];
-	vma = &vmas[number];
 	slot->base_gfn = what->first >> PAGE_SHIFT;
 	slot->npages = what->size >> PAGE_SHIFT;
 	slot->userspace_addr = what->user_address;
@@ -110,6 +103,18 @@ void s2_glue_publish(int number, const struct s2_glue_slot *what)
 				     (unsigned long *)&mm : NULL;
 	slot->id = number;
 	slot->s2_number = number;
+}
+
+void s2_glue_publish(int number, const struct s2_glue_slot *what)
+{
+	struct kvm_memory_slot *slot;
+	struct vm_area_struct *vma;
+
+	S2_ASSERT((unsigned)number < S2_MAX_SLOTS, number);
+	S2_ASSERT(memslot_versions[number] < MEMSLOT_VERSIONS, memslot_versions[number]);
+	slot = &memslots[number][memslot_versions[number]++];
+	vma = &vmas[number];
+	fill_slot(slot, number, what);
 	current_memslot[number] = what->exists ? slot : NULL;
 	last_memslot[number] = slot;
 	vma->vm_start = what->user_address;

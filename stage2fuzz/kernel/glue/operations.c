@@ -27,6 +27,47 @@ static void commit(int number, enum kvm_mr_change change)
 #endif
 }
 
+/* What virt/kvm asks the architecture before it publishes `what`. */
+static int prepare(int number, const struct s2_glue_slot *what, enum kvm_mr_change change)
+{
+	struct kvm_memory_slot slot = { 0 };
+#if S2_HAS_COMMIT_REGION_POINTER
+	struct kvm_memory_slot old = *slot_numbered(number);
+
+	fill_slot(&slot, number, what);
+	return kvm_arch_prepare_memory_region(&kvm, change == KVM_MR_CREATE ? NULL : &old, &slot,
+					      change);
+#else
+	struct kvm_userspace_memory_region region = { .slot = number,
+						      .guest_phys_addr = what->first,
+						      .memory_size = what->size,
+						      .userspace_addr = what->user_address };
+
+	/* The older trees map device memory here, and know its frames from the VMA alone, where our
+	 * host moves it page by page. */
+	if (what->backing == S2_BACKING_DEVICE && change != KVM_MR_FLAGS_ONLY)
+		return 0;
+	fill_slot(&slot, number, what);
+	region.flags = slot.flags;
+	return kvm_arch_prepare_memory_region(&kvm, &slot, &region, change);
+#endif
+}
+
+int s2_glue_prepare_logging(int number, const struct s2_glue_slot *what)
+{
+	return prepare(number, what, KVM_MR_FLAGS_ONLY);
+}
+
+int s2_glue_prepare_creation(int number, const struct s2_glue_slot *what)
+{
+	return prepare(number, what, KVM_MR_CREATE);
+}
+
+int s2_glue_prepare_move(int number, const struct s2_glue_slot *what)
+{
+	return prepare(number, what, KVM_MR_MOVE);
+}
+
 /* The log was switched on or off; the slot's flags say which. */
 void s2_glue_commit_logging(int number)
 {
@@ -83,6 +124,33 @@ void s2_glue_flush_all(int number)
 void s2_glue_unmap_vm(void)
 {
 	stage2_unmap_vm(&kvm);
+}
+
+/* ---- a guest that turns its caches off, as sys_regs.c hands it over ---- */
+
+int s2_glue_uses_caches(int thread)
+{
+	return vcpus[thread].arch.uses_caches;
+}
+
+int s2_glue_traps_switches(int thread)
+{
+	return !!(vcpus[thread].arch.hcr_el2 & HCR_TVM);
+}
+
+void s2_glue_switch_caches(int thread, int on)
+{
+	struct kvm_vcpu *vcpu = &vcpus[thread];
+	bool was_enabled = vcpu->arch.uses_caches;
+
+	vcpu->arch.uses_caches = on;
+	if (s2_glue_traps_switches(thread))
+		kvm_toggle_cache(vcpu, was_enabled);
+}
+
+void s2_glue_set_way(int thread)
+{
+	kvm_set_way_flush(&vcpus[thread]);
 }
 
 void s2_glue_flush_slot(int number)

@@ -42,6 +42,8 @@ int s2_glue_begin(void)
 		vcpus[i].vcpu_id = i;
 		vcpus[i].arch.hw_mmu = &kvm.arch.mmu;
 		vcpus[i].arch.mmu_page_cache.nobjs = 0;
+		vcpus[i].arch.hcr_el2 = 0;
+		vcpus[i].arch.uses_caches = true;
 	}
 #if S2_HAS_INIT_TYPE
 	return kvm_init_stage2_mmu(&kvm, &kvm.arch.mmu, s2_options.ipa_bits);

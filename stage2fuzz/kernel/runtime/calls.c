@@ -5,7 +5,7 @@
 static int is_sparse(int call)
 {
 	return call == S2_CALL_UNMAP || call == S2_CALL_WRPROTECT || call == S2_CALL_DESTROY ||
-	       call == S2_CALL_SPLIT;
+	       call == S2_CALL_SPLIT || call == S2_CALL_FLUSH;
 }
 
 void s2_call(int call, s2_u64 first, s2_u64 size, s2_u64 argument, int rights)

@@ -81,7 +81,9 @@ static inline int is_heard(const struct s2_event *event)
 #define WHEN_LINKED fold_page[page_number(where)].linked
 #define WHEN_COMPLETES (event->aux == S2_DSB_ISH || event->aux == S2_DSB_NSH)
 #define WHEN_HOST_CALL (call >= S2_FIRST_HOST_CALL)
-#define WHEN_AGE_CALL (call == S2_CALL_IS_YOUNG || call == S2_CALL_MKOLD)
+#define WHEN_TREE_CALL \
+	(call == S2_CALL_IS_YOUNG || call == S2_CALL_MKOLD || call == S2_CALL_VCPU_INIT || \
+	 call == S2_CALL_SET_WAY || call == S2_CALL_TOGGLE_CACHE)
 #define WHEN_REMOVES \
 	(call >= S2_FIRST_HOST_CALL || call == S2_CALL_UNMAP || call == S2_CALL_WRPROTECT)
 #define WHEN_MMAP (where == S2_LOCK_MMAP)

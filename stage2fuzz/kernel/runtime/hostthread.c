@@ -1,4 +1,5 @@
 /* A host thread runs its operations one after another. */
+#include "caches.h"
 #include "hostpages.h"
 #include "hostthread.h"
 #include "locks.h"
@@ -78,6 +79,9 @@ static int operate(int op, struct s2_slot *slot, s2_u64 first, s2_u64 size)
 	case S2_OP_SHARE: return share(slot, first, size);
 	case S2_OP_SLOT_MOVE: return slot_move(slot);
 	case S2_OP_VCPU_INIT: return vcpu_init();
+	case S2_OP_SLOT_LIMIT: return slot_limit(slot);
+	case S2_OP_CACHES_OFF: return switch_caches(0);
+	case S2_OP_CACHES_ON: return switch_caches(1);
 	case S2_OP_THP_SPLIT: return thp_split(slot, first);
 	case S2_OP_THP_COLLAPSE: return thp_collapse(slot, first);
 	}
@@ -96,6 +100,8 @@ S2_OWN void host_body(void)
 		[S2_OP_SHARE] = 0, [S2_OP_SLOT_MOVE] = S2_CALL_SLOT_MOVE,
 		[S2_OP_THP_SPLIT] = 0, [S2_OP_THP_COLLAPSE] = 0,
 		[S2_OP_VCPU_INIT] = S2_CALL_VCPU_INIT,
+		[S2_OP_CACHES_OFF] = 0, [S2_OP_CACHES_ON] = 0,
+		[S2_OP_SLOT_LIMIT] = 0,
 	};
 	int index = s2_sched.current - s2_scenario.vcpus;
 

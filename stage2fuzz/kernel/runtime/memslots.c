@@ -5,15 +5,21 @@
 #include "scheduler.h"
 #include "step.h"
 
-S2_OWN void publish_slot(const struct s2_slot *slot)
+/* A slot as the glue is told of it. */
+static struct s2_glue_slot told(const struct s2_slot *slot)
 {
 	/* Congruent with guest addresses up to 1 GiB, unless it is skewed. */
-	struct s2_glue_slot what = { slot->first, slot->end - slot->first,
-				     USER_BASE - USER_BASE % (PAGE << 18) +
-					     (slot->origin - S2_IPA_BASE) +
-					     (slot->skewed ? PAGE : 0),
-				     slot->flags, slot->backing, slot->skewed, slot->hugetlb,
-				     slot->contiguous, slot->exists };
+	return (struct s2_glue_slot){ slot->first, slot->end - slot->first,
+				      USER_BASE - USER_BASE % (PAGE << 18) +
+					      (slot->origin - S2_IPA_BASE) +
+					      (slot->skewed ? PAGE : 0),
+				      slot->flags, slot->backing, slot->skewed, slot->hugetlb,
+				      slot->contiguous, slot->exists };
+}
+
+S2_OWN void publish_slot(const struct s2_slot *slot)
+{
+	struct s2_glue_slot what = told(slot);
 
 	s2_glue_publish(number_of(slot), &what);
 }
@@ -40,30 +46,43 @@ S2_OWN void begin_log(struct s2_slot *slot)
 		s2_record(S2_MARK_DIRTY, (int64_t)ipa, 0, 0, 0);
 }
 
-/* kvm_arch_prepare_memory_region refuses to log device memory. */
+/* The slot gets other flags, if the architecture has nothing against it. */
+static int change_flags(struct s2_slot *slot, int flags)
+{
+	struct s2_glue_slot what = told(slot);
+	int result;
+
+	what.flags = flags;
+	result = s2_glue_prepare_logging(number_of(slot), &what);
+	if (result)
+		return result;
+	if (flags & S2_SLOT_LOGGING)
+		begin_log(slot);
+	publish(slot, flags, 1);
+	s2_glue_commit_logging(number_of(slot));
+	return 0;
+}
+
 S2_OWN int log_enable(struct s2_slot *slot)
 {
-	int result = slot->backing == S2_BACKING_DEVICE ? -S2_EINVAL : 0;
+	int result = 0;
 
 	s2_lock(S2_LOCK_SLOTS, 0);
-	if (!result && slot->exists && !(slot->flags & S2_SLOT_LOGGING)) {
-		begin_log(slot);
-		publish(slot, slot->flags | S2_SLOT_LOGGING, 1);
-		s2_glue_commit_logging(number_of(slot));
-	}
+	if (slot->exists && !(slot->flags & S2_SLOT_LOGGING))
+		result = change_flags(slot, slot->flags | S2_SLOT_LOGGING);
 	s2_unlock(S2_LOCK_SLOTS, 0);
 	return result;
 }
 
 S2_OWN int log_disable(struct s2_slot *slot)
 {
+	int result = 0;
+
 	s2_lock(S2_LOCK_SLOTS, 0);
-	if (slot->exists && slot->flags & S2_SLOT_LOGGING) {
-		publish(slot, slot->flags & ~S2_SLOT_LOGGING, 1);
-		s2_glue_commit_logging(number_of(slot));
-	}
+	if (slot->exists && slot->flags & S2_SLOT_LOGGING)
+		result = change_flags(slot, slot->flags & ~S2_SLOT_LOGGING);
 	s2_unlock(S2_LOCK_SLOTS, 0);
-	return 0;
+	return result;
 }
 
 static void clear_bit(struct s2_slot *slot, s2_u64 ipa)
@@ -174,14 +193,23 @@ S2_OWN int slot_delete(struct s2_slot *slot)
 /* A memslot that was deleted is added again, its log off. */
 S2_OWN int slot_create(struct s2_slot *slot)
 {
+	int result = 0;
+
 	s2_lock(S2_LOCK_SLOTS, 0);
 	if (!slot->exists) {
-		slot->dirty_count = slot->all_set = 0;
-		publish(slot, slot->flags & ~S2_SLOT_LOGGING, 1);
-		s2_glue_commit_creation(number_of(slot));
+		int flags = slot->flags & ~S2_SLOT_LOGGING;
+		struct s2_glue_slot what = told(slot);
+
+		what.flags = flags;
+		result = s2_glue_prepare_creation(number_of(slot), &what);
+		if (!result) {
+			slot->dirty_count = slot->all_set = 0;
+			publish(slot, flags, 1);
+			s2_glue_commit_creation(number_of(slot));
+		}
 	}
 	s2_unlock(S2_LOCK_SLOTS, 0);
-	return 0;
+	return result;
 }
 
 /* The backing of the whole slot where it lies now, and what is known of single pages. */
@@ -201,22 +229,63 @@ static void announce_all(const struct s2_slot *slot)
 		}
 }
 
-/* KVM_MR_MOVE: the slot goes as in a deletion, then it is published elsewhere. */
+static void lie(struct s2_slot *slot, s2_u64 moved)
+{
+	s2_u64 size = slot->end - slot->first;
+
+	slot->moved = moved;
+	slot->first = slot->origin + moved;
+	slot->end = slot->first + size;
+}
+
+/* KVM_MR_MOVE: the slot goes as in a deletion, then it is published elsewhere, or again where it
+ * was if the architecture has something against it. */
 S2_OWN int slot_move(struct s2_slot *slot)
 {
+	int result = 0;
+
 	s2_lock(S2_LOCK_SLOTS, 0);
 	if (slot->exists && can_move(slot) && !(slot->flags & S2_SLOT_LOGGING)) {
-		s2_u64 size = slot->end - slot->first;
+		s2_u64 before = slot->moved;
+		struct s2_glue_slot what;
 
 		publish(slot, slot->flags, 0);
 		s2_glue_flush_slot(number_of(slot));
-		slot->moved = slot->moved ? 0 : S2_MOVE_STRIDE;
-		slot->first = slot->origin + slot->moved;
-		slot->end = slot->first + size;
+		lie(slot, before ? 0 : S2_MOVE_STRIDE);
+		what = told(slot);
+		result = s2_glue_prepare_move(number_of(slot), &what);
+		if (result)
+			lie(slot, before);
 		announce_all(slot);
 		publish(slot, slot->flags, 1);
-		s2_glue_commit_move(number_of(slot));
+		if (!result)
+			s2_glue_commit_move(number_of(slot));
 	}
+	s2_unlock(S2_LOCK_SLOTS, 0);
+	return result;
+}
+
+/* May there be a slot that ends at `end`? It is not published. */
+static int ask_for(struct s2_slot *slot, s2_u64 end)
+{
+	struct s2_glue_slot what = told(slot);
+	int result;
+
+	what.first = end - what.size;
+	s2_record(S2_CALL, (int64_t)what.first, (int64_t)what.size, 0, S2_CALL_SLOT_LIMIT);
+	result = s2_glue_prepare_creation(number_of(slot), &what);
+	s2_record(S2_RETURN, (int64_t)what.first, (int64_t)what.size, result, S2_CALL_SLOT_LIMIT);
+	return result;
+}
+
+/* A memslot that ends where the guest's IPA space does, and one that ends a page above. */
+S2_OWN int slot_limit(struct s2_slot *slot)
+{
+	s2_u64 end = 1ULL << s2_scenario.ipa_bits;
+
+	s2_lock(S2_LOCK_SLOTS, 0);
+	ask_for(slot, end);
+	ask_for(slot, end + PAGE);
 	s2_unlock(S2_LOCK_SLOTS, 0);
 	return 0;
 }

@@ -16,5 +16,6 @@ S2_OWN int harvest(struct s2_slot *slot, s2_u64 first, s2_u64 size, int by_clear
 S2_OWN int slot_delete(struct s2_slot *slot);
 S2_OWN int slot_create(struct s2_slot *slot);
 S2_OWN int slot_move(struct s2_slot *slot);
+S2_OWN int slot_limit(struct s2_slot *slot);
 
 #endif

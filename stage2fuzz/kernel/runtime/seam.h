@@ -147,6 +147,10 @@ int s2_glue_begin(void);
 void s2_glue_publish(int slot, const struct s2_glue_slot *what);
 /* `kind` is what the syndrome calls it, `how` the bits of arch.INSTRUCTIONS above the rights. */
 int s2_glue_fault(int thread, s2_u64 ipa, int kind, int status, int level, int how);
+/* What virt/kvm asks before it publishes a slot: 0, or why not. */
+int s2_glue_prepare_logging(int slot, const struct s2_glue_slot *what);
+int s2_glue_prepare_creation(int slot, const struct s2_glue_slot *what);
+int s2_glue_prepare_move(int slot, const struct s2_glue_slot *what);
 void s2_glue_commit_logging(int slot);
 void s2_glue_commit_creation(int slot);
 void s2_glue_commit_deletion(int slot);
@@ -155,6 +159,12 @@ void s2_glue_protect_masked(int slot, s2_u64 first_page, unsigned long mask);
 void s2_glue_flush_all(int slot);
 void s2_glue_flush_slot(int slot);
 void s2_glue_unmap_vm(void);
+/* A guest's vCPU on this thread: whether its caches are on and writes that switch them trap; to
+ * write SCTLR_EL1 so that they are, to execute DC CISW. */
+int s2_glue_uses_caches(int thread);
+int s2_glue_traps_switches(int thread);
+void s2_glue_switch_caches(int thread, int on);
+void s2_glue_set_way(int thread);
 void s2_glue_invalidate(int slot, s2_u64 first, s2_u64 size, int may_block);
 int s2_glue_age(int slot, s2_u64 first, s2_u64 size);
 int s2_glue_test_young(int slot, s2_u64 first);

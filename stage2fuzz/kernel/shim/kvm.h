@@ -112,7 +112,7 @@ struct kvm_vcpu_arch {
 	u64 hcr_el2, mdcr_el2, pc;
 	struct { u64 *vncr_array; } ctxt;
 	struct vncr_tlb *vncr_tlb;
-	bool in_hyp;
+	bool in_hyp, uses_caches;
 	/* The same in all objects, be they compiled before it is known which units there are. */
 	u64 sys_regs[S2_NESTED_REGISTER_COUNT];
 };

@@ -19,7 +19,7 @@
 #define apei_claim_sea(regs) (-ENOENT)
 #define vcpu_pc(v) (&(v)->arch.pc)
 #define vcpu_hcr(v) (&(v)->arch.hcr_el2)
-#define vcpu_has_cache_enabled(v) 1
+#define vcpu_has_cache_enabled(v) ((v)->arch.uses_caches)
 #define io_mem_abort(v, ipa) s2_mmio((ipa), kvm_vcpu_dabt_isvalid(v))
 #define kvm_inject_pabt(v, a) s2_inject(-S2_ENOEXEC)
 #define kvm_inject_dabt(v, a) s2_inject(-S2_INJECTED_DABT)

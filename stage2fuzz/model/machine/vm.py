@@ -39,6 +39,7 @@ from stage2fuzz.events import (
     SETUP,
     SLOT,
     SLOT_LOGGING,
+    USES_CACHES,
     Event,
 )
 from stage2fuzz.model.flags import Flags
@@ -65,6 +66,7 @@ class Vm(Memory):
         "dead",
         "flags",
         "generation",
+        "guest_state",
         "host",
         "in_ioctl",
         "issued",
@@ -104,7 +106,6 @@ class Vm(Memory):
         """No ioctl comes any more; its tables may still be there."""
         self.in_ioctl: set[int] = set()
         """Host threads that a teardown waits for."""
-        """Host threads that wait to tear the VM down."""
         self.notifier_count = 0
         self.notifier_seq = 0
         self.host: dict[int, HostPageState] = {}
@@ -112,6 +113,8 @@ class Vm(Memory):
         self.parts: dict[int, HostPageState] = {}
         """Pages of those that were split."""
         self.generation = 0
+        self.guest_state: list[int] = []
+        """What each thread's vCPU is: USES_CACHES, TRAPS_SWITCHES."""
         self.caches: list[int] = []
         """Pages in each thread's memory cache; the last one is what eager splitting has."""
         self.topups = 0
@@ -154,6 +157,7 @@ class Vm(Memory):
             self.huge_page(slot_of_page, ipa_of(page.page)).host = page.host
         self.caches = [0] * (threads + 1)
         self.readers = [-1] * threads
+        self.guest_state = [USES_CACHES] * threads
         self.issued = [[] for _ in range(threads)]
         self.walking = [0] * threads
         header = self._header.get(scenario)

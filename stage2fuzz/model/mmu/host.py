@@ -32,6 +32,7 @@ from stage2fuzz.events import (
 )
 from stage2fuzz.model.machine.slots import MemorySlot
 from stage2fuzz.model.mmu.apply_range import stage2_apply_range
+from stage2fuzz.model.mmu.caches import caches_off, caches_on
 from stage2fuzz.model.mmu.kvm import Kvm, kvm_mmu_lock, kvm_mmu_unlock
 from stage2fuzz.model.mmu.memslots import (
     log_clear,
@@ -40,6 +41,7 @@ from stage2fuzz.model.mmu.memslots import (
     log_get,
     slot_create,
     slot_delete,
+    slot_limit,
     slot_move,
 )
 from stage2fuzz.model.mmu.notifier import (
@@ -173,4 +175,7 @@ OPERATIONS: Final[dict[Op, tuple[int, Operation]]] = {
     Op.THP_SPLIT: (0, thp_split),
     Op.VCPU_INIT: (CALL_VCPU_INIT, vcpu_init),
     Op.THP_COLLAPSE: (0, thp_collapse),
+    Op.CACHES_OFF: (0, caches_off),
+    Op.CACHES_ON: (0, caches_on),
+    Op.SLOT_LIMIT: (0, slot_limit),
 }

@@ -8,12 +8,16 @@ from copy import copy
 from stage2fuzz.arch import PAGE_SIZE
 from stage2fuzz.case.scenario import CLEARED_AT_ONCE, MOVE_STRIDE, Backing
 from stage2fuzz.events import (
+    CALL,
+    CALL_SLOT_LIMIT,
     CLEAR_DIRTY,
+    EFAULT,
     EINVAL,
     ENOENT,
     LOCK_SLOTS,
     MARK_DIRTY,
     REPORT,
+    RETURN,
     SLOT,
     SLOT_LOGGING,
 )
@@ -48,19 +52,27 @@ def log_enable(vm: Kvm, slot: MemorySlot, _start: int, _size: int) -> int:
     """KVM_MEM_LOG_DIRTY_PAGES on: publish, write-protect the slot, unlock, then flush."""
     vm.lock(LOCK_SLOTS)
     old = _current(vm, slot)
-    # kvm_arch_prepare_memory_region refuses to log device memory.
-    device = slot.backing is Backing.DEVICE
-    if old is not None and not device and not old.flags & SLOT_LOGGING:
+    result = 0
+    if old is not None and not old.flags & SLOT_LOGGING:
         new = copy(old)
         new.flags |= SLOT_LOGGING
-        begin_log(vm, new)
-        publish(vm, new)
-        if not vm.scenario.logs_begin_set:
-            kvm_mmu_wp_memory_region(vm, new)
-            if vm.flags.splits_eagerly:
-                kvm_mmu_split_memory_region(vm, new)
+        result = kvm_arch_prepare_memory_region(vm, new)
+        if not result:
+            begin_log(vm, new)
+            publish(vm, new)
+            if not vm.scenario.logs_begin_set:
+                kvm_mmu_wp_memory_region(vm, new)
+                if vm.flags.splits_eagerly:
+                    kvm_mmu_split_memory_region(vm, new)
     vm.unlock(LOCK_SLOTS)
-    return -EINVAL if device else 0
+    return result
+
+
+def kvm_arch_prepare_memory_region(vm: Kvm, new: MemorySlot) -> int:
+    """Whether a slot may be so: inside the IPA space, and no device memory that is logged."""
+    if new.end > 1 << vm.options.ipa_bits:
+        return -EFAULT
+    return -EINVAL if new.backing is Backing.DEVICE and new.flags & SLOT_LOGGING else 0
 
 
 def begin_log(vm: Kvm, slot: MemorySlot) -> None:
@@ -216,5 +228,20 @@ def slot_create(vm: Kvm, slot: MemorySlot, _start: int, _size: int) -> int:
         slot.lie(vm.memslot(slot).moved)
         publish(vm, slot)
         vm.caches[SPLIT_CACHE] = 0
+    vm.unlock(LOCK_SLOTS)
+    return 0
+
+
+def slot_limit(vm: Kvm, slot: MemorySlot, _start: int, _size: int) -> int:
+    """A memslot that ends where the guest's IPA space does, and one that ends a page above."""
+    vm.lock(LOCK_SLOTS)
+    for end in (1 << vm.options.ipa_bits, (1 << vm.options.ipa_bits) + PAGE_SIZE):
+        new = copy(slot)
+        new.flags &= ~SLOT_LOGGING
+        new.lie(end - new.end + new.moved)
+        size = new.end - new.start
+        vm.record((CALL, vm.current, new.start, size, 0, CALL_SLOT_LIMIT))
+        result = kvm_arch_prepare_memory_region(vm, new)
+        vm.record((RETURN, vm.current, new.start, size, result, CALL_SLOT_LIMIT))
     vm.unlock(LOCK_SLOTS)
     return 0

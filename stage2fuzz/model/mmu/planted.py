@@ -5,9 +5,11 @@ from stage2fuzz.case.scenario import Backing
 from stage2fuzz.events import (
     HOST_WRITE,
     PROT_X,
+    TRAPS_SWITCHES,
 )
 from stage2fuzz.model.machine.slots import MemorySlot
 from stage2fuzz.model.mmu import abort_v5_10, abort_v5_15
+from stage2fuzz.model.mmu.caches import kvm_set_way_flush, kvm_toggle_cache, stage2_flush_vm
 from stage2fuzz.model.mmu.fault import (
     fault_supports_stage2_huge_mapping,
     kvm_fault_lock,
@@ -29,6 +31,7 @@ from stage2fuzz.model.mmu.fault_desc import FaultDesc, VmaInfo
 from stage2fuzz.model.mmu.kvm import Kvm, kvm_mmu_unlock
 from stage2fuzz.model.mmu.memslots import (
     kvm_arch_mmu_enable_log_dirty_pt_masked,
+    kvm_arch_prepare_memory_region,
     kvm_flush_remote_tlbs_memslot,
 )
 from stage2fuzz.model.mmu.notifier import (
@@ -51,6 +54,7 @@ spoil("fault_without_lock", kvm_fault_lock, MAPS)(nothing)
 spoil("fault_without_lock", kvm_fault_unlock, MAPS)(nothing)
 spoil("clear_without_wrprotect", kvm_arch_mmu_enable_log_dirty_pt_masked)(nothing)
 spoil("wrprotect_without_flush", kvm_flush_remote_tlbs_memslot)(nothing)
+spoil("caches_on_without_clean", stage2_flush_vm, (kvm_toggle_cache,))(nothing)
 
 
 @spoil("no_topup", topup_mmu_memcache)
@@ -172,3 +176,16 @@ def unmap_without_lock(
 
 
 spoil("unlock_before_tlbi", kvm_mmu_unlock, (kvm_mmu_notifier_invalidate_range_start,))(nothing)
+
+
+@spoil("set_way_forgets_to_trap", kvm_set_way_flush)
+def set_way_forgets_to_trap(target: KernelFunction, vm: Kvm) -> None:
+    """All memory is cleaned, and the next switch of the caches unseen."""
+    target(vm)
+    vm.guest_state[vm.current] &= ~TRAPS_SWITCHES
+
+
+@spoil("memslot_checks_nothing", kvm_arch_prepare_memory_region)
+def memslot_checks_nothing(_target: KernelFunction, _vm: Kvm, _new: MemorySlot) -> int:
+    """Any memslot will do."""
+    return 0

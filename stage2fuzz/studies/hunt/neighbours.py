@@ -54,6 +54,7 @@ WAYS: Final = (
     (Op.SHARE, Op.CHANGE_PTE),
     (Op.AGE, Op.TEST_YOUNG),
     (Op.INVALIDATE, Op.INVALIDATE_NONBLOCK),
+    (Op.CACHES_OFF, Op.CACHES_ON),
 )
 """Operations that say more one after the other."""
 SINGLE: Final = tuple(
