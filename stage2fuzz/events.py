@@ -128,8 +128,9 @@ HOST_WRITE: Final = 2
 HOST_DEVICE: Final = 4
 HOST_POISON: Final = 8
 HOST_ABSENT: Final = 16
-HOST_BY_PAGES: Final = 32
-"""The host maps what could be a huge page by pages: no block may stand for it."""
+HOST_PMD: Final = 32
+HOST_PUD: Final = 64
+"""The host maps it by 2 MiB, by 1 GiB; else by pages, and no block may stand for it."""
 
 ORDER_PLAIN: Final = 0
 ORDER_RELEASE: Final = 1

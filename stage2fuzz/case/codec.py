@@ -17,6 +17,7 @@ byte that a version does not know is ignored in it.
 
 from bisect import bisect_right
 from collections.abc import Callable
+from dataclasses import replace
 from functools import lru_cache
 from typing import Final, TypeVar
 
@@ -28,6 +29,7 @@ from stage2fuzz.case.limits import IPA_BITS, MAX_CHOICES, MAX_RUNS, check_case, 
 from stage2fuzz.case.menus import Menus, VersionedMenu, menus_of, page_group, page_half, pages_of
 from stage2fuzz.case.profile import ANY, HYPERCALLS, Profile
 from stage2fuzz.case.scenario import (
+    GIB,
     MAX_ACCESSES,
     MAX_HOST_OPS,
     MAX_HOST_PAGES,
@@ -41,7 +43,6 @@ from stage2fuzz.case.scenario import (
     Options,
     Scenario,
     Slot,
-    seated,
 )
 from stage2fuzz.schedule.base import FOREVER, Run, Schedule
 
@@ -72,6 +73,7 @@ INSTRUCTIONS_AT: Final = 128
 LOGS_AT: Final = INSTRUCTIONS_AT + MAX_ACCESSES * MAX_VCPUS
 ALLOC_AT: Final = LOGS_AT + 1
 NESTED_AT: Final = ALLOC_AT + 1
+SKEWS_AT: Final = NESTED_AT + 1
 CHOICES_AT: Final = 192
 SCENARIO_BYTES: Final = {1: RARE_AT, 2: 128, 3: 128}
 """Bytes of the scenario in the versions that have fewer."""
@@ -163,9 +165,13 @@ def _scenario(data: bytes, profile: Profile, version: int) -> Scenario:
         return _cpus(data, profile)
     if version < menus.GEOMETRY:
         data = data[:FIRSTS_AT].ljust(CHOICES_AT, b"\0")
+    elif version < menus.FARTHEST:
+        data = data[:SKEWS_AT].ljust(CHOICES_AT, b"\0")
     menu = menus_of(profile, version)
     count = menu.slots[data[SLOT_COUNT_AT]]
-    slots = seated(tuple(_slot(data, number, menu) for number in range(count)))
+    slots = tuple(_slot(data, number, menu) for number in range(count))
+    if version < menus.FARTHEST:
+        slots = (*(_small(slot) for slot in slots[:-1]), slots[-1])
     backed = pages_of(slots, profile, False, version)
     pages = pages_of(slots, profile, True, version) if profile.outside else backed
     return Scenario(
@@ -179,6 +185,11 @@ def _scenario(data: bytes, profile: Profile, version: int) -> Scenario:
         _host_pages(data, menu, backed),
         _options(data, menu),
     )
+
+
+def _small(slot: Slot) -> Slot:
+    """What versions before the newest made of a slot that reaches into the next one of theirs."""
+    return replace(slot, pages=GIB) if slot.first + slot.pages > 4 * GIB else slot
 
 
 def _cpus(data: bytes, profile: Profile) -> Scenario:
@@ -220,7 +231,7 @@ def _slot(data: bytes, number: int, menu: Menus) -> Slot:
         backing=menu.backings[flags],
         readonly=readonly,
         logging=logging,
-        skewed=skewed,
+        skewed=menus.SKEW[data[SKEWS_AT + number]] if skewed else 0,
         first=first,
         hugetlb=hugetlb,
         contiguous=contiguous,
@@ -249,16 +260,16 @@ def _host(data: bytes, number: int, menu: Menus, pages: tuple[int, ...]) -> tupl
     for i in range(1 + data[at] % MAX_HOST_OPS):
         where = data[at + 2 + 2 * i]
         more = data[RANGES_AT + MAX_HOST_OPS * number + i]
-        group, longer = (more & 7, more >> 3 & 3) if more >= menus.RANGED else (0, 0)
-        page = pages[where & 15 | group << 4]
-        length = RANGE_PAGES[where >> 4 & 3 | longer << 2]
+        more = more if more >= menus.RANGED else 0
+        page = pages[where & 15 | (more & 7 | more >> 2 & 8) << 4]
+        length = menu.ranges[where >> 4 & 3 | more >> 1 & 12 | more >> 2 & 16]
         operations.append(_host_op(menu.operations[data[at + 1 + 2 * i]], page, length))
     return tuple(operations)
 
 
 def _far_half(byte: int, far: int) -> int:
     """The index of a page: the half of its byte, and the group that a byte of places names."""
-    return byte & 15 | (far & 7) << 4 if far >= menus.FAR else byte & 15
+    return byte & 15 | (far & 15) << 4 if far >= menus.FAR else byte & 15
 
 
 def _host_pages(data: bytes, menu: Menus, pages: tuple[int, ...]) -> tuple[HostPage, ...]:
@@ -326,11 +337,14 @@ def _encode_machine(data: bytearray, scenario: Scenario) -> None:
     data[CACHE_AT] = menus.CACHE.index(options.cache_pages)
     data[TOPUP_AT] = menus.TOPUP.index(options.failing_topup)
     for at, slot in zip(range(SLOTS_AT, HOST_PAGES_AT, SLOT_BYTES), scenario.slots, strict=False):
-        slot_flags = tuple(getattr(slot, each) for each in menus.SLOT_FLAGS.values(menus.NEWEST))
+        slot_flags = tuple(
+            bool(getattr(slot, each)) for each in menus.SLOT_FLAGS.values(menus.NEWEST)
+        )
         data[at] = _byte(menus.SIZES, slot.pages)
         data[at + 1] = _byte(menus.BACKINGS, slot.backing) | menus.flag_bits(slot_flags, 2)
     for number, slot in enumerate(scenario.slots):
         data[FIRSTS_AT + number] = menus.FIRSTS.index(slot.first)
+        data[SKEWS_AT + number] = menus.SKEW.index(slot.skewed or 1)
     for at, exception in enumerate(scenario.host_pages, HOST_PAGES_AT):
         data[at - HOST_PAGES_AT + FAR_PAGES_AT] = _far_byte(exception.page)
         data[at] = page_half(exception.page) | _byte(menus.HOST_KINDS, exception.host) << 4
@@ -372,7 +386,8 @@ def _encode_programs(data: bytearray, scenario: Scenario) -> None:
         data[at] = len(operations) - 1
         for i, operation in enumerate(operations):
             pages = RANGE_PAGES.index(operation.pages)
-            more = page_group(operation.page) | pages >> 2 << 3
+            group = page_group(operation.page)
+            more = group & 7 | (pages >> 2 & 3) << 3 | (group & 8) << 2 | (pages & 16) << 2
             data[RANGES_AT + MAX_HOST_OPS * number + i] = menus.RANGED | more if more else 0
             data[at + 1 + 2 * i] = _byte(menus.OPERATIONS, operation.op)
             data[at + 2 + 2 * i] = page_half(operation.page) | (pages & 3) << 4

@@ -46,7 +46,7 @@ SCHEMA: Final[dict[str, Any]] = {
             "propertyNames": {"enum": sorted(OPTIONS)},
             "additionalProperties": {"type": ["string", "integer", "boolean"]},
         },
-        "slots": _programs("(pages [0-9]+|first [0-9]+|backing [a-z]+|[a-z-]+)"),
+        "slots": _programs("(pages [0-9]+|first [0-9]+|backing [a-z]+|skewed [0-9]+|[a-z-]+)"),
         "host_pages": {
             "type": "object",
             "propertyNames": {"pattern": f"^{_PAGE}$"},

@@ -29,6 +29,7 @@ from stage2fuzz.case.scenario import (
     MAX_VCPUS,
     PLACES,
     RANGE_PAGES,
+    SKEWS,
     SLOT_FIRSTS,
     SLOT_PAGES,
     SLOT_STRIDE,
@@ -39,7 +40,6 @@ from stage2fuzz.case.scenario import (
     Options,
     Scenario,
     Slot,
-    seated,
 )
 from stage2fuzz.errors import InputError
 from stage2fuzz.schedule.base import FOREVER, Run, Schedule
@@ -96,6 +96,7 @@ def check_slot(slot: Slot, where: str) -> None:
     """Check the size of a memslot, and where it begins."""
     _one_of(slot.pages, SLOT_PAGES, "a slot of {} pages", where)
     _one_of(slot.first, SLOT_FIRSTS, "a slot that begins at page {}", where)
+    _one_of(slot.skewed, (0, *SKEWS), "a slot skewed by {} pages", where)
 
 
 def check_options(options: Options, where: str) -> None:
@@ -188,8 +189,6 @@ def check_scenario(scenario: Scenario, where: str) -> None:
     check_options(scenario.options, where)
     for slot in scenario.slots:
         check_slot(slot, where)
-    if seated(scenario.slots) != scenario.slots:
-        raise InputError(where, "slot 0 reaches into slot 1", f"at most {1 << 19} pages before it")
     for number, program in enumerate(scenario.vcpus):
         _at_most(len(program), 1, MAX_ACCESSES, f"accesses of vCPU {number}", where)
         for access in program:

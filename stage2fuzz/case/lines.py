@@ -90,6 +90,8 @@ def _option_lines(options: Options) -> list[str]:
 
 def _slot_text(slot: Slot) -> str:
     flags = [flag for flag in SLOT_FLAGS if getattr(slot, flag)]
+    if slot.skewed > 1:
+        flags[flags.index("skewed")] += f" {slot.skewed}"
     backing = [] if slot.backing is Backing.PAGE else [f"backing {spell(slot.backing.name)}"]
     first = [f"first {slot.first}"] if slot.first else []
     return ", ".join([f"pages {slot.pages}", *first, *backing, *flags])

@@ -24,6 +24,8 @@ from stage2fuzz.case.scenario import (
     MAX_NESTED,
     MAX_SLOTS,
     PLACES,
+    RANGE_PAGES,
+    SKEWS,
     SLOT_FIRSTS,
     SLOT_STRIDE,
     Backing,
@@ -77,6 +79,7 @@ SIZES: Final = VersionedMenu(
         1: (4, 1, 2, 512, 1024, GIB, GIB + 512, 1 << 19),
         3: (3, 5, 100, 511, 513, 700, 1023, GIB - 1, GIB + 1),
         4: (8 * GIB,),
+        13: (8 * GIB + 512,),
     }
 )
 BACKINGS: Final = VersionedMenu({1: (Backing.PAGE, Backing.PMD, Backing.PUD, Backing.DEVICE)})
@@ -145,11 +148,25 @@ FIRSTS: Final = (*[0] * 192, *(SLOT_FIRSTS[1 + i % (len(SLOT_FIRSTS) - 1)] for i
 """Most slots begin at a multiple of 4 GiB."""
 GEOMETRY: Final = 3
 """The version that brought odd geometry: 64 places for 8, 16 ranges for 4, first pages of slots."""
-PLACE_GROUPS: Final = len(PLACES) // 8
+FARTHEST: Final = 13
+"""The version that brought a ninth eight of places, the longest range, and more skews."""
 FAR: Final = 192
 """A byte of places up to here names the first eight, as most accesses must meet."""
 RANGED: Final = 128
 """A byte of an operation's range up to here names the first places and ranges."""
+SKEW: Final = (*[1] * 128, *(SKEWS[i % len(SKEWS)] for i in range(128)))
+"""Pages by which a slot is skewed, if it is."""
+
+
+_SHORT: Final = RANGE_PAGES[:16]
+
+
+def place_groups(version: int) -> int:
+    """How many eights of places a version knows."""
+    if version >= FARTHEST:
+        return len(PLACES) // 8
+    return 8 if version >= GEOMETRY else 1
+
 
 SLOT_FLAGS: Final = VersionedMenu(
     {1: ("readonly", "logging", "skewed"), 10: ("hugetlb", "contiguous")}
@@ -193,6 +210,8 @@ class Menus:
     option_flags: tuple[tuple[bool, ...], ...]
     rare_flags: tuple[tuple[bool, ...], ...]
     log_flags: tuple[tuple[bool, ...], ...]
+    ranges: tuple[int, ...]
+    """Pages of a host operation, by five bits."""
 
 
 @lru_cache(maxsize=64)
@@ -227,6 +246,7 @@ def menus_of(profile: Profile, version: int) -> Menus:
         option_flags=_flags(OPTION_FLAGS, options, 0, ()),
         rare_flags=_rare_flags(RARE_FLAGS.values(version), options),
         log_flags=_rare_flags(LOG_FLAGS.values(version), options),
+        ranges=(*_SHORT, *(RANGE_PAGES[16:] * 16 if version >= FARTHEST else _SHORT)),
     )
 
 
@@ -234,11 +254,11 @@ def menus_of(profile: Profile, version: int) -> Menus:
 def pages_of(
     slots: tuple[Slot, ...], profile: Profile, outside: bool, version: int
 ) -> tuple[int, ...]:
-    """The pages that the low half of a byte and a place group (times 16) stand for.
+    """The pages that the low half of a byte and a place group (times 16, of 16) stand for.
 
     ``outside`` says whether pages of no slot are among them.
     """
-    groups = PLACE_GROUPS if version >= GEOMETRY else 1
+    groups = place_groups(version)
     known = PLACES[: 8 * groups]
     allowed = [
         slot * SLOT_STRIDE + place
@@ -248,7 +268,7 @@ def pages_of(
     ] or [slots[0].first]
     every = [
         SLOT_STRIDE * (half >> 3) + PLACES[8 * group + (half & 7)]
-        for group in range(groups)
+        for group in (number % groups for number in range(16))
         for half in range(16)
     ]
     return tuple(

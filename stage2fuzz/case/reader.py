@@ -174,6 +174,8 @@ class Reader:
             match item:
                 case ["pages", number] if "pages" not in found:
                     found["pages"] = _number(number, where)
+                case ["skewed", number] if "skewed" not in found:
+                    found["skewed"] = _number(number, where)
                 case ["first", number] if "first" not in found:
                     found["first"] = _number(number, where)
                 case ["backing", name] if "backing" not in found:

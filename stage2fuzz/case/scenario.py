@@ -6,7 +6,7 @@ the start of guest memory; ``ipa_of`` and ``host_address`` turn them into addres
 every engine.
 """
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Final
 
@@ -29,21 +29,26 @@ TABLE_BASE: Final = 0x1000_0000
 """Physical address of the first table page, the root of stage 2."""
 IPA_BASE: Final = 0x4000_0000
 HOST_BASE: Final = 0x1_0000_0000_0
-SLOT_STRIDE: Final = 4 << 18
-"""Pages between the first pages of two slots: 4 GiB, so that no table level ties them together."""
+SLOT_STRIDE: Final = 16 << 18
+"""Pages between the first pages of two slots: 16 GiB, more than a range TLBI covers, and no table
+level ties them together."""
 GIB: Final = 1 << 18
 """Pages of a block of level 1."""
 MOVE_STRIDE: Final = GIB << 12
 """Bytes by which a memslot moves: no level of blocks sees a difference."""
-GENERATION_STRIDE: Final = 1 << 34
+GENERATION_STRIDE: Final = 1 << 36
 """Bytes by which the host moves a page each time it changes the backing."""
 # fmt: off
 SLOT_PAGES: Final = (
     1, 2, 3, 4, 5, 100, 511, 512, 513, 700, 1023, 1024, GIB - 1, GIB, GIB + 1, GIB + 512, 1 << 19,
-    8 * GIB,
+    8 * GIB, 8 * GIB + 512,
 )
+"""8 GiB are what the largest range TLBI covers."""
 SLOT_FIRSTS: Final = (0, 1, 2, 256, 511, 512, 513, GIB - 1)
-"""Page offsets from a multiple of 4 GiB at which a slot may begin."""
+"""Page offsets from a multiple of 16 GiB at which a slot may begin."""
+SKEWS: Final = (1, 2, 256, 511, 512, 513, GIB // 2)
+"""Pages by which guest and host addresses of a slot may differ modulo 1 GiB: by whole blocks of
+2 MiB, and by others."""
 PLACES: Final = (
     0, 1, 2, 511, 512, 513, GIB, GIB + 1,
     3, 4, 5, 6, 7, 8, 15, 16,
@@ -53,11 +58,13 @@ PLACES: Final = (
     640, 766, 767, 768, 895, 1000, 1021, 1022,
     1023, 1024, 1025, 1535, 1536, GIB - 513, GIB - 512, GIB - 2,
     GIB - 1, GIB + 2, GIB + 255, GIB + 256, GIB + 510, GIB + 511, GIB + 512, (1 << 19) - 1,
+    1 << 19, 3 * GIB, 4 * GIB + 1, 8 * GIB - 1, 8 * GIB, 8 * GIB + 1, 8 * GIB + 256, 8 * GIB + 511,
 )
-"""Page offsets from a slot's multiple of 4 GiB that accesses and host operations may name: each
-edge of each level, and places in between. In the order of their bytes, eight a row."""
+"""Page offsets from a slot's multiple of 16 GiB that accesses and host operations may name: each
+edge of each level, places in between, and some far away. In the order of their bytes, eight a
+row."""
 RANGE_PAGES: Final = (
-    1, 2, 512, GIB, 3, 4, 5, 7, 63, 64, 65, 511, 513, 514, 1023, 1024,
+    1, 2, 512, GIB, 3, 4, 5, 7, 63, 64, 65, 511, 513, 514, 1023, 1024, 8 * GIB + 512,
 )
 # fmt: on
 """Pages that one host operation may cover, in the order of their bytes."""
@@ -191,10 +198,11 @@ class Slot:
     backing: Backing = Backing.PAGE
     readonly: bool = False
     logging: bool = False
-    skewed: bool = False
-    """Guest and host addresses not congruent to a block: blocks must not be used."""
+    skewed: int = 0
+    """Pages by which guest and host addresses differ modulo 1 GiB: blocks of a size to which they
+    are not congruent must not be used. The host's mappings are aligned in its own addresses."""
     first: int = 0
-    """Pages between the multiple of 4 GiB and the slot's first page. The host's mappings stay
+    """Pages between the multiple of 16 GiB and the slot's first page. The host's mappings stay
     aligned, so the first of them may begin before the slot."""
     hugetlb: bool = False
     """Memory of 2 MiB comes from hugetlbfs, as that of 1 GiB always does: a fault learns its size
@@ -207,19 +215,6 @@ class Slot:
     def transparent(self) -> bool:
         """Whether the host maps it by transparent huge pages."""
         return self.backing is Backing.PMD and not (self.hugetlb or self.contiguous)
-
-
-def seated(slots: tuple[Slot, ...]) -> tuple[Slot, ...]:
-    """The same slots, each before the next begins: only the last may be one of 8 GiB.
-
-    That many pages are what the largest range TLBI covers, and more than the stride.
-    """
-    return tuple(
-        replace(slot, pages=GIB)
-        if slot.first + slot.pages > SLOT_STRIDE and slot is not slots[-1]
-        else slot
-        for slot in slots
-    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -357,6 +352,6 @@ def page_of(ipa: int) -> int:
     return (ipa - IPA_BASE) // PAGE_SIZE
 
 
-def host_address(page: int, generation: int = 0, skewed: bool = False) -> int:
+def host_address(page: int, generation: int = 0, skewed: int = 0) -> int:
     """Where the host keeps a page; each move of the page is a generation."""
-    return HOST_BASE + generation * GENERATION_STRIDE + (page + (1 if skewed else 0)) * PAGE_SIZE
+    return HOST_BASE + generation * GENERATION_STRIDE + (page + skewed) * PAGE_SIZE

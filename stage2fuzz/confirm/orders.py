@@ -73,6 +73,8 @@ def _check_slots(scenario: Scenario, where: str) -> None:
     if any(slot.hugetlb or slot.contiguous for slot in scenario.slots):
         what = "needs memory of hugetlbfs, and the machine's huge pages are transparent"
         _refuse(where, what, "without 'hugetlb' and 'contiguous'")
+    if any(slot.skewed > 1 for slot in scenario.slots):
+        _refuse(where, "needs a slot skewed by more than a page", "'skewed' alone")
     if any(slot.first for slot in scenario.slots):
         _refuse(where, "needs a slot that begins inside a block", "without 'first'")
 
@@ -101,7 +103,7 @@ def orders(scenario: Scenario) -> list[str]:
     lines = []
     for number, slot in enumerate(scenario.slots):
         ipa = ipa_of(number * SLOT_STRIDE)
-        flags = slot.readonly | slot.logging << 1 | slot.skewed << 2
+        flags = slot.readonly | slot.logging << 1 | bool(slot.skewed) << 2
         lines.append(f"slot {ipa:x} {slot.pages} {int(slot.backing)} {flags}")
     for page in scenario.host_pages:
         if page.host is not Host.RW:

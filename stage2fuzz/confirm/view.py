@@ -50,7 +50,7 @@ def first_difference(
 def has_huge_pages(scenario: Scenario, seen: Observation) -> bool:
     """Whether the machine mapped each slot as the scenario wants it; it may be short of memory."""
     return all(
-        seen.huge.get(number, 0) >= slot.pages * 4 - 2048 * slot.skewed
+        seen.huge.get(number, 0) >= slot.pages * 4 - 2048 * bool(slot.skewed)
         for number, slot in enumerate(scenario.slots)
         if slot.backing is Backing.PMD
     )

@@ -1,9 +1,15 @@
 """C9: a block is used only where host, memslot and dirty log allow it."""
 
-from stage2fuzz.arch import GRANULES, LAST_LEVEL, describe
-from stage2fuzz.events import CALL_RELAX, HOST_BY_PAGES, SLOT_LOGGING, SLOT_READONLY
+from stage2fuzz.arch import GRANULES, LAST_LEVEL, PTE_ADDRESS, describe
+from stage2fuzz.events import CALL_RELAX, HOST_PMD, HOST_PUD, SLOT_LOGGING, SLOT_READONLY
 from stage2fuzz.oracles.base import Oracle
 from stage2fuzz.oracles.facts import BackingFact, Call, Fault, SlotFact
+
+
+def _in_one(backing: BackingFact, address: int, level: int) -> bool:
+    """Whether one mapping of the host, which is aligned in its addresses, holds a whole block."""
+    size = GRANULES[1] if backing[3] & HOST_PUD else GRANULES[2]
+    return address % size + GRANULES[level] <= size
 
 
 class MappingSize(Oracle):
@@ -38,8 +44,10 @@ class MappingSize(Oracle):
             why = "beyond its memslot"
         elif backing is not None and not (backing[0] <= ipa and end <= backing[1]):
             why = "beyond its host page"
-        elif backing is not None and backing[3] & HOST_BY_PAGES:
+        elif backing is not None and not backing[3] & (HOST_PMD | HOST_PUD):
             why = "of what the host maps by pages"
+        elif backing is not None and not _in_one(backing, new & PTE_ADDRESS, level):
+            why = "beyond its host page"
         elif (
             slot is not None
             and slot[2] & (SLOT_LOGGING | SLOT_READONLY) == SLOT_LOGGING

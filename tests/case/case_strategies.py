@@ -23,6 +23,7 @@ from stage2fuzz.case.scenario import (
     MAX_VCPUS,
     PLACES,
     RANGE_PAGES,
+    SKEWS,
     SLOT_FIRSTS,
     SLOT_PAGES,
     SLOT_STRIDE,
@@ -36,7 +37,6 @@ from stage2fuzz.case.scenario import (
     Scenario,
     Slot,
     Tlb,
-    seated,
 )
 from stage2fuzz.schedule.base import FOREVER, Schedule
 
@@ -48,7 +48,7 @@ slots = st.builds(
     st.sampled_from(Backing),
     st.booleans(),
     st.booleans(),
-    st.booleans(),
+    st.sampled_from((0, *SKEWS)),
     st.sampled_from(SLOT_FIRSTS),
 )
 accesses = st.builds(
@@ -82,7 +82,7 @@ options = st.builds(
 @st.composite
 def scenarios(draw: st.DrawFn) -> Scenario:
     """Scenarios within every limit."""
-    some = seated(tuple(draw(st.lists(slots, min_size=1, max_size=MAX_SLOTS))))
+    some = tuple(draw(st.lists(slots, min_size=1, max_size=MAX_SLOTS)))
     pages = [
         number * SLOT_STRIDE + place
         for number, slot in enumerate(some)

@@ -145,8 +145,8 @@ def test_the_menus_leave_no_value_out() -> None:
     assert sorted(menus.SIZES.values(newest)) == sorted(SLOT_PAGES)
     assert sorted(menus.OPERATIONS.values(newest)) == sorted(Op)
     assert set(menus.FIRSTS) == set(SLOT_FIRSTS)
-    assert len(set(PLACES)) == len(PLACES) == 64
-    assert len(set(RANGE_PAGES)) == len(RANGE_PAGES) == 16
+    assert len(set(PLACES)) == len(PLACES) == 72
+    assert len(set(RANGE_PAGES)) == len(RANGE_PAGES) == 17
     assert sorted(menus.BACKINGS.values(newest)) == sorted(Backing)
     assert sorted(menus.HOST_KINDS.values(newest)) == sorted(set(Host) - {Host.RW})
     assert sorted(menus.TLBS.values(newest)) == sorted(Tlb)

@@ -21,7 +21,6 @@ from stage2fuzz.case.scenario import (
     Scenario,
     Slot,
     Tlb,
-    seated,
 )
 from stage2fuzz.engine import Trace
 from stage2fuzz.errors import InputError
@@ -66,20 +65,18 @@ def any_scenario(draw: Random) -> Scenario:
 
 
 def _drawn(draw: Random) -> Scenario:
-    slots = seated(
-        tuple(
-            Slot(
-                draw.choice(SLOT_PAGES),
-                Backing(draw.randrange(4)),
-                draw.random() < 0.15,
-                draw.random() < 0.5,
-                draw.random() < 0.1,
-                draw.choice((0, 0, 0, *SLOT_FIRSTS)),
-                hugetlb=draw.random() < 0.15,
-                contiguous=draw.random() < 0.1,
-            )
-            for _ in range(draw.choice((1, 1, 2)))
+    slots = tuple(
+        Slot(
+            draw.choice(SLOT_PAGES),
+            Backing(draw.randrange(4)),
+            draw.random() < 0.15,
+            draw.random() < 0.5,
+            draw.random() < 0.1,
+            draw.choice((0, 0, 0, *SLOT_FIRSTS)),
+            hugetlb=draw.random() < 0.15,
+            contiguous=draw.random() < 0.1,
         )
+        for _ in range(draw.choice((1, 1, 2)))
     )
 
     near = draw.sample(PLACES[:EDGES], draw.choice((1, 2, EDGES)))

@@ -18,6 +18,8 @@ from stage2fuzz.events import (
     DCACHE_CLEAN,
     HARDWARE_AF,
     HOST_DEVICE,
+    HOST_PMD,
+    HOST_PUD,
     HOST_READ,
     HOST_WRITE,
     ICACHE_INVALIDATE,
@@ -353,7 +355,7 @@ def test_no_block_while_pages_are_logged() -> None:
     for flags in (0, SLOT_LOGGING):
         story = Story()
         story.events[1] = (SLOT, -1, IPA, BLOCK, flags, 0)
-        story.events[2] = (BACKING, -1, IPA, BLOCK, HOST, 3)
+        story.events[2] = (BACKING, -1, IPA, BLOCK, HOST, 3 | HOST_PMD)
         story.fault(0, level=2)
         story.table(0, 0x1000_0008, L2)
         story.store(0, L2, leaf("r") & ~2)
@@ -368,11 +370,23 @@ def test_no_block_beyond_its_memslot() -> None:
     assert "beyond its memslot" in story.judge()["C9"].verdict
 
 
+@pytest.mark.parametrize("host", [0, HOST_PMD, HOST_PUD])
+@pytest.mark.parametrize("skew", [0, PAGE_SIZE, BLOCK])
+def test_a_block_stands_for_one_mapping_of_the_host(host: int, skew: int) -> None:
+    story = Story()
+    story.events[1] = (SLOT, -1, IPA, BLOCK, 0, 0)
+    story.events[2] = (BACKING, -1, IPA, BLOCK, HOST + skew, 3 | host)
+    story.fault(0, level=2)
+    story.table(0, LINK1, L2)
+    story.store(0, L2, leaf("r", HOST + skew) & ~2)
+    assert ("C9" in story.judge()) is (not host or (host == HOST_PMD and skew == PAGE_SIZE))
+
+
 def test_relax_changes_no_larger_leaf_than_the_fault_was_about() -> None:
     for level, size in ((2, BLOCK), (2, 4096), (3, BLOCK), (3, 4096)):
         story = Story()
         story.events[1] = (SLOT, -1, IPA, BLOCK, 0, 0)
-        story.events[2] = (BACKING, -1, IPA, BLOCK, HOST, 3)
+        story.events[2] = (BACKING, -1, IPA, BLOCK, HOST, 3 | HOST_PMD)
         story.fault(0, level=2)
         story.table(0, LINK1, L2)
         story.store(0, L2, leaf("r") & ~2)

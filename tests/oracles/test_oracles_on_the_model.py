@@ -165,5 +165,5 @@ def test_asked_for_one_oracle_the_judge_asks_no_other() -> None:
 
 def test_the_catalogue_names_each_oracle_once() -> None:
     names = [name for name, _rule, _category, _why in CATALOGUE]
-    assert len(names) == len(set(names)) == 70
+    assert len(names) == len(set(names)) == 72
     assert {category for _name, _rule, category, _why in CATALOGUE} == set(Category)

@@ -102,7 +102,7 @@ static void run_item(struct thread *thread, int index)
 	item->begin = now();
 	if (thread->is_vcpu) {
 		uint64_t ipa = machine.slot[0].ipa;
-		ipa = item->slot ? BASE_IPA + ((uint64_t)item->slot << 32) : ipa;
+		ipa = item->slot ? BASE_IPA + ((uint64_t)item->slot << 34) : ipa;
 		item->result = guest_access(thread, kind_of(item->name), ipa + item->page * PAGE, &item->value);
 	} else {
 		item->result = host_operation(item);

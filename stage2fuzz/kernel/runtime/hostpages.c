@@ -34,7 +34,7 @@ S2_OWN s2_u64 backing_size(int backing)
 
 S2_OWN s2_u64 home(int slot, s2_u64 unit)
 {
-	return S2_HOST_BASE + (unit - S2_IPA_BASE) + (s2_host.slot[slot].skewed ? PAGE : 0);
+	return S2_HOST_BASE + (unit - S2_IPA_BASE) + (s2_u64)s2_host.slot[slot].skewed * PAGE;
 }
 
 S2_OWN int can_move(const struct s2_slot *slot)
@@ -88,7 +88,9 @@ static struct s2_slot *any_slot_of(s2_u64 ipa)
 /* The host mapping of this size, made where there is none yet. */
 static struct s2_host_page *mapping(const struct s2_slot *slot, s2_u64 ipa, s2_u64 size)
 {
-	s2_u64 unit = slot->base + (ipa - slot->base) / size * size;
+	/* The host's mappings are aligned in its own addresses. */
+	s2_u64 skew = (s2_u64)slot->skewed * PAGE;
+	s2_u64 unit = slot->base + (ipa - slot->base + skew) / size * size - skew;
 	struct s2_host_page *page;
 
 	for (int i = 0; i < s2_host.host_pages; i++)
@@ -132,17 +134,27 @@ S2_OWN int host_flags(const struct s2_slot *slot, int host)
 		[S2_GRANT_LAZY] = S2_HOST_READ, [S2_GRANT_COW] = S2_HOST_READ,
 	};
 
+	static const int sizes[] = {
+		[S2_BACKING_PAGE] = 0, [S2_BACKING_PMD] = S2_HOST_PMD,
+		[S2_BACKING_PUD] = S2_HOST_PUD, [S2_BACKING_DEVICE] = S2_HOST_DEVICE,
+	};
+
 	S2_ASSERT((unsigned)host < sizeof(flags) / sizeof(flags[0]), host);
-	return flags[host] | (slot->backing == S2_BACKING_DEVICE ? S2_HOST_DEVICE : 0);
+	return flags[host] | sizes[slot->backing];
+}
+
+/* Of a mapping, which may be part of what could be a huge page. */
+static int mapping_flags(const struct s2_slot *slot, const struct s2_host_page *page)
+{
+	int by_pages = page->split || page->size < backing_size(slot->backing);
+
+	return host_flags(slot, page->host) & ~(by_pages ? S2_HOST_PMD | S2_HOST_PUD : 0);
 }
 
 S2_OWN void announce(const struct s2_slot *slot, const struct s2_host_page *page)
 {
-	int by_pages = page->split || page->size < backing_size(slot->backing);
-
 	s2_record(S2_BACKING, (int64_t)(page->unit + slot->moved), (int64_t)page->size,
-		  (int64_t)page->address,
-		  host_flags(slot, page->host) | (by_pages ? S2_HOST_BY_PAGES : 0));
+		  (int64_t)page->address, mapping_flags(slot, page));
 }
 
 /* ---- what a fault handler asks of virt/kvm ---- */
@@ -189,7 +201,7 @@ int s2_pin(s2_u64 ipa, int write, s2_u64 *address, int *writable)
 		page->host = S2_GRANT_RW;
 		announce(slot, page);
 	}
-	flags = host_flags(slot, page->host);
+	flags = mapping_flags(slot, page);
 	*address = page->address + (at - page->unit);
 	*writable = !!(flags & S2_HOST_WRITE) && !(slot->flags & S2_SLOT_READONLY);
 	me->pinned = me->pins_host_page = !(flags & (S2_HOST_DEVICE | S2_HOST_POISON));
@@ -309,7 +321,7 @@ int s2_is_device(s2_u64 address)
 	return backing_of(address) == S2_BACKING_DEVICE;
 }
 
-/* PageTransCompoundMap: part of a huge page, and mapped as one. */
+/* PageTransCompoundMap: part of a huge page, hugetlbfs among them, and mapped as one. */
 int s2_is_huge(s2_u64 address)
 {
 	for (int i = 0; i < s2_host.host_pages; i++) {
@@ -318,6 +330,8 @@ int s2_is_huge(s2_u64 address)
 		if (page->split && address - page->address < page->size)
 			return 0;
 	}
+	if (backing_of(address) == S2_BACKING_PUD || slot_of_address(address)->contiguous)
+		return 1;
 	return backing_of(address) == S2_BACKING_PMD && !is_split_off(address);
 }
 

@@ -14,9 +14,10 @@
 #define S2_HOST_PAGES 64
 
 struct s2_slot {
-	/* `base` is a multiple of every block, to which the host's mappings are aligned. The slot
-	 * began at `origin` and lies `moved` bytes above that now. Pages of the host are numbered
-	 * by where the guest saw them at first, whatever has become of the slot. */
+	/* `base` is a multiple of every block, to which the host's mappings are aligned, `skewed`
+	 * pages of them apart. The slot began at `origin` and lies `moved` bytes above that now.
+	 * Pages of the host are numbered by where the guest saw them at first, whatever has become
+	 * of the slot. */
 	s2_u64 base, origin, moved, first, end;
 	int pages, backing, flags, skewed, hugetlb, contiguous, exists;
 	/* The dirty bitmap, sparse: the set bits in the order in which they were set; or, where all
@@ -65,6 +66,7 @@ S2_OWN struct s2_slot *slot_of_ipa(s2_u64 ipa);
 /* The host mapping that the original address `ipa` is in; a huge page, split or not. */
 S2_OWN struct s2_host_page *host_page(const struct s2_slot *slot, s2_u64 ipa);
 S2_OWN struct s2_host_page *huge_page(const struct s2_slot *slot, s2_u64 ipa);
+/* Of all its mappings with this grant, none of them split. */
 S2_OWN int host_flags(const struct s2_slot *slot, int host);
 /* Record what a host mapping is now. */
 S2_OWN void announce(const struct s2_slot *slot, const struct s2_host_page *page);

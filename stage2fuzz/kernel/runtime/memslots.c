@@ -12,7 +12,7 @@ static struct s2_glue_slot told(const struct s2_slot *slot)
 	return (struct s2_glue_slot){ slot->first, slot->end - slot->first,
 				      USER_BASE - USER_BASE % (PAGE << 18) +
 					      (slot->origin - S2_IPA_BASE) +
-					      (slot->skewed ? PAGE : 0),
+					      (s2_u64)slot->skewed * PAGE,
 				      slot->flags, slot->backing, slot->skewed, slot->hugetlb,
 				      slot->contiguous, slot->exists };
 }

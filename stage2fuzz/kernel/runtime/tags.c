@@ -59,9 +59,9 @@ static s2_u64 folio_size(const struct s2_slot *slot)
 static s2_u64 folio_of(s2_u64 address)
 {
 	const struct s2_slot *slot = slot_of_address(address);
-	s2_u64 size = folio_size(slot), skew = slot->skewed ? PAGE : 0;
+	s2_u64 size = folio_size(slot);
 
-	return (address - skew) / size * size + skew;
+	return address / size * size;
 }
 
 int s2_is_hugetlb(s2_u64 address)

@@ -6,7 +6,10 @@ from stage2fuzz.arch import PAGE_SIZE
 from stage2fuzz.case.scenario import GIB, MOVE_STRIDE, SLOT_STRIDE, Backing, Host, Slot, ipa_of
 from stage2fuzz.events import (
     HOST_ABSENT,
+    HOST_DEVICE,
+    HOST_PMD,
     HOST_POISON,
+    HOST_PUD,
     HOST_READ,
     HOST_WRITE,
     SLOT_LOGGING,
@@ -21,6 +24,15 @@ HOST_FLAGS: Final[dict[Host, int]] = {
     Host.ABSENT: HOST_ABSENT,
     Host.POISON: HOST_POISON,
 }
+
+
+HOST_SIZES: Final[dict[Backing, int]] = {
+    Backing.PAGE: 0,
+    Backing.PMD: HOST_PMD,
+    Backing.PUD: HOST_PUD,
+    Backing.DEVICE: HOST_DEVICE,
+}
+"""What is said of a mapping of each kind; device memory is mapped by pages."""
 
 
 class MemorySlot:
@@ -78,16 +90,18 @@ class MemorySlot:
 
     def unit(self, ipa: int) -> int:
         """First original IPA of the host's page that holds ``ipa``, huge where it may be."""
-        size = self.backing.pages * PAGE_SIZE
-        return self.base + (ipa - self.base) // size * size
+        size, skew = self.backing.pages * PAGE_SIZE, self.skewed * PAGE_SIZE
+        return self.base + (ipa - self.base + skew) // size * size - skew
 
 
 class HostPageState:
     """One host mapping: where it is and what the host grants on it."""
 
-    __slots__ = ("address", "host", "locked", "size", "split", "splits", "unit")
+    __slots__ = ("address", "host", "locked", "size", "slot", "split", "splits", "unit")
 
-    def __init__(self, unit: int, size: int, address: int, host: Host = Host.RW) -> None:
+    def __init__(self, slot: int, unit: int, size: int, address: int, host: Host = Host.RW) -> None:
+        self.slot = slot
+        """Its slot's number."""
         self.unit = unit
         """Its first original IPA."""
         self.size = size

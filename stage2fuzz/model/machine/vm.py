@@ -17,7 +17,6 @@ from stage2fuzz.arch import (
 from stage2fuzz.case.scenario import (
     SLOT_STRIDE,
     TABLE_BASE,
-    Backing,
     Host,
     Op,
     Scenario,
@@ -27,8 +26,8 @@ from stage2fuzz.case.scenario import (
 )
 from stage2fuzz.events import (
     BACKING,
-    HOST_BY_PAGES,
-    HOST_DEVICE,
+    HOST_PMD,
+    HOST_PUD,
     HOST_READ,
     HOST_WRITE,
     MARK_DIRTY,
@@ -45,7 +44,7 @@ from stage2fuzz.events import (
 from stage2fuzz.model.flags import Flags
 from stage2fuzz.model.machine.memory import Memory
 from stage2fuzz.model.machine.rcu import Rcu
-from stage2fuzz.model.machine.slots import HOST_FLAGS, HostPageState, MemorySlot
+from stage2fuzz.model.machine.slots import HOST_FLAGS, HOST_SIZES, HostPageState, MemorySlot
 from stage2fuzz.window import Entry, Window
 
 VMID: Final = 1
@@ -188,7 +187,7 @@ class Vm(Memory):
         state = self.host.get(unit)
         if state is None:
             size = slot.backing.pages * PAGE_SIZE
-            state = self.host[unit] = HostPageState(unit, size, self._home(slot, unit))
+            state = self.host[unit] = HostPageState(slot.number, unit, size, self._home(slot, unit))
         return state
 
     def host_page(self, slot: MemorySlot, ipa: int) -> HostPageState:
@@ -199,7 +198,7 @@ class Vm(Memory):
         unit = ipa & PAGE_MASK
         part = self.parts.get(unit)
         if part is None:
-            part = self.parts[unit] = HostPageState(unit, PAGE_SIZE, 0)
+            part = self.parts[unit] = HostPageState(slot.number, unit, PAGE_SIZE, 0)
         if part.splits != whole.splits:
             part.splits = whole.splits
             part.address = whole.address + unit - whole.unit
@@ -208,25 +207,24 @@ class Vm(Memory):
 
     def host_flags(self, slot: MemorySlot, state: HostPageState) -> int:
         """The HOST_* flags of a mapping."""
-        return HOST_FLAGS[state.host] | (HOST_DEVICE if slot.backing is Backing.DEVICE else 0)
+        flags = HOST_FLAGS[state.host] | HOST_SIZES[slot.backing]
+        by_pages = state.split or state.size < slot.backing.pages * PAGE_SIZE
+        return flags & ~(HOST_PMD | HOST_PUD) if by_pages else flags
 
     def announce(self, slot: MemorySlot, page: HostPageState) -> None:
         """Record what a host mapping is, where the slot lies now."""
         ipa = page.unit + self.last[slot.number].moved
         flags = self.host_flags(slot, page)
-        if page.split or page.size < slot.backing.pages * PAGE_SIZE:
-            flags |= HOST_BY_PAGES
         self.record((BACKING, self.current, ipa, page.size, page.address, flags))
 
     def announce_all(self, slot: MemorySlot) -> None:
         """The backing of a whole slot where it lies now, and what is known of single pages."""
-        size, flags = slot.end - slot.start, HOST_FLAGS[Host.RW]
-        flags |= HOST_DEVICE if slot.backing is Backing.DEVICE else 0
+        size, flags = slot.end - slot.start, HOST_FLAGS[Host.RW] | HOST_SIZES[slot.backing]
         home = self._home(slot, slot.origin)
         self.record((BACKING, self.current, slot.start, size, home, flags))
         parts = [p for p in self.parts.values() if self.host_page(slot, p.unit) is p]
         for page in (*self.host.values(), *parts):
-            if page_of(page.unit) // SLOT_STRIDE == slot.number:
+            if page.slot == slot.number:
                 self.announce(slot, page)
 
     def entry(self, ipa: int) -> int:
@@ -282,14 +280,13 @@ class Vm(Memory):
         for slot in self.slots:
             size = slot.end - slot.start
             events.append((SLOT, SETUP, slot.start, size, slot.flags, slot.number))
-            device = HOST_DEVICE if slot.backing is Backing.DEVICE else 0
-            flags = HOST_READ | HOST_WRITE | device
+            flags = HOST_READ | HOST_WRITE | HOST_SIZES[slot.backing]
             events.append((BACKING, SETUP, slot.start, size, self._home(slot, slot.start), flags))
             if slot.flags & SLOT_LOGGING and self.scenario.logs_begin_set:
                 pages = range(slot.start, slot.end, PAGE_SIZE)
                 events += [(MARK_DIRTY, SETUP, ipa, 0, 0, 0) for ipa in pages]
         for unit, state in self.host.items():
-            owner = self.slots[page_of(unit) // SLOT_STRIDE]
+            owner = self.slots[state.slot]
             size = owner.backing.pages * PAGE_SIZE
             flags = self.host_flags(owner, state)
             events.append((BACKING, SETUP, unit, size, state.address, flags))

@@ -125,7 +125,8 @@ def kvm_s2_resolve_vma_size(vm: Kvm, slot: MemorySlot, ipa: int, logging: bool) 
 def fault_supports_stage2_huge_mapping(slot: MemorySlot, ipa: int, size: int) -> bool:
     """Whether guest and host addresses are congruent and the slot covers the whole block."""
     start = ipa & -size
-    return not slot.skewed and slot.start <= start and start + size <= slot.end
+    congruent = not slot.skewed * PAGE_SIZE % size
+    return congruent and slot.start <= start and start + size <= slot.end
 
 
 def read_mmu_seq(vm: Kvm) -> int:

@@ -118,9 +118,9 @@ def writable_in_readonly_slot(
 
 
 @spoil("block_beyond_the_slot", fault_supports_stage2_huge_mapping)
-def block_beyond_the_slot(_target: KernelFunction, slot: MemorySlot, _ipa: int, _size: int) -> bool:
+def block_beyond_the_slot(_target: KernelFunction, slot: MemorySlot, _ipa: int, size: int) -> bool:
     """A block may cover more than its slot."""
-    return not slot.skewed
+    return not slot.skewed * PAGE_SIZE % size
 
 
 @spoil("split_page_as_huge", transparent_hugepage_adjust)

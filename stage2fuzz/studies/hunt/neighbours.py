@@ -16,6 +16,7 @@ from stage2fuzz.case.scenario import (
     MAX_HOST_OPS,
     PLACES,
     RANGE_PAGES,
+    SKEWS,
     SLOT_FIRSTS,
     SLOT_STRIDE,
     Access,
@@ -28,10 +29,9 @@ from stage2fuzz.case.scenario import (
     Scenario,
     Slot,
     Tlb,
-    seated,
 )
 
-SIZES: Final = (1, 2, 4, 4, 5, 512, 512, 513, 1024, 1023, 700, GIB, GIB + 512, 8 * GIB)
+SIZES: Final = (1, 2, 4, 4, 5, 512, 512, 513, 1024, 1023, 700, GIB, GIB + 512, 8 * GIB + 512)
 BACKINGS: Final = (
     *(Backing.PAGE, Backing.PAGE, Backing.PMD, Backing.PMD, Backing.PMD),
     *(Backing.PUD, Backing.DEVICE),
@@ -70,7 +70,7 @@ NEAR: Final = (0, 0, 1, 1, 2, 63, 64, 511, 512)
 def neighbours(seed: int, number: int) -> Scenario:
     """Scenario ``number`` of a campaign; the same for the same numbers."""
     chance = Random(f"neighbours {seed} {number}")
-    slots = seated(tuple(_slot(chance) for _ in range(chance.choice((1, 1, 1, 2)))))
+    slots = tuple(_slot(chance) for _ in range(chance.choice((1, 1, 1, 2))))
     places = _places(chance, slots)
     hosts = chance.choice((0, 1, 1, 1, 1, 2))
     return Scenario(
@@ -88,7 +88,7 @@ def _slot(chance: Random) -> Slot:
         chance.choice(BACKINGS),
         readonly=chance.random() < 0.08,
         logging=chance.random() < 0.35,
-        skewed=chance.random() < 0.12,
+        skewed=chance.choice(SKEWS) if chance.random() < 0.12 else 0,
         first=chance.choice(SLOT_FIRSTS) if chance.random() < 0.4 else 0,
         hugetlb=chance.random() < 0.1,
         contiguous=chance.random() < 0.06,
