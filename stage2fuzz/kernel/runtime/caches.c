@@ -8,6 +8,7 @@
 #include "record.h"
 #include "scenario.h"
 #include "scheduler.h"
+#include "step.h"
 
 static int state_of(int thread)
 {
