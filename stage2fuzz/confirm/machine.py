@@ -52,10 +52,12 @@ class VirtualMachine:
         memory: int = 1024,
         options: str = "",
         programs: Mapping[str, Path] | None = None,
+        tags: bool = False,
     ) -> None:
         """``memory`` in MiB; ``options`` go to the kernel's command line.
 
-        ``programs`` are C files that can be run there by ``order("run /NAME")``.
+        ``programs`` are C files that can be run there by ``order("run /NAME")``; with ``tags`` the
+        machine has memory tags (MTE), which cost it speed.
         """
         program = find_qemu()
         initrd = build_initrd(programs=programs)
@@ -70,7 +72,8 @@ class VirtualMachine:
         stub, stub_theirs = socket.socketpair()
         descriptors = (theirs.fileno(), stub_theirs.fileno())
         command = [
-            *(program, "-M", "virt,virtualization=on,gic-version=3", "-cpu", "max,pauth-impdef=on"),
+            *(program, "-M", f"virt,virtualization=on,gic-version=3{',mte=on' * tags}"),
+            *("-cpu", "max,pauth-impdef=on"),
             *("-smp", str(processors), "-m", f"{memory}M", "-accel", "tcg,thread=multi"),
             *("-display", "none", "-no-reboot", "-nic", "none", "-nodefaults", "-monitor", "none"),
             *("-chardev", f"socket,id=console,fd={descriptors[0]}", "-serial", "chardev:console"),
@@ -161,6 +164,9 @@ class VirtualMachine:
         try:
             told = self.answers("boot", BOOT)
         except MachineError as error:
+            if "machine.mte'" in str(error):
+                right = "version 5.1 or later; STAGE2FUZZ_QEMU names another"
+                raise InputError(QEMU, "gives no machine memory tags", right) from None
             raise InputError(str(image), f"does not boot: {error}", "an arm64 Image") from None
         for line in told:
             if line.startswith("boot "):

@@ -60,7 +60,7 @@ def test_the_reproducer_that_confirm_writes_loses_pages_by_itself(tmp_path: Path
 
 
 def test_a_ring_without_a_bitmap_loses_pages_where_a_kernel_has_rings() -> None:
-    with VirtualMachine(Path(IMAGE), 2, programs={"reproducer": DIRTY_RING}) as machine:
+    with VirtualMachine(Path(IMAGE), 2, programs={"reproducer": DIRTY_RING.path}) as machine:
         told = machine.order("run /reproducer", patience=300)
     first, *tried = (line for line in told if line.startswith("said "))
     if "RING_ACQ_REL 0," in first:  # before v6.2
