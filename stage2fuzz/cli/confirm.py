@@ -17,7 +17,8 @@ from stage2fuzz.cli.progress import ProgressLine
 from stage2fuzz.cli.stores import open_store
 from stage2fuzz.cli.terminal import console
 from stage2fuzz.confirm.alone import ProgramTrial, record_alone, tell_alone, try_alone
-from stage2fuzz.confirm.machine import check_image, find_qemu
+from stage2fuzz.confirm.image import check_image
+from stage2fuzz.confirm.machine import find_qemu
 from stage2fuzz.confirm.reproducers import (
     COMMAND,
     Program,

@@ -27,7 +27,7 @@ from stage2fuzz.cli import confirm as confirm_command
 from stage2fuzz.cli.confirm import confirm_case
 from stage2fuzz.confirm.anchors import FUNCTIONS, Anchor, resolve, wanted_symbols
 from stage2fuzz.confirm.initrd import SOURCES, archive, cross_compiler
-from stage2fuzz.confirm.machine import VirtualMachine, check_image
+from stage2fuzz.confirm.machine import VirtualMachine
 from stage2fuzz.confirm.orders import check_scenario, orders
 from stage2fuzz.confirm.reproducers import (
     DIRTY_RING,
@@ -51,7 +51,6 @@ LOST = (
 )
 RINGS = LOST.parent / "bad_dirty_ring_without_bitmap.case"
 TREE = os.environ.get("STAGE2FUZZ_KERNEL_TREE", "")
-IMAGE = b"\0" * 56 + b"ARMd" + b"\0" * 4
 
 
 def test_a_case_of_a_model_is_refused_with_what_to_do() -> None:
@@ -94,18 +93,6 @@ def test_everything_that_is_not_refused_has_its_order() -> None:
         "op 2 log-enable 0 0 1",
         "make",
     ]
-
-
-def test_a_file_that_is_no_arm64_image_is_refused(tmp_path: Path) -> None:
-    wrong = tmp_path / "vmlinux"
-    wrong.write_bytes(b"\x7fELF" + b"\0" * 100)
-    with pytest.raises(InputError, match="no arm64 kernel image"):
-        check_image(wrong)
-    with pytest.raises(InputError, match="No such file"):
-        check_image(tmp_path / "missing")
-    right = tmp_path / "Image"
-    right.write_bytes(IMAGE)
-    check_image(right)
 
 
 def test_without_qemu_the_package_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
