@@ -31,6 +31,7 @@ def test_an_arm64_image_is_taken(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "Image"
     path.write_bytes(content)
     check_image(path)
+    assert path.read_bytes() == content
 
 
 @pytest.mark.parametrize(

@@ -83,8 +83,10 @@ def test_a_ring_without_a_bitmap_loses_pages_where_a_kernel_has_rings() -> None:
 def test_a_guest_reads_memory_tags_of_others_where_a_kernel_gives_it_tags(tmp_path: Path) -> None:
     case = tmp_path / "tags.case"
     case.write_text(TAGS.format(tree=TREE))
-    command = [sys.executable, "-m", "stage2fuzz", "confirm", case, "--kernel", IMAGE, "--json"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=600)
+    command = [sys.executable, "-m", "stage2fuzz", "confirm", str(case), "--kernel", IMAGE]
+    done = subprocess.run(
+        [*command, "--json"], capture_output=True, text=True, check=False, timeout=600
+    )
     if done.returncode == 2:  # a tree or an image of before v5.14
         assert "memory tags" in done.stderr
         return
