@@ -217,10 +217,12 @@ def _finish_here(
     from stage2fuzz.cli.campaign_view import summary_of
     from stage2fuzz.findings.figures import to_record
     from stage2fuzz.findings.sightings import findings_of
+    from stage2fuzz.findings.silent import silent_pairs
 
     slots = workers or os.cpu_count() or 1
     figures = run_here(store, number, service, slots, quiet=as_json)
-    summary = replace(summary_of(figures, findings_of(store.engine, number)), fail_on=fail_on)
+    found, silent = findings_of(store.engine, number), silent_pairs(store.engine, number)
+    summary = replace(summary_of(figures, found, silent), fail_on=fail_on)
     conclude(summary, database, as_json, {"campaign": to_record(figures)})
 
 
