@@ -1,5 +1,6 @@
 """A campaign whose whole service runs here, for as long as the command does."""
 
+import math
 import signal
 import time
 from collections.abc import Callable, Iterator
@@ -18,6 +19,8 @@ from stage2fuzz.service.local import running
 REFRESH_SECONDS: Final = 1.0
 QUIET_SECONDS: Final = 2.0
 """Between two looks at the state alone, where nobody watches the figures."""
+LAST_SECONDS: Final = 0.2
+"""Between two looks once the campaign's time is nearly up."""
 HAND_IN_SECONDS: Final = 5.0
 """For the workers, which look every second whether their orders are still wanted."""
 
@@ -83,10 +86,22 @@ def watch(store: Store, number: int, check: Callable[[], None], quiet: bool) -> 
                 return figures
             progress.update(line(figures), done(figures))
             check()
-            time.sleep(REFRESH_SECONDS)
+            ends = time.monotonic() + time_left(figures)
+            time.sleep(pause(REFRESH_SECONDS, ends))
             while quiet and campaigns.state_of(store.engine, number) is state:
                 check()
-                time.sleep(QUIET_SECONDS)
+                time.sleep(pause(QUIET_SECONDS, ends))
+
+
+def time_left(figures: CampaignFigures) -> float:
+    """Seconds until a campaign's whole time is up; infinite where it has no such budget."""
+    seconds = figures.campaign.spec.seconds
+    return seconds - figures.campaign.elapsed if seconds else math.inf
+
+
+def pause(seconds: float, ends: float) -> float:
+    """How long to wait with the next look, so that the end is not seen late."""
+    return max(LAST_SECONDS, min(seconds, ends - time.monotonic()))
 
 
 def _hand_in(store: Store, number: int) -> None:

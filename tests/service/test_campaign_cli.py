@@ -11,11 +11,14 @@ import time
 from pathlib import Path
 
 import pytest
+from sqlalchemy import update
 
 from stage2fuzz.cli import main
 from stage2fuzz.cli.campaign_here import Interrupt, Interruption
 from stage2fuzz.cli.output import say
+from stage2fuzz.findings.campaign_tables import campaign
 from stage2fuzz.findings.figures import figures_of
+from stage2fuzz.findings.states import CampaignState
 from stage2fuzz.findings.store import Store
 from tests.service.rig import ROOT
 
@@ -112,6 +115,18 @@ def test_words_of_a_finding_are_printed_as_they_are(capsys: pytest.CaptureFixtur
 def test_a_name_is_taken_once(database: Path) -> None:
     stage2fuzz(database, "campaign", "start", "night")
     assert "there is a campaign" in stage2fuzz(database, "campaign", "start", "night", code=2)
+
+
+def test_a_status_uses_no_word_that_it_does_not_explain(database: Path) -> None:
+    stage2fuzz(database, "campaign", "start", "night")
+    store = Store.open(f"sqlite:///{database}")
+    with store.engine.begin() as connection:
+        connection.execute(update(campaign).values(state=CampaignState.DRAINING))
+    store.close()
+    said = stage2fuzz(database, "campaign", "status", "night")
+    assert "draining: no more fuzzing; what was found is still confirmed and minimised" in said
+    assert "inputs that end their process" in said and "killers" not in said
+    assert "orders begun once more" in said and "again" not in said
 
 
 @pytest.mark.slow
