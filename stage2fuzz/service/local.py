@@ -88,6 +88,7 @@ class Service:
                 os.killpg(process.pid, signal.SIGKILL)
         for process in self.processes.values():
             process.wait()
+        self.processes.clear()
         self._forget_folder()
 
     def _forget_folder(self) -> None:

@@ -14,13 +14,14 @@ import pytest
 from sqlalchemy import update
 
 from stage2fuzz.cli import main
-from stage2fuzz.cli.campaign_here import Interrupt, Interruption
+from stage2fuzz.cli.interrupt import Interrupt, Interruption
 from stage2fuzz.cli.output import say
+from stage2fuzz.cli.service_here import from_anywhere
 from stage2fuzz.findings.campaign_tables import campaign
 from stage2fuzz.findings.figures import figures_of
 from stage2fuzz.findings.states import CampaignState
 from stage2fuzz.findings.store import Store
-from tests.service.rig import ROOT
+from tests.service.rig import ROOT, command_of
 
 
 def stage2fuzz(database: Path, *words: str, code: int = 0) -> str:
@@ -127,6 +128,32 @@ def test_a_status_uses_no_word_that_it_does_not_explain(database: Path) -> None:
     assert "draining: no more fuzzing; what was found is still confirmed and minimised" in said
     assert "inputs that end their process" in said and "killers" not in said
     assert "orders begun once more" in said and "again" not in said
+
+
+@pytest.mark.parametrize(
+    ("given", "seen"),
+    [
+        ("night.db", "{here}/night.db"),
+        ("sqlite:///night.db", "sqlite:///{here}/night.db"),
+        ("sqlite+pysqlite:///a/night.db?x=1", "sqlite+pysqlite:///{here}/a/night.db?x=1"),
+        ("sqlite:////kept/night.db", "sqlite:////kept/night.db"),
+        ("postgresql://host/night", "postgresql://host/night"),
+        ("postgresql:///night", "postgresql:///night"),
+    ],
+)
+def test_a_database_has_the_same_name_in_every_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, given: str, seen: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert from_anywhere(given) == seen.format(here=tmp_path)
+
+
+@pytest.mark.slow
+def test_a_name_that_is_taken_leaves_no_service_behind(database: Path) -> None:
+    stage2fuzz(database, "campaign", "start", "night")
+    said = stage2fuzz(database, "campaign", "start", "night", "--local", code=2)
+    assert len(said.splitlines()) == 1 and "there is a campaign 'night'" in said
+    assert not [each for each in descendants(os.getpid()) if b"stage2fuzz" in command_of(each)]
 
 
 @pytest.mark.slow
