@@ -179,3 +179,18 @@ class Notice(Base):
     message: Mapped[str] = mapped_column(String(32))
     """Names the message; several findings may be told in one."""
     at: Mapped[float] = mapped_column(Double)
+
+
+class SentMessage(Base):
+    """That a channel was sent a message: what the brake counts.
+
+    Apart from the notices, which go with a finding that is deleted or open again: whoever opens and
+    closes one again and again must not have more messages by it.
+    """
+
+    __tablename__ = "sent_message"
+    __table_args__ = (Index("ix_sent_message_channel", "channel", "at"),)
+
+    name: Mapped[str] = mapped_column(String(32), primary_key=True)
+    channel: Mapped[str] = mapped_column(String(MAX_CHANNEL))
+    at: Mapped[float] = mapped_column(Double)
