@@ -39,7 +39,7 @@ from stage2fuzz.web import records
 from stage2fuzz.web.course import course_svg
 from stage2fuzz.web.coverage import FileCoverage, lines_of
 from stage2fuzz.web.coverage import to_record as coverage_record
-from stage2fuzz.web.excerpt import excerpt_of, file_of
+from stage2fuzz.web.excerpt import edition_of, excerpt_of, file_of
 from stage2fuzz.web.feed import feed
 from stage2fuzz.web.guard import COOKIE, MOST_FORM, Guard
 from stage2fuzz.web.runner import Runner
@@ -204,7 +204,7 @@ class Pages:
         wanted = [form for form in ReportForm if name == f"report.{MEDIA[form][1]}"]
         if not wanted:
             raise InputError(name[:40], "is no file of a finding", "fault.case")
-        shown = self._run(finding.id, finding.reproducer, finding.last_seen)
+        shown = self._display(finding, finding.reproducer)
         kind, ending = MEDIA[wanted[0]]
         return _file(FORMS[wanted[0]]([shown]), kind, f"finding-{finding.id}.{ending}")
 
@@ -337,10 +337,10 @@ class Pages:
             raise InputError(engine or "engine", "there is none of that name here", "see /coverage")
         newest = max((each.last_seen for each in self._store.list(engine=engine)), default=0.0)
         features = sum(each[3] for each in streams if each[1] == engine)
-        return engine, *self._lines_of(engine, newest, features)
+        return engine, *self._lines_of(engine, newest, features, edition_of(engine))
 
     def _lines_now(
-        self, engine: str, _newest: float, _features: int
+        self, engine: str, _newest: float, _features: int, _edition: str
     ) -> tuple[int, list[FileCoverage]]:
         try:
             return lines_of(self._store, engine, self._runner.lines_run)
@@ -359,7 +359,7 @@ class Pages:
     def _shown(self, finding: Finding, name: str, text: str, number: int) -> dict[str, Any]:
         """A run with its table, or why there is none; the first table's rows are named plainly."""
         try:
-            shown = self._run(finding.id, text, finding.last_seen)
+            shown = self._display(finding, text)
         except InputError as error:
             return {"name": name, "shown": None, "trouble": str(error), "table": ""}
         run, excerpt = shown.outcome, excerpt_of(finding.engine)
@@ -368,7 +368,11 @@ class Pages:
         table = run_table(*parts, excerpt=excerpt, anchor=anchor)
         return {"name": name, "shown": shown, "trouble": "", "table": Markup(table)}
 
-    def _run_now(self, number: int, text: str, _seen: float) -> Display:
+    def _display(self, finding: Finding, text: str) -> Display:
+        """A run of a finding's case, kept until the finding or its tree is another."""
+        return self._run(finding.id, text, finding.last_seen, edition_of(finding.engine))
+
+    def _run_now(self, number: int, text: str, _seen: float, _edition: str) -> Display:
         case = parse(text, f"finding {number}")
         return display(case, self._store.get(number), self._runner.run)
 
