@@ -31,6 +31,7 @@ from stage2fuzz.check.mailbox import of_mailbox, repository_of
 from stage2fuzz.check.proofs import summary, verdicts
 from stage2fuzz.check.result import CheckResult, Effect, grouped
 from stage2fuzz.check.version import Version, of_engines, of_range
+from stage2fuzz.cli.kept_proofs import kept_proofs
 from stage2fuzz.cli.options import DATABASE_VARIABLE, MAX_SECONDS, Jobs, Json, check_range, cores
 from stage2fuzz.cli.output import emit, say, width, write
 from stage2fuzz.cli.program import hint
@@ -42,6 +43,8 @@ from stage2fuzz.cli.trees import Cache
 from stage2fuzz.errors import InputError
 from stage2fuzz.kernel.repository import Repository
 from stage2fuzz.process.end import DiedError
+from stage2fuzz.prove.ledger import row_of
+from stage2fuzz.prove.statement import statement
 from stage2fuzz.report import event_log
 from stage2fuzz.session.apart import run_apart
 
@@ -99,6 +102,7 @@ def check(
             names = [str(output / f"new-{number}.case") for number in range(1, len(shown) + 1)]
         if database is not None:
             names = [str(number) for number in _kept(shown, result.base.version, database)]
+            _keep_proofs(result, database)
         if as_json:
             emit(to_record(result, shown))
         else:
@@ -162,6 +166,18 @@ def _kept(shown: Sequence[Exposition], base: Version, database: str) -> list[int
                 store.bisected(number, origin, fixed=False)
             numbers.append(number)
     return numbers
+
+
+def _keep_proofs(result: CheckResult, database: str) -> None:
+    """Record what was proved of base and head."""
+    with kept_proofs(database) as keep:
+        for each in result.proofs:
+            for version, proof in (
+                (result.base.version, each.base),
+                (result.head.version, each.head),
+            ):
+                build = version.library.key if version.library is not None else ""
+                keep(row_of(each.name, proof), proof.request, build, statement(proof))
 
 
 def _origin(by: Version, base: Version) -> str:

@@ -5,6 +5,7 @@ thousands of times; the pair (engine, signature) is unique and the database enfo
 seconds since 1970 by the database's clock. ``Base`` is shared with the tables of the service.
 """
 
+import json
 from typing import Final
 
 from sqlalchemy import (
@@ -27,6 +28,7 @@ MAX_KERNEL: Final = 80
 MAX_NOTE: Final = 10_000
 MAX_COMMIT: Final = 300
 MAX_CHANNEL: Final = 64
+MAX_PROOF_NAME: Final = 200
 
 
 class Base(DeclarativeBase):
@@ -194,3 +196,39 @@ class SentMessage(Base):
     name: Mapped[str] = mapped_column(String(32), primary_key=True)
     channel: Mapped[str] = mapped_column(String(MAX_CHANNEL))
     at: Mapped[float] = mapped_column(Double)
+
+
+class KeptProof(Base):
+    """What a search of every interleaving of one scenario said of one build."""
+
+    __tablename__ = "proof"
+    __table_args__ = (
+        UniqueConstraint("engine", "build", "digest", "bounds", name="uq_proof"),
+        Index("ix_proof_digest", "digest"),
+    )
+
+    id: Mapped[int] = mapped_column(_Identity, primary_key=True)
+    engine: Mapped[str] = mapped_column(String(MAX_ENGINE))
+    build: Mapped[str] = mapped_column(String(80))
+    """Empty for a model."""
+    digest: Mapped[str] = mapped_column(String(32))
+    """Names the scenario on every engine."""
+    bounds: Mapped[str] = mapped_column(String(80))
+    name: Mapped[str] = mapped_column(String(MAX_PROOF_NAME))
+    case_text: Mapped[str] = mapped_column(Text)
+    """The scenario as a case; its schedule counts for nothing."""
+    knowledge: Mapped[str] = mapped_column(String(16))
+    statement: Mapped[str] = mapped_column(Text)
+    not_seen: Mapped[str] = mapped_column(Text)
+    """JSON: what was left out, a line each."""
+    signatures: Mapped[str] = mapped_column(Text)
+    """JSON: of what was found."""
+    configs: Mapped[int] = mapped_column(BigInteger)
+    classes: Mapped[int] = mapped_column(BigInteger)
+    seconds: Mapped[float] = mapped_column(Double)
+    at: Mapped[float] = mapped_column(Double)
+
+    @property
+    def found(self) -> list[str]:
+        """The signatures."""
+        return [str(each) for each in json.loads(self.signatures)]

@@ -32,6 +32,7 @@ from stage2fuzz.findings.store import Store
 from stage2fuzz.oracles.catalogue import CATALOGUE
 from stage2fuzz.oracles.violation import Category
 from stage2fuzz.process.end import DiedError
+from stage2fuzz.prove.request import Knowledge
 from stage2fuzz.report.fragment import run_table
 from stage2fuzz.session.display import FORMS, Display, ReportForm, display
 from stage2fuzz.session.explain import explain, oracle_named
@@ -92,6 +93,8 @@ class Pages:
             Route("/coverage", self.coverage),
             Route("/coverage/lines", self.lines),
             Route("/api/coverage", self.api_coverage),
+            Route("/proofs", self.proofs),
+            Route("/api/proofs", self.api_proofs),
             Route("/rules", self.rules),
             Route("/rules/{oracle}", self.rule),
             Route("/login", self.login, methods=["GET", "POST"]),
@@ -160,6 +163,7 @@ class Pages:
             text=chosen[-1][1],
             runs=runs,
             violations=shown.outcome.violations if shown is not None else (),
+            proofs=records.proofs_about_finding(self._store, finding),
             promise={row[0]: row[3] for row in CATALOGUE}.get(finding.oracle, ""),
             forms=[(str(form), MEDIA[form][1]) for form in ReportForm],
             decisions=DECISIONS,
@@ -235,6 +239,24 @@ class Pages:
         """The same as JSON."""
         return JSONResponse(coverage_record(*self._covered(request)))
 
+    def proofs(self, request: Request) -> Response:
+        """The trees that something was proved of, and of one tree each scenario."""
+        engine, build = (request.query_params.get(name, "")[:300] for name in ("engine", "build"))
+        trees = records.proved_trees(self._store)
+        rows = records.proofs(self._store, engine, build) if engine else []
+        numbers = {each.signature: each.id for each in self._store.list(engine=engine)}
+        known = [str(each) for each in Knowledge]
+        chosen = {"engine": engine, "build": build}
+        return self._page(
+            "proofs.html", trees=trees, rows=rows, numbers=numbers, knowledge=known, chosen=chosen
+        )
+
+    def api_proofs(self, request: Request) -> Response:
+        """The same as JSON."""
+        engine = request.query_params.get("engine", "")[:300]
+        told = {"trees": records.proved_trees(self._store)}
+        return JSONResponse(told | {"proofs": records.proofs(self._store, engine)})
+
     def rules(self, _request: Request) -> Response:
         """What each oracle promises, and how many findings break it."""
         found = [each.oracle for each in self._store.list()]
@@ -295,7 +317,9 @@ class Pages:
 
     def api_finding(self, request: Request) -> Response:
         """One finding as JSON."""
-        return JSONResponse(records.whole_record(self._finding(request)))
+        finding = self._finding(request)
+        proofs = records.proofs_about_finding(self._store, finding)
+        return JSONResponse(records.whole_record(finding) | {"proofs": proofs})
 
     def api_campaigns(self, _request: Request) -> Response:
         """Every campaign as JSON."""
