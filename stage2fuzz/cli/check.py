@@ -20,6 +20,7 @@ from stage2fuzz.check.forms import (
     answer,
     cell,
     lines,
+    maybe,
     news,
     otherwise,
     to_junit,
@@ -195,6 +196,9 @@ def _write(folder: Path, result: CheckResult, shown: Sequence[Exposition]) -> No
     write(folder / "check.xml", to_junit(result, shown))
     for number, each in enumerate(shown, 1):
         write(folder / f"new-{number}.case", format_case(each.effect.exhibit.case))
+    for number, difference in enumerate(result.untried(), 1):
+        if difference.after is not None:
+            write(folder / f"untried-{number}.case", format_case(difference.after))
 
 
 def _print(
@@ -220,15 +224,24 @@ def _print(
         say(f"proofs: {summary(result.proofs)}", indent="  ")
         for line in verdicts(result.proofs):
             say(f"  {line}", indent="    ")
+    _print_behaviour(result)
+    if names and database:
+        print(f"\nnext: {hint(f'report {names[0]}', database)}  a mail for the list")
+        print(f"      {hint('serve', database)}  the page: steps, source, TLBs")
+
+
+def _print_behaviour(result: CheckResult) -> None:
+    """What came out otherwise and breaks no rule, and what may."""
     if result.behaviour():
         print("\nbehaves otherwise, and no rule is broken by it:")
     for difference in result.behaviour()[:MOST_OTHERWISE]:
         say(f"  {otherwise(difference)}", indent="    ")
     if len(result.behaviour()) > MOST_OTHERWISE:
         say(f"  {len(result.behaviour()) - MOST_OTHERWISE} more: --json, --output")
-    if names and database:
-        print(f"\nnext: {hint(f'report {names[0]}', database)}  a mail for the list")
-        print(f"      {hint('serve', database)}  the page: steps, source, TLBs")
+    if result.untried():
+        print("\nmay behave otherwise; no rule is broken by it, and there was no time to try it:")
+    for line in maybe(result):
+        say(f"  {line}", indent="    ")
 
 
 def _print_new(shown: Sequence[Exposition], names: Sequence[str], database: str) -> None:
