@@ -87,7 +87,7 @@ class Suspicion:
 
 
 @dataclass(slots=True)
-class Trial:
+class SuspicionTrial:
     """A suspicion that is being tried, and how far it is."""
 
     suspicion: Suspicion
@@ -107,7 +107,7 @@ class _Both:
     def __init__(self, before: str, after: str, seed: int, until: float) -> None:
         """``until`` is the time by the monotonic clock at which no more is begun."""
         self.names, self.until = (before, after), until
-        self.open: dict[str, Trial] = {}
+        self.open: dict[str, SuspicionTrial] = {}
         """Suspicions that were begun and had no time, by signature."""
         self.runs = 0
         self.found: dict[str, Difference] = {}
@@ -188,7 +188,7 @@ class _Both:
             return
         now = time.monotonic()
         until = min(self.until + GRACE, now + max(GRACE, (min(self.until, now + 40) - now) / 4))
-        self._try(Trial(suspicion, outcome, scenario, seed, outcome), until)
+        self._try(SuspicionTrial(suspicion, outcome, scenario, seed, outcome), until)
 
     def try_what_is_open(self, until: float) -> None:
         """Go on with suspicions that had no time, the gravest first, so that as few as can be are
@@ -199,14 +199,14 @@ class _Both:
             share = (until - now) / (len(waiting[:RETRIED]) - number)
             self._try(each, now + max(GRACE, share))
 
-    def left(self) -> list[Trial]:
+    def left(self) -> list[SuspicionTrial]:
         """What is open, the gravest first, and of those what is nearest to its end."""
         gravity = list(Change)
         return sorted(
             self.open.values(), key=lambda each: (gravity.index(each.suspicion.change), -each.shown)
         )
 
-    def _try(self, trial: Trial, until: float) -> None:
+    def _try(self, trial: SuspicionTrial, until: float) -> None:
         """Go on with a trial until it is decided, or the time is up: then it is open."""
         suspicion, signature = trial.suspicion, trial.suspicion.signature
         while trial.tried < PATIENCE:
@@ -226,7 +226,7 @@ class _Both:
                 return
         self._drop(trial, both=False)
 
-    def _drop(self, trial: Trial, both: bool) -> None:
+    def _drop(self, trial: SuspicionTrial, both: bool) -> None:
         """The other side shows it too, or it is too rare to be told apart from luck."""
         signature = trial.suspicion.signature
         self.dropped[signature] += 1
@@ -238,7 +238,7 @@ class _Both:
         verdict, cases = self._told(suspicion, shown, other, tried)
         self._keep(suspicion, verdict, tried, *cases)
 
-    def as_untried(self, trial: Trial) -> Difference:
+    def as_untried(self, trial: SuspicionTrial) -> Difference:
         """An open suspicion as what it would be."""
         tried = 2 * (trial.tried + SCHEDULES)
         suspicion = trial.suspicion
