@@ -185,7 +185,7 @@ def test_redis_takes_the_shell_s_place_asks_a_password_and_ends_cleanly(tmp_path
 
 
 def test_the_worker_takes_the_shell_s_place_and_ends_at_once() -> None:
-    assert shell("worker").startswith("exec celery ")
+    assert shell("worker").startswith("exec python -m stage2fuzz.worker ")
     assert SERVICES["worker"]["stop_signal"] == "SIGQUIT"
     assert all(SERVICES[name]["init"] for name in OURS)
 
