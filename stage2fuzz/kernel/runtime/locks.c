@@ -33,7 +33,7 @@ void s2_lock(int name, int shared)
 	me = running_thread();
 	if (s2_log.plain_entry)
 		record_plain();
-	if (!s2_sched.left || lock->writer >= 0 || (!shared && lock->readers)) {
+	if (!s2_sched.left || !is_lock_free(name, shared)) {
 		me->wait = shared ? S2_FOR_LOCK_SHARED : S2_FOR_LOCK;
 		me->wait_name = name;
 		me->pending_kind = S2_LOCK;
@@ -66,6 +66,13 @@ void s2_unlock(int name, int shared)
 		lock_named(name)->writer = -1;
 	running_thread()->locks_held--;
 	s2_record(S2_UNLOCK, name, 0, 0, shared);
+}
+
+S2_OWN int is_lock_free(int name, int shared)
+{
+	const struct s2_lock *lock = lock_named(name);
+
+	return lock->writer < 0 && (shared || !lock->readers);
 }
 
 int s2_lock_contended(int name)

@@ -1,4 +1,5 @@
 /* Memslot changes: the dirty log switched on and off, read and cleared; deletion. */
+#include "locks.h"
 #include "memslots.h"
 #include "record.h"
 #include "scenario.h"
@@ -46,6 +47,22 @@ S2_OWN void begin_log(struct s2_slot *slot)
 		s2_record(S2_MARK_DIRTY, (int64_t)ipa, 0, 0, 0);
 }
 
+/* What the architecture answers. The locks that it takes are no steps where nobody has them, so that
+ * schedules from before it was asked mean what they meant. */
+static int ask(int (*prepare)(int, const struct s2_glue_slot *), const struct s2_slot *slot,
+	       const struct s2_glue_slot *what)
+{
+	int at_once = is_lock_free(S2_LOCK_MMAP, 1) && is_lock_free(S2_LOCK_MMU, 0);
+	int left = s2_sched.left, result;
+
+	if (at_once)
+		s2_sched.left = S2_FOREVER;
+	result = prepare(number_of(slot), what);
+	if (at_once)
+		s2_sched.left = left;
+	return result;
+}
+
 /* The slot gets other flags, if the architecture has nothing against it. */
 static int change_flags(struct s2_slot *slot, int flags)
 {
@@ -53,7 +70,7 @@ static int change_flags(struct s2_slot *slot, int flags)
 	int result;
 
 	what.flags = flags;
-	result = s2_glue_prepare_logging(number_of(slot), &what);
+	result = ask(s2_glue_prepare_logging, slot, &what);
 	if (result)
 		return result;
 	if (flags & S2_SLOT_LOGGING)
@@ -201,7 +218,7 @@ S2_OWN int slot_create(struct s2_slot *slot)
 		struct s2_glue_slot what = told(slot);
 
 		what.flags = flags;
-		result = s2_glue_prepare_creation(number_of(slot), &what);
+		result = ask(s2_glue_prepare_creation, slot, &what);
 		if (!result) {
 			slot->dirty_count = slot->all_set = 0;
 			publish(slot, flags, 1);
@@ -253,7 +270,7 @@ S2_OWN int slot_move(struct s2_slot *slot)
 		s2_glue_flush_slot(number_of(slot));
 		lie(slot, before ? 0 : S2_MOVE_STRIDE);
 		what = told(slot);
-		result = s2_glue_prepare_move(number_of(slot), &what);
+		result = ask(s2_glue_prepare_move, slot, &what);
 		if (result)
 			lie(slot, before);
 		announce_all(slot);
@@ -273,7 +290,7 @@ static int ask_for(struct s2_slot *slot, s2_u64 end)
 
 	what.first = end - what.size;
 	s2_record(S2_CALL, (int64_t)what.first, (int64_t)what.size, 0, S2_CALL_SLOT_LIMIT);
-	result = s2_glue_prepare_creation(number_of(slot), &what);
+	result = ask(s2_glue_prepare_creation, slot, &what);
 	s2_record(S2_RETURN, (int64_t)what.first, (int64_t)what.size, result, S2_CALL_SLOT_LIMIT);
 	return result;
 }
