@@ -29,7 +29,6 @@ from stage2fuzz.events import (
     CALL_VCPU_INIT,
     CALL_WRPROTECT,
     FIRST_HOST_CALL,
-    HOST_ABSENT,
     LOCK_MMU,
     PROT_R,
     PROT_W,
@@ -216,9 +215,6 @@ class Refinement(Oracle):
         """No memory that was mapped as the call began still is, save that of devices."""
         world = self.world
         for slot in world.slots.values():
-            backing = world.backing_of(slot[0])
-            if backing is not None and backing[3] & HOST_ABSENT:
-                continue  # our hosts find no VMA behind a hole at the start
             for leaf, level, first, location in world.leaves(slot[0], slot[1]):
                 normal = leaf & PTE_MEMATTR == PTE_MEMATTR_NORMAL
                 if normal and world.since.get(location, index) < call[0]:

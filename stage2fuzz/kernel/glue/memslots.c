@@ -32,8 +32,10 @@ struct vm_area_struct *s2_vma_of(unsigned long hva, unsigned long end)
 
 		if (!slot || end <= vma->vm_start || hva >= vma->vm_end)
 			continue;
-		if (hva >= vma->vm_start &&
-		    s2_host_absent((slot->base_gfn << PAGE_SHIFT) + (hva - slot->userspace_addr)))
+		/* Of one page, or of a range, which may begin with a hole. */
+		if (end - hva > PAGE_SIZE ? s2_slot_absent(i) :
+		    hva >= vma->vm_start && s2_host_absent((slot->base_gfn << PAGE_SHIFT) +
+							   (hva - slot->userspace_addr)))
 			return NULL;
 		return vma;
 	}

@@ -174,6 +174,23 @@ int s2_host_absent(s2_u64 ipa)
 	return !slot || host_page(slot, original(slot, ipa))->host == S2_GRANT_ABSENT;
 }
 
+int s2_slot_absent(int number)
+{
+	const struct s2_slot *slot = slot_numbered(number);
+	s2_u64 end = slot->origin + (s2_u64)slot->pages * PAGE, holes = 0;
+
+	for (int i = 0; i < s2_host.host_pages; i++) {
+		const struct s2_host_page *page = &s2_host.host_page[i];
+		s2_u64 first = page->unit > slot->origin ? page->unit : slot->origin;
+		s2_u64 last = page->unit + page->size < end ? page->unit + page->size : end;
+
+		if (page->slot == number && page->host == S2_GRANT_ABSENT &&
+		    host_page(slot, page->unit) == page && first < last)
+			holes += last - first;
+	}
+	return holes == end - slot->origin;
+}
+
 int s2_pin(s2_u64 ipa, int write, s2_u64 *address, int *writable)
 {
 	struct s2_slot *slot = any_slot_of(ipa);

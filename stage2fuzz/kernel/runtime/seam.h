@@ -102,6 +102,8 @@ int s2_is_hugetlb(s2_u64 address);
 int s2_try_folio_tagging(s2_u64 address);
 void s2_set_folio_tagged(s2_u64 address);
 int s2_host_absent(s2_u64 ipa);
+/* Whether there is no VMA anywhere in a slot. */
+int s2_slot_absent(int slot);
 int s2_maps_by_pages(void);
 void s2_signal(void);
 void s2_inject(int code);

@@ -46,7 +46,7 @@ extern struct task_struct s2_task;
 #define mmap_read_unlock(mm) s2_unlock(S2_LOCK_MMAP, 1)
 struct vm_area_struct *s2_vma_of(unsigned long hva, unsigned long end);
 #define vma_lookup(mm, hva) s2_vma_of((hva), (hva) + 1)
-#define find_vma(mm, hva) s2_vma_of((hva), (hva) + 1)
+#define find_vma(mm, hva) s2_vma_of((hva), ~0UL)
 #define find_vma_intersection(mm, hva, end) s2_vma_of((hva), (end))
 #define is_vm_hugetlb_page(vma) (!!((vma)->vm_flags & VM_HUGETLB))
 #define hstate_vma(vma) (vma)

@@ -130,7 +130,7 @@ class Threads:
         free, and the point it passes is the acquisition.
         """
         writer, readers, me = self._writer, self._readers, self.current
-        if not self.left or name in writer or (not shared and readers.get(name)):
+        if not self.left or not self.is_lock_free(name, shared):
             if shared:
                 self._waiting[me] = lambda: name not in writer
             else:
@@ -144,6 +144,10 @@ class Threads:
         else:
             writer[name] = me
         self.record((LOCK, me, name, 0, 0, shared))
+
+    def is_lock_free(self, name: int, shared: int) -> bool:
+        """Whether a taker of the lock need not wait."""
+        return name not in self._writer and (bool(shared) or not self._readers.get(name))
 
     def unlock(self, name: int, shared: int = 0) -> None:
         """Release a lock taken in the same mode."""

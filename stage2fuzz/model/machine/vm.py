@@ -205,6 +205,18 @@ class Vm(Memory):
             part.host = whole.host
         return part
 
+    def has_vma(self, slot: MemorySlot) -> bool:
+        """Whether there is a VMA anywhere in a slot; a slot of one page is looked up by that."""
+        end = slot.origin + slot.end - slot.start
+        holes = 0
+        parts = [each for each in self.parts.values() if each.slot == slot.number]
+        pages = [each for each in self.host.values() if each.slot == slot.number]
+        for page in (*pages, *parts):
+            if page.host is Host.ABSENT and self.host_page(slot, page.unit) is page:
+                overlap = min(page.unit + page.size, end) - max(page.unit, slot.origin)
+                holes += max(0, overlap)
+        return holes < end - slot.origin
+
     def host_flags(self, slot: MemorySlot, state: HostPageState) -> int:
         """The HOST_* flags of a mapping."""
         flags = HOST_FLAGS[state.host] | HOST_SIZES[slot.backing]

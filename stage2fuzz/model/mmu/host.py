@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import Final
 
 from stage2fuzz.arch import PAGE_SIZE
-from stage2fuzz.case.scenario import SLOT_STRIDE, Backing, Host, HostOp, Op, ipa_of
+from stage2fuzz.case.scenario import SLOT_STRIDE, Backing, HostOp, Op, ipa_of
 from stage2fuzz.events import (
     CALL,
     CALL_AGE,
@@ -129,8 +129,7 @@ def stage2_unmap_vm(vm: Kvm) -> None:
     vm.lock(LOCK_MMAP, 1)
     kvm_mmu_lock(vm)
     for _number, slot in sorted(vm.last.items()):
-        first = vm.host_page(slot, slot.origin)
-        if slot.backing is not Backing.DEVICE and first.host is not Host.ABSENT:
+        if slot.backing is not Backing.DEVICE and vm.has_vma(slot):
             unmap = vm.pgtable.kvm_pgtable_stage2_unmap
             stage2_apply_range(vm, slot.start, slot.end - slot.start, unmap)
     kvm_mmu_unlock(vm)

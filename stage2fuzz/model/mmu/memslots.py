@@ -14,6 +14,8 @@ from stage2fuzz.events import (
     EFAULT,
     EINVAL,
     ENOENT,
+    LOCK_MMAP,
+    LOCK_MMU,
     LOCK_SLOTS,
     MARK_DIRTY,
     REPORT,
@@ -31,6 +33,7 @@ from stage2fuzz.model.mmu.split import (
     kvm_mmu_split_memory_region,
     splits_eagerly,
 )
+from stage2fuzz.schedule.base import FOREVER
 
 
 def publish(vm: Kvm, slot: MemorySlot, deleted: bool = False) -> None:
@@ -56,7 +59,7 @@ def log_enable(vm: Kvm, slot: MemorySlot, _start: int, _size: int) -> int:
     if old is not None and not old.flags & SLOT_LOGGING:
         new = copy(old)
         new.flags |= SLOT_LOGGING
-        result = kvm_arch_prepare_memory_region(vm, new)
+        result = ask(vm, new)
         if not result:
             begin_log(vm, new)
             publish(vm, new)
@@ -68,11 +71,25 @@ def log_enable(vm: Kvm, slot: MemorySlot, _start: int, _size: int) -> int:
     return result
 
 
+def ask(vm: Kvm, new: MemorySlot) -> int:
+    """What the architecture has against a slot; the locks that it takes are no steps where nobody
+    has them, so that schedules from before it was asked mean what they meant."""
+    if not vm.is_lock_free(LOCK_MMAP, 1) or not vm.is_lock_free(LOCK_MMU, 0):
+        return kvm_arch_prepare_memory_region(vm, new)
+    left, vm.left = vm.left, FOREVER
+    result = kvm_arch_prepare_memory_region(vm, new)
+    vm.left = left
+    return result
+
+
 def kvm_arch_prepare_memory_region(vm: Kvm, new: MemorySlot) -> int:
     """Whether a slot may be so: inside the IPA space, and no device memory that is logged."""
     if new.end > 1 << vm.options.ipa_bits:
         return -EFAULT
-    return -EINVAL if new.backing is Backing.DEVICE and new.flags & SLOT_LOGGING else 0
+    vm.lock(LOCK_MMAP, 1)
+    refused = new.backing is Backing.DEVICE and new.flags & SLOT_LOGGING and vm.has_vma(new)
+    vm.unlock(LOCK_MMAP, 1)
+    return -EINVAL if refused else 0
 
 
 def begin_log(vm: Kvm, slot: MemorySlot) -> None:
@@ -112,6 +129,7 @@ def log_disable(vm: Kvm, slot: MemorySlot, _start: int, _size: int) -> int:
     if old is not None and old.flags & SLOT_LOGGING:
         new = copy(old)
         new.flags &= ~SLOT_LOGGING
+        ask(vm, new)
         publish(vm, new)
         vm.caches[SPLIT_CACHE] = 0
     vm.unlock(LOCK_SLOTS)
@@ -213,6 +231,7 @@ def slot_move(vm: Kvm, slot: MemorySlot, _start: int, _size: int) -> int:
         kvm_arch_flush_shadow_memslot(vm, old)
         new = copy(old)
         new.lie(0 if old.moved else MOVE_STRIDE)
+        ask(vm, new)
         vm.last[new.number] = new
         vm.announce_all(new)
         publish(vm, new)
@@ -226,6 +245,7 @@ def slot_create(vm: Kvm, slot: MemorySlot, _start: int, _size: int) -> int:
     vm.lock(LOCK_SLOTS)
     if _current(vm, slot) is None:
         slot.lie(vm.memslot(slot).moved)
+        ask(vm, slot)
         publish(vm, slot)
         vm.caches[SPLIT_CACHE] = 0
     vm.unlock(LOCK_SLOTS)
@@ -241,7 +261,7 @@ def slot_limit(vm: Kvm, slot: MemorySlot, _start: int, _size: int) -> int:
         new.lie(end - new.end + new.moved)
         size = new.end - new.start
         vm.record((CALL, vm.current, new.start, size, 0, CALL_SLOT_LIMIT))
-        result = kvm_arch_prepare_memory_region(vm, new)
+        result = ask(vm, new)
         vm.record((RETURN, vm.current, new.start, size, result, CALL_SLOT_LIMIT))
     vm.unlock(LOCK_SLOTS)
     return 0
