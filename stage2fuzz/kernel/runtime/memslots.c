@@ -52,7 +52,10 @@ S2_OWN void begin_log(struct s2_slot *slot)
 static int ask(int (*prepare)(int, const struct s2_glue_slot *), const struct s2_slot *slot,
 	       const struct s2_glue_slot *what)
 {
-	int at_once = is_lock_free(S2_LOCK_MMAP, 1) && is_lock_free(S2_LOCK_MMU, 0);
+	/* The older trees flush a slot that comes, under mmu_lock. */
+	int flushes = prepare != s2_glue_prepare_logging;
+	int at_once = is_lock_free(S2_LOCK_MMAP, 1) &&
+		      (!flushes || is_lock_free(S2_LOCK_MMU, 0));
 	int left = s2_sched.left, result;
 
 	if (at_once)

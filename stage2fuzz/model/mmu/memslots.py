@@ -59,7 +59,7 @@ def log_enable(vm: Kvm, slot: MemorySlot, _start: int, _size: int) -> int:
     if old is not None and not old.flags & SLOT_LOGGING:
         new = copy(old)
         new.flags |= SLOT_LOGGING
-        result = ask(vm, new)
+        result = ask(vm, new, flushes=False)
         if not result:
             begin_log(vm, new)
             publish(vm, new)
@@ -71,10 +71,12 @@ def log_enable(vm: Kvm, slot: MemorySlot, _start: int, _size: int) -> int:
     return result
 
 
-def ask(vm: Kvm, new: MemorySlot) -> int:
+def ask(vm: Kvm, new: MemorySlot, flushes: bool = True) -> int:
     """What the architecture has against a slot; the locks that it takes are no steps where nobody
-    has them, so that schedules from before it was asked mean what they meant."""
-    if not vm.is_lock_free(LOCK_MMAP, 1) or not vm.is_lock_free(LOCK_MMU, 0):
+    has them, so that schedules from before it was asked mean what they meant. A slot that comes is
+    flushed by older trees, under mmu_lock."""
+    busy = flushes and not vm.is_lock_free(LOCK_MMU, 0)
+    if busy or not vm.is_lock_free(LOCK_MMAP, 1):
         return kvm_arch_prepare_memory_region(vm, new)
     left, vm.left = vm.left, FOREVER
     result = kvm_arch_prepare_memory_region(vm, new)
@@ -129,7 +131,7 @@ def log_disable(vm: Kvm, slot: MemorySlot, _start: int, _size: int) -> int:
     if old is not None and old.flags & SLOT_LOGGING:
         new = copy(old)
         new.flags &= ~SLOT_LOGGING
-        ask(vm, new)
+        ask(vm, new, flushes=False)
         publish(vm, new)
         vm.caches[SPLIT_CACHE] = 0
     vm.unlock(LOCK_SLOTS)
