@@ -85,8 +85,8 @@ PROVING_GROUND: Final = (
         options=Options(tlb=Tlb.STICKY, fwb=True),
     ),
     Scenario(
-        (Slot(8 * GIB, Backing.PMD),),
-        (*_vcpus("wr"), *_vcpus("ww", page=2 * GIB - 1)),
+        (Slot(8 * GIB + 512, Backing.PMD),),
+        (*_vcpus("wr"), *_vcpus("ww", page=8 * GIB)),
         ((HostOp(Op.LOG_ENABLE),),),
         options=Options(tlb=Tlb.STICKY, fwb=True),
     ),
