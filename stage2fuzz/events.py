@@ -121,6 +121,9 @@ ROOT_ZEROS_LATE: Final = 1 << 11
 """Of the VM, too: no barrier came between the zeros of the root pages and their use."""
 ROOT_MTE: Final = 1 << 12
 """Of the VM, too: its guest has memory tags (MTE)."""
+ROOT_GRANULE: Final = 1 << 13
+ROOT_GRANULES: Final = 3 << 13
+"""The translation granule: the bits from ROOT_GRANULE on number ``arch.TRANSLATION_GRANULES``."""
 SLOT_READONLY: Final = 1
 SLOT_LOGGING: Final = 2
 HOST_READ: Final = 1

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from stage2fuzz.arch import GRANULE_4K, TranslationGranule
+from stage2fuzz.case.granule import fitted
 from stage2fuzz.case.scenario import Scenario
 from stage2fuzz.errors import InputError
 from stage2fuzz.kernel.adapter import rules_of
@@ -52,6 +54,7 @@ def run_mutants(
     names: Sequence[str] = (),
     jobs: int = 1,
     rounds: int = ROUNDS,
+    granule: TranslationGranule = GRANULE_4K,
 ) -> Iterator[MutantResult]:
     """Plant each fault (or those of ``names``) and look for it; ``jobs`` faults at once.
 
@@ -61,14 +64,14 @@ def run_mutants(
     if unknown:
         known_faults = ", ".join(fault.name for fault in FAULTS)
         raise InputError("--only", f"no fault {', '.join(sorted(unknown))}", f"of {known_faults}")
-    library = proved(tree, cache)
+    library = proved(tree, cache, granule)
     faults = [fault for fault in FAULTS if not names or fault.name in names]
     known = baseline(library, rounds, {ground_of(each) for each in faults if fits(library, each)})
     with ThreadPoolExecutor(jobs) as pool:
         try:
             yield from pool.map(
                 lambda fault: (
-                    try_fault(tree, fault, known, rounds)
+                    try_fault(tree, fault, known, rounds, granule)
                     if fits(library, fault)
                     else MutantResult(fault.name, fault.what, planted=False)
                 ),
@@ -83,14 +86,21 @@ def fits(library: Library, fault: PlantedFault) -> bool:
     return not fault.unit or UNITS[fault.unit].config in library.has
 
 
-def try_fault(tree: Path, fault: PlantedFault, known: frozenset[str], rounds: int) -> MutantResult:
+def try_fault(
+    tree: Path,
+    fault: PlantedFault,
+    known: frozenset[str],
+    rounds: int,
+    granule: TranslationGranule = GRANULE_4K,
+) -> MutantResult:
     """Plant one fault in a copy of ``tree`` and look for a signature that is not ``known``."""
     with tempfile.TemporaryDirectory() as name:
         copy = Path(name) / "tree"
         copy_tree(tree, copy)
         if not plant(copy, fault):
             return MutantResult(fault.name, fault.what, planted=False)
-        looked = look(built(copy, Path(name) / "cache"), known, rounds, ground_of(fault))
+        library = built(copy, Path(name) / "cache", granule)
+        looked = look(library, known, rounds, ground_of(fault))
         return MutantResult(fault.name, fault.what, looked.signature, looked.runs)
 
 
@@ -147,5 +157,6 @@ def _batches(library: Library, rounds: int, ground: tuple[Scenario, ...]) -> Ite
     with closing(TurnProcess(library.path)) as process:
         for round_ in range(rounds):
             for number, scenario in enumerate(ground):
+                scenario = fitted(scenario, library.granule)
                 process.ask(Turn(number, scenario, 1 + round_ * BATCH, BATCH, JUDGED, rules))
                 yield process.answer()
