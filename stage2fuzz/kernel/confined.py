@@ -79,9 +79,8 @@ class ConfinedBuild(Generic[AnyLibrary]):
             "tree": str(_absolute(tree)),
             "cache": "" if cache is None else str(_absolute(cache)),
         }
-        with closing(
-            Child(self.server, self.arguments, limits=Limits(cpu=int(BUILD_SECONDS)))
-        ) as child:
+        limits = Limits(cpu=int(BUILD_SECONDS))
+        with closing(Child(self.server, self.arguments, limits=limits)) as child:
             try:
                 child.ask_one(question, BUILD_SECONDS)
             except DiedError as died:

@@ -19,7 +19,7 @@ _STAGE2: Final = {
 def proved(
     tree: Path, cache: Path | None = None, granule: TranslationGranule = GRANULE_4K
 ) -> Library:
-    """The engine of ``tree`` for pages of that size, built and proved (``ConfinedBuild.proved``)."""
+    """The engine of ``tree`` for that page size, built and proved (``ConfinedBuild.proved``)."""
     return _STAGE2[granule.name].proved(tree, cache)
 
 

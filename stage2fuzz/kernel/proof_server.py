@@ -1,5 +1,7 @@
-"""The confined process that builds and proves a tree; ``proof`` is the other end. Its argument is the
-name of the granule."""
+"""The confined process that builds and proves a tree; ``proof`` is the other end.
+
+Its argument is the name of the granule.
+"""
 
 import sys
 from functools import partial
