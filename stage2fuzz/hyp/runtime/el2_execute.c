@@ -1,4 +1,5 @@
 /* One run: EL2 as it was after set-up, then each CPU's calls under a schedule, then the end. */
+#include <string.h>
 #include "el2_locks.h"
 #include "el2_tlb.h"
 #include "el2_trees.h"
@@ -206,6 +207,13 @@ S2_OWN int start_external(void)
 	s2_sched.asked_current = -1;
 	s2_sched.ended = S2_END_ASK;
 	return s2_sched.ended;
+}
+
+/* The stack of the first WARN, innermost first, and what EL2's set-up returned. */
+S2_PUBLIC int32_t s2_boot_failure(uint32_t *stack)
+{
+	memcpy(stack, el2_machine.warned_at, sizeof(el2_machine.warned_at));
+	return el2_machine.result;
 }
 
 /* Whether EL2 was set up without a failure and without a WARN; 0 where it was. */
