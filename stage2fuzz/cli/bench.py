@@ -17,7 +17,7 @@ from stage2fuzz import places
 from stage2fuzz.cli.guarded import run_again
 from stage2fuzz.cli.options import Json, check_range
 from stage2fuzz.cli.output import emit
-from stage2fuzz.cli.trees import Cache, Pages, Tree, granule_of, prepared
+from stage2fuzz.cli.trees import Cache, PageSize, Tree, granule_of, prepared
 from stage2fuzz.engine import kernel_name
 from stage2fuzz.kernel.adapter import REFERENCE, KernelEngine
 from stage2fuzz.kernel.explore import explore
@@ -36,7 +36,7 @@ TARGET: Final = "map_race"
 def bench(
     tree: Tree,
     cache: Cache = None,
-    pages: Pages = "4k",
+    pages: PageSize = "4k",
     runs: Annotated[int, typer.Option(help="Schedules of each measurement in C.")] = RUNS,
     seconds: Annotated[int, typer.Option(help="Of each fuzzing; 0: none.")] = FUZZ_SECONDS,
     as_json: Json = False,

@@ -25,7 +25,7 @@ from stage2fuzz.cli.program import hint
 from stage2fuzz.cli.stores import open_store
 from stage2fuzz.cli.streams import complain
 from stage2fuzz.cli.tables import Table
-from stage2fuzz.cli.trees import Cache, Pages, Tree, granule_of, prepared
+from stage2fuzz.cli.trees import Cache, PageSize, Tree, granule_of, prepared
 from stage2fuzz.engine import kernel_name
 from stage2fuzz.process.limits import Limits
 from stage2fuzz.session.intake import Intake
@@ -41,7 +41,7 @@ MAX_SEED: Final = 10**9
 def explore(
     tree: Tree,
     cache: Cache = None,
-    pages: Pages = "4k",
+    pages: PageSize = "4k",
     seconds: Annotated[
         int | None, typer.Option(help=f"How long; {SECONDS} where --schedules is not given either.")
     ] = None,

@@ -5,12 +5,14 @@ from dataclasses import asdict
 from stage2fuzz.arch import GRANULE_4K
 from stage2fuzz.cli.options import Json
 from stage2fuzz.cli.output import emit
-from stage2fuzz.cli.trees import Cache, Pages, Tree, granule_of, prepared
+from stage2fuzz.cli.trees import Cache, PageSize, Tree, granule_of, prepared
 from stage2fuzz.engine import kernel_name
 from stage2fuzz.hyp.opener import offer
 
 
-def build_tree(tree: Tree, cache: Cache = None, pages: Pages = "4k", as_json: Json = False) -> None:
+def build_tree(
+    tree: Tree, cache: Cache = None, pages: PageSize = "4k", as_json: Json = False
+) -> None:
     """Build the engine of TREE, prove it, and say what is the user's code and what is modelled."""
     granule = granule_of(pages)
     library, engine = prepared(tree, cache, granule)

@@ -13,7 +13,7 @@ from stage2fuzz.cli.exits import FOUND, INCONCLUSIVE
 from stage2fuzz.cli.options import MAX_SECONDS, Jobs, Json, check_range, cores
 from stage2fuzz.cli.output import emit, say
 from stage2fuzz.cli.progress import ProgressLine
-from stage2fuzz.cli.trees import Cache, Pages, Tree, granule_of
+from stage2fuzz.cli.trees import Cache, PageSize, Tree, granule_of
 from stage2fuzz.errors import InputError
 from stage2fuzz.kernel.faults import FAULTS
 from stage2fuzz.prove.sweep import SweepEnd, SweepResult, sweep
@@ -27,7 +27,7 @@ WIDTH: Final = max(len(fault.name) for fault in FAULTS)
 def mutants(
     tree: Tree,
     cache: Cache = None,
-    pages: Pages = "4k",
+    pages: PageSize = "4k",
     only: Annotated[list[str] | None, typer.Option(help="Plant only these faults.")] = None,
     jobs: Jobs = 0,
     rounds: Annotated[int, typer.Option(help="How often each scenario has its turn.")] = ROUNDS,

@@ -20,7 +20,7 @@ from stage2fuzz.kernel.proof import proved
 
 Tree = Annotated[Path, typer.Argument(help="A Linux tree, or a folder with its arch/arm64.")]
 Cache = Annotated[Path | None, typer.Option(help="Where built libraries are kept.")]
-Pages = Annotated[str, typer.Option("--pages", help="Page size of the kernel: 4k, 16k or 64k.")]
+PageSize = Annotated[str, typer.Option("--pages", help="Page size of the kernel: 4k, 16k or 64k.")]
 
 
 def granule_of(pages: str) -> TranslationGranule:

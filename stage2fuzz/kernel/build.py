@@ -60,7 +60,7 @@ RUNTIME_FILES: Final = (
     *("regime", "tlb", "tlbi", "sequences"),
     *("hostpages", "tags", "calls", "memslots", "notifier", "vncr", "nested"),
     *("hostthread", "guest"),
-    *("scenario", "setup"),
+    *("scenario", "setup", "vm"),
     *("places", "tripwires", "lasso", "fold", "classes", "explore", "features", "fuzz"),
     *("words", "configs", "snapshot", "search"),
     *("coverage", "interface"),

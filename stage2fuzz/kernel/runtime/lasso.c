@@ -36,7 +36,8 @@ static uint64_t entry_term(uint64_t where, uint64_t entry)
 
 static void note_tree(const struct s2_event *event)
 {
-	uint64_t where = (uint64_t)event->where, page = (where - S2_TABLE_BASE) >> S2_PAGE_SHIFT, change;
+	uint64_t where = (uint64_t)event->where, change;
+	uint64_t page = (where - S2_TABLE_BASE) >> S2_PAGE_SHIFT;
 
 	S2_ASSERT(page < S2_PAGES, where);
 	if (event->kind == S2_FREE) {

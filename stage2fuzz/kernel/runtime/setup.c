@@ -1,4 +1,5 @@
 /* The virtual machine of a scenario, before anything runs and when all have ended. */
+#include "execute.h"
 #include "hostpages.h"
 #include "memslots.h"
 #include "nested.h"
@@ -19,7 +20,7 @@
 struct s2_glue_options s2_options;
 struct s2_vm s2_vm;
 
-S2_OWN void tear_down_vm(void)
+S2_OWN void end_machine(void)
 {
 	if (s2_scenario.teardown && s2_vm.mapped) {
 		s2_vm.mapped = 0;
@@ -138,7 +139,7 @@ S2_OWN void set_up_vm(void)
 }
 
 /* The events that say what there is before anything runs. */
-S2_OWN void describe_vm(void)
+S2_OWN void describe_machine(void)
 {
 	s2_record(S2_ROOT, (int64_t)s2_vm.root, s2_vm.start_level, 1,
 		  s2_scenario.ipa_bits | (s2_scenario.dic ? S2_ROOT_DIC : 0) |

@@ -37,7 +37,8 @@ static void name_pages(struct s2_tlbi *tlbi, int range, s2_u64 operand)
 	tlbi->ipa = field(operand, 36, 0) << S2_PAGE_SHIFT;
 	tlbi->level = field(operand, 38, 37) ? (int)field(operand, 38, 37) : -1;
 	if (field(operand, 47, 46) == GRANULE)
-		tlbi->size = (field(operand, 43, 39) + 1) << (5 * field(operand, 45, 44) + 1 + S2_PAGE_SHIFT);
+		tlbi->size = (field(operand, 43, 39) + 1)
+			     << (5 * field(operand, 45, 44) + 1 + S2_PAGE_SHIFT);
 }
 
 static const char *after(const char *text, const char *prefix)
