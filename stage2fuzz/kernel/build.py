@@ -16,6 +16,7 @@ from typing import Final
 from stage2fuzz.arch import GRANULE_4K, TranslationGranule
 from stage2fuzz.errors import InputError
 from stage2fuzz.kernel import abi, emulate, registers
+from stage2fuzz.kernel.announced import can_be_read, without_idle_calls
 from stage2fuzz.kernel.cache import (
     LIBRARY,
     PROVED,
@@ -244,6 +245,7 @@ def _key(sources: dict[str, str], tools: Toolchain, granule: TranslationGranule)
     parts += [("flags", " ".join((*DIALECT, *RUNTIME_FLAGS, *tools.instrument, *tools.checks)))]
     ours = [
         *sorted(HERE.rglob("*.[ch]")),
+        HERE / "announced.py",
         HERE / "build.py",
         HERE / "compiling.py",
         HERE / "emulate.py",
@@ -336,7 +338,17 @@ def _compiled(
 ) -> tuple[Path, subprocess.CompletedProcess[str]]:
     """Where the object of one file is, if what the compiler said is no complaint."""
     out = work / f"{'-'.join(source.parts[-2:])}.o"
-    return out, run_command([*command, "-c", str(tree / source), "-o", str(out)])
+    traced = any("trace-stores" in each for each in command)
+    if not (traced and can_be_read(find_toolchain())):
+        return out, run_command([*command, "-c", str(tree / source), "-o", str(out)])
+    text = out.with_suffix(".s")
+    done = run_command([*command, "-S", str(tree / source), "-o", str(text)])
+    if done.returncode:
+        return out, done
+    text.write_text(without_idle_calls(text.read_text()))
+    done = run_command([command[0], "-c", str(text), "-o", str(out)])
+    text.unlink()
+    return out, done
 
 
 def _kernel_command(tree: Path, tools: Toolchain, stubs: Path) -> list[str]:
