@@ -22,6 +22,7 @@ def test_faults_have_names_of_their_own_and_patterns_that_compile() -> None:
 def test_every_scenario_in_which_faults_are_looked_for_is_a_case() -> None:
     for number, scenario in enumerate((*PROVING_GROUND, *NESTED_GROUND)):
         check_scenario(scenario, f"scenario {number}")
+        assert scenario.vcpus
 
 
 @pytest.mark.kernel
