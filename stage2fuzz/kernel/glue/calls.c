@@ -146,7 +146,8 @@ WRAP(int, kvm_pgtable_stage2_split, struct kvm_pgtable *pgt, u64 addr, u64 size,
 
 #if S2_HAS_DESTROY_RANGE
 /* Range after range, then the root: one call to the oracles. A block at a time there are a quarter
- * of a million ranges in 48 bits; where the root has no entry there is nothing to walk or to see. */
+ * of a million ranges in 48 bits; where the root has no entry there is nothing to walk, nor to
+ * see. */
 WRAP(void, kvm_pgtable_stage2_destroy_range, struct kvm_pgtable *pgt, u64 addr, u64 size)
 {
 	const kvm_pte_t *root = (const kvm_pte_t *)pgt->pgd;
