@@ -21,7 +21,7 @@ from stage2fuzz.confirm.image import check_image
 from stage2fuzz.confirm.machine import find_qemu
 from stage2fuzz.confirm.reproducers import (
     COMMAND,
-    Program,
+    Reproducer,
     forces_itself,
     program_of,
     reproducer_of,
@@ -135,7 +135,7 @@ def _forced(what: str, subject: Subject, kernels: _Kernels, stacks: bool) -> _To
     return _Told(done.answer, lines, record(subject, done, control), failed)
 
 
-def _alone(what: str, case: Case, program: Program, kernels: _Kernels) -> _Told | None:
+def _alone(what: str, case: Case, program: Reproducer, kernels: _Kernels) -> _Told | None:
     """The program run; nothing where no kernel is given."""
     if kernels.chosen is None:
         return None
@@ -150,12 +150,12 @@ def _alone(what: str, case: Case, program: Program, kernels: _Kernels) -> _Told 
     return _Told(done.answer, lines, record_alone(case, done, control), failed)
 
 
-Trial = TypeVar("Trial", Confirmation, ProgramTrial)
+AnyTrial = TypeVar("AnyTrial", Confirmation, ProgramTrial)
 
 
 def _both(
-    chosen: Path, kernels: _Kernels, on: Callable[[Path, ProgressSink], Trial]
-) -> tuple[Trial, Trial | None, InputError | None]:
+    chosen: Path, kernels: _Kernels, on: Callable[[Path, ProgressSink], AnyTrial]
+) -> tuple[AnyTrial, AnyTrial | None, InputError | None]:
     """The kernel and, where one is given, that which should not show it.
 
     What the first one said is told even where the second cannot be had: its error is handed back.

@@ -12,7 +12,7 @@ from typing import Final
 from stage2fuzz.case.case import Case
 from stage2fuzz.case.text import format_case
 from stage2fuzz.confirm.machine import MachineError, VirtualMachine
-from stage2fuzz.confirm.reproducers import Program
+from stage2fuzz.confirm.reproducers import Reproducer
 from stage2fuzz.confirm.session import Answer, ProgressSink, answer_of
 from stage2fuzz.errors import InputError
 
@@ -37,7 +37,7 @@ class ProgramTrial:
 
     image: Path
     release: str
-    program: Program
+    program: Reproducer
     runs: list[ProgramRun] = field(default_factory=list)
 
     @property
@@ -51,7 +51,7 @@ class ProgramTrial:
 
 
 def try_alone(
-    image: Path, program: Program, times: int, progress: ProgressSink = lambda _: None
+    image: Path, program: Reproducer, times: int, progress: ProgressSink = lambda _: None
 ) -> ProgramTrial:
     """Boot ``image`` once and run the program ``times`` times.
 

@@ -16,7 +16,7 @@ COMMAND: Final = "gcc -O2 -Wall -pthread -o reproducer {file} && ./reproducer"
 
 
 @dataclass(frozen=True, slots=True)
-class Program:
+class Reproducer:
     """One that needs no forced schedule, and what it asks of the machine that it runs on.
 
     Its exit code says what it saw: 1 the harm, 0 none of it, 3 that it could not try.
@@ -36,19 +36,19 @@ class Program:
     """Why the machine of ``confirm`` is none for it; empty where it is."""
 
 
-GUEST_TLBI: Final = Program(
+GUEST_TLBI: Final = Reproducer(
     FOLDER / "guest_tlbi.c",
     frozenset({"N2"}),
     elsewhere="takes minutes to end on a machine that nests guests, which --kernel does not boot",
 )
-DIRTY_RING: Final = Program(
+DIRTY_RING: Final = Reproducer(
     FOLDER / "dirty_ring.c",
     frozenset({"C9", "D1", "D2"}),
     sign="KVM_CAP_DIRTY_LOG_RING_ACQ_REL 0,",
     lacks="has no dirty rings",
     right="a kernel from 6.2 on",
 )
-MEMORY_TAGS: Final = Program(
+MEMORY_TAGS: Final = Reproducer(
     FOLDER / "memory_tags.c",
     frozenset({"C15"}),
     tags=True,
@@ -78,7 +78,7 @@ def forces_itself(case: Case) -> bool:
 
 def program_of(
     case: Case, where: str, oracle: str = "", run: Callable[[Case], Outcome] = run
-) -> Program:
+) -> Reproducer:
     """The program for such a case; InputError where its run shows nothing of it.
 
     That is so on an engine before v6.2, for one, which has no rings. ``oracle`` is the one that is
@@ -94,7 +94,7 @@ def program_of(
     return program
 
 
-def _program(case: Case) -> tuple[Program, str, str]:
+def _program(case: Case) -> tuple[Reproducer, str, str]:
     """The program of the kind, and for a run that shows nothing what it lacks, what would do."""
     options = case.scenario.options
     if options.dirty_ring:
@@ -106,7 +106,7 @@ def _program(case: Case) -> tuple[Program, str, str]:
     return MEMORY_TAGS, "gives a guest no page with old memory tags", right
 
 
-def _shows(case: Case, program: Program, spoke: set[str]) -> bool:
+def _shows(case: Case, program: Reproducer, spoke: set[str]) -> bool:
     if program is GUEST_TLBI:
         tlbis = (Op.GUEST_TLBI_IPA, Op.GUEST_TLBI_RANGE, Op.GUEST_TLBI_VMID, Op.GUEST_TLBI_ALL)
         ops = {each.op for ops in case.scenario.hosts for each in ops}
