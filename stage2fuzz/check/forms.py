@@ -83,6 +83,7 @@ def to_record(result: CheckResult, shown: Sequence[Exposition]) -> dict[str, obj
         "gone": [_effect_record(each, {}) for each in result.gone],
         "passing": [_effect_record(each, {}) for each in result.passing],
         "behaviour": [each.to_record() for each in result.behaviour()],
+        "untried": [each.to_record() for each in result.untried()],
         "compared": result.comparison.runs if result.comparison is not None else 0,
         "proofs": proofs.to_record(result.proofs),
         "known": [each.violation.signature for each in result.known()],
@@ -199,6 +200,9 @@ def to_markdown(result: CheckResult, shown: Sequence[Exposition]) -> str:
     if result.behaviour():
         parts.append("## Behaves otherwise")
         parts.append("\n".join(f"- {otherwise(each)}" for each in result.behaviour()))
+    if result.untried():
+        parts.append("## May behave otherwise")
+        parts.append("\n".join(f"- {line}" for line in maybe(result)))
     if result.shortfalls:
         parts.append("## Inconclusive")
         parts.append("\n".join(f"- {line}" for line in result.shortfalls))
@@ -248,6 +252,15 @@ def otherwise(difference: Difference) -> str:
     return (
         f"{difference.change}, {difference.topic}: {difference.verdict} ({difference.runs:,} runs)"
     )
+
+
+def maybe(result: CheckResult) -> list[str]:
+    """What was not tried to its end, in a line each, and how to try it."""
+    told = [otherwise(each) for each in result.untried()]
+    if told:
+        names = " ".join(f"--engine {row.version.engine}" for row in (result.base, result.head))
+        told.append(f"to try them: stage2fuzz compare {names} --seconds 120 untried-N.case")
+    return told
 
 
 def absence(effect: Effect, side: str) -> str:

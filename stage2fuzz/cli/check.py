@@ -20,6 +20,7 @@ from stage2fuzz.check.forms import (
     answer,
     cell,
     lines,
+    maybe,
     news,
     otherwise,
     to_junit,
@@ -31,6 +32,7 @@ from stage2fuzz.check.mailbox import of_mailbox, repository_of
 from stage2fuzz.check.proofs import summary, verdicts
 from stage2fuzz.check.result import CheckResult, Effect, grouped
 from stage2fuzz.check.version import Version, of_engines, of_range
+from stage2fuzz.cli.kept_proofs import kept_proofs
 from stage2fuzz.cli.options import DATABASE_VARIABLE, MAX_SECONDS, Jobs, Json, check_range, cores
 from stage2fuzz.cli.output import emit, say, width, write
 from stage2fuzz.cli.program import hint
@@ -42,6 +44,8 @@ from stage2fuzz.cli.trees import Cache
 from stage2fuzz.errors import InputError
 from stage2fuzz.kernel.repository import Repository
 from stage2fuzz.process.end import DiedError
+from stage2fuzz.prove.ledger import row_of
+from stage2fuzz.prove.statement import statement
 from stage2fuzz.report import event_log
 from stage2fuzz.session.apart import run_apart
 
@@ -99,6 +103,7 @@ def check(
             names = [str(output / f"new-{number}.case") for number in range(1, len(shown) + 1)]
         if database is not None:
             names = [str(number) for number in _kept(shown, result.base.version, database)]
+            _keep_proofs(result, database)
         if as_json:
             emit(to_record(result, shown))
         else:
@@ -164,6 +169,18 @@ def _kept(shown: Sequence[Exposition], base: Version, database: str) -> list[int
     return numbers
 
 
+def _keep_proofs(result: CheckResult, database: str) -> None:
+    """Record what was proved of base and head."""
+    with kept_proofs(database) as keep:
+        for each in result.proofs:
+            for version, proof in (
+                (result.base.version, each.base),
+                (result.head.version, each.head),
+            ):
+                build = version.library.key if version.library is not None else ""
+                keep(row_of(each.name, proof), proof.request, build, statement(proof))
+
+
 def _origin(by: Version, base: Version) -> str:
     """Which patch brought a fault, for its report; empty where that is no patch."""
     if by.commit is not None:
@@ -179,6 +196,9 @@ def _write(folder: Path, result: CheckResult, shown: Sequence[Exposition]) -> No
     write(folder / "check.xml", to_junit(result, shown))
     for number, each in enumerate(shown, 1):
         write(folder / f"new-{number}.case", format_case(each.effect.exhibit.case))
+    for number, difference in enumerate(result.untried(), 1):
+        if difference.after is not None:
+            write(folder / f"untried-{number}.case", format_case(difference.after))
 
 
 def _print(
@@ -204,15 +224,24 @@ def _print(
         say(f"proofs: {summary(result.proofs)}", indent="  ")
         for line in verdicts(result.proofs):
             say(f"  {line}", indent="    ")
+    _print_behaviour(result)
+    if names and database:
+        print(f"\nnext: {hint(f'report {names[0]}', database)}  a mail for the list")
+        print(f"      {hint('serve', database)}  the page: steps, source, TLBs")
+
+
+def _print_behaviour(result: CheckResult) -> None:
+    """What came out otherwise and breaks no rule, and what may."""
     if result.behaviour():
         print("\nbehaves otherwise, and no rule is broken by it:")
     for difference in result.behaviour()[:MOST_OTHERWISE]:
         say(f"  {otherwise(difference)}", indent="    ")
     if len(result.behaviour()) > MOST_OTHERWISE:
         say(f"  {len(result.behaviour()) - MOST_OTHERWISE} more: --json, --output")
-    if names and database:
-        print(f"\nnext: {hint(f'report {names[0]}', database)}  a mail for the list")
-        print(f"      {hint('serve', database)}  the page: steps, source, TLBs")
+    if result.untried():
+        print("\nmay behave otherwise; no rule is broken by it, and there was no time to try it:")
+    for line in maybe(result):
+        say(f"  {line}", indent="    ")
 
 
 def _print_new(shown: Sequence[Exposition], names: Sequence[str], database: str) -> None:

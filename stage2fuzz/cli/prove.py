@@ -12,6 +12,7 @@ import typer
 from stage2fuzz.case.case import Case
 from stage2fuzz.case.scenario import MAX_FAULTS, Scenario
 from stage2fuzz.cli.exits import FOUND, INCONCLUSIVE
+from stage2fuzz.cli.kept_proofs import brief, kept_proofs
 from stage2fuzz.cli.named import load, stored
 from stage2fuzz.cli.options import (
     DEFAULT_DATABASE,
@@ -81,7 +82,8 @@ def prove(
 ) -> None:
     """Search every interleaving of a case's scenario, and say what that proves.
 
-    Its schedule counts for nothing. What is found is a finding, confirmed and minimised.
+    Its schedule counts for nothing. What is found is a finding, confirmed and minimised; what is
+    known is kept in the database, for the page, where there is one or one is named.
     """
     _check(preemptions, faults, seconds, memory)
     if table:
@@ -89,7 +91,7 @@ def prove(
             what = "its rows are the plain scenarios: no case, and no option that makes others"
             raise InputError("--table", what, "--engine, --only and the bounds")
         asked = ProofRequest(Case(engine, Scenario()), seconds, memory * MEBI, preemptions, faults)
-        raise typer.Exit(exit_code(_table(asked, only, as_json)))
+        raise typer.Exit(exit_code(_table(asked, only, database, as_json)))
     if not case:
         raise InputError("prove", "no case is named", "ID or FILE, or --table")
     given = load(case, stored(case, database))
@@ -101,6 +103,12 @@ def prove(
     ]
     known = total([proof.knowledge for proof in proofs])
     numbers = _kept(proofs, database, as_json)
+    with kept_proofs(database) as keep:
+        for proof in proofs:
+            library = library_of(proof.request.case.engine)
+            name = brief(proof.request.case.scenario)
+            build = library.key if library is not None else ""
+            keep(row_of(name, proof), proof.request, build, statement(proof))
     if as_json:
         emit(record(proofs, numbers))
     else:
@@ -108,7 +116,7 @@ def prove(
     raise typer.Exit(exit_code(known))
 
 
-def _table(asked: ProofRequest, only: str, as_json: bool) -> Knowledge:
+def _table(asked: ProofRequest, only: str, database: str, as_json: bool) -> Knowledge:
     """Prove row after row, and print each as it is there; rows that are known are not proved again.
     What is known of them together."""
     library = library_of(asked.case.engine)
@@ -119,16 +127,21 @@ def _table(asked: ProofRequest, only: str, as_json: bool) -> Knowledge:
         raise InputError("--only", f"no row has the words {only!r}", "r/w page rw -, for one")
     ledger = Ledger(ledger_path(library.key, (asked.preemptions, asked.faults)))
     told: list[Row] = []
-    with closing(Prover(asked.memory)) as prover, ProgressLine(as_json) as line:
+    with (
+        closing(Prover(asked.memory)) as prover,
+        ProgressLine(as_json) as line,
+        kept_proofs(database) as keep,
+    ):
         for number, (name, scenario) in enumerate(chosen):
             row = ledger.row(name, asked.seconds, asked.memory)
+            request = replace(asked, case=replace(asked.case, scenario=scenario))
             if row is None:
                 line.update(f"{number} of {len(chosen)} rows", number / len(chosen))
-                request = replace(asked, case=replace(asked.case, scenario=scenario))
                 proof = prover.prove(request, lambda _: None)
                 row = row_of(name, proof)
                 if not proof.died:  # what it died of may pass: it is proved again
                     ledger.keep(row)
+            keep(row, request, library.key, "")
             told.append(row)
             if as_json:
                 emit(asdict(row))
