@@ -23,6 +23,7 @@ from stage2fuzz.check.version import Version, built
 from stage2fuzz.engine import kind_of
 from stage2fuzz.errors import InputError
 from stage2fuzz.kernel.cache import default_cache
+from stage2fuzz.kernel.units import NESTED
 from stage2fuzz.oracles.native.build import library as compiled_judge
 from stage2fuzz.oracles.violation import GRAVITY
 from stage2fuzz.process.end import DiedError
@@ -76,6 +77,8 @@ class Check:
         versions = self._build()
         if versions[0].failure:
             raise InputError(versions[0].engine, f"the base does not build: {versions[0].failure}")
+        nested = any(each.library and NESTED.config in each.library.has for each in versions)
+        self._course = replace(self._course, nested=nested)
         result = CheckResult(self._survey(versions))
         if versions[-1].failure:
             result.shortfalls.append(f"{versions[-1].name} does not build: {versions[-1].failure}")
@@ -144,7 +147,7 @@ class Check:
         judge = compiled_judge()
         if version.library is None or judge is None:
             return None
-        course = f"{self._course} {returning()!r}"
+        course = f"{self._course} {returning(nested=self._course.nested)!r}"
         text = "\0".join((__version__, version.library.key, judge.stem, course))
         name = hashlib.sha256(text.encode()).hexdigest()[:24]
         return (self._request.cache or default_cache()).parent / "surveys" / f"{name}.json"

@@ -25,10 +25,12 @@ class Course:
     seed: int
     jobs: int
     first: int
+    nested: bool = False
+    """Whether a version has nested guests; all versions take the same turns."""
 
     def turns(self, job: int, rules: Rules, until: float) -> Iterator[Turn]:
         """The job's own scenarios that return, as many random ones, and so again."""
-        scenarios = returning()
+        scenarios = returning(nested=self.nested)
         mine = list(enumerate(scenarios))[job :: self.jobs]
         random, begin, runs = count(job, self.jobs), self.seed << 32, self.first
         while True:
@@ -36,7 +38,7 @@ class Course:
                 yield Turn(number, scenario, begin, runs, runs, rules, until)
             for _ in range(max(1, len(mine))):
                 number = next(random)
-                scenario, place = drawn(self.seed, number), len(scenarios) + number
+                scenario, place = drawn(self.seed, number, self.nested), len(scenarios) + number
                 yield Turn(place, scenario, self.seed << 32, runs, runs, rules, until)
             begin, runs = begin + runs, min(2 * runs, LONGEST)
 

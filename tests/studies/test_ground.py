@@ -7,11 +7,13 @@ from stage2fuzz.case.limits import check_case
 from stage2fuzz.case.profile import PROFILES
 from stage2fuzz.case.scenario import Op
 from stage2fuzz.case.text import read_case
+from stage2fuzz.kernel.nested_ground import NESTED_GROUND
 from stage2fuzz.kernel.proving_ground import PROVING_GROUND
 from stage2fuzz.places import CORPUS
 from stage2fuzz.schedule.base import Schedule
 from stage2fuzz.studies.hunt.ground import drawn, returning
 from stage2fuzz.studies.hunt.neighbours import neighbours
+from stage2fuzz.studies.hunt.nested_neighbours import nested_neighbours
 from stage2fuzz.studies.series import FAULTS
 
 
@@ -50,3 +52,16 @@ def test_small_scenarios_draw_every_operation_and_meet() -> None:
     pages = [{access.page for vcpu in each.vcpus for access in vcpu} for each in scenarios]
     assert sum(len(each) <= 3 for each in pages) > 300
     assert max(each.threads for each in scenarios) <= 5
+
+
+def test_nested_scenarios_draw_every_operation_of_a_guest_hypervisor() -> None:
+    scenarios = [nested_neighbours(1, number) for number in range(200)]
+    for scenario in scenarios:
+        check_case(Case("kernel:tree", scenario, Schedule()), "drawn")
+    theirs = {op for op in Op if Op.GUEST_UNMAP <= op <= Op.GUEST_TLBI_ALL}
+    assert theirs < {op.op for each in scenarios for host in each.hosts for op in host}
+    assert all(each.options.nested for each in scenarios)
+    drawn_for_them = [drawn(1, number, nested=True) for number in range(200)]
+    assert sum(each in scenarios for each in drawn_for_them) > 20
+    assert not any(drawn(1, number) in scenarios for number in range(200))
+    assert set(returning(nested=True)) > set(NESTED_GROUND)

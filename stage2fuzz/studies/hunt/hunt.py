@@ -20,6 +20,7 @@ from stage2fuzz.case.case import Case
 from stage2fuzz.case.scenario import Scenario
 from stage2fuzz.kernel.adapter import rules_of
 from stage2fuzz.kernel.build import Library
+from stage2fuzz.kernel.units import NESTED
 from stage2fuzz.known import known_of
 from stage2fuzz.session.intake import Intake
 from stage2fuzz.studies.hunt.ground import drawn, returning
@@ -119,7 +120,8 @@ class Hunt:
         self.totals = HuntTotals()
         self.signatures: dict[str, SignatureTally] = {}
         self._seed, self._first_seed = seed, seed * SEED_STRIDE
-        self._scenarios = returning()
+        self._nested = NESTED.config in library.has
+        self._scenarios = returning(nested=self._nested)
         self._workers = [
             Worker(
                 TurnProcess(library.path),
@@ -203,7 +205,7 @@ class Hunt:
                 if left <= 0:
                     break
                 number, some = next(random), SHORT if turn % LONG_EVERY else max(runs, SHORT)
-                yield len(self._scenarios) + number, drawn(self._seed, number), some
+                yield len(self._scenarios) + number, drawn(self._seed, number, self._nested), some
                 left -= some
             runs = min(2 * runs, SCHEDULES)
 
