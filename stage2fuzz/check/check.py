@@ -19,11 +19,10 @@ from stage2fuzz.check.course import FIRST_IN_C, FIRST_OF_MODEL, Course
 from stage2fuzz.check.proofs import prove_ground
 from stage2fuzz.check.result import CheckResult, Effect, VersionRow
 from stage2fuzz.check.survey import Exhibit, Sought, Survey, seek
-from stage2fuzz.check.version import Version, built
+from stage2fuzz.check.version import Version, built, ground_of
 from stage2fuzz.engine import kind_of
 from stage2fuzz.errors import InputError
 from stage2fuzz.kernel.cache import default_cache
-from stage2fuzz.kernel.units import NESTED
 from stage2fuzz.oracles.native.build import library as compiled_judge
 from stage2fuzz.oracles.violation import GRAVITY
 from stage2fuzz.process.end import DiedError
@@ -31,7 +30,7 @@ from stage2fuzz.session.case_asker import CaseAsker
 from stage2fuzz.studies.compare import Headway
 from stage2fuzz.studies.compare_apart import compare_apart
 from stage2fuzz.studies.comparison import Change, Difference
-from stage2fuzz.studies.hunt.ground import returning
+from stage2fuzz.studies.hunt.ground import Ground
 
 SEARCH: Final = 20
 """A search tries so many times the schedules that the fault took to show."""
@@ -77,14 +76,13 @@ class Check:
         versions = self._build()
         if versions[0].failure:
             raise InputError(versions[0].engine, f"the base does not build: {versions[0].failure}")
-        nested = any(each.library and NESTED.config in each.library.has for each in versions)
-        self._course = replace(self._course, nested=nested)
+        self._course = replace(self._course, ground=ground_of(versions))
         result = CheckResult(self._survey(versions))
         if versions[-1].failure:
             result.shortfalls.append(f"{versions[-1].name} does not build: {versions[-1].failure}")
         self._shortfalls(result)
         self._compare(result)
-        if self._request.prove:
+        if self._request.prove and versions[0].ground is not Ground.EL2:
             self._prove(result)
         self._effects(result)
         result.seconds = time.monotonic() - begun
@@ -147,7 +145,7 @@ class Check:
         judge = compiled_judge()
         if version.library is None or judge is None:
             return None
-        course = f"{self._course} {returning(nested=self._course.nested)!r}"
+        course = f"{self._course} {self._course.ground.returning()!r}"
         text = "\0".join((__version__, version.library.key, judge.stem, course))
         name = hashlib.sha256(text.encode()).hexdigest()[:24]
         return (self._request.cache or default_cache()).parent / "surveys" / f"{name}.json"
@@ -157,6 +155,8 @@ class Check:
         base, head = result.base, result.head
         if base.survey is None or head.survey is None or base.version.key == head.version.key:
             return
+        if base.version.ground is Ground.EL2:
+            return  # scenarios and outcomes of a comparison are stage 2's
         seconds = max(LEAST_COMPARE, self._request.seconds / 2)
 
         def hear(headway: Headway) -> None:

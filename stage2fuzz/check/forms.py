@@ -87,6 +87,7 @@ def to_record(result: CheckResult, shown: Sequence[Exposition]) -> dict[str, obj
         "proofs": proofs.to_record(result.proofs),
         "known": [each.violation.signature for each in result.known()],
         "inconclusive": list(result.shortfalls),
+        "unseen": list(result.unseen),
     }
 
 
@@ -199,6 +200,8 @@ def to_markdown(result: CheckResult, shown: Sequence[Exposition]) -> str:
     if result.behaviour():
         parts.append("## Behaves otherwise")
         parts.append("\n".join(f"- {otherwise(each)}" for each in result.behaviour()))
+    if result.unseen:
+        parts.append(not_seen(result))
     if result.shortfalls:
         parts.append("## Inconclusive")
         parts.append("\n".join(f"- {line}" for line in result.shortfalls))
@@ -218,6 +221,11 @@ def answer(result: CheckResult) -> str:
     told = f"{new} new" if new else "nothing new"
     told += f", {gone} went away" if gone else ""
     return told + (", inconclusive" if result.shortfalls else "")
+
+
+def not_seen(result: CheckResult) -> str:
+    """What was changed and is in no engine."""
+    return f"Not looked at, since no engine is made of them: {', '.join(result.unseen)}."
 
 
 def news(result: CheckResult, row: VersionRow) -> str:

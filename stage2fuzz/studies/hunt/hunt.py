@@ -20,10 +20,9 @@ from stage2fuzz.case.case import Case
 from stage2fuzz.case.scenario import Scenario
 from stage2fuzz.kernel.adapter import rules_of
 from stage2fuzz.kernel.build import Library
-from stage2fuzz.kernel.units import NESTED
 from stage2fuzz.known import known_of
 from stage2fuzz.session.intake import Intake
-from stage2fuzz.studies.hunt.ground import drawn, returning
+from stage2fuzz.studies.hunt.ground import Ground
 from stage2fuzz.studies.hunt.turn import FirstShowing, Turn, TurnResult
 from stage2fuzz.studies.hunt.turn_process import TurnProcess
 
@@ -120,8 +119,8 @@ class Hunt:
         self.totals = HuntTotals()
         self.signatures: dict[str, SignatureTally] = {}
         self._seed, self._first_seed = seed, seed * SEED_STRIDE
-        self._nested = NESTED.config in library.has
-        self._scenarios = returning(nested=self._nested)
+        self._ground = Ground.of(library.has)
+        self._scenarios = self._ground.returning()
         self._workers = [
             Worker(
                 TurnProcess(library.path),
@@ -205,7 +204,7 @@ class Hunt:
                 if left <= 0:
                     break
                 number, some = next(random), SHORT if turn % LONG_EVERY else max(runs, SHORT)
-                yield len(self._scenarios) + number, drawn(self._seed, number, self._nested), some
+                yield len(self._scenarios) + number, self._ground.drawn(self._seed, number), some
                 left -= some
             runs = min(2 * runs, SCHEDULES)
 

@@ -21,8 +21,8 @@ from stage2fuzz.kernel.mutants import copy_tree, plant
 from stage2fuzz.kernel.nested_ground import NESTED_GROUND, ground_of
 from stage2fuzz.kernel.proof import built, proved
 from stage2fuzz.kernel.proving_ground import PROVING_GROUND
-from stage2fuzz.kernel.units import NESTED, UNITS
-from stage2fuzz.studies.hunt.ground import drawn
+from stage2fuzz.kernel.units import UNITS
+from stage2fuzz.studies.hunt.ground import Ground
 from stage2fuzz.studies.hunt.turn import Turn, TurnResult
 from stage2fuzz.studies.hunt.turn_process import TurnProcess
 
@@ -71,8 +71,8 @@ def run_mutants(
         raise InputError("--only", f"no fault {', '.join(sorted(unknown))}", f"of {known_faults}")
     library = proved(tree, cache)
     faults = [fault for fault in FAULTS if not names or fault.name in names]
-    nested = NESTED.config in library.has
-    anywhere = tuple(drawn(SEED, number, nested) for number in range(random))
+    ground = Ground.of(library.has)
+    anywhere = tuple(ground.drawn(SEED, number) for number in range(random))
     grounds = {anywhere or ground_of(each) for each in faults if fits(library, each)}
     batch = ANYWHERE if anywhere else BATCH
     known = baseline(library, rounds, grounds, batch)
