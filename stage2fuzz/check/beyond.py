@@ -29,9 +29,14 @@ def el2_of(versions: Sequence[Version]) -> list[Version]:
     keys = [_key(tree) for tree in trees if tree is not None]
     if not keys[0] or len(set(keys)) == 1:
         return []
-    return [
-        replace(each, engine=f"hyp:{parts_of(each.engine)[1]}", library=None) for each in versions
-    ]
+    return [_el2(each) for each in versions]
+
+
+def _el2(version: Version) -> Version:
+    """The same version as EL2, titled so where its title is its engine's name."""
+    engine = f"hyp:{parts_of(version.engine)[1]}"
+    title = engine if version.title == version.engine else version.title
+    return replace(version, engine=engine, title=title, library=None)
 
 
 def unseen(versions: Sequence[Version], looked: Sequence[Version]) -> list[str]:
@@ -59,16 +64,17 @@ def _key(tree: Path) -> str:
 
 
 def _changed(base: Path, head: Path) -> set[str]:
-    """Files of code that differ, or that only one of the trees has."""
-    names = {name for tree in (base, head) for name in _code(tree)}
+    """Files of code that differ, or that only one of the trees has; a tree may be without a whole
+    folder, since a build needs less than all of it."""
+    both = [folder for folder in LOOKED_IN if (base / folder).is_dir() and (head / folder).is_dir()]
+    names = {name for tree in (base, head) for folder in both for name in _code(tree, folder)}
     return {str(name) for name in names if _bytes(base / name) != _bytes(head / name)}
 
 
-def _code(tree: Path) -> Iterator[Path]:
-    for folder in LOOKED_IN:
-        for path in (tree / folder).rglob("*"):
-            if path.suffix in CODE and path.is_file():
-                yield path.relative_to(tree)
+def _code(tree: Path, folder: Path) -> Iterator[Path]:
+    for path in (tree / folder).rglob("*"):
+        if path.suffix in CODE and path.is_file():
+            yield path.relative_to(tree)
 
 
 def _bytes(path: Path) -> bytes | None:

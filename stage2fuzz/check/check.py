@@ -74,12 +74,17 @@ class Check:
         """Do all of it. InputError where the base can't be built."""
         begun = time.monotonic()
         versions = self._build()
-        if versions[0].failure:
-            raise InputError(versions[0].engine, f"the base does not build: {versions[0].failure}")
+        if refused := versions[0].failure or versions[0].unproved:
+            raise InputError(versions[0].engine, f"the base does not build: {refused}")
         self._course = replace(self._course, ground=ground_of(versions))
         result = CheckResult(self._survey(versions))
-        if versions[-1].failure:
-            result.shortfalls.append(f"{versions[-1].name} does not build: {versions[-1].failure}")
+        head = versions[-1]
+        if head.failure:
+            result.shortfalls.append(f"{head.name} does not build: {head.failure}")
+        if head.unproved:
+            result.shortfalls.append(
+                f"{head.name} does not pass the proof of a build: {head.unproved}"
+            )
         self._shortfalls(result)
         self._compare(result)
         if self._request.prove and versions[0].ground is not Ground.EL2:
@@ -118,7 +123,7 @@ class Check:
     def _one(self, version: Version, base: Survey | None, done: int, of: int) -> Survey:
         """The survey of one version, kept from an earlier check where it was as long."""
         path = self._kept(version)
-        kept = surveys.load(path) if path is not None else None
+        kept = surveys.load(path, version.engine) if path is not None else None
         if kept is not None:
             long = base is None and kept.seconds >= 0.9 * self._request.seconds
             if long or (base is not None and kept.turns == base.turns):

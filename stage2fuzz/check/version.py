@@ -7,21 +7,22 @@ from typing import Final
 
 from stage2fuzz.engine import engine_of, kind_of, parts_of
 from stage2fuzz.errors import InputError
+from stage2fuzz.hyp import proof as el2_proof
 from stage2fuzz.hyp.adapter import RULES as EL2_RULES
 from stage2fuzz.hyp.build import HypLibrary
-from stage2fuzz.hyp.proof import proved as proved_el2
+from stage2fuzz.kernel import proof as kernel_proof
 from stage2fuzz.kernel.adapter import rules_of
 from stage2fuzz.kernel.build import Library
-from stage2fuzz.kernel.proof import proved
 from stage2fuzz.kernel.repository import SHORT, Commit, Repository
 from stage2fuzz.rules import Rules
 from stage2fuzz.studies.hunt.ground import Ground
 
-BUILT: Final[dict[str, Callable[[Path, Path | None], Library | HypLibrary]]] = {
-    "kernel": proved,
-    "hyp": proved_el2,
+Build = Callable[[Path, Path | None], Library | HypLibrary]
+BUILDS: Final[dict[str, tuple[Build, Build]]] = {
+    "kernel": (kernel_proof.proved, kernel_proof.built),
+    "hyp": (el2_proof.proved, el2_proof.built),
 }
-"""By the word of an engine that is compiled: who builds it."""
+"""By the word of an engine that is compiled: who builds and proves it, and who only builds it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +39,8 @@ class Version:
     """The built engine; None before ``built``, and for a model."""
     failure: str = ""
     """Why it does not build; empty where it does."""
+    unproved: str = ""
+    """What kept its build from being proved, as a fault in it may; empty where it was."""
 
     @property
     def key(self) -> str:
@@ -64,16 +67,20 @@ class Version:
 def built(version: Version, cache: Path | None = None) -> Version:
     """The version with its engine built, or with the reason why there is none."""
     word, tree = parts_of(version.engine)
-    if word not in BUILT:
+    if word not in BUILDS:
         if kind_of(version.engine).isolated:
             raise InputError(version.engine, "cannot be checked", "kernel:TREE or model:REVISION")
         engine_of(version.engine)
         return version
+    prove, build = BUILDS[word]
     try:
-        library = BUILT[word](Path(tree), cache)
+        return replace(version, library=prove(Path(tree), cache))
+    except InputError as error:
+        reason = str(error)
+    try:
+        return replace(version, library=build(Path(tree), cache), unproved=reason)
     except InputError as error:
         return replace(version, failure=str(error))
-    return replace(version, library=library)
 
 
 def ground_of(versions: Sequence[Version]) -> Ground:

@@ -152,7 +152,7 @@ def _exposed(group: Sequence[Effect]) -> Exposition:
     case = group[0].exhibit.case
     try:
         outcome = run_apart(case)
-    except DiedError:
+    except (DiedError, InputError):  # it died again, or no proof lets its build be opened
         outcome = None
     return Exposition(group[0], len(group) - 1, outcome)
 

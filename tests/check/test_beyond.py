@@ -29,6 +29,6 @@ def test_a_tree_without_el2_has_none_to_check(words: Path, tmp_path: Path) -> No
     assert el2_of(two_trees(words, tmp_path, "arch/arm64/kvm/hyp/nvhe/mem_protect.c")) == []
 
 
-def test_a_model_has_nothing_beyond(tmp_path: Path) -> None:
+def test_a_model_has_nothing_beyond() -> None:
     versions = of_engines("model:v5.10", "model:v5.12")
-    assert el2_of(versions) == unseen(versions, versions) == []
+    assert not el2_of(versions) and not unseen(versions, versions)

@@ -15,7 +15,7 @@ from tests.cli.terminal import command
 def test_a_fault_of_el2_is_new_though_stage_2_is_the_same(el2_tree: Path, tmp_path: Path) -> None:
     after = tmp_path / "after"
     copy_tree(el2_tree, after)
-    (fault,) = (each for each in EL2_FAULTS if each.name == "share-any")
+    (fault,) = (each for each in EL2_FAULTS if each.name == "ffa-unlocked")
     assert plant(after, fault)
     (after / "arch/arm64/kvm/debug.c").write_text("changed\n")
     options = ("--seconds", "4", "--json", "--output", tmp_path / "out")
