@@ -27,7 +27,7 @@ from stage2fuzz.process.forked import ForkServer
 from stage2fuzz.process.limits import Limits
 from stage2fuzz.process.wait import expect_room, last_words
 from stage2fuzz.process.zygote import Zygote
-from stage2fuzz.service.orders import CUT_SHORT, MAX_SEEDS, FuzzOrder, FuzzResult
+from stage2fuzz.service.orders import CUT_SHORT, MAX_SEEDS, NOT_BEGUN, FuzzOrder, FuzzResult
 from stage2fuzz.session.case_asker import CaseAsker
 from stage2fuzz.session.killers import killers
 from stage2fuzz.session.measure import measured_by_fork
@@ -58,28 +58,40 @@ IMPORTED: Final = (
 
 def fuzz(job: Job, order: FuzzOrder) -> None:
     """Seeds in, run, findings out while it runs, new inputs measured, commit."""
-    prepare(job, order.engine)
-    old = lay_out_seeds(job, order)
-    outbox = Outbox(job.folder / "outbox", order.engine)
-    begun, end = time.monotonic(), None
+    outbox, ended = Outbox(job.folder / "outbox", order.engine), ""
     try:
+        prepare(job, order.engine)
+        old, begun = lay_out_seeds(job, order), time.monotonic()
         end, found = run_target(job, order, outbox)
         early = end.how is How.OK and time.monotonic() - begun < order.seconds - EARLY_SECONDS
+        ended = str(How.EARLY if early else end.how)
         died = report_killers(job, order, outbox, end)
         inputs = new_inputs(job, order, outbox, old)
         done = outbox.statistics()
-        ended = str(How.EARLY if early else end.how)
         result = FuzzResult(done.schedules, done.seconds, found, len(inputs), ended, died)
         handed_in = job.commit(result, inputs)
     except LeaseLostError:
         handed_in = False
-    if not handed_in:
-        done = outbox.statistics()
-        hung = end is None and outbox.silence() > HUNG_SECONDS
-        ended = str(How.TIMEOUT) if hung else CUT_SHORT
-        result = FuzzResult(done.schedules, done.seconds, ended=ended)
-        if not job.cut_short(result):
-            raise LeaseLostError
+    except DiedError as error:
+        if not cut_short(job, outbox, str(error.end.how)):
+            raise
+        return
+    if not handed_in and not cut_short(job, outbox, ended):
+        raise LeaseLostError
+
+
+def cut_short(job: Job, outbox: Outbox, ended: str) -> bool:
+    """Hand in what was done of an order whose campaign is over; False where it goes on.
+
+    ``ended`` is how its target ended, empty where it did not by itself. One that said nothing
+    for long was not at work, and one that never did has not begun.
+    """
+    silence, done = outbox.silence(), outbox.statistics()
+    if not ended and silence > (HUNG_SECONDS if outbox.has_spoken else GRACE_SECONDS):
+        ended = str(How.TIMEOUT)
+    elif ended in ("", How.OK):
+        ended = CUT_SHORT if outbox.has_spoken else NOT_BEGUN
+    return job.cut_short(FuzzResult(done.schedules, done.seconds, ended=ended))
 
 
 def prepare(job: Job, engine: str) -> None:

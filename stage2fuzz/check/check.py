@@ -174,7 +174,9 @@ class Check:
         )
         result.shortfalls += result.comparison.shortfalls
         for side, change in ((head, Change.NEW_VIOLATION), (base, Change.LOST_VIOLATION)):
-            for each in result.comparison.of(change):
+            # What it had no time to try joins, too: it is looked for on the other side as all is.
+            untried = (each for each in result.comparison.untried if each.change is change)
+            for each in (*result.comparison.of(change), *untried):
                 self._join(side, each, result.comparison.runs)
 
     def _prove(self, result: CheckResult) -> None:

@@ -112,6 +112,16 @@ class CheckResult:
             return ()
         return self.comparison.of(Change.OUTCOME, Change.COST)
 
+    def untried(self) -> tuple[Difference, ...]:
+        """Other outcomes that one side alone showed so far, and that there was no time to try.
+
+        They are no shortfall: no oracle objects to them, so no fault hides there. What an oracle
+        objects to is looked for on the other side, however short the time was.
+        """
+        if self.comparison is None:
+            return ()
+        return tuple(each for each in self.comparison.untried if each.change is Change.OUTCOME)
+
     def moving(self) -> list[str]:
         """The oracles of everything that came or went."""
         effects = (*self.new, *self.gone, *self.passing)

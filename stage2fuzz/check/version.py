@@ -1,6 +1,7 @@
 """Versions of the code: what a check or a bisection looks at, each as an engine, built or not."""
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
@@ -13,7 +14,7 @@ from stage2fuzz.hyp.build import HypLibrary
 from stage2fuzz.kernel import proof as kernel_proof
 from stage2fuzz.kernel.adapter import rules_of
 from stage2fuzz.kernel.build import Library
-from stage2fuzz.kernel.repository import SHORT, Commit, Repository
+from stage2fuzz.kernel.repository import SHORT, Commit, Repository, kept
 from stage2fuzz.rules import Rules
 from stage2fuzz.studies.hunt.ground import Ground
 
@@ -90,7 +91,13 @@ def ground_of(versions: Sequence[Version]) -> Ground:
 
 
 def of_commit(repository: Repository, commit: Commit, name: str) -> Version:
-    """A commit of a repository, as an engine that any command can name."""
+    """A commit of a repository, as an engine that any command can name.
+
+    It is read at once, with the user's own rights: whoever typed a repository's name may have git
+    fetch what a partial clone lacks. What can't be read is told by whoever builds it.
+    """
+    with suppress(InputError):
+        kept(repository, commit.id[:SHORT])
     engine = f"kernel:{repository.path}@{commit.id[:SHORT]}"
     return Version(name, commit.title, engine, commit)
 

@@ -11,6 +11,7 @@ import typer
 from stage2fuzz.cli.options import DEFAULT_DATABASE, Database, FailOn, Json
 from stage2fuzz.cli.output import emit, say
 from stage2fuzz.cli.program import program, shown
+from stage2fuzz.cli.service_here import ServiceHere, service_here
 from stage2fuzz.cli.stores import open_store
 from stage2fuzz.cli.summary import conclude
 from stage2fuzz.cli.tables import Table
@@ -56,10 +57,6 @@ def start(
     as_json: Json = False,
 ) -> None:
     """Start a campaign; with --local also broker, coordinator and worker, until it is done."""
-    from stage2fuzz.cli.campaign_view import show
-    from stage2fuzz.findings import campaigns
-    from stage2fuzz.findings.figures import figures_of
-
     spec = CampaignSpec(
         name=name,
         engines=_list(engine),
@@ -78,11 +75,15 @@ def start(
     for each in spec.engines:
         if local or kind_of(each).everywhere:
             engine_of(each)
+    if local:
+        _start_here(spec, workers, database, as_json, fail_on)
+
+    from stage2fuzz.cli.campaign_view import show
+    from stage2fuzz.findings import campaigns
+    from stage2fuzz.findings.figures import figures_of
+
     with open_store(database, create=True) as store:
-        service = own_name() if local else ""
-        number = campaigns.create(store.engine, spec, service)
-        if local:
-            _finish_here(store, number, service, workers, database, as_json, fail_on)
+        number = campaigns.create(store.engine, spec)
         show(figures_of(store.engine, number), as_json)
         _tell_who_works(store, spec.name)
 
@@ -179,7 +180,8 @@ def resume(
             service = paused.service
         campaigns.adopt(store.engine, number, service)
         if local:
-            _finish_here(store, number, service, workers, database, as_json, fail_on)
+            with service_here(database, _slots(workers), service) as here:
+                _finish_here(store, number, here, database, as_json, fail_on)
         show(figures_of(store.engine, number), as_json)
         _tell_who_works(store, name, service)
 
@@ -201,11 +203,30 @@ def delete(name: CampaignName, database: Database = DEFAULT_DATABASE) -> None:
     say(f"campaign {found.name} is deleted; its findings stay")
 
 
+def _start_here(
+    spec: CampaignSpec, workers: int, database: str, as_json: bool, fail_on: str
+) -> NoReturn:
+    """Start a campaign with a service of its own, and finish it; ends the command."""
+    service = own_name()
+    with (
+        service_here(database, _slots(workers), service) as here,
+        open_store(database, create=True) as store,
+    ):
+        from stage2fuzz.findings import campaigns
+
+        number = campaigns.create(store.engine, spec, service)
+        _finish_here(store, number, here, database, as_json, fail_on)
+
+
+def _slots(workers: int) -> int:
+    """How many orders run at once here; by default one for each CPU."""
+    return workers or os.cpu_count() or 1
+
+
 def _finish_here(
     store: "Store",
     number: int,
-    service: str,
-    workers: int,
+    here: ServiceHere,
     database: str,
     as_json: bool,
     fail_on: str,
@@ -217,10 +238,11 @@ def _finish_here(
     from stage2fuzz.cli.campaign_view import summary_of
     from stage2fuzz.findings.figures import to_record
     from stage2fuzz.findings.sightings import findings_of
+    from stage2fuzz.findings.silent import silent_pairs
 
-    slots = workers or os.cpu_count() or 1
-    figures = run_here(store, number, service, slots, quiet=as_json)
-    summary = replace(summary_of(figures, findings_of(store.engine, number)), fail_on=fail_on)
+    figures = run_here(store, number, here, quiet=as_json)
+    found, silent = findings_of(store.engine, number), silent_pairs(store.engine, number)
+    summary = replace(summary_of(figures, found, silent), fail_on=fail_on)
     conclude(summary, database, as_json, {"campaign": to_record(figures)})
 
 

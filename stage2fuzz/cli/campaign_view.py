@@ -8,7 +8,7 @@ from stage2fuzz.cli.program import program
 from stage2fuzz.cli.tables import Table
 from stage2fuzz.findings.figures import CampaignFigures, to_record
 from stage2fuzz.findings.states import CampaignState, LeaseState
-from stage2fuzz.service.orders import CUT_SHORT
+from stage2fuzz.service.orders import CUT_SHORT, NOT_BEGUN
 from stage2fuzz.session.summary import Summary
 
 if TYPE_CHECKING:
@@ -31,6 +31,9 @@ STATES: Final = {
     CampaignState.DRAINING: "no more fuzzing; what was found is still confirmed and minimised",
 }
 """What the states that don't explain themselves mean."""
+
+BY_BUDGET: Final = (CUT_SHORT, NOT_BEGUN)
+"""Ends of orders that nothing went wrong with; who stopped a campaign by hand is told."""
 
 
 def line(figures: CampaignFigures) -> str:
@@ -101,15 +104,21 @@ def trouble(figures: CampaignFigures) -> list[str]:
     ]
 
 
-def summary_of(figures: CampaignFigures, found: "Sequence[Finding]") -> Summary:
-    """What a campaign did, in the words and with the exit code of a session."""
+def summary_of(
+    figures: CampaignFigures, found: "Sequence[Finding]", silent: Sequence[str] = ()
+) -> Summary:
+    """What a campaign did, in the words and with the exit code of a session.
+
+    ``silent`` are the pairs of engine and target that had their turn and ran nothing.
+    """
     campaign, spec = figures.campaign, figures.campaign.spec
     shortfalls = [
         f"{number} order{'s' * (number != 1)} ended before {'their' if number != 1 else 'its'} "
         f"time: {ended}"
         for ended, number in sorted(figures.limits.items())
-        if ended != CUT_SHORT  # by the budget; who stopped it by hand is told below
+        if ended not in BY_BUDGET
     ]
+    shortfalls += [f"{pair} ran nothing" for pair in silent]
     if given_up := figures.leases.get(LeaseState.POISONED, 0):
         shortfalls.append(f"{given_up} order{'s' * (given_up != 1)} given up, see the log")
     if campaign.state is not CampaignState.DONE:

@@ -20,6 +20,7 @@ from stage2fuzz.check.forms import (
     answer,
     cell,
     lines,
+    maybe,
     news,
     not_seen,
     otherwise,
@@ -33,6 +34,7 @@ from stage2fuzz.check.proofs import summary, verdicts
 from stage2fuzz.check.result import CLEAN, FOUND, INCONCLUSIVE, CheckResult, Effect, grouped
 from stage2fuzz.check.version import Version, of_engines, of_range
 from stage2fuzz.check.whole import check_whole
+from stage2fuzz.cli.kept_proofs import kept_proofs
 from stage2fuzz.cli.options import DATABASE_VARIABLE, MAX_SECONDS, Jobs, Json, check_range, cores
 from stage2fuzz.cli.output import emit, say, width, write
 from stage2fuzz.cli.program import hint
@@ -44,6 +46,8 @@ from stage2fuzz.cli.trees import Cache
 from stage2fuzz.errors import InputError
 from stage2fuzz.kernel.repository import Repository
 from stage2fuzz.process.end import DiedError
+from stage2fuzz.prove.ledger import row_of
+from stage2fuzz.prove.statement import statement
 from stage2fuzz.report import event_log
 from stage2fuzz.session.apart import run_apart
 
@@ -104,6 +108,7 @@ def check(
                 names = _write(output / part, result, shown)
             if database is not None:
                 names = [str(number) for number in _kept(shown, result.base.version, database)]
+                _keep_proofs(result, database)
             records.append(to_record(result, shown))
             if not as_json:
                 if part:
@@ -173,6 +178,18 @@ def _kept(shown: Sequence[Exposition], base: Version, database: str) -> list[int
     return numbers
 
 
+def _keep_proofs(result: CheckResult, database: str) -> None:
+    """Record what was proved of base and head."""
+    with kept_proofs(database) as keep:
+        for each in result.proofs:
+            for version, proof in (
+                (result.base.version, each.base),
+                (result.head.version, each.head),
+            ):
+                build = version.library.key if version.library is not None else ""
+                keep(row_of(each.name, proof), proof.request, build, statement(proof))
+
+
 def _origin(by: Version, base: Version) -> str:
     """Which patch brought a fault, for its report; empty where that is no patch."""
     if by.commit is not None:
@@ -189,6 +206,9 @@ def _write(folder: Path, result: CheckResult, shown: Sequence[Exposition]) -> li
     names = [str(folder / f"new-{number}.case") for number in range(1, len(shown) + 1)]
     for name, each in zip(names, shown, strict=True):
         write(Path(name), format_case(each.effect.exhibit.case))
+    for number, difference in enumerate(result.untried(), 1):
+        if difference.after is not None:
+            write(folder / f"untried-{number}.case", format_case(difference.after))
     return names
 
 
@@ -225,13 +245,17 @@ def _print(
 
 
 def _print_behaviour(result: CheckResult) -> None:
-    """What no rule objects to, the first of it."""
+    """What came out otherwise and breaks no rule, and what may."""
     if result.behaviour():
         print("\nbehaves otherwise, and no rule is broken by it:")
     for difference in result.behaviour()[:MOST_OTHERWISE]:
         say(f"  {otherwise(difference)}", indent="    ")
     if len(result.behaviour()) > MOST_OTHERWISE:
         say(f"  {len(result.behaviour()) - MOST_OTHERWISE} more: --json, --output")
+    if result.untried():
+        print("\nmay behave otherwise; no rule is broken by it, and there was no time to try it:")
+    for line in maybe(result):
+        say(f"  {line}", indent="    ")
 
 
 def _print_new(shown: Sequence[Exposition], names: Sequence[str], database: str) -> None:

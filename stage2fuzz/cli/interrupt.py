@@ -29,3 +29,31 @@ def on_signals(
         yield
     finally:
         restore()
+
+
+class Interruption(Exception):  # noqa: N818 - it is no error
+    """A person, or who runs the command, wants it to end."""
+
+
+class Interrupt:
+    """A request to end, which waits where it would leave a service half started or half ended."""
+
+    def __init__(self) -> None:
+        self._asked = self._heard = False
+
+    def __call__(self) -> None:
+        """Somebody asks. Raises Interruption where that is heard."""
+        self._asked = True
+        if self._heard:
+            raise Interruption
+
+    @contextmanager
+    def heard(self) -> Iterator[None]:
+        """A block that a request ends, also one from before."""
+        self._heard = True
+        try:
+            if self._asked:
+                raise Interruption
+            yield
+        finally:
+            self._heard = False

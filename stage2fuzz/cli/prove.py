@@ -11,6 +11,7 @@ import typer
 from stage2fuzz.case.case import Case
 from stage2fuzz.case.scenario import MAX_FAULTS, Scenario
 from stage2fuzz.cli.exits import FOUND, INCONCLUSIVE
+from stage2fuzz.cli.kept_proofs import brief, kept_proofs
 from stage2fuzz.cli.named import load, stored
 from stage2fuzz.cli.options import (
     DEFAULT_DATABASE,
@@ -29,6 +30,7 @@ from stage2fuzz.engine import parts_of
 from stage2fuzz.errors import InputError
 from stage2fuzz.kernel.opener import open_engine
 from stage2fuzz.process.frames import Frame
+from stage2fuzz.prove.ledger import row_of
 from stage2fuzz.prove.model_proof import prove_model
 from stage2fuzz.prove.prover import prove as prove_kernel
 from stage2fuzz.prove.request import Knowledge, Proof, ProofRequest
@@ -78,7 +80,8 @@ def prove(
 ) -> None:
     """Search every interleaving of a case's scenario, and say what that proves.
 
-    Its schedule counts for nothing. What is found is a finding, confirmed and minimised.
+    Its schedule counts for nothing. What is found is a finding, confirmed and minimised; what is
+    known is kept in the database, for the page, where there is one or one is named.
     """
     _check(preemptions, faults, seconds, memory)
     if table:
@@ -89,7 +92,7 @@ def prove(
         library = library_of(engine)
         if library is None:
             raise InputError("--table", f"{engine} is no kernel tree", "kernel:TREE")
-        raise typer.Exit(exit_code(prove_table(asked, library.key, only, as_json)))
+        raise typer.Exit(exit_code(prove_table(asked, library.key, only, database, as_json)))
     if not case:
         raise InputError("prove", "no case is named", "ID or FILE, or --table")
     given = load(case, stored(case, database))
@@ -101,6 +104,12 @@ def prove(
     ]
     known = total([proof.knowledge for proof in proofs])
     numbers = _kept(proofs, database, as_json)
+    with kept_proofs(database) as keep:
+        for proof in proofs:
+            library = library_of(proof.request.case.engine)
+            name = brief(proof.request.case.scenario)
+            build = library.key if library is not None else ""
+            keep(row_of(name, proof), proof.request, build, statement(proof))
     if as_json:
         emit(record(proofs, numbers))
     else:

@@ -7,6 +7,7 @@ from dataclasses import asdict, replace
 from typing import Final
 
 from stage2fuzz.case.scenario import Scenario
+from stage2fuzz.cli.kept_proofs import kept_proofs
 from stage2fuzz.cli.output import emit, say
 from stage2fuzz.cli.progress import ProgressLine
 from stage2fuzz.errors import InputError
@@ -19,7 +20,9 @@ from stage2fuzz.prove.table import rows
 COUNTS: Final = ("one vCPU", "two vCPUs")
 
 
-def prove_table(asked: ProofRequest, build: str, only: str, as_json: bool) -> Knowledge:
+def prove_table(
+    asked: ProofRequest, build: str, only: str, database: str, as_json: bool
+) -> Knowledge:
     """Prove the rows whose names have the words of ``only``, each as ``asked``; rows that are known
     of this ``build`` are not proved again. Prints each as it is there; what is known of them
     together."""
@@ -28,12 +31,14 @@ def prove_table(asked: ProofRequest, build: str, only: str, as_json: bool) -> Kn
         raise InputError("--only", f"no row has the words {only!r}", "r/w page rw -, for one")
     ledger = Ledger(ledger_path(build, (asked.preemptions, asked.faults)))
     told: list[Row] = []
-    for row in _proved(asked, ledger, chosen, as_json):
-        told.append(row)
-        if as_json:
-            emit(asdict(row))
-        else:
-            print(_line(row), flush=True)
+    with kept_proofs(database) as keep:
+        for row, request in _proved(asked, ledger, chosen, as_json):
+            keep(row, request, build, "")
+            told.append(row)
+            if as_json:
+                emit(asdict(row))
+            else:
+                print(_line(row), flush=True)
     if not as_json:
         for line in summary(told):
             say(line)
@@ -42,18 +47,19 @@ def prove_table(asked: ProofRequest, build: str, only: str, as_json: bool) -> Kn
 
 def _proved(
     asked: ProofRequest, ledger: Ledger, chosen: Sequence[tuple[str, Scenario]], quiet: bool
-) -> Iterator[Row]:
+) -> Iterator[tuple[Row, ProofRequest]]:
+    """Each row, and what was asked for it."""
     with closing(Prover(asked.memory)) as prover, ProgressLine(quiet) as line:
         for number, (name, scenario) in enumerate(chosen):
             row = ledger.row(name, asked.seconds, asked.memory)
+            request = replace(asked, case=replace(asked.case, scenario=scenario))
             if row is None:
                 line.update(f"{number} of {len(chosen)} rows", number / len(chosen))
-                request = replace(asked, case=replace(asked.case, scenario=scenario))
                 proof = prover.prove(request, lambda _: None)
                 row = row_of(name, proof)
                 if not proof.died:  # what it died of may pass: it is proved again
                     ledger.keep(row)
-            yield row
+            yield row, request
 
 
 def _line(row: Row) -> str:

@@ -69,8 +69,8 @@ class Outbox:
         """What is found in ``folder`` must be about ``engine``."""
         self.folder, self._engine = folder, engine
         self._seen: set[str] = set()
-        self._told = 0
-        self._heard = 0.0
+        self._written = self._done = 0
+        self._heard: float | None = None
 
     def findings(self, refused: Callable[[str], None]) -> Iterator[tuple[Case, Violation]]:
         """What was found since the last call; each file is read once, a bad one told ``refused``.
@@ -92,14 +92,24 @@ class Outbox:
         return read_statistics(self.folder)
 
     def silence(self) -> float:
-        """Seconds for which the process has not told how far it is, to whoever asks again and
-        again; none before it has told anything: it may be starting.
+        """Seconds since the process last told of one more schedule, to whoever asks again and
+        again; where it has told of none, since the first question: who never speaks is silent, too.
         """
+        now = time.monotonic()
+        if self._heard is None:
+            self._heard = now
         with suppress(OSError):
-            told = os.lstat(self.folder / STATISTICS).st_mtime_ns
-            if told != self._told:
-                self._told, self._heard = told, time.monotonic()
-        return time.monotonic() - self._heard if self._told else 0.0
+            written = os.lstat(self.folder / STATISTICS).st_mtime_ns
+            if written != self._written:
+                self._written, done = written, self.statistics().schedules
+                if done != self._done:
+                    self._done, self._heard = done, now
+        return now - self._heard
+
+    @property
+    def has_spoken(self) -> bool:
+        """Whether the process had told of a schedule when ``silence`` was last asked."""
+        return self._done > 0
 
     def features(self) -> int:
         """The features seen so far, a bit each: their union is ``|``."""

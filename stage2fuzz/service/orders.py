@@ -144,6 +144,8 @@ class PruneOrder(JsonRecord, frozen=True, tag="prune"):
 
 CUT_SHORT: Final = "cut short"
 """How an order ended whose campaign was over before it."""
+NOT_BEGUN: Final = "not begun"
+"""How one ended whose campaign was over before its target said a word."""
 
 
 class FuzzResult(JsonRecord, frozen=True, tag="fuzzed"):

@@ -28,6 +28,7 @@ from stage2fuzz.prove.table import OPERATIONS, rows
 from stage2fuzz.prove.variants import variants
 from stage2fuzz.run import run
 from stage2fuzz.session.reproduce import signatures
+from tests.warm_cache import warm_cache
 
 READ_AND_WRITE = Scenario(vcpus=((Access(READ, 0),), (Access(WRITE, 0),)))
 THREE = Scenario(
@@ -186,6 +187,7 @@ def test_a_table_ends_with_what_its_rows_come_to_by_operation() -> None:
 
 @pytest.mark.kernel
 def test_a_row_is_proved_once(kernel: KernelEngine, tmp_path: Path) -> None:
+    home = warm_cache(tmp_path / "cache")
     command = [sys.executable, "-m", "stage2fuzz", "prove", "--table", "--seconds", "20"]
     command += ["--engine", f"kernel:{kernel.library.tree}", "--only", "r/r page rw -"]
     told = [
@@ -194,13 +196,13 @@ def test_a_row_is_proved_once(kernel: KernelEngine, tmp_path: Path) -> None:
             capture_output=True,
             text=True,
             check=False,
-            env={**os.environ, "XDG_CACHE_HOME": str(tmp_path)},
+            env={**os.environ, "XDG_CACHE_HOME": str(home)},
         ).stdout.splitlines()
         for _ in range(2)
     ]
     assert told[0] == told[1]  # the seconds included
     assert [line[:32].rstrip() for line in told[0][:2]] == ["r/r page rw -", "r/r page rw logged -"]
-    (kept,) = (tmp_path / "stage2fuzz" / "proofs").iterdir()
+    (kept,) = (home / "stage2fuzz" / "proofs").iterdir()
     assert len(kept.read_text().splitlines()) == 2
 
 

@@ -24,7 +24,7 @@ ONCE: Final = "start of the command"
 FIRST: Final = "running seeds"
 PARTS: Final = (
     (b"stage2fuzz.coordinator", "coordinator"),
-    (b"celery", "worker"),
+    (b"stage2fuzz.worker", "worker"),
     (b"valkey-server", "broker"),
     (b"redis-server", "broker"),
     (b"confine.py", "confining"),

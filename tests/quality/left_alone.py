@@ -24,7 +24,7 @@ from typing import Final
 
 from sqlalchemy import create_engine, text
 
-from tests.service.rig import below, command_of, fork_servers, name_of
+from tests.service.rig import WORKER, below, command_of, fork_servers, name_of
 
 ALLOWANCE: Final = 30.0
 """Seconds on top of what was asked for, in all: to start and to end, on a busy machine."""
@@ -33,7 +33,7 @@ LINE_SECONDS: Final = 30.0
 PARTS: Final = {
     "broker": (b"valkey-server", b"redis-server"),
     "coordinator": (b"stage2fuzz.coordinator",),
-    "worker": (b"celery",),
+    "worker": (WORKER,),
 }
 FORK_SERVER: Final = "fork server"
 FUZZING: Final = "fuzzing process"

@@ -35,7 +35,7 @@ SECONDS = 240.0
 PARTS = {
     "leases": (
         "stage2fuzz/findings/leases.py",
-        ("test_leases", "test_owners", "test_bad_records", "test_worker"),
+        ("test_leases", "test_announcements", "test_owners", "test_bad_records", "test_worker"),
     ),
     "plan": ("coordinator/plan.py", ("test_plan_and_merge",)),
     "merge": ("coordinator/merge.py", ("test_plan_and_merge",)),
@@ -43,7 +43,7 @@ PARTS = {
     "books": ("stage2fuzz/findings/books.py", ("test_coordinator", "test_leases", "test_owners")),
     "announcements": (
         "stage2fuzz/findings/announcements.py",
-        ("test_leases", "test_coordinator", "test_owners"),
+        ("test_announcements", "test_leases", "test_coordinator", "test_owners"),
     ),
     "campaigns": ("stage2fuzz/findings/campaigns.py", ("test_owners", "test_leases")),
     "job": ("worker/job.py", ("test_worker",)),
@@ -52,6 +52,12 @@ PARTS = {
     "seen": ("stage2fuzz/findings/seen.py", ("../findings/test_store",)),
 }
 """Name -> the file that is spoiled, and the tests that have to notice."""
+SOUND = (
+    *("pytest", "sqlalchemy.orm", "alembic.command", "celery", "psycopg"),
+    *("stage2fuzz.findings.database", "stage2fuzz.findings.models", "stage2fuzz.run"),
+    *("stage2fuzz.session.case_asker", "stage2fuzz.session.measure", "stage2fuzz.model.engine"),
+)
+"""What no mutant changes."""
 COMPARISONS: dict[type[ast.cmpop], type[ast.cmpop]] = {
     ast.Lt: ast.LtE,
     ast.LtE: ast.Lt,
@@ -64,6 +70,14 @@ COMPARISONS: dict[type[ast.cmpop], type[ast.cmpop]] = {
     ast.Is: ast.IsNot,
     ast.IsNot: ast.Is,
 }
+TURNED: dict[type[ast.cmpop], type[ast.cmpop]] = {
+    ast.Lt: ast.Gt,
+    ast.LtE: ast.GtE,
+    ast.Gt: ast.Lt,
+    ast.GtE: ast.LtE,
+}
+FEW = 3
+"""A number below is spoiled by one more: what it counts is exact and no limit."""
 OPERATORS: dict[type[ast.operator], type[ast.operator]] = {
     ast.Add: ast.Sub,
     ast.Sub: ast.Add,
@@ -110,8 +124,14 @@ Ways = Iterator[tuple[str, Change]]
 
 
 def of_compare(node: ast.Compare) -> Ways:
-    """Another comparison."""
-    if new := COMPARISONS.get(type(node.ops[0])):
+    """Another comparison.
+
+    Two readings of the clock are never the same to the last digit, so that no test could tell
+    "before" from "not after": with the time in it, a comparison is turned round.
+    """
+    text = ast.unparse(node)
+    table = TURNED if "now()" in text or "monotonic()" in text else COMPARISONS
+    if new := table.get(type(node.ops[0])):
         words = f"{type(node.ops[0]).__name__} -> {new.__name__}"
         yield words, Change("ops", [new(), *node.ops[1:]])
 
@@ -138,11 +158,12 @@ def of_not(node: ast.UnaryOp) -> Ways:
 
 
 def of_constant(node: ast.Constant) -> Ways:
-    """One more; the other truth."""
+    """One more of few, ten times as much of many; the other truth."""
     if isinstance(node.value, bool):
         yield f"{node.value} -> {not node.value}", Change("value", not node.value)
     elif isinstance(node.value, int | float):
-        yield f"{node.value} -> {node.value + 1}", Change("value", node.value + 1)
+        new = node.value + 1 if abs(node.value) < FEW else 10 * node.value
+        yield f"{node.value} -> {new}", Change("value", new)
 
 
 def of_branch(node: ast.If) -> Ways:
@@ -228,22 +249,40 @@ def parsed(part: str) -> ast.Module:
 
 
 def mutants(part: str) -> Iterator[Mutant]:
-    """Every mutant of a part."""
-    for number, node in enumerate(ast.walk(parsed(part))):
+    """Every mutant of a part; decorators stay, since whether a record is frozen mypy asks."""
+    sound = parsed(part)
+    decorators = {
+        inner
+        for node in ast.walk(sound)
+        for outer in getattr(node, "decorator_list", ())
+        for inner in ast.walk(outer)
+    }
+    for number, node in enumerate(ast.walk(sound)):
+        if node in decorators:
+            continue
         for what, change in WAYS.get(type(node), nothing)(node):
             yield Mutant(part, getattr(node, "lineno", 0), what, number, change)
 
 
+def module_of(file: str) -> str:
+    """The module that a file is."""
+    module = file.removesuffix(".py").replace("/", ".")
+    return module if module.startswith("stage2fuzz") else f"stage2fuzz.{module}"
+
+
+def asked(words: str) -> list[Mutant]:
+    """The mutants of ``PART`` or of ``PART:LINE``."""
+    part, _, line = words.partition(":")
+    return [each for each in mutants(part) if not line or each.line == int(line)]
+
+
 def killed(file: str, tests: tuple[str, ...], tree: ast.Module) -> bool:
     """Whether the tests notice, in a process of their own."""
-    module = file.removesuffix(".py").replace("/", ".")
-    if not module.startswith("stage2fuzz"):
-        module = f"stage2fuzz.{module}"
     child = os.fork()
     if child == 0:
         os.setsid()
         with contextlib.suppress(BaseException):
-            os._exit(run_tests(Importer(module, ROOT / file, tree), tests))
+            os._exit(run_tests(Importer(module_of(file), ROOT / file, tree), tests))
         os._exit(70)
     end = time.monotonic() + SECONDS
     while time.monotonic() < end:
@@ -271,14 +310,17 @@ def run_tests(importer: Importer, tests: tuple[str, ...]) -> int:
 
 def preload() -> None:
     """Import what no mutant changes once, before the forks."""
-    for name in ("pytest", "sqlalchemy.orm", "alembic.command", "celery", "psycopg"):
+    for name in SOUND:
         importlib.import_module(name)
+    for file, _tests in PARTS.values():
+        if module_of(file) in sys.modules:
+            raise SystemExit(f"{module_of(file)} was imported sound")
 
 
-def try_all(asked: Sequence[Mutant], seconds: float) -> dict[Mutant, bool]:
+def try_all(drawn: Sequence[Mutant], seconds: float) -> dict[Mutant, bool]:
     """Whether each is killed, as many of them as there is time for; survivors are printed."""
     begun, tried = time.monotonic(), dict[Mutant, bool]()
-    for mutant in asked:
+    for mutant in drawn:
         spent = time.monotonic() - begun
         if seconds and spent > seconds:
             break
@@ -287,9 +329,9 @@ def try_all(asked: Sequence[Mutant], seconds: float) -> dict[Mutant, bool]:
             file = PARTS[mutant.part][0]
             print(f"  survives: {file}:{mutant.line}: {mutant.what}", flush=True)
         if sys.stderr.isatty():
-            whole = (time.monotonic() - begun) / len(tried) * len(asked)
+            whole = (time.monotonic() - begun) / len(tried) * len(drawn)
             left = max(0.0, (min(whole, seconds) if seconds else whole) - spent)
-            sys.stderr.write(f"\r{len(tried)} of {len(asked)}, {left:.0f} s left  ")
+            sys.stderr.write(f"\r{len(tried)} of {len(drawn)}, {left:.0f} s left  ")
     return tried
 
 
@@ -308,17 +350,17 @@ def report(every: Sequence[Mutant], tried: Mapping[Mutant, bool]) -> float:
 def main() -> int:
     """Spoil, count, print."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
-    parser.add_argument("parts", nargs="*", help=f"of {', '.join(PARTS)}; all by default")
+    names = f"of {', '.join(PARTS)}, with :LINE for one line of it; all by default"
+    parser.add_argument("parts", nargs="*", help=names)
     parser.add_argument("--seconds", type=float, default=0, help="end after so many; 0: try all")
     parser.add_argument("--seed", type=int, default=1, help="of the order in which they are tried")
     parser.add_argument("--least", type=float, default=80.0, help="per cent to be killed")
     given = parser.parse_args()
     preload()
-    parts = given.parts or list(PARTS)
-    for part in parts:
+    every = [mutant for part in given.parts or PARTS for mutant in asked(part)]
+    for part in {mutant.part for mutant in every}:
         if killed(*PARTS[part], parsed(part)):
             raise SystemExit(f"{part}: its tests fail on the sound code")
-    every = [mutant for part in parts for mutant in mutants(part)]
     drawn = random.Random(given.seed).sample(every, len(every))
     return 0 if report(every, try_all(drawn, given.seconds)) >= given.least else 1
 

@@ -30,6 +30,8 @@ LEASE_SECONDS = 3
 
 
 PLANTED = "STAGE2FUZZ_PLANTED"
+WORKER = b"stage2fuzz.worker"
+"""What the command line of a worker and of each process of its pool holds."""
 FORK_SERVERS = (b"stage2fuzz.process.fork_server", b"stage2fuzz.process.zygote")
 
 
@@ -167,7 +169,7 @@ class Rig:
         """Send a signal to a process and its pool, not to the targets that they run."""
         main = self.service.processes[name].pid
         for process in (main, *below(main)):
-            if b"celery" in command_of(process) or b"coordinator" in command_of(process):
+            if WORKER in command_of(process) or b"coordinator" in command_of(process):
                 with suppress(ProcessLookupError):
                     os.kill(process, number)
 

@@ -19,7 +19,7 @@ from stage2fuzz.findings.outage import OutageError
 from stage2fuzz.service import settings
 from stage2fuzz.service.orders import QUEUE
 from tests.service.conftest import PostgresServer
-from tests.service.rig import LEASE_SECONDS, Rig, below, command_of, fork_servers, name_of
+from tests.service.rig import LEASE_SECONDS, WORKER, Rig, below, command_of, fork_servers, name_of
 
 GARBAGE = (b"garbage", b"[]", b"null", b"\xff\xfe", b'{"properties": {}}', b"[" * 3000)
 JUMPS = (-3600.0, 3600.0)
@@ -137,7 +137,7 @@ class Faults:
 
     def kill_pool_process(self) -> bool:
         """Kill one of the worker's children, which holds an order or waits for one."""
-        return self.hit([each for each in self.of_worker() if b"celery" in command_of(each)])
+        return self.hit([each for each in self.of_worker() if WORKER in command_of(each)])
 
     def kill_fork_server(self) -> bool:
         """Kill a process that others are forked from, with what it runs."""

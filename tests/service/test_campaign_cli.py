@@ -11,13 +11,18 @@ import time
 from pathlib import Path
 
 import pytest
+from sqlalchemy import update
 
 from stage2fuzz.cli import main
-from stage2fuzz.cli.campaign_here import Interrupt, Interruption
+from stage2fuzz.cli.interrupt import Interrupt, Interruption
 from stage2fuzz.cli.output import say
+from stage2fuzz.cli.service_here import from_anywhere
+from stage2fuzz.findings import campaigns
+from stage2fuzz.findings.campaign_tables import campaign
 from stage2fuzz.findings.figures import figures_of
+from stage2fuzz.findings.states import CampaignState
 from stage2fuzz.findings.store import Store
-from tests.service.rig import ROOT
+from tests.service.rig import ROOT, command_of
 
 
 def stage2fuzz(database: Path, *words: str, code: int = 0) -> str:
@@ -114,6 +119,44 @@ def test_a_name_is_taken_once(database: Path) -> None:
     assert "there is a campaign" in stage2fuzz(database, "campaign", "start", "night", code=2)
 
 
+def test_a_status_uses_no_word_that_it_does_not_explain(database: Path) -> None:
+    stage2fuzz(database, "campaign", "start", "night")
+    store = Store.open(f"sqlite:///{database}")
+    with store.engine.begin() as connection:
+        connection.execute(update(campaign).values(state=CampaignState.DRAINING))
+    store.close()
+    said = stage2fuzz(database, "campaign", "status", "night")
+    assert "draining: no more fuzzing; what was found is still confirmed and minimised" in said
+    assert "inputs that end their process" in said and "killers" not in said
+    assert "orders begun once more" in said and "again" not in said
+
+
+@pytest.mark.parametrize(
+    ("given", "seen"),
+    [
+        ("night.db", "{here}/night.db"),
+        ("sqlite:///night.db", "sqlite:///{here}/night.db"),
+        ("sqlite+pysqlite:///a/night.db?x=1", "sqlite+pysqlite:///{here}/a/night.db?x=1"),
+        ("sqlite:////kept/night.db", "sqlite:////kept/night.db"),
+        ("postgresql://host/night", "postgresql://host/night"),
+        ("postgresql:///night", "postgresql:///night"),
+    ],
+)
+def test_a_database_has_the_same_name_in_every_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, given: str, seen: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert from_anywhere(given) == seen.format(here=tmp_path)
+
+
+@pytest.mark.slow
+def test_a_name_that_is_taken_leaves_no_service_behind(database: Path) -> None:
+    stage2fuzz(database, "campaign", "start", "night")
+    said = stage2fuzz(database, "campaign", "start", "night", "--local", code=2)
+    assert len(said.splitlines()) == 1 and "there is a campaign 'night'" in said
+    assert not [each for each in descendants(os.getpid()) if b"stage2fuzz" in command_of(each)]
+
+
 @pytest.mark.slow
 def test_one_command_finds_the_series_faults_confirmed_minimised_and_fixed(database: Path) -> None:
     words = ("campaign", "start", "night", "--local", "--seconds", "60", "--json")
@@ -132,10 +175,11 @@ def test_one_command_finds_the_series_faults_confirmed_minimised_and_fixed(datab
     assert "features" in stage2fuzz(database, "campaign", "coverage", "night")
     found = json.loads(stage2fuzz(database, "findings", "list", "--json"))
     lost_permission = [each for each in found if each["oracle"] == "C6"]
-    assert lost_permission
-    for each in lost_permission:
+    assert all(each["confirmations"] == each["attempts"] == 3 for each in lost_permission)
+    tried = [each for each in lost_permission if each["first_seen_in"]]
+    assert tried  # on a busy machine the time may be up before the last one is
+    for each in tried:
         assert each["state"] == "minimised"
-        assert each["confirmations"] == each["attempts"] == 3
         assert (each["first_seen_in"], each["fixed_in"]) == ("model:v5.10", "model:v5.12")
 
 
@@ -194,7 +238,10 @@ def test_what_was_run_counts_though_a_person_ends_it_in_the_middle(database: Pat
         time.sleep(0.1)
     time.sleep(6)
     command.send_signal(signal.SIGINT)
-    record = json.loads(command.communicate(timeout=60)[0])
+    told = json.loads(command.communicate(timeout=60)[0])
+    assert told["findings"] or any("stopped after" in each for each in told["inconclusive"])
+    assert command.returncode == (1 if told["findings"] else 3)
+    record = told["campaign"]
     assert (record["state"], record["note"]) == ("stopped", "interrupted")
     assert record["schedules"] > 0
     assert record["orders"].get("committed") == 1
@@ -205,7 +252,8 @@ def working(database: Path) -> bool:
     """Whether a fuzz order is in work."""
     store = Store.open(f"sqlite:///{database}")
     try:
-        return bool(figures_of(store.engine, 1).leases.get("leased"))
+        begun = campaigns.every(store.engine)  # none where the worker made the database
+        return bool(begun and figures_of(store.engine, 1).leases.get("leased"))
     finally:
         store.close()
 

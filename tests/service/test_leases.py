@@ -1,15 +1,17 @@
 """The lease protocol: one holder, no late write, nothing lost, nothing twice."""
 
 from concurrent.futures import ThreadPoolExecutor
+from hashlib import sha256
 
 import pytest
+from msgspec.structs import replace
 from sqlalchemy import Engine, func, select, update
 
 from stage2fuzz.case.case import Case
 from stage2fuzz.errors import InputError
 from stage2fuzz.findings import announcements, books, campaigns, leases, workers
 from stage2fuzz.findings.campaign_tables import corpus, lease, result
-from stage2fuzz.findings.corpus import Input
+from stage2fuzz.findings.corpus import Corpus, Input
 from stage2fuzz.findings.coverage import pack
 from stage2fuzz.findings.figures import figures_of
 from stage2fuzz.findings.leases import HeldLease
@@ -186,6 +188,82 @@ def test_a_failed_attempt_is_tried_again_at_once_and_not_for_ever(database: Engi
         assert announcements.unannounced(database, 1, 60.0, 10) == []
         assert leases.fail(database, claim(database), "no such target")
     assert states(database) == ["poisoned"]
+
+
+def test_each_write_is_about_its_own_lease_and_no_other(database: Engine) -> None:
+    start(database, 4)
+    one, two, three, four = (claim(database, number) for number in (1, 2, 3, 4))
+    expire(database)
+    assert leases.heartbeat(database, one)
+    assert commit(database, two)
+    assert leases.fail(database, three, "it died")
+    assert leases.release(database, four, "the disk is full")
+    assert states(database) == ["leased", "committed", "ready", "ready"]
+    with database.connect() as connection:
+        rows = connection.execute(select(lease.c.id, lease.c.failure)).all()
+    told = {row.id: row.failure for row in rows}
+    assert told == {1: "", 2: "", 3: "it died", 4: "the disk is full"}
+    campaigns.stop(database, 1)
+    with database.begin() as connection:
+        assert leases.cut_short(connection, one, FuzzResult(1, 1.0))
+    assert states(database) == ["committed", "committed", "cancelled", "cancelled"]
+
+
+def test_what_is_done_is_neither_claimed_nor_swept_however_late(database: Engine) -> None:
+    start(database)
+    assert commit(database, claim(database))
+    expire(database)
+    assert leases.claim(database, 1, 1, "late") is None
+    assert sweep(database) == 0
+    assert states(database) == ["committed"]
+
+
+def test_a_lease_whose_last_worker_went_silent_is_not_taken_before_it_is_swept(
+    database: Engine,
+) -> None:
+    start(database)
+    for _ in range(leases.MAX_ATTEMPTS):
+        claim(database)
+        expire(database)
+    assert leases.claim(database, 1, 1, "me") is None
+    assert sweep(database) == 1
+    assert states(database) == ["poisoned"]
+
+
+def test_leases_of_another_campaign_are_not_swept(database: Engine) -> None:
+    start(database)
+    claim(database)
+    expire(database)
+    with database.begin() as connection:
+        assert leases.sweep(connection, 2) == 0
+    assert states(database) == ["leased"]
+
+
+def test_a_reason_is_kept_as_far_as_it_fits(database: Engine) -> None:
+    start(database)
+    for give_back in (leases.fail, leases.release):
+        assert give_back(database, claim(database), "x" * 5000)
+        with database.connect() as connection:
+            assert connection.execute(select(lease.c.failure)).scalar_one() == "x" * 2000
+
+
+def test_seeds_are_those_of_the_order_s_own_stream_and_whole(database: Engine) -> None:
+    start(database)
+    held = claim(database)
+    other = campaigns.create(database, replace(SPEC, name="day"))
+    digests = [sha256(bytes([number])).hexdigest() for number in range(5)]
+    rows = [
+        Input("model:v5.10", "map_race", digests[0], b"\0", b""),
+        Input("model:v5.12", "map_race", digests[1], b"\1", b""),
+        Input("model:v5.10", "log_race", digests[2], b"\2", b""),
+        Input("model:v5.10", "map_race", digests[3], b"spoiled", b""),
+        Input("model:v5.10", "map_race", digests[4], b"\4", b""),
+    ]
+    with database.begin() as connection:
+        Corpus(connection, held.campaign).add(rows[:4])
+        Corpus(connection, other).add(rows[4:])
+    order = FuzzOrder(0, "model:v5.10", "map_race", 5, 0, tuple(digests))
+    assert leases.seeds(database, held, order) == {digests[0]: b"\0"}
 
 
 def test_an_order_given_back_costs_no_attempt(database: Engine) -> None:

@@ -46,7 +46,7 @@ def rig(tmp_path: Path) -> Iterator[Rig]:
 def test_the_shrinking_slot_is_minimised_by_a_real_worker(rig: Rig) -> None:
     outcome = failing(parse(CASE, "case"))
     violation = next(each for each in outcome.violations if each.oracle == "C6")
-    campaign = rig.start(seconds=30)
+    campaign = rig.start(seconds=8)
     held = leases.HeldLease(lease=0, campaign=campaign, kind="fuzz", body="", epoch=0, attempt=1)
     leases.report(rig.store, held, outcome.case, violation, "")
     rig.until_done()

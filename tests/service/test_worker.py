@@ -5,7 +5,6 @@ is a line of the test. The same with real processes, killed and frozen, is in ``
 """
 
 import shutil
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -21,8 +20,10 @@ from stage2fuzz.findings import campaigns, leases, workers
 from stage2fuzz.findings.campaign_tables import campaign, corpus, lease, result
 from stage2fuzz.findings.corpus import Input
 from stage2fuzz.findings.outage import OutageError
+from stage2fuzz.findings.silent import silent_pairs
 from stage2fuzz.findings.states import Part
 from stage2fuzz.findings.store import Store
+from stage2fuzz.fuzz import outbox as outboxes
 from stage2fuzz.fuzz.outbox import Outbox, claim, digest_of, write_finding, write_statistics
 from stage2fuzz.fuzz.outbox import Statistics as Told
 from stage2fuzz.oracles.violation import Category, Violation
@@ -31,6 +32,7 @@ from stage2fuzz.process.wait import NoRoomError
 from stage2fuzz.service import settings
 from stage2fuzz.service.orders import (
     CUT_SHORT,
+    NOT_BEGUN,
     CampaignSpec,
     FuzzOrder,
     FuzzResult,
@@ -281,38 +283,119 @@ def test_how_an_order_ended_is_handed_in_with_what_it_ran(
     assert (told.schedules, told.findings, told.ended) == (50, 3, ended)
 
 
-@pytest.mark.parametrize(
-    ("allowed", "ended"), [(99.0, CUT_SHORT), (-1.0, "timeout")], ids=["at work", "hung"]
-)
-def test_what_the_campaign_s_end_cut_short_is_counted_and_a_target_that_hung_is_told(
-    store: Store, monkeypatch: pytest.MonkeyPatch, allowed: float, ended: str
-) -> None:
-    monkeypatch.setattr(fuzzing, "HUNG_SECONDS", allowed)
+def say(at: Job, schedules: int) -> None:
+    """Tell that so many schedules ran, as a target does."""
+    write_statistics(at.folder / "outbox", Told(schedules=schedules, seconds=2.0))
 
-    def lose(at: Job, _order: FuzzOrder, _outbox: Outbox) -> tuple[End, int]:
-        write_statistics(at.folder / "outbox", Told(schedules=50, seconds=2.0))
+
+@pytest.mark.parametrize(
+    ("told", "silent", "ended"),
+    [
+        (50, 0.0, CUT_SHORT),
+        (50, fuzzing.HUNG_SECONDS + 1, "timeout"),
+        (0, fuzzing.HUNG_SECONDS + 1, NOT_BEGUN),
+        (0, fuzzing.GRACE_SECONDS + 1, "timeout"),
+        (None, fuzzing.HUNG_SECONDS + 1, NOT_BEGUN),
+        (None, fuzzing.GRACE_SECONDS + 1, "timeout"),
+    ],
+)
+def test_the_end_of_a_campaign_hides_neither_what_ran_nor_who_never_spoke(
+    store: Store,
+    monkeypatch: pytest.MonkeyPatch,
+    told: int | None,
+    silent: float,
+    ended: str,
+) -> None:
+    clock = [1000.0]
+    monkeypatch.setattr(outboxes, "time", SimpleNamespace(monotonic=lambda: clock[0]))
+
+    def lose(at: Job, _order: FuzzOrder, outbox: Outbox) -> tuple[End, int]:
+        outbox.silence()
         with store.engine.begin() as connection:
             connection.execute(update(lease).values(state="cancelled"))
+        if told is not None:
+            say(at, told)
+        outbox.silence()
+        clock[0] += silent
         raise LeaseLostError
 
     monkeypatch.setattr(fuzzing, "run_target", lose)
     assert do(store, monkeypatch, fuzzing.fuzz).state == "committed"
     with store.engine.connect() as connection:
-        told = read_result(connection.execute(select(result.c.body)).scalar_one())
-        assert connection.execute(select(campaign.c.schedules)).scalar_one() == 50
-    assert isinstance(told, FuzzResult)
-    assert (told.schedules, told.ended) == (50, ended)
+        done = read_result(connection.execute(select(result.c.body)).scalar_one())
+        counted = connection.execute(select(campaign.c.schedules)).scalar_one()
+    assert isinstance(done, FuzzResult)
+    assert (counted, done.schedules, done.ended) == (told or 0, told or 0, ended)
+    assert silent_pairs(store.engine, 1) == ([] if told else ["model:v5.10 map_race"])
 
 
-def test_silence_begins_with_the_last_word_and_not_before_the_first(tmp_path: Path) -> None:
-    outbox = Outbox(tmp_path, "model:v5.12")
-    assert outbox.silence() == 0.0
+def test_a_campaign_that_ends_while_a_tree_is_built_is_told_that_the_order_has_not_begun(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def lose(*_: object) -> None:
+        with store.engine.begin() as connection:
+            connection.execute(update(lease).values(state="cancelled"))
+        raise LeaseLostError
+
+    monkeypatch.setattr(fuzzing, "prepare", lose)
+    after = do(store, monkeypatch, fuzzing.fuzz)
+    assert (after.state, after.failure) == ("committed", NOT_BEGUN)
+    assert silent_pairs(store.engine, 1) == ["model:v5.10 map_race"]
+
+
+def test_a_target_that_died_of_no_input_is_told_though_its_campaign_is_over(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def die(*_: object) -> None:
+        with store.engine.begin() as connection:
+            connection.execute(update(lease).values(state="cancelled"))
+        raise DiedError("map_race, no input", End(How.CRASH, -9))
+
+    monkeypatch.setattr(fuzzing, "run_target", lambda *_: (End(How.CRASH, -9), 0))
+    monkeypatch.setattr(fuzzing, "report_killers", die)
+    assert do(store, monkeypatch, fuzzing.fuzz).failure == "crash"
+
+
+def test_how_a_target_ended_is_told_though_its_campaign_ended_while_it_was_looked_at(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def run_target(at: Job, *_: object) -> tuple[End, int]:
+        say(at, 50)
+        return End(How.OUTPUT, -9), 0
+
+    def lose(*_: object) -> tuple[str, ...]:
+        with store.engine.begin() as connection:
+            connection.execute(update(lease).values(state="cancelled"))
+        raise LeaseLostError
+
+    monkeypatch.setattr(fuzzing, "run_target", run_target)
+    monkeypatch.setattr(fuzzing, "report_killers", lose)
+    assert do(store, monkeypatch, fuzzing.fuzz).failure == "output"
+    assert silent_pairs(store.engine, 1) == []
+
+
+def test_silence_begins_with_the_last_schedule_or_else_with_the_first_question(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = [5.0]
+    monkeypatch.setattr(outboxes, "time", SimpleNamespace(monotonic=lambda: clock[0]))
+    outbox = Outbox(tmp_path, "model:v5.10")
+
+    def after(seconds: float) -> tuple[float, bool]:
+        clock[0] += seconds
+        return outbox.silence(), outbox.has_spoken
+
+    assert after(3.0) == (0.0, False)
+    assert after(2.0) == (2.0, False)
+    write_statistics(tmp_path, Told(schedules=0))
+    assert after(2.0) == (4.0, False)
     write_statistics(tmp_path, Told(schedules=1))
-    assert outbox.silence() < 0.1
-    time.sleep(0.2)
-    assert outbox.silence() >= 0.2
-    write_statistics(tmp_path, Told(schedules=2))
-    assert outbox.silence() < 0.1
+    assert after(2.0) == (0.0, True)
+    assert after(2.0) == (2.0, True)
+    write_statistics(tmp_path, Told(schedules=1, seconds=9.0))
+    assert after(2.0) == (4.0, True)
+    write_statistics(tmp_path, Told(schedules=20, seconds=9.0))
+    assert after(2.0) == (0.0, True)
 
 
 def test_an_input_that_kills_is_a_finding_and_a_death_of_none_is_a_failure(

@@ -35,7 +35,7 @@ def command(folder: Path, *arguments: str) -> list[str]:
 
 def test_fuzz_finds_the_series_faults_and_leaves_them_minimised(tmp_path: Path) -> None:
     done = subprocess.run(
-        command(tmp_path, "fuzz", "--seconds", "15", "--json"),
+        command(tmp_path, "fuzz", "--seconds", "5", "--json"),
         capture_output=True,
         text=True,
         check=False,
@@ -120,9 +120,13 @@ def test_a_session_and_a_campaign_end_in_the_same_words(
     session = Summary("model:v5.12", 5, None, 2, 3.0, [])
     assert summary_of(figures, []) == session
     cut = replace(
-        figures, limits={"timeout": 2, "early": 1, "cut short": 3}, leases={"poisoned": 1}
+        figures,
+        limits={"timeout": 2, "early": 1, "cut short": 3, "not begun": 1},
+        leases={"poisoned": 1},
     )
     assert summary_of(cut, []).exit_code == 3
+    mute = summary_of(figures, [], ["model:v5.12 map_race"])
+    assert (mute.exit_code, mute.missing) == (3, ("model:v5.12 map_race ran nothing",))
     with pytest.raises(typer.Exit) as ended:
         conclude(summary_of(cut, []), "sqlite:///other.db", as_json=False)
     assert ended.value.exit_code == 3

@@ -23,6 +23,7 @@ sys.path.insert(0, {root!r})
 from stage2fuzz.fuzz.harness import Harness
 
 plain, left = Harness.one_input, 50
+{first}
 
 def wild():
     {code}
@@ -55,9 +56,12 @@ WILD = {
         "died of SIGKILL, before its time",
     ),
     "closed pipes": ("os.closerange(0, 64); os._exit(0)", 3, "exit code 0, before its time"),
+    "mute": ("", 3, "did not end in its time"),
 }
 """What it does, the exit code of the session, and its words. What Python or libFuzzer notices in a
 target of a model is a bug of ours, and is called one."""
+MUTE = f"{BLOCK}; time.sleep(999)"
+"""What the target does before its first word that is wild in no other way."""
 FEW = ("exit 0", "SIGKILL")
 EACH = [pytest.param(name, marks=() if name in FEW else pytest.mark.slow, id=name) for name in WILD]
 
@@ -68,7 +72,8 @@ def targets(tmp_path: Path, request: pytest.FixtureRequest) -> Path:
     folder = tmp_path / "targets"
     folder.mkdir()
     code = WILD[request.node.callspec.params["wild"]][0]
-    (folder / "map_race.py").write_text(TARGET.format(root=str(ROOT), code=code))
+    words = {"root": str(ROOT), "code": code or "pass", "first": "" if code else MUTE}
+    (folder / "map_race.py").write_text(TARGET.format(**words))
     return folder
 
 
