@@ -93,8 +93,8 @@ PARTS = (
     ),
     part(
         "check",
-        "arch case engine errors events fuzz kernel minimise oracles places process prove report "
-        "rules run schedule session source studies",
+        "arch case engine errors events fuzz hyp kernel minimise oracles places process prove "
+        "report rules run schedule session source studies",
         "versions of one code",
     ),
     part(

@@ -98,7 +98,7 @@ class HypLibrary:
 
 def find(tree: Path, cache: Path | None = None, proof: bool = True) -> HypLibrary | None:
     """EL2 of ``tree`` where it lies in ``cache``, and is proved if there must be a ``proof``."""
-    library = _planned(tree, find_toolchain(), cache)
+    library = planned(tree, cache)
     folder = library.path.parent
     if load(folder) is None or (proof and not (folder / PROVED).is_file()):
         return None
@@ -113,13 +113,13 @@ def build(tree: Path, cache: Path | None = None, lines: bool = True) -> HypLibra
     Compiles and runs scripts of the tree: ``proof`` has that done in a confined process.
     """
     tools = find_toolchain()
-    library = _planned(tree, tools, cache)
+    library = planned(tree, cache, tools)
     folder = library.path.parent
     if load(folder) is not None:
         return replace(library, cached=True)
     with workshop(folder.parent) as work:
         _compile(library.tree, tools, work, lines)
-        if _planned(tree, tools, cache).key != library.key:
+        if planned(tree, cache, tools).key != library.key:
             raise InputError(str(library.tree), "the tree changed while it was compiled")
         store(work, folder, BuildReport({}, {}))
     return library
@@ -134,7 +134,10 @@ def missing(tree: Path) -> str:
     return "" if NEEDED in text else f"no {NEEDED}, which came with {INTRODUCED}"
 
 
-def _planned(tree: Path, tools: Toolchain, cache: Path | None) -> HypLibrary:
+def planned(tree: Path, cache: Path | None = None, tools: Toolchain | None = None) -> HypLibrary:
+    """What a build of ``tree`` is called and made of, whether or not there is one yet; InputError
+    where the tree has no such EL2."""
+    tools = tools or find_toolchain()
     try:
         tree = located(tree).resolve()
         lacks = missing(tree)

@@ -30,7 +30,7 @@ from stage2fuzz.schedule import strategy
 from stage2fuzz.schedule.base import FOREVER, Schedule
 from stage2fuzz.schedule.replay import Replay
 from stage2fuzz.studies.comparison import Change, Comparison, Difference
-from stage2fuzz.studies.hunt.ground import returning
+from stage2fuzz.studies.hunt.ground import Ground
 from stage2fuzz.studies.observe import Atom, observe, size, work
 
 SCHEDULES: Final = 40
@@ -347,7 +347,7 @@ def plain(scenario: Scenario) -> Scenario:
 def _drawn(before: str, seed: int) -> Iterator[Scenario]:
     """The scenarios that a hunt returns to, one in two, and random ones without end; the profiles
     take turns."""
-    names, telling = tuple(PROFILES), iter(returning())
+    names, telling = tuple(PROFILES), iter(Ground.STAGE2.returning())
     for number in count():
         if (known := next(telling, None)) is not None:
             yield plain(known)

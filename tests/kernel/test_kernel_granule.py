@@ -1,6 +1,5 @@
 """A tree compiled for other pages than 4 KiB: its blocks, its roots, its TLBIs, its judges."""
 
-import os
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -116,6 +115,6 @@ def _spoken(engine: KernelEngine, granule: TranslationGranule) -> Iterator[str]:
 
 
 def test_planted_faults_are_found_with_pages_of_16_kib(tree: Path, tmp_path: Path) -> None:
-    results = list(run_mutants(tree, tmp_path, FAULTS, os.cpu_count() or 1, 2, GRANULE_16K))
+    results = list(run_mutants(tree, tmp_path, FAULTS, rounds=2, granule=GRANULE_16K))
     assert [each.fault for each in results if each.planted and not each.found_by] == []
     assert any(each.planted for each in results)

@@ -88,7 +88,8 @@ int s2_try_tagging(s2_u64 address)
 		return 0;
 	for (int i = 0; i < s2_sched.threads; i++)
 		if (i != s2_sched.current && s2_tags.locked[i] == address) {
-			wait_for(S2_FOR_TAGS, i, S2_TAGS_CLEAR, (int64_t)address);
+			wait_for(S2_FOR_TAGS, (int)(address / PAGE), S2_TAGS_CLEAR,
+				 (int64_t)address);
 			return 0;
 		}
 	s2_tags.locked[s2_sched.current] = address;

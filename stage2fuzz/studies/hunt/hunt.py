@@ -23,7 +23,7 @@ from stage2fuzz.kernel.adapter import rules_of
 from stage2fuzz.kernel.build import Library
 from stage2fuzz.known import known_of
 from stage2fuzz.session.intake import Intake
-from stage2fuzz.studies.hunt.ground import drawn, returning
+from stage2fuzz.studies.hunt.ground import Ground
 from stage2fuzz.studies.hunt.turn import FirstShowing, Turn, TurnResult
 from stage2fuzz.studies.hunt.turn_process import TurnProcess
 
@@ -120,8 +120,8 @@ class Hunt:
         self.totals = HuntTotals()
         self.signatures: dict[str, SignatureTally] = {}
         self._seed, self._first_seed = seed, seed * SEED_STRIDE
-        self._granule = library.granule
-        fitting = (fitted(each, self._granule) for each in returning())
+        self._granule, self._ground = library.granule, Ground.of(library.has)
+        fitting = (fitted(each, self._granule) for each in self._ground.returning())
         self._scenarios = tuple(dict.fromkeys(fitting))
         self._workers = [
             Worker(
@@ -206,7 +206,7 @@ class Hunt:
                 if left <= 0:
                     break
                 number, some = next(random), SHORT if turn % LONG_EVERY else max(runs, SHORT)
-                scenario = fitted(drawn(self._seed, number), self._granule)
+                scenario = fitted(self._ground.drawn(self._seed, number), self._granule)
                 yield len(self._scenarios) + number, scenario, some
                 left -= some
             runs = min(2 * runs, SCHEDULES)
