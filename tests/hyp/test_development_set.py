@@ -34,7 +34,7 @@ OF_STAGE2 = (
     ("d43548f422f2", "vncr-reset-unlocked", NESTED.config, "N7"),
 )
 """(commit, planted fault, the unit that it needs, the oracle that finds it). A range that no operand
-names goes on to a negative scale, which is a shift that C does not define: a trap at that line."""
+names goes on to a negative scale, a shift that C does not define: a trap at that line."""
 
 pytestmark = [pytest.mark.kernel, pytest.mark.slow]
 
