@@ -33,8 +33,8 @@ OF_STAGE2 = (
     ("c268f204f7c5", "freed-shadow-stays-valid", NESTED.config, "WARN"),
     ("d43548f422f2", "vncr-reset-unlocked", NESTED.config, "N7"),
 )
-"""(commit, planted fault, the unit that it needs, the oracle that finds it). A range that no operand
-names goes on to a negative scale, a shift that C does not define: a trap at that line."""
+"""(commit, planted fault, the unit that it needs, the oracle that finds it). A range that no
+operand names goes on to a negative scale, a shift that C does not define: a trap at that line."""
 
 pytestmark = [pytest.mark.kernel, pytest.mark.slow]
 
