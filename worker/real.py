@@ -12,8 +12,9 @@ import time
 from pathlib import Path
 from typing import Any, Final
 
+from stage2fuzz.confirm.image import check_image
 from stage2fuzz.confirm.initrd import cross_compiler
-from stage2fuzz.confirm.machine import QEMU, check_image
+from stage2fuzz.confirm.machine import QEMU
 from stage2fuzz.errors import InputError
 from stage2fuzz.process.confined import ConfinedProcess
 from stage2fuzz.process.limits import Limits

@@ -68,6 +68,8 @@ class CheckResult:
     """The ground of proofs on base and head; empty where nobody asked."""
     shortfalls: list[str] = field(default_factory=list)
     """Why nothing new would mean little, a line each."""
+    unseen: list[str] = field(default_factory=list)
+    """Changed files of code that no engine is made of: the check says nothing of them."""
     seconds: float = 0.0
 
     @property
@@ -109,6 +111,16 @@ class CheckResult:
         if self.comparison is None:
             return ()
         return self.comparison.of(Change.OUTCOME, Change.COST)
+
+    def untried(self) -> tuple[Difference, ...]:
+        """Other outcomes that one side alone showed so far, and that there was no time to try.
+
+        They are no shortfall: no oracle objects to them, so no fault hides there. What an oracle
+        objects to is looked for on the other side, however short the time was.
+        """
+        if self.comparison is None:
+            return ()
+        return tuple(each for each in self.comparison.untried if each.change is Change.OUTCOME)
 
     def moving(self) -> list[str]:
         """The oracles of everything that came or went."""

@@ -12,7 +12,7 @@ from typing import Annotated, Final
 import typer
 
 from stage2fuzz.case.text import format_case
-from stage2fuzz.check.check import Check, CheckRequest
+from stage2fuzz.check.check import CheckRequest
 from stage2fuzz.check.forms import (
     CELLS,
     Exposition,
@@ -20,7 +20,9 @@ from stage2fuzz.check.forms import (
     answer,
     cell,
     lines,
+    maybe,
     news,
+    not_seen,
     otherwise,
     to_junit,
     to_markdown,
@@ -29,8 +31,10 @@ from stage2fuzz.check.forms import (
 )
 from stage2fuzz.check.mailbox import of_mailbox, repository_of
 from stage2fuzz.check.proofs import summary, verdicts
-from stage2fuzz.check.result import CheckResult, Effect, grouped
+from stage2fuzz.check.result import CLEAN, FOUND, INCONCLUSIVE, CheckResult, Effect, grouped
 from stage2fuzz.check.version import Version, of_engines, of_range
+from stage2fuzz.check.whole import check_whole
+from stage2fuzz.cli.kept_proofs import kept_proofs
 from stage2fuzz.cli.options import DATABASE_VARIABLE, MAX_SECONDS, Jobs, Json, check_range, cores
 from stage2fuzz.cli.output import emit, say, width, write
 from stage2fuzz.cli.program import hint
@@ -42,10 +46,14 @@ from stage2fuzz.cli.trees import Cache
 from stage2fuzz.errors import InputError
 from stage2fuzz.kernel.repository import Repository
 from stage2fuzz.process.end import DiedError
+from stage2fuzz.prove.ledger import row_of
+from stage2fuzz.prove.statement import statement
 from stage2fuzz.report import event_log
 from stage2fuzz.session.apart import run_apart
 
 MAX_SEED: Final = 10**9
+PARTS: Final = ("", "el2")
+"""Folders of the answers below ``--output``: of stage 2, and of EL2 where a patch touches it."""
 MOST_OTHERWISE: Final = 8
 """Differences of behaviour that are printed."""
 _ENGINE: Final = re.compile(r"(?:model|kernel):")
@@ -91,21 +99,27 @@ def check(
     request = CheckRequest(seconds, cores(jobs), seed, cache, prove)
     with _versions(subject, against, mbox) as versions:
         with ProgressLine(as_json) as progress:
-            result = Check(versions, request, progress.update).run()
-        shown = [_exposed(group) for group in grouped(result.new)]
-        names: list[str] = []
-        if output is not None:
-            _write(output, result, shown)
-            names = [str(output / f"new-{number}.case") for number in range(1, len(shown) + 1)]
-        if database is not None:
-            names = [str(number) for number in _kept(shown, result.base.version, database)]
-        if as_json:
-            emit(to_record(result, shown))
-        else:
-            _print(result, shown, names, database or "")
-    for line in result.shortfalls:
+            results = check_whole(versions, request, progress.update)
+        records = []
+        for part, result in zip(PARTS, results, strict=False):
+            shown = [_exposed(group) for group in grouped(result.new)]
+            names: list[str] = []
+            if output is not None:
+                names = _write(output / part, result, shown)
+            if database is not None:
+                names = [str(number) for number in _kept(shown, result.base.version, database)]
+                _keep_proofs(result, database)
+            records.append(to_record(result, shown))
+            if not as_json:
+                if part:
+                    print("\nEL2 of pKVM:")
+                _print(result, shown, names, database or "")
+    if as_json:
+        emit(records[0] | {"el2": next(iter(records[1:]), None)})
+    for line in (line for result in results for line in result.shortfalls):
         complain(f"stage2fuzz: inconclusive: {line}")
-    raise typer.Exit(result.exit_code)
+    codes = {result.exit_code for result in results}
+    raise typer.Exit(next(code for code in (FOUND, INCONCLUSIVE, CLEAN) if code in codes))
 
 
 @contextmanager
@@ -143,7 +157,7 @@ def _exposed(group: Sequence[Effect]) -> Exposition:
     case = group[0].exhibit.case
     try:
         outcome = run_apart(case)
-    except DiedError:
+    except (DiedError, InputError):  # it died again, or no proof lets its build be opened
         outcome = None
     return Exposition(group[0], len(group) - 1, outcome)
 
@@ -164,6 +178,18 @@ def _kept(shown: Sequence[Exposition], base: Version, database: str) -> list[int
     return numbers
 
 
+def _keep_proofs(result: CheckResult, database: str) -> None:
+    """Record what was proved of base and head."""
+    with kept_proofs(database) as keep:
+        for each in result.proofs:
+            for version, proof in (
+                (result.base.version, each.base),
+                (result.head.version, each.head),
+            ):
+                build = version.library.key if version.library is not None else ""
+                keep(row_of(each.name, proof), proof.request, build, statement(proof))
+
+
 def _origin(by: Version, base: Version) -> str:
     """Which patch brought a fault, for its report; empty where that is no patch."""
     if by.commit is not None:
@@ -171,14 +197,19 @@ def _origin(by: Version, base: Version) -> str:
     return f'"{by.title}" on {base.commit}' if base.commit is not None else ""
 
 
-def _write(folder: Path, result: CheckResult, shown: Sequence[Exposition]) -> None:
-    """All forms of the answer, and each new fault's case."""
+def _write(folder: Path, result: CheckResult, shown: Sequence[Exposition]) -> list[str]:
+    """All forms of the answer, and each new fault's case; the names of the cases."""
     write(folder / "check.json", json.dumps(to_record(result, shown), indent=1) + "\n")
     write(folder / "check.md", to_markdown(result, shown))
     write(folder / "check.sarif", to_sarif(result, shown))
     write(folder / "check.xml", to_junit(result, shown))
-    for number, each in enumerate(shown, 1):
-        write(folder / f"new-{number}.case", format_case(each.effect.exhibit.case))
+    names = [str(folder / f"new-{number}.case") for number in range(1, len(shown) + 1)]
+    for name, each in zip(names, shown, strict=True):
+        write(Path(name), format_case(each.effect.exhibit.case))
+    for number, difference in enumerate(result.untried(), 1):
+        if difference.after is not None:
+            write(folder / f"untried-{number}.case", format_case(difference.after))
+    return names
 
 
 def _print(
@@ -204,15 +235,27 @@ def _print(
         say(f"proofs: {summary(result.proofs)}", indent="  ")
         for line in verdicts(result.proofs):
             say(f"  {line}", indent="    ")
+    _print_behaviour(result)
+    if result.unseen:
+        print()
+        say(not_seen(result), indent="  ")
+    if names and database:
+        print(f"\nnext: {hint(f'report {names[0]}', database)}  a mail for the list")
+        print(f"      {hint('serve', database)}  the page: steps, source, TLBs")
+
+
+def _print_behaviour(result: CheckResult) -> None:
+    """What came out otherwise and breaks no rule, and what may."""
     if result.behaviour():
         print("\nbehaves otherwise, and no rule is broken by it:")
     for difference in result.behaviour()[:MOST_OTHERWISE]:
         say(f"  {otherwise(difference)}", indent="    ")
     if len(result.behaviour()) > MOST_OTHERWISE:
         say(f"  {len(result.behaviour()) - MOST_OTHERWISE} more: --json, --output")
-    if names and database:
-        print(f"\nnext: {hint(f'report {names[0]}', database)}  a mail for the list")
-        print(f"      {hint('serve', database)}  the page: steps, source, TLBs")
+    if result.untried():
+        print("\nmay behave otherwise; no rule is broken by it, and there was no time to try it:")
+    for line in maybe(result):
+        say(f"  {line}", indent="    ")
 
 
 def _print_new(shown: Sequence[Exposition], names: Sequence[str], database: str) -> None:

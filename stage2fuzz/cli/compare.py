@@ -64,6 +64,8 @@ def compare_engines(
         _print(found, output)
     for line in () if as_json or found.differences else found.missing:
         complain(f"stage2fuzz: inconclusive: {line}")
+    if found.untried and not as_json:
+        say("--seconds more, or --output FOLDER and its untried-N-after.case, tries them further")
     raise typer.Exit(found.exit_code)
 
 
@@ -122,9 +124,11 @@ def _print(found: Comparison, output: Path | None) -> None:
 def _write(folder: Path, found: Comparison) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        for number, each in enumerate(found.differences, 1):
-            for side, case in (("before", each.before), ("after", each.after)):
-                if case is not None:
-                    write_whole(folder / f"difference-{number}-{side}.case", format_case(case))
+        for name, several in (("difference", found.differences), ("untried", found.untried)):
+            for number, each in enumerate(several, 1):
+                for side, case in (("before", each.before), ("after", each.after)):
+                    if case is not None:
+                        path = folder / f"{name}-{number}-{side}.case"
+                        write_whole(path, format_case(case))
     except OSError as error:
         raise InputError(str(folder), error.strerror or "cannot be written") from None

@@ -1,12 +1,14 @@
 """stage2fuzz confirm: a finding's interleaving, forced onto a real kernel."""
 
 import sys
-from dataclasses import replace
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, TypeVar
 
 import typer
 
+from stage2fuzz.case.case import Case
 from stage2fuzz.cli.builds import warn_of_build
 from stage2fuzz.cli.named import load, stored
 from stage2fuzz.cli.options import DEFAULT_DATABASE, CaseName, Database, Json
@@ -14,9 +16,17 @@ from stage2fuzz.cli.output import emit, write
 from stage2fuzz.cli.progress import ProgressLine
 from stage2fuzz.cli.stores import open_store
 from stage2fuzz.cli.terminal import console
-from stage2fuzz.confirm.machine import check_image, find_qemu
-from stage2fuzz.confirm.reproducers import COMMAND, forces_itself, reproducer_alone, reproducer_of
-from stage2fuzz.confirm.session import Answer, Confirmation, confirm
+from stage2fuzz.confirm.alone import ProgramTrial, record_alone, tell_alone, try_alone
+from stage2fuzz.confirm.image import check_image
+from stage2fuzz.confirm.machine import find_qemu
+from stage2fuzz.confirm.reproducers import (
+    COMMAND,
+    Reproducer,
+    forces_itself,
+    program_of,
+    reproducer_of,
+)
+from stage2fuzz.confirm.session import Answer, Confirmation, ProgressSink, confirm
 from stage2fuzz.confirm.subject import Subject, prepare
 from stage2fuzz.confirm.tell import record, tell
 from stage2fuzz.confirm.tree import build_kernel
@@ -63,35 +73,106 @@ def confirm_case(
     if engine:
         loaded = replace(loaded, engine=engine)
     warn_of_build(what, loaded)
-    chosen = kernel or tree
-    alone = reproducer is not None and forces_itself(loaded)
-    if reproducer is not None and alone:
-        _offer(reproducer, reproducer_alone(loaded, what, run_apart))
-        if chosen is None:
-            return
     wanted = oracle or (finding.oracle if finding is not None else "")
-    subject = prepare(loaded, what, wanted, run_apart)
-    if reproducer is not None and not alone:
-        _offer(reproducer, reproducer_of(subject.rules, what))
-    if chosen is None:
+    number = None if finding is None else finding.id
+    kernels = _Kernels(kernel or tree, fixed, times, database, number, as_json)
+    if forces_itself(loaded):
+        program = program_of(loaded, what, wanted, run_apart)
+        if reproducer is not None:
+            _offer(reproducer, program.path)
+        told = _alone(what, loaded, program, kernels)
+    else:
+        subject = prepare(loaded, what, wanted, run_apart)
+        if reproducer is not None:
+            _offer(reproducer, reproducer_of(subject.rules, what))
+        told = _forced(what, subject, kernels, stacks)
+    if told is None:
         return
-    find_qemu()  # before minutes of building
-    with ProgressLine(as_json) as progress:
-        image = _image(chosen, progress)
-        other = None if fixed is None else _image(fixed, progress)
-        done = confirm(image, subject, times, progress.update)
-        if finding is not None:
-            _keep(database, finding.id, done)
-        control, failed = _control(other, subject, times, progress)
     if as_json:
-        emit(record(subject, done, control))
+        emit(told.data)
     else:
         out = console()
-        for line in tell(what, subject, done, control, stacks):
+        for line in told.lines:
             out.print(line, markup=False, soft_wrap=True)
-    if failed is not None:
-        raise failed
-    raise typer.Exit(EXITS[done.answer])
+    if told.failed is not None:
+        raise told.failed
+    raise typer.Exit(EXITS[told.answer])
+
+
+@dataclass(frozen=True, slots=True)
+class _Kernels:
+    """What is to be booted, how often it is asked, and where its answer goes."""
+
+    chosen: Path | None
+    fixed: Path | None
+    times: int
+    database: str
+    finding: int | None
+    as_json: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Told:
+    """The answer, in both forms."""
+
+    answer: Answer
+    lines: Iterable[str]
+    data: object
+    failed: InputError | None
+    """Why the control could not be had."""
+
+
+def _forced(what: str, subject: Subject, kernels: _Kernels, stacks: bool) -> _Told | None:
+    """The schedule forced; nothing where no kernel is given."""
+    if kernels.chosen is None:
+        return None
+
+    def on(image: Path, progress: ProgressSink) -> Confirmation:
+        return confirm(image, subject, kernels.times, progress)
+
+    done, control, failed = _both(kernels.chosen, kernels, on)
+    lines = tell(what, subject, done, control, stacks)
+    return _Told(done.answer, lines, record(subject, done, control), failed)
+
+
+def _alone(what: str, case: Case, program: Reproducer, kernels: _Kernels) -> _Told | None:
+    """The program run; nothing where no kernel is given."""
+    if kernels.chosen is None:
+        return None
+    if program.elsewhere:
+        raise InputError(what, program.elsewhere, "--reproducer FILE.c writes it")
+
+    def on(image: Path, progress: ProgressSink) -> ProgramTrial:
+        return try_alone(image, program, kernels.times, progress)
+
+    done, control, failed = _both(kernels.chosen, kernels, on)
+    lines = tell_alone(what, done, control)
+    return _Told(done.answer, lines, record_alone(case, done, control), failed)
+
+
+AnyTrial = TypeVar("AnyTrial", Confirmation, ProgramTrial)
+
+
+def _both(
+    chosen: Path, kernels: _Kernels, on: Callable[[Path, ProgressSink], AnyTrial]
+) -> tuple[AnyTrial, AnyTrial | None, InputError | None]:
+    """The kernel and, where one is given, that which should not show it.
+
+    What the first one said is told even where the second cannot be had: its error is handed back.
+    """
+    find_qemu()  # before minutes of building
+    with ProgressLine(kernels.as_json) as progress:
+        image = _image(chosen, progress)
+        other = None if kernels.fixed is None else _image(kernels.fixed, progress)
+        done = on(image, progress.update)
+        if kernels.finding is not None:
+            _keep(kernels.database, kernels.finding, done)
+        if other is None:
+            return done, None, None
+        try:
+            return done, on(other, progress.update), None
+        except InputError as error:
+            return done, None, error
 
 
 def _check(kernel: Path | None, tree: Path | None, reproducer: Path | None, times: int) -> None:
@@ -103,28 +184,13 @@ def _check(kernel: Path | None, tree: Path | None, reproducer: Path | None, time
         raise InputError("--times", f"{times} is out of range", f"1 to {MAX_TIMES}")
 
 
-def _control(
-    image: Path | None, subject: Subject, times: int, progress: ProgressLine
-) -> tuple[Confirmation | None, InputError | None]:
-    """The same on the kernel that should not show it; why it could not be had, once it was tried.
-
-    What the first kernel said is told either way.
-    """
-    if image is None:
-        return None, None
-    try:
-        return confirm(image, subject, times, progress.update), None
-    except InputError as error:
-        return None, error
-
-
 def _offer(target: Path, program: Path) -> None:
     """Write the program, and say how it is built and run."""
     write(target, program.read_text())
     print(f"{target}: {COMMAND.format(file=target.name)}", file=sys.stderr)
 
 
-def _keep(database: str, number: int, done: Confirmation) -> None:
+def _keep(database: str, number: int, done: Confirmation | ProgramTrial) -> None:
     """The answer, with the finding."""
     # A file needs no database.
     from stage2fuzz.findings.real import RealCounts

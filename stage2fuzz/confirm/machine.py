@@ -18,6 +18,7 @@ from types import TracebackType
 from typing import Final
 
 from stage2fuzz.confirm.gdbstub import Stub
+from stage2fuzz.confirm.image import check_image
 from stage2fuzz.confirm.initrd import build_initrd
 from stage2fuzz.errors import InputError
 from stage2fuzz.process.confined import ConfinedProcess
@@ -52,10 +53,12 @@ class VirtualMachine:
         memory: int = 1024,
         options: str = "",
         programs: Mapping[str, Path] | None = None,
+        tags: bool = False,
     ) -> None:
         """``memory`` in MiB; ``options`` go to the kernel's command line.
 
-        ``programs`` are C files that can be run there by ``order("run /NAME")``.
+        ``programs`` are C files that can be run there by ``order("run /NAME")``; with ``tags`` the
+        machine has memory tags (MTE), which cost it speed.
         """
         program = find_qemu()
         initrd = build_initrd(programs=programs)
@@ -70,7 +73,8 @@ class VirtualMachine:
         stub, stub_theirs = socket.socketpair()
         descriptors = (theirs.fileno(), stub_theirs.fileno())
         command = [
-            *(program, "-M", "virt,virtualization=on,gic-version=3", "-cpu", "max,pauth-impdef=on"),
+            *(program, "-M", f"virt,virtualization=on,gic-version=3{',mte=on' * tags}"),
+            *("-cpu", "max,pauth-impdef=on"),
             *("-smp", str(processors), "-m", f"{memory}M", "-accel", "tcg,thread=multi"),
             *("-display", "none", "-no-reboot", "-nic", "none", "-nodefaults", "-monitor", "none"),
             *("-chardev", f"socket,id=console,fd={descriptors[0]}", "-serial", "chardev:console"),
@@ -161,7 +165,11 @@ class VirtualMachine:
         try:
             told = self.answers("boot", BOOT)
         except MachineError as error:
-            raise InputError(str(image), f"does not boot: {error}", "an arm64 Image") from None
+            if "machine.mte'" in str(error):
+                right = "version 5.1 or later; STAGE2FUZZ_QEMU names another"
+                raise InputError(QEMU, "gives no machine memory tags", right) from None
+            right = "a kernel that boots on QEMU's virt machine, as Debian's cloud kernels do"
+            raise InputError(str(image), f"does not boot: {error}", right) from None
         for line in told:
             if line.startswith("boot "):
                 self.release = line[5:]
@@ -239,15 +247,3 @@ def find_qemu() -> str:
     if program is None:
         raise InputError(QEMU, "not found", "install qemu-system-arm (Debian's name)")
     return program
-
-
-def check_image(image: Path) -> None:
-    """Refuse by one line what is no arm64 kernel image."""
-    try:
-        with image.open("rb") as file:
-            head = file.read(64)
-    except OSError as error:
-        raise InputError(str(image), error.strerror or "cannot be read") from None
-    if head[56:60] != b"ARMd" and head[:2] != b"\x1f\x8b":
-        right = "an arm64 Image, such as boot/vmlinuz-* of a linux-image-*-cloud-arm64 package"
-        raise InputError(str(image), "no arm64 kernel image", right)

@@ -46,16 +46,17 @@ def check_scenario(scenario: Scenario, where: str) -> None:
         _refuse(where, "needs stale TLB entries, which QEMU's TCG never keeps")
     if options.pending_stores:
         _refuse(where, "needs weak memory, which QEMU's TCG does not show")
-    if options.hardware_af or options.fwb or options.mte:
+    if options.hardware_af or options.fwb:
         _refuse(where, "needs a processor whose features differ from QEMU's", "without the option")
     if options.nested:
         what = "needs a guest hypervisor, which the program in the machine is none"
         _refuse(where, what, "--reproducer FILE.c without an image writes a program that is one")
+    if options.mte:
+        _refuse(where, "needs memory tags, which the program in the machine does not use")
     if options.manual:
         _refuse(where, "needs a log that is cleared by hand from the start", "without the option")
     if options.dirty_ring:
-        what = "needs dirty rings, which the program in the machine has none of"
-        _refuse(where, what, "--reproducer FILE.c without an image writes a program that has them")
+        _refuse(where, "needs dirty rings, which the program in the machine has none of")
     failures = (options.failing_topup, options.failing_atomic, options.failing_alloc)
     if options.cache_pages or any(failures):
         _refuse(where, "needs an allocation to fail, which cannot be forced", "without the option")

@@ -26,7 +26,7 @@ UNSEEN: Final = {
     "C14": "QEMU has no data cache, so nothing is read from before its maintenance",
     "C2": "what changes there is the size of a hugetlb mapping, and the machine's huge pages are "
     "transparent ones",
-    "C15": "the machine that is emulated gives its guests no memory tags",
+    "C15": "the guest there uses no memory tags; a case with mte has a program of its own",
     "D8": "the host's own note shows when a file's page is written back, and the machine's memory "
     "has no file",
     "F5": "how long a lock is held under emulation says nothing of silicon",

@@ -1,6 +1,6 @@
 """Confirm a case: the machine booted once, the schedule forced so often, the controls beside it."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
@@ -37,6 +37,15 @@ class Answer(StrEnum):
     observed comes without any race."""
 
 
+def answer_of(runs: Iterable[Answer]) -> Answer:
+    """What runs say together: confirmed if any is, else refuted if any is."""
+    answers = set(runs)
+    for answer in (Answer.CONFIRMED, Answer.REFUTED):
+        if answer in answers:
+            return answer
+    return Answer.NOT_REACHED
+
+
 @dataclass(slots=True)
 class ForcedRun:
     """One run on a machine."""
@@ -64,12 +73,8 @@ class Confirmation:
 
     @property
     def answer(self) -> Answer:
-        """Confirmed if any run is, else refuted if any is."""
-        answers = {run.answer for run in self.runs}
-        for answer in (Answer.CONFIRMED, Answer.REFUTED):
-            if answer in answers:
-                return answer
-        return Answer.NOT_REACHED
+        """What the runs say together."""
+        return answer_of(run.answer for run in self.runs)
 
     def count(self, answer: Answer) -> int:
         """How many runs ended so."""

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from alembic.config import Config
     from sqlalchemy.dialects import postgresql, sqlite
 
-SCHEMA: Final = "0009"
+SCHEMA: Final = "0011"
 """The newest migration's revision. A database that has it is opened without Alembic, whose import
 takes longer than all else that opening does."""
 VERSION_TABLE: Final = "stage2fuzz_version"

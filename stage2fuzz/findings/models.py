@@ -5,6 +5,7 @@ thousands of times; the pair (engine, signature) is unique and the database enfo
 seconds since 1970 by the database's clock. ``Base`` is shared with the tables of the service.
 """
 
+import json
 from typing import Final
 
 from sqlalchemy import (
@@ -27,6 +28,7 @@ MAX_KERNEL: Final = 80
 MAX_NOTE: Final = 10_000
 MAX_COMMIT: Final = 300
 MAX_CHANNEL: Final = 64
+MAX_PROOF_NAME: Final = 200
 
 
 class Base(DeclarativeBase):
@@ -179,3 +181,54 @@ class Notice(Base):
     message: Mapped[str] = mapped_column(String(32))
     """Names the message; several findings may be told in one."""
     at: Mapped[float] = mapped_column(Double)
+
+
+class SentMessage(Base):
+    """That a channel was sent a message: what the brake counts.
+
+    Apart from the notices, which go with a finding that is deleted or open again: whoever opens and
+    closes one again and again must not have more messages by it.
+    """
+
+    __tablename__ = "sent_message"
+    __table_args__ = (Index("ix_sent_message_channel", "channel", "at"),)
+
+    name: Mapped[str] = mapped_column(String(32), primary_key=True)
+    channel: Mapped[str] = mapped_column(String(MAX_CHANNEL))
+    at: Mapped[float] = mapped_column(Double)
+
+
+class KeptProof(Base):
+    """What a search of every interleaving of one scenario said of one build."""
+
+    __tablename__ = "proof"
+    __table_args__ = (
+        UniqueConstraint("engine", "build", "digest", "bounds", name="uq_proof"),
+        Index("ix_proof_digest", "digest"),
+    )
+
+    id: Mapped[int] = mapped_column(_Identity, primary_key=True)
+    engine: Mapped[str] = mapped_column(String(MAX_ENGINE))
+    build: Mapped[str] = mapped_column(String(80))
+    """Empty for a model."""
+    digest: Mapped[str] = mapped_column(String(32))
+    """Names the scenario on every engine."""
+    bounds: Mapped[str] = mapped_column(String(80))
+    name: Mapped[str] = mapped_column(String(MAX_PROOF_NAME))
+    case_text: Mapped[str] = mapped_column(Text)
+    """The scenario as a case; its schedule counts for nothing."""
+    knowledge: Mapped[str] = mapped_column(String(16))
+    statement: Mapped[str] = mapped_column(Text)
+    not_seen: Mapped[str] = mapped_column(Text)
+    """JSON: what was left out, a line each."""
+    signatures: Mapped[str] = mapped_column(Text)
+    """JSON: of what was found."""
+    configs: Mapped[int] = mapped_column(BigInteger)
+    classes: Mapped[int] = mapped_column(BigInteger)
+    seconds: Mapped[float] = mapped_column(Double)
+    at: Mapped[float] = mapped_column(Double)
+
+    @property
+    def found(self) -> list[str]:
+        """The signatures."""
+        return [str(each) for each in json.loads(self.signatures)]

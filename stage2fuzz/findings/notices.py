@@ -4,16 +4,19 @@ A database that does not answer is an InputError: whoever asks again and again g
 """
 
 from collections.abc import Sequence
+from typing import Final
 
 from sqlalchemy import Connection, Engine, delete, func, literal, select
 from sqlalchemy.orm import Session
 
 from stage2fuzz.findings.clock import now
 from stage2fuzz.findings.database import answering, insert_or_not, reading
-from stage2fuzz.findings.models import Finding, Notice
+from stage2fuzz.findings.models import Finding, Notice, SentMessage
 from stage2fuzz.findings.states import State
 
 OPEN = (State.NEW, State.CONFIRMED, State.MINIMISED, State.TRIAGED)
+KEPT: Final = 86_400.0
+"""Seconds for which a message is remembered; the brake looks back for an hour."""
 
 
 def untold(
@@ -45,6 +48,15 @@ def untold(
 def note_told(engine: Engine, channel: str, numbers: Sequence[int], message: str) -> None:
     """A message reached its channel. A finding that was deleted meanwhile is nobody's concern."""
     with answering(engine), engine.begin() as connection:
+        connection.execute(
+            insert_or_not(connection, SentMessage)
+            .from_select(
+                ["name", "channel", "at"], select(literal(message), literal(channel), now())
+            )
+            .on_conflict_do_nothing()
+        )
+        old = (SentMessage.channel == channel, SentMessage.at < now() - literal(KEPT))
+        connection.execute(delete(SentMessage).where(*old))
         there = select(Finding.id, literal(channel), literal(message), now())
         columns = ["finding_id", "channel", "message", "at"]
         statement = insert_or_not(connection, Notice).from_select(
@@ -56,14 +68,14 @@ def note_told(engine: Engine, channel: str, numbers: Sequence[int], message: str
 def told_lately(engine: Engine, channel: str, seconds: float) -> tuple[int, float]:
     """Messages of the last ``seconds``, and how long ago the first of them was."""
     moment = now()
-    query = select(
-        func.count(func.distinct(Notice.message)), func.coalesce(moment - func.min(Notice.at), 0.0)
-    ).where(Notice.channel == channel, Notice.at > moment - literal(seconds))
+    query = select(func.count(), func.coalesce(moment - func.min(SentMessage.at), 0.0)).where(
+        SentMessage.channel == channel, SentMessage.at > moment - literal(seconds)
+    )
     with answering(engine), reading(engine) as connection:
         count, since = connection.execute(query).one()
         return int(count), float(since)
 
 
 def forget_told(connection: Connection, numbers: Sequence[int]) -> None:
-    """What was fixed and is open again is news again."""
+    """What was fixed and is open again is news again; its messages still count for the brake."""
     connection.execute(delete(Notice).where(Notice.finding_id.in_(numbers)))

@@ -19,10 +19,18 @@ from typing import Final
 
 from stage2fuzz.errors import InputError
 from stage2fuzz.kernel.cache import default_cache
+from stage2fuzz.process.confined import ConfinedProcess
+from stage2fuzz.process.limits import Limits, is_confined
 
 FOLDERS: Final = ("arch/arm64/kvm", "arch/arm64/include", "arch/arm64/tools")
 """All that a build reads of a tree."""
 GIT_SECONDS: Final = 300.0
+CONFINED: Final = Limits(memory=16 << 30, cpu=int(GIT_SECONDS))
+"""Of a git that reads a repository which a name alone points to; it maps whole packs."""
+CAGED: Final = {"GIT_ALLOW_PROTOCOL": "none", "GIT_NO_LAZY_FETCH": "1"}
+"""No missing object is fetched: that would run what the repository's configuration names."""
+HOMES: Final = ("HOME", "XDG_CONFIG_HOME", "LC_ALL")
+"""Where the user's own settings are: git asks them which foreign repositories it may read."""
 SHORT: Final = 12
 """Digits of a commit in names: what kernel people write in Fixes lines."""
 _NAMED: Final = re.compile(r"(?P<repository>.+)@(?P<commit>[^@\s]+)")
@@ -53,9 +61,14 @@ class Commit:
 class Repository:
     """A git repository, bare or not, read only."""
 
-    def __init__(self, path: Path, more: Mapping[str, str] | None = None) -> None:
-        """``more`` joins git's environment. InputError where there is no git, or no folder."""
-        self.path, self._more = path, dict(more or {})
+    def __init__(
+        self, path: Path, more: Mapping[str, str] | None = None, *, confined: bool = False
+    ) -> None:
+        """``more`` joins git's environment. InputError where there is no git, or no folder.
+
+        ``confined`` is for a repository that nobody typed the name of: git runs in the cage.
+        """
+        self.path, self._more, self._confined = path, dict(more or {}), confined
         if shutil.which("git") is None:
             raise InputError(str(path), "git is not installed", "apt-get install git")
         if not path.is_dir():
@@ -85,15 +98,9 @@ class Repository:
             for what, value in (("NAME", "stage2fuzz"), ("EMAIL", "stage2fuzz@localhost"))
         }
         command = ["git", "-c", "core.fsmonitor=false", "-C", str(self.path), *arguments]
+        told = kept | quiet | who | self._more
         try:
-            done = subprocess.run(
-                command,
-                input=data if data is not None else b"",
-                capture_output=True,
-                check=False,
-                timeout=GIT_SECONDS,
-                env=kept | quiet | who | self._more,
-            )
+            done = self._run(command, data or b"", told)
         except subprocess.TimeoutExpired:
             what = f"git {arguments[0]} took more than {GIT_SECONDS:.0f} s"
             raise InputError(str(self.path), what) from None
@@ -101,8 +108,35 @@ class Repository:
             lines = done.stderr.decode(errors="replace").strip().splitlines() or ["failed"]
             what = next((each for each in lines if each.startswith("fatal")), lines[0])
             what = what.removeprefix("fatal: ").removeprefix("error: ")
-            raise InputError(str(self.path), f"git {arguments[0]}: {what}")
+            right = "a clone that is not partial" if b"promisor" in done.stderr else ""
+            raise InputError(str(self.path), f"git {arguments[0]}: {what}", right)
         return done.stdout
+
+    def _run(
+        self, command: Sequence[str], data: bytes, told: Mapping[str, str]
+    ) -> subprocess.CompletedProcess[bytes]:
+        if not self._confined or is_confined():
+            return subprocess.run(
+                command, input=data, capture_output=True, check=False, timeout=GIT_SECONDS, env=told
+            )
+        own = {name: told[name] for name in HOMES if name in told}
+        more = own | {name: told[name] for name in told if name.startswith("GIT_")} | CAGED
+        with tempfile.TemporaryDirectory(prefix="stage2fuzz-git-") as folder:
+            confined = ConfinedProcess(
+                [shutil.which("git") or "git", *command[1:]],
+                Path(folder),
+                CONFINED,
+                more,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                cwd=Path.cwd(),
+            )
+            try:
+                out, err = confined.process.communicate(data, GIT_SECONDS)
+            finally:
+                code = confined.close()
+        return subprocess.CompletedProcess(command, code, out, err)
 
     def commit(self, revision: str) -> Commit:
         """The commit that a revision names; InputError where there is none."""
@@ -199,20 +233,33 @@ def trees() -> Path:
 def located(tree: Path) -> Path:
     """Where a tree lies: itself, or for ``REPOSITORY@COMMIT`` a folder of the cache.
 
-    A commit named by its id is read once; later the repository is not asked again.
+    A commit named by its id is read once; later the repository is not asked again. git is confined:
+    such a name may come from a case or a database, and nobody has looked at that repository.
     """
     match = None if tree.is_dir() else _NAMED.fullmatch(str(tree))
     if match is None:
         return tree
     repository, commit = Path(match["repository"]), match["commit"]
-    name = f"{repository.absolute().resolve()}@{commit}"
-    alias = trees() / f"named-{hashlib.sha256(name.encode()).hexdigest()[:24]}"
+    if _FIXED.fullmatch(commit) is not None:
+        alias = _alias(repository, commit)
+        if alias.is_dir():
+            return alias.resolve()
+    return kept(Repository(repository, confined=True), commit)
+
+
+def kept(repository: Repository, commit: str) -> Path:
+    """The folder of the cache that holds a commit, found there by its name from now on."""
+    alias = _alias(repository.path, commit)
     fixed = _FIXED.fullmatch(commit) is not None
     if fixed and alias.is_dir():
         return alias.resolve()
-    found = Repository(repository)
-    folder = found.extract(found.commit(commit).id)
+    folder = repository.extract(repository.commit(commit).id)
     if fixed:
         with suppress(OSError):
             alias.symlink_to(folder.name)
     return folder
+
+
+def _alias(repository: Path, commit: str) -> Path:
+    name = f"{repository.absolute().resolve()}@{commit}"
+    return trees() / f"named-{hashlib.sha256(name.encode()).hexdigest()[:24]}"

@@ -20,16 +20,17 @@ from typing import Final
 
 from stage2fuzz.case.case import Case
 from stage2fuzz.case.codec import CHOICES_AT, decode, newest
+from stage2fuzz.case.granule import fitted
 from stage2fuzz.case.profile import PROFILES
 from stage2fuzz.case.scenario import Scenario, Tlb
-from stage2fuzz.engine import BurstEngine, engine_of
-from stage2fuzz.errors import ModelError
+from stage2fuzz.engine import BurstEngine, engine_of, kind_of
+from stage2fuzz.errors import InputError, ModelError
 from stage2fuzz.run import Outcome, outcome_of
 from stage2fuzz.schedule import strategy
 from stage2fuzz.schedule.base import FOREVER, Schedule
 from stage2fuzz.schedule.replay import Replay
 from stage2fuzz.studies.comparison import Change, Comparison, Difference
-from stage2fuzz.studies.hunt.ground import returning
+from stage2fuzz.studies.hunt.ground import Ground
 from stage2fuzz.studies.observe import Atom, observe, size, work
 
 SCHEDULES: Final = 40
@@ -44,6 +45,10 @@ DROPPED: Final = 3
 """Times that a suspicion of one kind may be dropped before nobody looks at its kind again."""
 GRACE: Final = 3.0
 """Seconds that a suspicion gets at least, even where the time is up."""
+DRAWN: Final = 0.8
+"""Of the time that goes to new scenarios; the rest is for what they left undecided."""
+RETRIED: Final = 8
+"""Suspicions that are gone on with after that, at most."""
 STRATEGIES: Final = ("breaker", "random")
 
 
@@ -82,14 +87,29 @@ class Suspicion:
         return f"{self.change}: {('before', 'after')[self.side]} {self.topic}: {self.what}"
 
 
+@dataclass(slots=True)
+class SuspicionTrial:
+    """A suspicion that is being tried, and how far it is."""
+
+    suspicion: Suspicion
+    outcome: Outcome
+    """A run that shows it."""
+    scenario: Scenario
+    seed: int
+    other: Outcome
+    """The last run of the other side, which does not."""
+    shown: int = 0
+    tried: int = 0
+
+
 class _Both:
     """Two engines, and what was found out about them."""
 
     def __init__(self, before: str, after: str, seed: int, until: float) -> None:
         """``until`` is the time by the monotonic clock at which no more is begun."""
         self.names, self.until = (before, after), until
-        self.untried = 0
-        """Suspicions that there was no time for."""
+        self.open: dict[str, SuspicionTrial] = {}
+        """Suspicions that were begun and had no time, by signature."""
         self.runs = 0
         self.found: dict[str, Difference] = {}
         self.dropped: Counter[str] = Counter()
@@ -123,6 +143,8 @@ class _Both:
             for each, outcome in seen[side].items():
                 if (each.topic, each.what, each.atom) not in other:
                     self._suspect(each, outcome, scenario, first + SCHEDULES)
+                elif each.atom is None:  # whatever it was elsewhere: both have this fault
+                    self.open.pop(each.signature, None)
 
     def _in_order(self, scenario: Scenario) -> None:
         """Each thread to its end, in some orders: outcome and work must be the same."""
@@ -165,25 +187,73 @@ class _Both:
             return
         if self.dropped[signature] >= DROPPED:
             return
-        shown, other = 0, outcome
         now = time.monotonic()
         until = min(self.until + GRACE, now + max(GRACE, (min(self.until, now + 40) - now) / 4))
-        for tried in range(PATIENCE):
+        self._try(SuspicionTrial(suspicion, outcome, scenario, seed, outcome), until)
+
+    def try_what_is_open(self, until: float) -> None:
+        """Go on with suspicions that had no time, the gravest first, so that as few as can be are
+        left; each gets its share of what is left, and ``GRACE`` at least."""
+        waiting = self.left()
+        for number, each in enumerate(waiting[:RETRIED]):
+            now = time.monotonic()
+            share = (until - now) / (len(waiting[:RETRIED]) - number)
+            self._try(each, now + max(GRACE, share))
+
+    def left(self) -> list[SuspicionTrial]:
+        """What is open, the gravest first, and of those what is nearest to its end."""
+        gravity = list(Change)
+        return sorted(
+            self.open.values(), key=lambda each: (gravity.index(each.suspicion.change), -each.shown)
+        )
+
+    def _try(self, trial: SuspicionTrial, until: float) -> None:
+        """Go on with a trial until it is decided, or the time is up: then it is open."""
+        suspicion, signature = trial.suspicion, trial.suspicion.signature
+        while trial.tried < PATIENCE:
             if time.monotonic() > until:
-                self.untried += 1
-                break
-            shown += shows(self.run(suspicion.side, scenario, seed + tried), suspicion)
-            for number in (2 * tried, 2 * tried + 1):
-                other = self.run(1 - suspicion.side, scenario, seed + number)
-                if shows(other, suspicion):
-                    self.dropped[signature] += 1
-                    return
-            if shown >= SHOWN:
-                self._note(suspicion, outcome, other, 2 * tried + 2)
+                self.open.setdefault(signature, trial)
                 return
+            seed, tried = trial.seed, trial.tried
+            trial.shown += shows(self.run(suspicion.side, trial.scenario, seed + tried), suspicion)
+            for number in (2 * tried, 2 * tried + 1):
+                trial.other = self.run(1 - suspicion.side, trial.scenario, seed + number)
+                if shows(trial.other, suspicion):
+                    self._drop(trial, both=True)
+                    return
+            trial.tried += 1
+            if trial.shown >= SHOWN:
+                self._note(suspicion, trial.outcome, trial.other, 2 * trial.tried)
+                return
+        self._drop(trial, both=False)
+
+    def _drop(self, trial: SuspicionTrial, both: bool) -> None:
+        """The other side shows it too, or it is too rare to be told apart from luck."""
+        signature = trial.suspicion.signature
         self.dropped[signature] += 1
+        settled = self.open.get(signature) is trial or self.dropped[signature] >= DROPPED
+        if settled or (both and trial.suspicion.atom is None):
+            self.open.pop(signature, None)
 
     def _note(self, suspicion: Suspicion, shown: Outcome, other: Outcome, tried: int) -> None:
+        verdict, cases = self._told(suspicion, shown, other, tried)
+        self._keep(suspicion, verdict, tried, *cases)
+
+    def as_untried(self, trial: SuspicionTrial) -> Difference:
+        """An open suspicion as what it would be."""
+        tried = 2 * (trial.tried + SCHEDULES)
+        suspicion = trial.suspicion
+        verdict, cases = self._told(suspicion, trial.outcome, trial.other, tried)
+        times = trial.shown + 1
+        return Difference(
+            suspicion.change, suspicion.topic, suspicion.signature, verdict, times, tried, *cases
+        )
+
+    @staticmethod
+    def _told(
+        suspicion: Suspicion, shown: Outcome, other: Outcome, tried: int
+    ) -> tuple[str, tuple[Case, Case]]:
+        """The verdict, and a run of BEFORE and of AFTER."""
         who = ("before", "after")
         side = suspicion.side
         runs = "the same order of threads" if tried == 1 else f"{tried:,} schedules of the scenario"
@@ -196,8 +266,7 @@ class _Both:
             verdict = (
                 f"{who[side].capitalize()}, {suspicion.what}; {who[1 - side]}, never in {runs}."
             )
-        cases = (shown.case, other.case) if side == 0 else (other.case, shown.case)
-        self._keep(suspicion, verdict, tried, *cases)
+        return verdict, (shown.case, other.case) if side == 0 else (other.case, shown.case)
 
     def _keep(
         self, suspicion: Suspicion, verdict: str, tried: int, before: Case, after: Case
@@ -212,6 +281,7 @@ class _Both:
             smaller = known.after is not None and size(after) < size(known.after)
             made = replace(made if smaller else known, runs=runs)
         self.found[signature] = made
+        self.open.pop(signature, None)
 
 
 def compare(
@@ -242,22 +312,28 @@ def comparing(
     """``compare`` step by step: how far it is after each scenario, and the comparison at last."""
     for name in (before, after):
         engine_of(name)  # a build takes its own time
+    granules = [kind_of(name).granule for name in (before, after)]
+    if granules[0] != granules[1]:
+        right = "two engines whose pages have one size"
+        raise InputError(after, f"has pages of {granules[1].name}, not {granules[0].name}", right)
     begun = time.monotonic()
     given = [plain(each) for each in scenarios]
-    both = _Both(before, after, seed, inf if given else begun + seconds)
+    drawn = seconds * DRAWN
+    both = _Both(before, after, seed, inf if given else begun + drawn)
     number = 0
-    for number, scenario in enumerate(given or _drawn(before, seed), 1):
+    for number, scenario in enumerate(given or _fitting(before, seed), 1):
         both.compare(scenario, number)
         spent = time.monotonic() - begun
         done = number / len(given) if given else min(1.0, spent / seconds)
         yield Headway(done, both.runs, len(both.found))
-        if not given and spent >= seconds:
+        if not given and spent >= drawn:
             break
+    both.try_what_is_open(begun + seconds)
     gravity = list(Change)
     found = sorted(both.found.values(), key=lambda each: (gravity.index(each.change), -each.runs))
-    shortfalls = (f"no time to try {both.untried} suspicions",) if both.untried else ()
+    untried = tuple(map(both.as_untried, both.left()))
     spent = time.monotonic() - begun
-    yield Comparison(before, after, both.runs, number, spent, tuple(found), shortfalls)
+    yield Comparison(before, after, both.runs, number, spent, tuple(found), (), untried)
 
 
 def plain(scenario: Scenario) -> Scenario:
@@ -271,12 +347,18 @@ def plain(scenario: Scenario) -> Scenario:
 def _drawn(before: str, seed: int) -> Iterator[Scenario]:
     """The scenarios that a hunt returns to, one in two, and random ones without end; the profiles
     take turns."""
-    names, telling = tuple(PROFILES), iter(returning())
+    names, telling = tuple(PROFILES), iter(Ground.STAGE2.returning())
     for number in count():
         if (known := next(telling, None)) is not None:
             yield plain(known)
         data = newest(Random(f"{seed} {number}").randbytes(CHOICES_AT))
         yield plain(decode(data, before, PROFILES[names[number % len(names)]]).scenario)
+
+
+def _fitting(before: str, seed: int) -> Iterator[Scenario]:
+    """The same, as far as the page size of the engines has it."""
+    granule = kind_of(before).granule
+    return (fitted(each, granule) for each in _drawn(before, seed))
 
 
 def suspicions(outcome: Outcome, side: int) -> list[Suspicion]:

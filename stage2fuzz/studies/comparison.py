@@ -17,6 +17,8 @@ from stage2fuzz.process.checked import count, listed, text
 SAME: Final = 0
 DIFFERENT: Final = 1
 INCONCLUSIVE: Final = 3
+LISTED: Final = 5
+"""Suspicions that are told one by one."""
 
 
 class Change(StrEnum):
@@ -81,11 +83,18 @@ class Comparison:
     differences: Sequence[Difference]
     shortfalls: Sequence[str] = ()
     """Why what was not found is not known to be absent, a line each."""
+    untried: Sequence[Difference] = ()
+    """What one side showed and the other did not so far, and there was no time to try further: the
+    gravest first; ``tried`` says how far it was tried."""
 
     @property
     def missing(self) -> tuple[str, ...]:
-        """The shortfalls, and one more where nothing ran at all."""
-        return (*(() if self.runs else ("no schedule ran",)), *self.shortfalls)
+        """The shortfalls, what was not tried to its end, and a line where nothing ran at all."""
+        nothing = () if self.runs else ("no schedule ran",)
+        open_ones = [f"not tried to its end: {each.verdict}" for each in self.untried[:LISTED]]
+        more = len(self.untried) - LISTED
+        rest = [f"not tried to their end: {more} more"] if more > 0 else []
+        return (*nothing, *self.shortfalls, *open_ones, *rest)
 
     @property
     def exit_code(self) -> int:
@@ -107,6 +116,8 @@ class Comparison:
             "scenarios": self.scenarios,
             "seconds": round(self.seconds, 1),
             "differences": [each.to_record() for each in self.differences],
+            "shortfalls": list(self.shortfalls),
+            "untried": [each.to_record() for each in self.untried],
             "inconclusive": list(self.missing),
         }
 
@@ -114,16 +125,15 @@ class Comparison:
 def read_comparison(record: dict[str, Any]) -> Comparison:
     """A comparison as ``to_record`` wrote it, distrusted: ValueError, KeyError, TypeError or
     InputError where it is none."""
-    runs = count(record["runs"])
-    missing = tuple(text(each) for each in listed(record["inconclusive"]))
     return Comparison(
         text(record["before"]),
         text(record["after"]),
-        runs,
+        count(record["runs"]),
         count(record["scenarios"]),
         float(record["seconds"]),
         tuple(read_difference(each) for each in listed(record["differences"])),
-        missing if runs else missing[1:],
+        tuple(text(each) for each in listed(record["shortfalls"])),
+        tuple(read_difference(each) for each in listed(record["untried"])),
     )
 
 

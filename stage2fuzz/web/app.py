@@ -32,6 +32,7 @@ from stage2fuzz.findings.store import Store
 from stage2fuzz.oracles.catalogue import CATALOGUE
 from stage2fuzz.oracles.violation import Category
 from stage2fuzz.process.end import DiedError
+from stage2fuzz.prove.request import Knowledge
 from stage2fuzz.report.fragment import run_table
 from stage2fuzz.session.display import FORMS, Display, ReportForm, display
 from stage2fuzz.session.explain import explain, oracle_named
@@ -39,7 +40,7 @@ from stage2fuzz.web import records
 from stage2fuzz.web.course import course_svg
 from stage2fuzz.web.coverage import FileCoverage, lines_of
 from stage2fuzz.web.coverage import to_record as coverage_record
-from stage2fuzz.web.excerpt import excerpt_of, file_of
+from stage2fuzz.web.excerpt import edition_of, excerpt_of, file_of
 from stage2fuzz.web.feed import feed
 from stage2fuzz.web.guard import COOKIE, MOST_FORM, Guard
 from stage2fuzz.web.runner import Runner
@@ -92,6 +93,8 @@ class Pages:
             Route("/coverage", self.coverage),
             Route("/coverage/lines", self.lines),
             Route("/api/coverage", self.api_coverage),
+            Route("/proofs", self.proofs),
+            Route("/api/proofs", self.api_proofs),
             Route("/rules", self.rules),
             Route("/rules/{oracle}", self.rule),
             Route("/login", self.login, methods=["GET", "POST"]),
@@ -160,6 +163,7 @@ class Pages:
             text=chosen[-1][1],
             runs=runs,
             violations=shown.outcome.violations if shown is not None else (),
+            proofs=records.proofs_about_finding(self._store, finding),
             promise={row[0]: row[3] for row in CATALOGUE}.get(finding.oracle, ""),
             forms=[(str(form), MEDIA[form][1]) for form in ReportForm],
             decisions=DECISIONS,
@@ -204,7 +208,7 @@ class Pages:
         wanted = [form for form in ReportForm if name == f"report.{MEDIA[form][1]}"]
         if not wanted:
             raise InputError(name[:40], "is no file of a finding", "fault.case")
-        shown = self._run(finding.id, finding.reproducer, finding.last_seen)
+        shown = self._display(finding, finding.reproducer)
         kind, ending = MEDIA[wanted[0]]
         return _file(FORMS[wanted[0]]([shown]), kind, f"finding-{finding.id}.{ending}")
 
@@ -234,6 +238,24 @@ class Pages:
     def api_coverage(self, request: Request) -> Response:
         """The same as JSON."""
         return JSONResponse(coverage_record(*self._covered(request)))
+
+    def proofs(self, request: Request) -> Response:
+        """The trees that something was proved of, and of one tree each scenario."""
+        engine, build = (request.query_params.get(name, "")[:300] for name in ("engine", "build"))
+        trees = records.proved_trees(self._store)
+        rows = records.proofs(self._store, engine, build) if engine else []
+        numbers = {each.signature: each.id for each in self._store.list(engine=engine)}
+        known = [str(each) for each in Knowledge]
+        chosen = {"engine": engine, "build": build}
+        return self._page(
+            "proofs.html", trees=trees, rows=rows, numbers=numbers, knowledge=known, chosen=chosen
+        )
+
+    def api_proofs(self, request: Request) -> Response:
+        """The same as JSON."""
+        engine = request.query_params.get("engine", "")[:300]
+        told = {"trees": records.proved_trees(self._store)}
+        return JSONResponse(told | {"proofs": records.proofs(self._store, engine)})
 
     def rules(self, _request: Request) -> Response:
         """What each oracle promises, and how many findings break it."""
@@ -295,7 +317,9 @@ class Pages:
 
     def api_finding(self, request: Request) -> Response:
         """One finding as JSON."""
-        return JSONResponse(records.whole_record(self._finding(request)))
+        finding = self._finding(request)
+        proofs = records.proofs_about_finding(self._store, finding)
+        return JSONResponse(records.whole_record(finding) | {"proofs": proofs})
 
     def api_campaigns(self, _request: Request) -> Response:
         """Every campaign as JSON."""
@@ -337,10 +361,10 @@ class Pages:
             raise InputError(engine or "engine", "there is none of that name here", "see /coverage")
         newest = max((each.last_seen for each in self._store.list(engine=engine)), default=0.0)
         features = sum(each[3] for each in streams if each[1] == engine)
-        return engine, *self._lines_of(engine, newest, features)
+        return engine, *self._lines_of(engine, newest, features, edition_of(engine))
 
     def _lines_now(
-        self, engine: str, _newest: float, _features: int
+        self, engine: str, _newest: float, _features: int, _edition: str
     ) -> tuple[int, list[FileCoverage]]:
         try:
             return lines_of(self._store, engine, self._runner.lines_run)
@@ -359,7 +383,7 @@ class Pages:
     def _shown(self, finding: Finding, name: str, text: str, number: int) -> dict[str, Any]:
         """A run with its table, or why there is none; the first table's rows are named plainly."""
         try:
-            shown = self._run(finding.id, text, finding.last_seen)
+            shown = self._display(finding, text)
         except InputError as error:
             return {"name": name, "shown": None, "trouble": str(error), "table": ""}
         run, excerpt = shown.outcome, excerpt_of(finding.engine)
@@ -368,7 +392,11 @@ class Pages:
         table = run_table(*parts, excerpt=excerpt, anchor=anchor)
         return {"name": name, "shown": shown, "trouble": "", "table": Markup(table)}
 
-    def _run_now(self, number: int, text: str, _seen: float) -> Display:
+    def _display(self, finding: Finding, text: str) -> Display:
+        """A run of a finding's case, kept until the finding or its tree is another."""
+        return self._run(finding.id, text, finding.last_seen, edition_of(finding.engine))
+
+    def _run_now(self, number: int, text: str, _seen: float, _edition: str) -> Display:
         case = parse(text, f"finding {number}")
         return display(case, self._store.get(number), self._runner.run)
 

@@ -48,6 +48,10 @@ class Courier(Protocol):
     def channel(self) -> str:
         """Names it in the database, without its secrets."""
 
+    @property
+    def name(self) -> str:
+        """Names it for people, without its secrets."""
+
     def send(self, message: Message) -> None:
         """Deliver it. InputError where it was not taken."""
 

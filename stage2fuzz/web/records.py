@@ -1,18 +1,22 @@
 """What pages and programs are told: plain records of the database's rows, in one form for both."""
 
+import json
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+from stage2fuzz.case.text import parse
 from stage2fuzz.findings.campaigns import every, named
 from stage2fuzz.findings.figures import figures_of, history, to_record
-from stage2fuzz.findings.models import Finding
+from stage2fuzz.findings.models import Finding, KeptProof
+from stage2fuzz.findings.proofs import proofs_about, proofs_by_tree, proofs_of
 from stage2fuzz.findings.real import in_words
 from stage2fuzz.findings.sightings import findings_of
 from stage2fuzz.findings.states import State
 from stage2fuzz.findings.store import Store
 from stage2fuzz.findings.workers import listed
 from stage2fuzz.oracles.violation import GRAVITY
+from stage2fuzz.prove.request import Knowledge
 
 WebRecord = dict[str, Any]
 BRIEF = (
@@ -129,6 +133,42 @@ def campaign(store: Store, name: str) -> WebRecord:
     course = [dict(zip(names, each, strict=True)) for each in history(store.engine, number)]
     found = [finding_record(each) for each in findings_of(store.engine, number)]
     return to_record(figures_of(store.engine, number)) | {"course": course, "found": found}
+
+
+def proof_record(proof: KeptProof) -> WebRecord:
+    """One proof: what was searched, what is known, and in which words."""
+    names = ("engine", "build", "name", "bounds", "knowledge", "statement")
+    return {name: getattr(proof, name) for name in names} | {
+        "case": proof.case_text,
+        "not_seen": [str(each) for each in json.loads(proof.not_seen)],
+        "signatures": proof.found,
+        "configurations": proof.configs,
+        "classes": proof.classes,
+        "seconds": proof.seconds,
+        "at": moment(proof.at),
+    }
+
+
+def proved_trees(store: Store) -> list[WebRecord]:
+    """Each tree that something was proved of: how many scenarios are known how well."""
+    trees: dict[tuple[str, str], WebRecord] = {}
+    for engine, build, knowledge, count in proofs_by_tree(store.engine):
+        fresh = {"engine": engine, "build": build} | dict.fromkeys(map(str, Knowledge), 0)
+        trees.setdefault((engine, build), fresh)[knowledge] = count
+    return list(trees.values())
+
+
+def proofs(store: Store, engine: str, build: str | None = None) -> list[WebRecord]:
+    """What was proved of one engine, or of one build of it."""
+    return [proof_record(each) for each in proofs_of(store.engine, engine, build)]
+
+
+def proofs_about_finding(store: Store, finding: Finding) -> list[WebRecord]:
+    """Searches that met a finding, and what they say of other engines in the same scenario."""
+    texts = {finding.case_text, finding.reproducer}
+    scenarios = [parse(each, f"finding {finding.id}").scenario for each in sorted(texts)]
+    found = proofs_about(store.engine, finding.engine, finding.signature, scenarios)
+    return [proof_record(each) | {"shows_it": finding.signature in each.found} for each in found]
 
 
 def workers(store: Store) -> list[WebRecord]:

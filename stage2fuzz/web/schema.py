@@ -26,6 +26,22 @@ _FINDING: Final[dict[str, Any]] = {
     },
     "required": ["id", "engine", "oracle", "category", "signature", "verdict", "state"],
 }
+_PROOF: Final[dict[str, Any]] = {
+    "type": "object",
+    "description": "What a search of every interleaving of one scenario said of one build.",
+    "properties": {
+        **dict.fromkeys(("engine", "build", "name", "bounds", "statement", "case"), _TEXT),
+        "knowledge": {"enum": ["proved", "refuted", "bounded", "inconclusive"]},
+        "not_seen": {"type": "array", "items": _TEXT},
+        "signatures": {"type": "array", "items": _TEXT},
+        "configurations": _COUNT,
+        "classes": _COUNT,
+        "seconds": {"type": "number"},
+        "at": _MOMENT,
+        "shows_it": {"type": "boolean"},
+    },
+    "required": ["engine", "name", "knowledge", "case", "signatures"],
+}
 _WHOLE: Final[dict[str, Any]] = {
     "allOf": [{"$ref": "#/$defs/finding"}],
     "type": "object",
@@ -62,6 +78,7 @@ _WHOLE: Final[dict[str, Any]] = {
                 },
             },
         },
+        "proofs": {"type": "array", "items": {"$ref": "#/$defs/proof"}},
     },
     "required": ["case", "history", "engines"],
 }
@@ -80,7 +97,10 @@ _MESSAGE: Final[dict[str, Any]] = {
 SCHEMA: Final[dict[str, Any]] = {
     "$schema": "https://json-schema.org/draft/2020-12/schema",
     "title": "stage2fuzz: findings over HTTP",
-    "description": "GET /api/findings answers {findings: [finding]}, /api/findings/ID a whole one.",
+    "description": (
+        "GET /api/findings answers {findings: [finding]}, /api/findings/ID a whole one, "
+        "/api/proofs?engine=NAME {trees, proofs: [proof]}."
+    ),
     "oneOf": [
         {
             "type": "object",
@@ -89,5 +109,5 @@ SCHEMA: Final[dict[str, Any]] = {
         },
         {"$ref": "#/$defs/whole"},
     ],
-    "$defs": {"finding": _FINDING, "whole": _WHOLE, "message": _MESSAGE},
+    "$defs": {"finding": _FINDING, "whole": _WHOLE, "proof": _PROOF, "message": _MESSAGE},
 }

@@ -102,7 +102,7 @@ class ReviewTools:
         """What commits BASE..HEAD of an allowed repository add: new faults with their cases."""
         _check_seconds(seconds)
         self._check_path(Path(repository))
-        versions = of_range(Repository(Path(repository)), commits)
+        versions = of_range(Repository(Path(repository), confined=True), commits)
         request = CheckRequest(seconds, self._jobs)
         return to_record(Check(versions, request, lambda _line, _done: None).run(), ())
 

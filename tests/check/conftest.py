@@ -3,13 +3,14 @@
 import os
 import shutil
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from stage2fuzz.kernel.faults import FAULTS
 from stage2fuzz.kernel.mutants import copy_tree, plant
+from tests.warm_cache import warm_cache
 
 TREE = "STAGE2FUZZ_KERNEL_TREE"
 
@@ -21,6 +22,15 @@ def git(repository: Path, *arguments: str) -> str:
         ["git", *who, "-C", str(repository), *arguments], capture_output=True, check=True, text=True
     )
     return done.stdout
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _one_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Surveys and trees of this session alone, and each tree compiled once."""
+    home = warm_cache(tmp_path_factory.mktemp("cache"))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(home))
+        yield
 
 
 @pytest.fixture

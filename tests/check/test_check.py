@@ -2,26 +2,40 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
 
 from stage2fuzz.case.text import read_case
-from stage2fuzz.check import proofs
+from stage2fuzz.check import check, proofs, survey
 from stage2fuzz.check.forms import Exposition, to_junit, to_markdown, to_record, to_sarif
 from stage2fuzz.check.result import CheckResult, Effect, VersionRow
-from stage2fuzz.check.survey import Survey
-from stage2fuzz.check.version import of_engines
+from stage2fuzz.check.survey import Sought, Survey
+from stage2fuzz.check.version import Version, of_engines
 from stage2fuzz.prove.ground import GROUND
 from stage2fuzz.prove.request import Knowledge
 from stage2fuzz.run import run
+from stage2fuzz.session.case_asker import CaseAsker, Judgement
+from stage2fuzz.studies.comparison import Change, Comparison, Difference
 from tests.check.conftest import git
-from tests.cli.terminal import command
+from tests.cli.terminal import RACE, command
+
+NOWHERE = Sought(None, 4_000)
 
 
+@pytest.fixture
+def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A fault is looked for and made smaller for a moment: what is tested shows at once."""
+    monkeypatch.setattr(survey, "SEARCH_SECONDS", 0.5)
+    monkeypatch.setattr(check, "MINIMISE_SECONDS", 2.0)
+    monkeypatch.setattr(check, "LEAST_COMPARE", 1.0)
+
+
+@pytest.mark.usefixtures("hasty")
 def test_a_fault_planted_in_a_model_is_new(tmp_path: Path) -> None:
-    arguments = ("--seconds", "2", "--jobs", "1", "--output", tmp_path, "--json")
+    arguments = ("--seconds", "1", "--jobs", "1", "--output", tmp_path, "--json")
     said = command("check", "model:v5.12", "model:v5.12!missing-tlbi", *arguments)
     assert said.code == 1
     told = json.loads(said.out)
@@ -69,12 +83,13 @@ def test_what_can_not_be_checked_is_one_line(
     assert words in command("check", *arguments).refused()
 
 
+@pytest.mark.usefixtures("hasty")
 def test_a_planted_fault_is_new_and_names_its_patch(
     planted: Callable[..., Path], tmp_path: Path
 ) -> None:
     repository = planted("-", "no-dirty-mark")
     before = git(repository, "status", "--porcelain")
-    options = ("--seconds", "4", "--output", tmp_path / "out", "--cache", tmp_path / "kernel")
+    options = ("--seconds", "2", "--output", tmp_path / "out")
     said = command("check", repository, "HEAD~2..HEAD", *options)
     assert said.code == 1, said
     # D1 too, but stock trees lose dirty pages in a way of their own, which a search may meet.
@@ -83,8 +98,9 @@ def test_a_planted_fault_is_new_and_names_its_patch(
     assert {each["by"] for each in told["new"]} == {"2/2"}
     assert [row["same_as"] for row in told["rows"]] == ["", "base", ""]
     assert git(repository, "status", "--porcelain") == before
-    for number in range(1, len(list((tmp_path / "out").glob("new-*.case"))) + 1):
-        assert command("replay", tmp_path / f"out/new-{number}.case").code == 1
+    cases = sorted((tmp_path / "out").glob("new-*.case"))
+    assert len(cases) == len({(each["oracle"], each["by"]) for each in told["new"]})
+    assert command("replay", cases[0]).code == 1
     tests = ElementTree.parse(tmp_path / "out/check.xml").getroot().iter("testcase")
     failed = {str(each.get("name"))[:2] for each in tests if each.find("failure") is not None}
     assert {"D3"} <= failed
@@ -105,10 +121,11 @@ def test_a_head_that_does_not_build_is_inconclusive(planted: Callable[..., Path]
     assert "does not build" in said.err
 
 
+@pytest.mark.usefixtures("hasty")
 def test_two_trees_and_a_mailbox_say_the_same(planted: Callable[..., Path], tmp_path: Path) -> None:
     repository = planted("no-dirty-mark")
     (tmp_path / "one.mbx").write_text(git(repository, "format-patch", "--stdout", "-1"))
-    options = ("--seconds", "2", "--json", "--cache", tmp_path / "kernel")
+    options = ("--seconds", "2", "--json")
     kept = ("--database", tmp_path / "race.db")
     said = command("check", repository, "HEAD~1", "--mbox", tmp_path / "one.mbx", *options, *kept)
     assert {"D3"} <= {each["oracle"] for each in json.loads(said.out)["new"]}
@@ -160,12 +177,47 @@ def sarif_of(result: CheckResult, shown: list[Exposition]) -> list[dict[str, str
     return results
 
 
+def test_what_the_comparison_had_no_time_to_try_is_decided_or_named(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A fault that it only suspects is looked for; another outcome is told, and fails nothing."""
+    asked: list[Version] = []
+    case = read_case(RACE)
+    fault = run(case).violations[0]
+    suspected = Difference(
+        Change.NEW_VIOLATION, "C6", fault.signature, "perhaps", 1, 80, case, case
+    )
+    outcome = replace(suspected, change=Change.OUTCOME, topic="results", verdict="After, -11.")
+    two = of_engines("model:v5.12", "model:v5.10")
+    told = Comparison(two[0].engine, two[1].engine, 100, 2, 1.0, (), (), (suspected, outcome))
+    monkeypatch.setattr(check, "compare_apart", lambda *_, **__: told)
+
+    def seek(version: Version, *_given: object) -> Sought:
+        asked.append(version)
+        return NOWHERE
+
+    monkeypatch.setattr(check, "seek", seek)
+    judgement = Judgement(case, (fault,), "", "finished")
+    monkeypatch.setattr(CaseAsker, "judge", lambda *_: judgement)
+    monkeypatch.setattr(check.Check, "_smaller", lambda _, face: face[0])
+    monkeypatch.setattr(survey, "survey", lambda *_: Survey([1], runs=5, judged=5))
+    result = check.Check(two, check.CheckRequest(1.0, 1), lambda *_: None).run()
+    assert [each.signature for each in result.new] == [fault.signature]
+    assert (asked, result.new[0].tried) == ([two[0]], NOWHERE.schedules)
+    assert not result.shortfalls
+    assert result.untried() == (outcome,)
+    said = to_markdown(result, [])
+    assert "## May behave otherwise" in said
+    assert "compare --engine model:v5.12 --engine model:v5.10 --seconds 120 untried-N" in said
+    assert to_record(result, [])["untried"]
+
+
 @pytest.mark.slow
 def test_a_planted_fault_is_refuted_where_the_base_is_proved(
     planted: Callable[..., Path], tmp_path: Path
 ) -> None:
     repository = planted("wrprotect-keeps-write")
-    options = ("--seconds", "2", "--cache", tmp_path / "kernel", "--prove", "--json")
+    options = ("--seconds", "2", "--prove", "--json")
     said = command("check", repository, "HEAD~1..HEAD", *options)
     assert said.code == 1, said
     verdicts = {each["scenario"]: each for each in json.loads(said.out)["proofs"]}

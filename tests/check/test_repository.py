@@ -6,7 +6,7 @@ import pytest
 
 from stage2fuzz.check.version import of_range
 from stage2fuzz.errors import InputError
-from stage2fuzz.kernel.repository import Repository, located
+from stage2fuzz.kernel.repository import Repository, kept, located
 from tests.check.conftest import git
 
 
@@ -46,6 +46,42 @@ def test_a_commit_by_its_id_is_asked_of_git_once(words: Path) -> None:
     assert located(name) == first
     with pytest.raises(InputError):
         located(words.with_name("words@HEAD"))
+
+
+def test_git_that_a_name_alone_asks_for_is_caged_and_fetches_nothing(
+    words: Path, tmp_path: Path
+) -> None:
+    """A repository that wants to run a program of its own as an object is missing."""
+    partial = tmp_path / "partial"
+    for name in ("allowFilter", "allowAnySHA1InWant"):
+        git(words, "config", f"uploadpack.{name}", "true")
+    cloned = ("--quiet", "--no-checkout", "--filter=blob:none", f"file://{words}", str(partial))
+    git(tmp_path, "clone", *cloned)
+    evil = tmp_path / "evil"
+    evil.write_text(f'#!/bin/sh\ntouch {tmp_path}/ran\nexec git-upload-pack "$@"\n')
+    evil.chmod(0o755)
+    git(partial, "config", "remote.origin.uploadpack", str(evil))
+    git(partial, "config", "protocol.allow", "always")
+    tree = partial.with_name(f"partial@{Repository(partial).commit('HEAD').short}")
+    with pytest.raises(InputError, match="a clone that is not partial"):
+        located(tree)
+    assert not (tmp_path / "ran").exists()
+    # Whoever typed its name trusts its configuration, as git itself does.
+    assert mmu(kept(Repository(partial), "HEAD")) == "two\n"
+    assert (tmp_path / "ran").exists()
+
+
+def test_check_reads_with_the_user_s_rights_what_a_name_alone_may_not(
+    words: Path, tmp_path: Path
+) -> None:
+    git(words, "config", "uploadpack.allowFilter", "true")
+    git(words, "config", "uploadpack.allowAnySHA1InWant", "true")
+    partial = tmp_path / "partial"
+    cloned = ("--quiet", "--no-checkout", "--filter=blob:none", f"file://{words}", str(partial))
+    git(tmp_path, "clone", *cloned)
+    versions = of_range(Repository(partial), "HEAD~2..HEAD")
+    names = [Path(each.engine.removeprefix("kernel:")) for each in versions]
+    assert [mmu(located(each)) for each in names] == ["one\n", "two\n", "two\n"]
 
 
 def test_a_hook_of_git_that_names_another_repository_is_not_followed(

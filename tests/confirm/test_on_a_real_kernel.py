@@ -26,6 +26,16 @@ host 0: log-enable 0
 schedule 0*2 2*3 1*40 0*27 2*12 1*19
 end
 """
+TAGS = """stage2fuzz case 1
+engine kernel:{tree}
+slot 0: pages 512, backing pmd, logging
+vcpu 0: read 0
+vcpu 1: write 0
+host 0: log-disable 0
+option mte
+schedule 0*99 2*99 1*99
+end
+"""
 
 pytestmark = [
     pytest.mark.slow,
@@ -60,7 +70,7 @@ def test_the_reproducer_that_confirm_writes_loses_pages_by_itself(tmp_path: Path
 
 
 def test_a_ring_without_a_bitmap_loses_pages_where_a_kernel_has_rings() -> None:
-    with VirtualMachine(Path(IMAGE), 2, programs={"reproducer": DIRTY_RING}) as machine:
+    with VirtualMachine(Path(IMAGE), 2, programs={"reproducer": DIRTY_RING.path}) as machine:
         told = machine.order("run /reproducer", patience=300)
     first, *tried = (line for line in told if line.startswith("said "))
     if "RING_ACQ_REL 0," in first:  # before v6.2
@@ -68,6 +78,26 @@ def test_a_ring_without_a_bitmap_loses_pages_where_a_kernel_has_rings() -> None:
         return
     assert told[-1] == "exit 1"
     assert all("lost: 0 of" in line for line in tried if "said ring alone" not in line)
+
+
+def test_a_guest_reads_memory_tags_of_others_where_a_kernel_gives_it_tags(tmp_path: Path) -> None:
+    case = tmp_path / "tags.case"
+    case.write_text(TAGS.format(tree=TREE))
+    command = [sys.executable, "-m", "stage2fuzz", "confirm", str(case), "--kernel", IMAGE]
+    done = subprocess.run(
+        [*command, "--json"], capture_output=True, text=True, check=False, timeout=600
+    )
+    if done.returncode == 2:  # a tree or an image of before v5.14
+        assert "memory tags" in done.stderr
+        return
+    assert done.returncode == 0, done.stderr
+    (run,) = json.loads(done.stdout)["kernel"]["runs"]
+    _release, control, *rows = run["said"]
+    assert ": seen in 0 " not in control
+    assert ", in 0 of the next" in control
+    shown = [line for line in rows if "saw old tags in 0 of" not in line]
+    assert all("log switched off" in line or "log on, hugetlb" in line for line in shown)
+    assert any("log switched off, transparent huge page" in line for line in shown)
 
 
 def test_the_lost_dirty_page_is_confirmed_and_nothing_is_left_running(tmp_path: Path) -> None:

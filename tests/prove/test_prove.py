@@ -14,6 +14,7 @@ from stage2fuzz.arch import EXECUTE, READ, WRITE
 from stage2fuzz.case.case import Case
 from stage2fuzz.case.scenario import Access, HostOp, Op, Options, Scenario, Tlb
 from stage2fuzz.case.text import format_case, parse
+from stage2fuzz.cli.prove_table import summary
 from stage2fuzz.findings.store import Store
 from stage2fuzz.kernel.adapter import KernelEngine
 from stage2fuzz.kernel.build import build
@@ -27,6 +28,7 @@ from stage2fuzz.prove.table import OPERATIONS, rows
 from stage2fuzz.prove.variants import variants
 from stage2fuzz.run import run
 from stage2fuzz.session.reproduce import signatures
+from tests.warm_cache import warm_cache
 
 READ_AND_WRITE = Scenario(vcpus=((Access(READ, 0),), (Access(WRITE, 0),)))
 THREE = Scenario(
@@ -170,8 +172,22 @@ def test_a_table_that_was_stopped_goes_on_with_the_rows_that_are_missing(tmp_pat
     assert Ledger(path).row(bounded.name, 9, 64) == longer
 
 
+def test_a_table_ends_with_what_its_rows_come_to_by_operation() -> None:
+    proved = Row("r page rw move", Knowledge.PROVED, 2_304, 8, 0.1, {}, [], 2, 64)
+    refuted = Row(
+        "w/x page rw -", Knowledge.REFUTED, 5, 1, 2.0, {"C6 a": "", "C6 b": ""}, [], 2, 64
+    )
+    bounded = replace(proved, name="w page rw move", knowledge=Knowledge.BOUNDED, seconds=0.3)
+    assert [" ".join(line.split()) for line in summary((refuted, proved, bounded))] == [
+        "two vCPUs, no operation 1 rows: 1 refuted, by C6; 2.0 s of CPU time, longest 2.00 s",
+        "one vCPU, move 2 rows: 1 proved, 1 bounded; 0.4 s of CPU time, longest 0.30 s",
+        "3 rows: 1 proved, 1 refuted, 1 bounded, by C6; 2.4 s of CPU time. What is known is kept.",
+    ]
+
+
 @pytest.mark.kernel
 def test_a_row_is_proved_once(kernel: KernelEngine, tmp_path: Path) -> None:
+    home = warm_cache(tmp_path / "cache")
     command = [sys.executable, "-m", "stage2fuzz", "prove", "--table", "--seconds", "20"]
     command += ["--engine", f"kernel:{kernel.library.tree}", "--only", "r/r page rw -"]
     told = [
@@ -180,13 +196,13 @@ def test_a_row_is_proved_once(kernel: KernelEngine, tmp_path: Path) -> None:
             capture_output=True,
             text=True,
             check=False,
-            env={**os.environ, "XDG_CACHE_HOME": str(tmp_path)},
+            env={**os.environ, "XDG_CACHE_HOME": str(home)},
         ).stdout.splitlines()
         for _ in range(2)
     ]
     assert told[0] == told[1]  # the seconds included
     assert [line[:32].rstrip() for line in told[0][:2]] == ["r/r page rw -", "r/r page rw logged -"]
-    (kept,) = (tmp_path / "stage2fuzz" / "proofs").iterdir()
+    (kept,) = (home / "stage2fuzz" / "proofs").iterdir()
     assert len(kept.read_text().splitlines()) == 2
 
 

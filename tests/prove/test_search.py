@@ -123,7 +123,9 @@ def test_the_same_search_again_sees_the_same_whatever_ran_before(kernel: KernelE
     assert (again.told.configs, again.told.steps) == (first.told.configs, first.told.steps)
 
 
-@pytest.mark.parametrize("name", ["write and read", "move", "logging begins"])
+@pytest.mark.parametrize(
+    "name", ["write and read", "logging begins", pytest.param("move", marks=pytest.mark.slow)]
+)
 def test_finer_keys_find_the_same_classes(kernel: KernelEngine, name: str) -> None:
     """With the running thread, and with the number of faults, in what is told apart."""
     scenario = SMALL[name]

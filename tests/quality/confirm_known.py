@@ -48,16 +48,17 @@ def row(known: dict[str, Any], trees: Path, image: Path, times: int, cold: bool)
     runs: list[dict[str, Any]] = told["kernel"]["runs"]
     answers = [run["answer"] for run in runs]
     counts = {answer: answers.count(answer) for answer in ANSWERS}
-    shown: dict[str, str] = next((run["shown"] for run in runs if run["shown"]), {})
-    missed = next((run["missed"] for run in runs if run["missed"]), "")
-    failed = sum(any("with errno" in line for line in run["evidence"]) for run in runs)
+    # A program of its own has one answer and no control beside its own.
+    shown: dict[str, str] = next((run["shown"] for run in runs if run.get("shown")), {})
+    missed = next((run["missed"] for run in runs if run.get("missed")), "")
+    failed = sum(any("with errno" in line for line in run.get("evidence", ())) for run in runs)
     return {
         "name": known["name"],
         "kernel": told["kernel"]["release"],
         "answer": told["answer"],
         "runs": len(runs),
         **counts,
-        "control": told["kernel"]["serial"]["shown"],
+        "control": told["kernel"].get("serial", {"shown": {}})["shown"],
         "shown": shown,
         "missed": missed,
         "failed": failed,

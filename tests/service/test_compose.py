@@ -6,6 +6,7 @@ import re
 import shutil
 import signal
 import subprocess
+import sys
 import time
 import tomllib
 from pathlib import Path
@@ -34,7 +35,8 @@ KEYS = {
 
 def with_defaults(text: str) -> str:
     """A value as compose fills it in where .env says nothing but the passwords."""
-    return re.sub(r"\$\{\w+(:-([^}]*)|:\?[^}]*)?\}", lambda found: found[2] or "secret", text)
+    asked = r"\$\{\w+(:-([^}]*)|:\?[^}]*)?\}"
+    return re.sub(asked, lambda found: "secret" if found[2] is None else found[2], text)
 
 
 def shell(service: str) -> str:
@@ -74,6 +76,31 @@ def test_nothing_inside_can_reach_out() -> None:
     assert options == {"com.docker.network.bridge.enable_ip_masquerade": "false"}
     for name in ("redis", "postgres", "worker", "cli"):
         assert SERVICES[name]["networks"] == ["inside"]
+
+
+def test_who_sends_has_a_way_out_one_password_and_nobody_who_waits_for_it() -> None:
+    reach = {name for name, each in SERVICES.items() if "outside" in each["networks"]}
+    assert reach == {"notify"}
+    assert not [name for name, each in SERVICES.items() if "notify" in each.get("depends_on", ())]
+    given = SERVICES["notify"]["environment"]
+    assert given["STAGE2FUZZ_DATABASE"] == SERVICES["cli"]["environment"]["STAGE2FUZZ_DATABASE"]
+    assert not {"STAGE2FUZZ_BROKER", "STAGE2FUZZ_WEB_TOKEN"} & set(given)
+    assert SERVICES["notify"]["profiles"] == ["notify"]
+
+
+def test_notify_takes_all_that_compose_gives_it(tmp_path: Path) -> None:
+    given = {name: with_defaults(each) for name, each in SERVICES["notify"]["environment"].items()}
+    environment = os.environ | given | {"STAGE2FUZZ_DATABASE": f"sqlite:///{tmp_path}/none.db"}
+    words = [sys.executable, "-m", "stage2fuzz", *SERVICES["notify"]["command"][1:], "--once"]
+
+    def say(**more: str) -> str:
+        kept = environment | more
+        return subprocess.run(words, env=kept, capture_output=True, text=True, check=False).stderr
+
+    assert "nobody is to be told" in say()
+    assert "no category 'grave'" in say(STAGE2FUZZ_NOTIFY_CATEGORY="grave")
+    assert "--most: 0 is out of range" in say(STAGE2FUZZ_NOTIFY_MOST="0")
+    assert "'two' is no address" in say(STAGE2FUZZ_MAIL="one@example.org two")
 
 
 def test_passwords_have_no_default() -> None:

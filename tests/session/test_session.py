@@ -35,7 +35,7 @@ def command(folder: Path, *arguments: str) -> list[str]:
 
 def test_fuzz_finds_the_series_faults_and_leaves_them_minimised(tmp_path: Path) -> None:
     done = subprocess.run(
-        command(tmp_path, "fuzz", "--seconds", "15", "--json"),
+        command(tmp_path, "fuzz", "--seconds", "5", "--json"),
         capture_output=True,
         text=True,
         check=False,

@@ -7,9 +7,11 @@ import pytest
 from stage2fuzz.arch import READ, WRITE
 from stage2fuzz.case.scenario import Access, HostOp, Op, Scenario, Slot
 from stage2fuzz.run import run
+from stage2fuzz.studies import compare as module
 from stage2fuzz.studies.compare import SHOWN, compare, shows, suspicions
 from stage2fuzz.studies.compare_apart import compare_apart
 from stage2fuzz.studies.comparison import Change, Comparison
+from stage2fuzz.studies.hunt.ground import Ground
 from stage2fuzz.studies.observe import observe, work
 
 RACE = Scenario(slots=(Slot(logging=True),), vcpus=((Access(WRITE, 0),), (Access(READ, 0),)))
@@ -89,3 +91,22 @@ def test_observations_hold_no_order_and_work_holds_no_outcome() -> None:
     atoms = observe([], RACE)
     assert atoms == frozenset()
     assert not work([])
+
+
+def test_what_had_no_time_is_gone_on_with_and_told_where_it_is_left(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A comparison whose trials get no time at all says which are open, and how far they are."""
+    monkeypatch.setattr(module, "GRACE", 0.0)
+    monkeypatch.setattr(Ground, "returning", lambda _: [RACE])
+    monkeypatch.setattr(module, "SHOWN", 3)
+    engines = "model:v5.12", "model:v5.10"
+    cut = compare(*engines, seconds=0.01)
+    left = {each.signature for each in cut.untried}
+    assert any(each.change is Change.NEW_VIOLATION for each in cut.untried)
+    assert not left & {each.signature for each in cut.differences}
+    assert all(each.before is not None and each.after is not None for each in cut.untried)
+    monkeypatch.setattr(module, "GRACE", 60.0)
+    whole = compare(*engines, seconds=0.01)
+    assert not whole.untried
+    assert left & {each.signature for each in whole.differences}

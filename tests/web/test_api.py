@@ -18,6 +18,7 @@ def fits(record: Any, schema: dict[str, Any], whole: dict[str, Any]) -> None:
     if "enum" in schema:
         assert record in schema["enum"]
     kinds = {"string": str, "integer": int, "boolean": bool, "array": list, "object": dict}
+    kinds["number"] = float
     kind = schema.get("type")
     if isinstance(kind, str):
         assert isinstance(record, kinds[kind]), (record, schema)

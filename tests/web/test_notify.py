@@ -6,6 +6,7 @@ import json
 import socketserver
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from email import message_from_string
 from email.message import EmailMessage
 from email.message import Message as HttpHeaders
@@ -21,6 +22,7 @@ from stage2fuzz.errors import InputError
 from stage2fuzz.findings.states import State
 from stage2fuzz.findings.store import Store
 from stage2fuzz.web.notifier import Brakes, Message, Notifier
+from stage2fuzz.web.punctual import PunctualCourier
 from tests.cli.terminal import command
 from tests.findings.test_store import CASE, violation
 from tests.web.test_api import fits
@@ -195,6 +197,50 @@ def test_the_brakes_hold_and_nothing_is_lost(findings: Store) -> None:
     assert 3000 < wait <= 3600
     more = Notifier(findings, sink, Brakes(most=3, settle=0.0), "", "stage2fuzz")
     assert more.tell() == (1, 0.0)
+
+
+def test_opening_a_finding_again_and_again_lets_no_brake_go(findings: Store) -> None:
+    sink = Sink()
+    notifier = Notifier(findings, sink, Brakes(most=3, settle=0.0), "", "stage2fuzz")
+    for _ in range(9):
+        notifier.tell()
+        findings.triage(1, State.FIXED, fixed_in=CASE.engine)
+        findings.record(CASE, violation("C6 one"), "")
+    assert len(sink.took) == 3
+    told, wait = notifier.tell()
+    assert told == 0
+    assert 3000 < wait <= 3600
+
+
+def test_a_server_that_never_answers_holds_neither_the_database_nor_the_others(
+    findings: Store,
+) -> None:
+    class Slow(Sink):
+        channel = name = "slow"
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.begun, self.end = threading.Event(), threading.Event()
+
+        def send(self, _message: Message) -> None:
+            self.begun.set()
+            assert self.end.wait(30)
+
+    slow, sink = Slow(), Sink()
+    late = PunctualCourier(slow, 0.3)
+    stuck, other = (
+        Notifier(findings, each, Brakes(settle=0.0), "", "stage2fuzz") for each in (late, sink)
+    )
+    with ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(stuck.tell)
+        assert slow.begun.wait(10)
+        findings.record(CASE, violation("C1 meanwhile"), "")
+        assert other.tell() == (3, 0.0)
+        with pytest.raises(InputError, match=r"did not take the message in 0\.3 s"):
+            waiting.result()
+    with pytest.raises(InputError, match="still sits on the last message"):
+        stuck.tell()
+    slow.end.set()
 
 
 def test_a_finding_that_is_open_again_is_news_again(findings: Store) -> None:

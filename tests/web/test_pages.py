@@ -13,8 +13,10 @@ from stage2fuzz.case.text import read_case
 from stage2fuzz.findings.store import Store
 from stage2fuzz.run import run
 from stage2fuzz.schedule.base import Schedule
+from stage2fuzz.session.case_asker import CaseAsker
 from stage2fuzz.source import SourceLine
-from stage2fuzz.web.excerpt import excerpt_of
+from stage2fuzz.web.excerpt import edition_of, excerpt_of
+from stage2fuzz.web.runner import Runner
 from tests.web.conftest import NASTY, RACE
 
 PAGES = (
@@ -119,6 +121,33 @@ def test_lines_of_the_tree_are_shown_and_nothing_outside_it(tmp_path: Path) -> N
     for file in ("../secret", str(tmp_path / "secret"), "none.c", "."):
         assert not excerpt(SourceLine("f", file, 1))
     assert not excerpt_of("model:v5.10")(SourceLine("f", "mmu.c", 3))
+
+
+def test_an_edited_tree_is_shown_and_run_as_it_is_now(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "tree/arch/arm64/kvm"
+    folder.mkdir(parents=True)
+    (folder / "gone.c").symlink_to("nowhere")
+    (folder / "mmu.c").write_text("as it was\n")
+    engine, place = f"kernel:{tmp_path / 'tree'}", SourceLine("f", "arch/arm64/kvm/mmu.c", 1)
+    case, renewed = replace(read_case(RACE), engine=engine), []
+    outcome = run(read_case(RACE))
+    monkeypatch.setattr(CaseAsker, "ask", lambda *_: outcome)
+    monkeypatch.setattr(CaseAsker, "renew", lambda _: renewed.append(1))
+    runner = Runner()
+    for _ in range(2):
+        runner.run(case)
+    assert excerpt_of(engine)(place) == ((1, "as it was"),)
+    assert not renewed
+    before = edition_of(engine)
+    (folder / "mmu.c").write_text("as it is now\n")
+    assert excerpt_of(engine)(place) == ((1, "as it is now"),)
+    assert edition_of(engine) != before
+    for _ in range(2):
+        runner.run(case)
+    assert renewed == [1], "the process that had opened the old one is not asked again"
+    runner.close()
 
 
 def test_faces_of_one_cause_stand_in_one_row(client: TestClient) -> None:

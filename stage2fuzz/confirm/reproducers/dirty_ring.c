@@ -44,7 +44,7 @@
 #define RING_ENTRIES 1024     /* more than a slot has pages: no ring gets full */
 #define FEW 8
 #define STRIDE (PAGES / FEW)
-#define RUNS 10
+#define RUNS 3
 
 enum backing { SMALL, TRANSPARENT, HUGETLB, BACKINGS };
 enum tracker { RING, RING_AND_BITMAP, BITMAP, TRACKERS };
