@@ -43,7 +43,9 @@ PARTS = (
     part("window", "arch events", "shared by engines and oracles: the Arm manual's side"),
     part("case", "arch errors schedule"),
     part(
-        "engine", "case errors events rules schedule source", "opens engines by name: imports none"
+        "engine",
+        "arch case errors events rules schedule source",
+        "opens engines by name: imports none",
     ),
     part("process", "errors places", "knows no case, no order and no oracle"),
     part("model", "arch case engine errors events rules schedule window"),

@@ -26,9 +26,9 @@ from stage2fuzz.cli.program import hint
 from stage2fuzz.cli.progress import ProgressLine
 from stage2fuzz.cli.prove_table import prove_table
 from stage2fuzz.cli.stores import open_store
-from stage2fuzz.engine import parts_of
+from stage2fuzz.engine import engine_of
 from stage2fuzz.errors import InputError
-from stage2fuzz.kernel.opener import open_engine
+from stage2fuzz.kernel.adapter import KernelEngine
 from stage2fuzz.process.frames import Frame
 from stage2fuzz.prove.ledger import row_of
 from stage2fuzz.prove.model_proof import prove_model
@@ -137,8 +137,8 @@ def _check(preemptions: int | None, faults: int | None, seconds: int, memory: in
 
 def library_of(engine: str) -> "Library | None":
     """The built library of a kernel engine; None for a model."""
-    word, tree = parts_of(engine)
-    return open_engine(tree).library if word == "kernel" else None
+    opened = engine_of(engine)
+    return opened.library if isinstance(opened, KernelEngine) else None
 
 
 def _proved(request: ProofRequest, quiet: bool) -> Proof:

@@ -10,6 +10,7 @@ from stage2fuzz.case.scenario import Scenario
 from stage2fuzz.engine import Burst
 from stage2fuzz.errors import InputError
 from stage2fuzz.events import HYPERCALL_RETURN, WARN
+from stage2fuzz.hyp.boot import boot_failure
 from stage2fuzz.hyp.build import HypLibrary
 from stage2fuzz.kernel.compiled import CompiledEngine
 from stage2fuzz.kernel.native import Native
@@ -57,7 +58,7 @@ class HypEngine(CompiledEngine):
         where = str(self.library.tree)
         trace = self.run(SMOKE, Schedule())
         if self.native.started():
-            raise InputError(where, "EL2 does not start, or its own check of ownership warns")
+            raise InputError(where, boot_failure(self.library, self.native.library))
         failed = [
             HypOp(event[5]).name.lower()
             for event in trace.events

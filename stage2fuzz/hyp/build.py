@@ -63,12 +63,13 @@ SERVED: Final = (
 """Headers that the tree itself serves, below its ``arch/arm64/include``."""
 SHARED: Final = (
     *("assertion", "sites", "record", "coroutine", "breaker", "strategy", "scheduler", "locks"),
+    "execute",
     *("guard", "places", "classes", "explore", "features", "fuzz", "coverage", "interface"),
 )
 """Modules that this engine has in common with the other."""
 OWN: Final = (
     *("el2_absent", "machine", "walks", "el2_locks", "el2_trees", "el2_entries", "el2_tlb"),
-    *("accesses", "host", "observe", "program", "el2_execute", "el2_fold", "suspicion"),
+    *("accesses", "host", "observe", "program", "el2_run", "el2_fold", "suspicion"),
 )
 ARENA: Final = "-DS2_ARENA_AT=0x100000000000UL"
 MODELLED: Final = (

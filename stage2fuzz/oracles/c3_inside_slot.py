@@ -2,7 +2,6 @@
 
 from typing import Final
 
-from stage2fuzz.arch import GRANULES, describe
 from stage2fuzz.events import CALL_SLOT_DELETE, CALL_SLOT_MOVE, TREE_SHIFT
 from stage2fuzz.oracles.base import Oracle, leaf_kind
 from stage2fuzz.oracles.facts import Call, Fault, SlotFact, outermost
@@ -50,7 +49,7 @@ class InsideSlot(Oracle):
     ) -> None:
         """A new leaf's range lies inside its slot's."""
         world = self.world
-        end = ipa + GRANULES[level]
+        end = ipa + self.world.sizes[level]
         if ipa >> TREE_SHIFT:
             return  # an address of a nested guest: N1 knows what its hypervisor maps there
         if slot is not None:
@@ -62,7 +61,7 @@ class InsideSlot(Oracle):
                 return
         self.violation(
             f"{leaf_kind(level)} outside",
-            f"{world.name(thread)} installed {describe(new, level)} at IPA {ipa:#x}, which "
+            f"{world.name(thread)} installed {self.pte(new, level)} at IPA {ipa:#x}, which "
             + ("reaches beyond its memslot" if slot else "no memslot holds"),
             index,
         )
@@ -77,7 +76,7 @@ class InsideSlot(Oracle):
             for leaf, level, ipa, _location in world.leaves(start, end):
                 self.violation(
                     f"{leaf_kind(level)} left behind",
-                    f"the memslot at {start:#x} was deleted, but {describe(leaf, level)} is still "
+                    f"the memslot at {start:#x} was deleted, but {self.pte(leaf, level)} is still "
                     f"mapped at IPA {ipa:#x}",
                     published,
                     index,

@@ -1,6 +1,6 @@
 """C9: a block is used only where host, memslot and dirty log allow it."""
 
-from stage2fuzz.arch import GRANULES, LAST_LEVEL, describe
+from stage2fuzz.arch import LAST_LEVEL
 from stage2fuzz.events import CALL_RELAX, HOST_BY_PAGES, SLOT_LOGGING, SLOT_READONLY
 from stage2fuzz.oracles.base import Oracle
 from stage2fuzz.oracles.facts import BackingFact, Call, Fault, SlotFact
@@ -33,7 +33,7 @@ class MappingSize(Oracle):
         world = self.world
         if level == LAST_LEVEL or fault is None:
             return
-        end = ipa + GRANULES[level]
+        end = ipa + self.world.sizes[level]
         if slot is not None and not (slot[0] <= ipa and end <= slot[1]):
             why = "beyond its memslot"
         elif backing is not None and not (backing[0] <= ipa and end <= backing[1]):
@@ -50,7 +50,7 @@ class MappingSize(Oracle):
             return
         self.violation(
             f"block {why}",
-            f"{world.name(thread)} mapped {describe(new, level)} at IPA {ipa:#x} {why}",
+            f"{world.name(thread)} mapped {self.pte(new, level)} at IPA {ipa:#x} {why}",
             fault[0],
             index,
         )
@@ -69,10 +69,10 @@ class MappingSize(Oracle):
         world = self.world
         if fault is None or call is None or call[1] != CALL_RELAX:
             return
-        if level < fault[4] or call[3] < GRANULES[level]:
+        if level < fault[4] or call[3] < self.world.sizes[level]:
             self.violation(
                 "relax at another level",
-                f"{world.name(thread)} relaxed {describe(new, level)} at IPA {ipa:#x} for a "
+                f"{world.name(thread)} relaxed {self.pte(new, level)} at IPA {ipa:#x} for a "
                 f"mapping of {call[3]:#x} bytes and a fault at level {fault[4]}: more was relaxed "
                 "than the fault was about",
                 fault[0],

@@ -7,9 +7,9 @@
 
 S2_OWN void publish_slot(const struct s2_slot *slot)
 {
-	/* Congruent with guest addresses up to 1 GiB, unless it is skewed. */
+	/* Congruent with guest addresses up to the largest block, unless it is skewed. */
 	struct s2_glue_slot what = { slot->first, slot->end - slot->first,
-				     USER_BASE - USER_BASE % (PAGE << 18) +
+				     USER_BASE - USER_BASE % (PAGE * S2_GIB) +
 					     (slot->origin - S2_IPA_BASE) +
 					     (slot->skewed ? PAGE : 0),
 				     slot->flags, slot->backing, slot->skewed, slot->hugetlb,

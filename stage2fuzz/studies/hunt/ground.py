@@ -42,7 +42,11 @@ class Ground(StrEnum):
         scenarios += PROVING_GROUND
         scenarios += NESTED_GROUND * (self is Ground.NESTED)
         seeds = [read_case(path).scenario for path in sorted(corpus.glob("*/*.case"))]
-        scenarios += [each for each in seeds if not each.cpus]  # EL2's are for another engine
+        nested = self is Ground.NESTED
+        # EL2's are for another engine, and those of nested guests for trees that have them.
+        scenarios += [
+            each for each in seeds if not each.cpus and (nested or not each.options.nested)
+        ]
         return tuple(dict.fromkeys(scenarios))
 
     def drawn(self, seed: int, number: int) -> Scenario:

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from stage2fuzz.arch import GRANULE_4K, TranslationGranule
+from stage2fuzz.case.granule import fitted
 from stage2fuzz.case.scenario import Scenario
 from stage2fuzz.errors import InputError
 from stage2fuzz.kernel.adapter import rules_of
@@ -58,6 +60,7 @@ def run_mutants(
     jobs: int = 1,
     rounds: int = ROUNDS,
     random: int = 0,
+    granule: TranslationGranule = GRANULE_4K,
 ) -> Iterator[MutantResult]:
     """Plant each fault (or those of ``names``) and look for it; ``jobs`` faults at once.
 
@@ -69,7 +72,7 @@ def run_mutants(
     if unknown:
         known_faults = ", ".join(fault.name for fault in FAULTS)
         raise InputError("--only", f"no fault {', '.join(sorted(unknown))}", f"of {known_faults}")
-    library = proved(tree, cache)
+    library = proved(tree, cache, granule)
     faults = [fault for fault in FAULTS if not names or fault.name in names]
     ground = Ground.of(library.has)
     anywhere = tuple(ground.drawn(SEED, number) for number in range(random))
@@ -80,7 +83,7 @@ def run_mutants(
         try:
             yield from pool.map(
                 lambda fault: (
-                    try_fault(tree, fault, known, rounds, anywhere)
+                    try_fault(tree, fault, known, rounds, anywhere, granule)
                     if fits(library, fault)
                     else MutantResult(fault.name, fault.what, planted=False)
                 ),
@@ -101,6 +104,7 @@ def try_fault(
     known: frozenset[str],
     rounds: int,
     anywhere: tuple[Scenario, ...] = (),
+    granule: TranslationGranule = GRANULE_4K,
 ) -> MutantResult:
     """Plant one fault in a copy of ``tree`` and look for a signature that is not ``known``, on the
     ground where it shows or ``anywhere``."""
@@ -109,7 +113,7 @@ def try_fault(
         copy_tree(tree, copy)
         if not plant(copy, fault):
             return MutantResult(fault.name, fault.what, planted=False)
-        library = built(copy, Path(name) / "cache")
+        library = built(copy, Path(name) / "cache", granule)
         batch = ANYWHERE if anywhere else BATCH
         looked = look(library, known, rounds, anywhere or ground_of(fault), batch)
         return MutantResult(fault.name, fault.what, looked.signature, looked.runs)
@@ -176,5 +180,6 @@ def _batches(
     with closing(TurnProcess(library.path)) as process:
         for round_ in range(rounds):
             for number, scenario in enumerate(ground):
+                scenario = fitted(scenario, library.granule)
                 process.ask(Turn(number, scenario, 1 + round_ * batch, batch, JUDGED, rules))
                 yield process.answer()
