@@ -92,6 +92,11 @@ def to_record(result: CheckResult, shown: Sequence[Exposition]) -> dict[str, obj
     }
 
 
+def to_whole(records: Sequence[dict[str, object]]) -> dict[str, object]:
+    """The records of all parts of a check as one: EL2's, if there is one, within stage 2's."""
+    return {**records[0], "el2": next(iter(records[1:]), None)}
+
+
 def _row_record(row: VersionRow) -> dict[str, object]:
     version, made = row.version, row.survey
     return {

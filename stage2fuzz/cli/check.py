@@ -28,6 +28,7 @@ from stage2fuzz.check.forms import (
     to_markdown,
     to_record,
     to_sarif,
+    to_whole,
 )
 from stage2fuzz.check.mailbox import of_mailbox, repository_of
 from stage2fuzz.check.proofs import summary, verdicts
@@ -115,7 +116,7 @@ def check(
                     print("\nEL2 of pKVM:")
                 _print(result, shown, names, database or "")
     if as_json:
-        emit(records[0] | {"el2": next(iter(records[1:]), None)})
+        emit(to_whole(records))
     for line in (line for result in results for line in result.shortfalls):
         complain(f"stage2fuzz: inconclusive: {line}")
     codes = {result.exit_code for result in results}
