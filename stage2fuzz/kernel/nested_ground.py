@@ -55,6 +55,9 @@ NESTED_GROUND: Final = (
         (Slot(4),), (_writes(0, 0),), (_ops(Op.GUEST_PROTECT, Op.GUEST_TLBI_IPA),), options=_ONE
     ),
     Scenario(
+        (Slot(4),), (_reads(0, 0, 0),), (_ops(Op.GUEST_PROTECT, Op.GUEST_TLBI_IPA),), options=_ONE
+    ),
+    Scenario(
         (Slot(4),),
         (_writes(0, 0),),
         (_ops(Op.GUEST_UNMAP, Op.GUEST_TLBI_IPA, Op.GUEST_MOVE),),

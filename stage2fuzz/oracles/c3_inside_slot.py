@@ -81,3 +81,20 @@ class InsideSlot(Oracle):
                     published,
                     index,
                 )
+            for tree in world.trees:
+                if tree:
+                    self._shadow(index, tree, start, end, published)
+
+    def _shadow(self, index: int, tree: int, start: int, end: int, published: int) -> None:
+        """A shadow keeps nothing of a slot that has gone, whatever address L2 has for it."""
+        world, first = self.world, tree << TREE_SHIFT
+        for leaf, level, ipa, location in world.leaves(first, first + (1 << 48)):
+            origin = world.origin.get(location, -1)
+            if start <= origin < end:
+                self.violation(
+                    f"{leaf_kind(level)} left behind in a shadow",
+                    f"the memslot at {start:#x} was deleted, but {self.pte(leaf, level)} is still "
+                    f"in shadow MMU {tree} for L2's {ipa - first:#x}, L1's {origin:#x}",
+                    published,
+                    index,
+                )
