@@ -1,9 +1,12 @@
-"""Facts of the Arm manual for stage-2 tables with a 4 KiB granule: bits, levels, sizes.
+"""Facts of the Arm manual for stage-2 tables: bits, levels, and the sizes of each granule.
 
 No behaviour lives here. The engines, the window TLB and the oracles all read these names, so that
-a dump of a model table can be read by anyone who knows the manual (DDI 0487, chapter D8).
+a dump of a model table can be read by anyone who knows the manual (DDI 0487, chapter D8). What a
+granule decides is in ``TranslationGranule``; the constants beside it are those of 4 KiB, the only
+one that the model has.
 """
 
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
 
@@ -17,6 +20,51 @@ SHIFTS: Final = tuple(PAGE_SHIFT + 9 * (LAST_LEVEL - level) for level in range(L
 """By level: how far an address is shifted to number the entries of that level."""
 GRANULES: Final = tuple(1 << shift for shift in SHIFTS)
 """By level: bytes that one entry covers, 512 GiB, 1 GiB, 2 MiB and 4 KiB."""
+
+
+@dataclass(frozen=True, slots=True)
+class TranslationGranule:
+    """The sizes of one translation granule: pages, tables of one page each, and blocks."""
+
+    name: str
+    """As options and engine names have it."""
+    page_shift: int
+    largest_block: int
+    """The first level whose entries may be blocks."""
+
+    @property
+    def page_size(self) -> int:
+        """Bytes of a page, and of a table."""
+        return 1 << self.page_shift
+
+    @property
+    def entries(self) -> int:
+        """Entries of a table."""
+        return self.page_size // ENTRY_SIZE
+
+    @property
+    def shifts(self) -> tuple[int, ...]:
+        """By level: how far an address is shifted to number the entries of that level."""
+        bits = self.page_shift - 3
+        return tuple(self.page_shift + bits * (LAST_LEVEL - level) for level in range(4))
+
+    @property
+    def sizes(self) -> tuple[int, ...]:
+        """By level: bytes that one entry covers."""
+        return tuple(1 << shift for shift in self.shifts)
+
+
+GRANULE_4K: Final = TranslationGranule("4k", 12, 1)
+GRANULE_16K: Final = TranslationGranule("16k", 14, 2)
+GRANULE_64K: Final = TranslationGranule("64k", 16, 2)
+TRANSLATION_GRANULES: Final = (GRANULE_4K, GRANULE_16K, GRANULE_64K)
+"""In the order in which a ROOT event numbers them."""
+
+
+def granule_named(name: str) -> TranslationGranule:
+    """The granule of that name; KeyError where there is none."""
+    return {each.name: each for each in TRANSLATION_GRANULES}[name]
+
 
 PTE_VALID: Final = 1 << 0
 PTE_TABLE: Final = 1 << 1
@@ -37,6 +85,7 @@ PTE_CONTIGUOUS: Final = 1 << 52
 PTE_XN: Final = 1 << 54
 PTE_SOFTWARE: Final = 0xF << 55
 PTE_ADDRESS: Final = ((1 << 48) - 1) & ~(PAGE_SIZE - 1)
+"""Of larger granules fewer bits, and the others are zero; no address of ours is beyond 48 bits."""
 PTE_PERMISSIONS: Final = PTE_READ | PTE_WRITE | PTE_XN
 """What relaxing may change: S2AP read and write, execute-never."""
 PTE_IN_PLACE: Final = PTE_PERMISSIONS | PTE_AF | PTE_DBM | PTE_SOFTWARE
@@ -156,17 +205,27 @@ def rights_text(granted: int) -> str:
     )
 
 
+_SIZES: Final = {each.page_size: each.sizes for each in TRANSLATION_GRANULES}
+
+
+def size_text(size: int) -> str:
+    """``2M``: a power of two of bytes as engineers write it."""
+    unit = max(0, size.bit_length() - 1) // 10
+    return f"{size >> 10 * unit}{' KMGT'[unit].strip()}"
+
+
 @lru_cache(maxsize=4096)
-def describe(pte: int, level: int) -> str:
+def describe(pte: int, level: int, page_size: int = PAGE_SIZE) -> str:
     """One entry in words an engineer reads: ``page 0x140000000 rw- AF``, ``table 0x10002000``.
 
-    Cached, since a fuzzer meets the same few entries in the verdicts of most of its runs.
+    ``page_size`` is the granule's. Cached, since a fuzzer meets the same few entries in the
+    verdicts of most of its runs.
     """
     if not pte & PTE_VALID:
         return "invalid" if pte == 0 else ("locked" if is_locked(pte) else f"invalid ({pte:#x})")
     if is_table(pte, level):
         return f"table {address_of(pte):#x}"
-    kind = "page" if level == LAST_LEVEL else f"block {('512G', '1G', '2M')[level]}"
+    kind = "page" if level == LAST_LEVEL else f"block {size_text(_SIZES[page_size][level])}"
     device = " device" if pte & PTE_MEMATTR == PTE_MEMATTR_DEVICE else ""
     flag = " AF" if pte & PTE_AF else ""
     return f"{kind} {address_of(pte):#x} {rights_text(rights(pte))}{flag}{device}"

@@ -9,8 +9,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib import import_module
+from pathlib import Path
 from typing import Final, NamedTuple, Protocol, cast, runtime_checkable
 
+from stage2fuzz.arch import GRANULE_4K, GRANULE_16K, GRANULE_64K, TranslationGranule
 from stage2fuzz.case.limits import check_engine
 from stage2fuzz.case.scenario import Scenario
 from stage2fuzz.errors import InputError
@@ -142,7 +144,7 @@ class Kind:
     """What holds for all engines of one kind, known before any is opened."""
 
     module: str
-    """Has ``open_engine(operand) -> Engine``. Imported when the first is opened, not before: it
+    """Has ``opener(operand) -> Engine``. Imported when the first is opened, not before: it
     may need a compiler, and costs every command its time."""
     operand: str
     """What follows the colon, as a help text names it."""
@@ -159,6 +161,10 @@ class Kind:
     """Those that run only where they are asked for, since not each of its engines can."""
     everywhere: bool = False
     """It needs nothing but this package: what opens here opens on every worker."""
+    granule: TranslationGranule = GRANULE_4K
+    """The page size of the host, and of stage 2."""
+    opener: str = "open_engine"
+    """What in its module opens one."""
 
 
 ENGINES: Final[dict[str, Kind]] = {
@@ -175,6 +181,22 @@ ENGINES: Final[dict[str, Kind]] = {
         "the user's own kernel code, compiled in user space",
         isolated=True,
         asked_targets=("nested",),
+    ),
+    "kernel16k": Kind(
+        "stage2fuzz.kernel.opener",
+        "TREE",
+        "the same code compiled for pages of 16 KiB",
+        isolated=True,
+        granule=GRANULE_16K,
+        opener="open_16k",
+    ),
+    "kernel64k": Kind(
+        "stage2fuzz.kernel.opener",
+        "TREE",
+        "the same code compiled for pages of 64 KiB",
+        isolated=True,
+        granule=GRANULE_64K,
+        opener="open_64k",
     ),
     "hyp": Kind(
         "stage2fuzz.hyp.opener",
@@ -199,6 +221,11 @@ def kind_of(name: str) -> Kind:
     return kind
 
 
+def kernel_name(tree: str | Path, granule: TranslationGranule = GRANULE_4K) -> str:
+    """The name of the engine that is made of a tree's stage-2 code for pages of that size."""
+    return f"kernel{'' if granule is GRANULE_4K else granule.name}:{tree}"
+
+
 def parts_of(name: str) -> tuple[str, str]:
     """The word of the engine's kind, as ``ENGINES`` has it, and its operand."""
     word, _, operand = name.partition(":")
@@ -211,9 +238,10 @@ def engine_of(name: str) -> Engine:
 
     A name that a case could not hold is refused before anything is run: its findings would be lost.
     """
-    opener = import_module(kind_of(name).module)
+    kind = kind_of(name)
+    opener = getattr(import_module(kind.module), kind.opener)
     check_engine(name, "engine")
-    return cast(Engine, opener.open_engine(parts_of(name)[1]))
+    return cast(Engine, opener(parts_of(name)[1]))
 
 
 def native_coverage(name: str) -> tuple[int, int, int, int] | None:

@@ -12,8 +12,10 @@ Threads are numbered vCPUs first, then host threads. Thread ``i`` runs on proces
 ``SETUP`` (-1) is the thread of the events that describe the scenario before anything runs.
 """
 
+from collections.abc import Iterable
 from typing import Final
 
+from stage2fuzz.arch import TRANSLATION_GRANULES, TranslationGranule
 from stage2fuzz.event_kind import (
     Dependence,
     EventKind,
@@ -121,6 +123,9 @@ ROOT_ZEROS_LATE: Final = 1 << 11
 """Of the VM, too: no barrier came between the zeros of the root pages and their use."""
 ROOT_MTE: Final = 1 << 12
 """Of the VM, too: its guest has memory tags (MTE)."""
+ROOT_GRANULE: Final = 1 << 13
+ROOT_GRANULES: Final = 3 << 13
+"""The translation granule: the bits from ROOT_GRANULE on number ``arch.TRANSLATION_GRANULES``."""
 SLOT_READONLY: Final = 1
 SLOT_LOGGING: Final = 2
 HOST_READ: Final = 1
@@ -368,6 +373,12 @@ def tlbi_aux(
         | (TLBI_LAST_LEVEL if last_level_only else 0)
         | (level + 1) << 8
     )
+
+
+def granule_of(events: Iterable[Event]) -> TranslationGranule:
+    """The granule of a run, as its first ROOT says; of 4 KiB pages where there is none."""
+    bits = next((event[5] for event in events if event[0] == ROOT and event[4] >= 0), 0)
+    return TRANSLATION_GRANULES[(bits & ROOT_GRANULES) // ROOT_GRANULE]
 
 
 def tlbi_level(aux: int) -> int:

@@ -21,10 +21,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Final
 
 from stage2fuzz.arch import (
-    ENTRIES,
     ENTRY_SIZE,
     LAST_LEVEL,
-    PAGE_SHIFT,
     PTE_ADDRESS,
     PTE_AF,
     PTE_TYPE,
@@ -63,9 +61,11 @@ class Record:
 
     __slots__ = ("base", "combined_low", "end", "ipa", "level", "location", "stage2_low", "values")
 
-    def __init__(self, location: int, level: int, ipa: int, value: int, pes: int) -> None:
+    def __init__(
+        self, location: int, level: int, ipa: int, value: int, pes: int, shift: int
+    ) -> None:
         self.location, self.level, self.ipa = location, level, ipa
-        self.end = ipa + (1 << (PAGE_SHIFT + 9 * (LAST_LEVEL - level)))
+        self.end = ipa + (1 << shift)
         self.values = [value]
         self.base = 0
         """Index of ``values[0]`` in the whole history."""
@@ -125,7 +125,7 @@ class Window:
     of which.
     """
 
-    __slots__ = ("_orphans", "_pending", "_pes", "_records", "strict_table_hints")
+    __slots__ = ("_orphans", "_pending", "_pes", "_records", "shifts", "strict_table_hints")
 
     def __init__(self, pes: int, strict_table_hints: bool = False) -> None:
         """``pes`` is the number of vCPUs.
@@ -135,6 +135,8 @@ class Window:
         is harmless on CPUs that ignore hints.
         """
         self.strict_table_hints = strict_table_hints
+        self.shifts: tuple[int, ...] = SHIFTS
+        """Of the granule, by level."""
         self.reset(pes)
 
     def reset(self, pes: int) -> None:
@@ -163,7 +165,9 @@ class Window:
         if record is None:
             if old == new or not cacheable(old, level):
                 return
-            record = self._records[location] = Record(location, level, ipa, old, self._pes)
+            record = self._records[location] = Record(
+                location, level, ipa, old, self._pes, self.shifts[level]
+            )
         elif record.ipa != ipa or record.level != level:
             # The table page was freed and used again elsewhere: what was cached of its old life
             # still translates the old addresses.
@@ -290,7 +294,7 @@ class Window:
                 if level == LAST_LEVEL or value & PTE_TYPE != PTE_TYPE:
                     found.append((value, level))
                 elif read is not None:
-                    leaf = _walk(value, level, ipa, read)
+                    leaf = _walk(value, level, ipa, read, self.shifts)
                     if leaf is not None and leaf not in found:
                         found.append(leaf)
         return found
@@ -316,10 +320,12 @@ class Window:
         )
 
 
-def _walk(value: int, level: int, ipa: int, read: Callable[[int], int]) -> tuple[int, int] | None:
+def _walk(
+    value: int, level: int, ipa: int, read: Callable[[int], int], shifts: tuple[int, ...]
+) -> tuple[int, int] | None:
     """The cacheable leaf that a walk finds from the table entry ``value`` of ``level``, if any."""
     while level < LAST_LEVEL and value & PTE_TYPE == PTE_TYPE:
         level += 1
-        index = (ipa >> SHIFTS[level]) & (ENTRIES - 1)
-        value = read((value & PTE_ADDRESS) + ENTRY_SIZE * index)
+        offset = (ipa >> shifts[level]) * ENTRY_SIZE & (1 << shifts[LAST_LEVEL]) - 1
+        value = read((value & PTE_ADDRESS) + offset)
     return (value, level) if cacheable(value, level) else None

@@ -43,7 +43,9 @@ PARTS = (
     part("window", "arch events", "shared by engines and oracles: the Arm manual's side"),
     part("case", "arch errors schedule"),
     part(
-        "engine", "case errors events rules schedule source", "opens engines by name: imports none"
+        "engine",
+        "arch case errors events rules schedule source",
+        "opens engines by name: imports none",
     ),
     part("process", "errors places", "knows no case, no order and no oracle"),
     part("model", "arch case engine errors events rules schedule window"),
@@ -91,8 +93,8 @@ PARTS = (
     ),
     part(
         "check",
-        "arch case engine errors events fuzz kernel minimise oracles places process prove report "
-        "rules run schedule session source studies",
+        "arch case engine errors events fuzz hyp kernel minimise oracles places process prove "
+        "report rules run schedule session source studies",
         "versions of one code",
     ),
     part(

@@ -19,7 +19,7 @@ from stage2fuzz.check.course import FIRST_IN_C, FIRST_OF_MODEL, Course
 from stage2fuzz.check.proofs import prove_ground
 from stage2fuzz.check.result import CheckResult, Effect, VersionRow
 from stage2fuzz.check.survey import Exhibit, Sought, Survey, seek
-from stage2fuzz.check.version import Version, built
+from stage2fuzz.check.version import Version, built, ground_of
 from stage2fuzz.engine import kind_of
 from stage2fuzz.errors import InputError
 from stage2fuzz.kernel.cache import default_cache
@@ -30,7 +30,7 @@ from stage2fuzz.session.case_asker import CaseAsker
 from stage2fuzz.studies.compare import Headway
 from stage2fuzz.studies.compare_apart import compare_apart
 from stage2fuzz.studies.comparison import Change, Difference
-from stage2fuzz.studies.hunt.ground import returning
+from stage2fuzz.studies.hunt.ground import Ground
 
 SEARCH: Final = 20
 """A search tries so many times the schedules that the fault took to show."""
@@ -74,14 +74,20 @@ class Check:
         """Do all of it. InputError where the base can't be built."""
         begun = time.monotonic()
         versions = self._build()
-        if versions[0].failure:
-            raise InputError(versions[0].engine, f"the base does not build: {versions[0].failure}")
+        if refused := versions[0].failure or versions[0].unproved:
+            raise InputError(versions[0].engine, f"the base does not build: {refused}")
+        self._course = replace(self._course, ground=ground_of(versions))
         result = CheckResult(self._survey(versions))
-        if versions[-1].failure:
-            result.shortfalls.append(f"{versions[-1].name} does not build: {versions[-1].failure}")
+        head = versions[-1]
+        if head.failure:
+            result.shortfalls.append(f"{head.name} does not build: {head.failure}")
+        if head.unproved:
+            result.shortfalls.append(
+                f"{head.name} does not pass the proof of a build: {head.unproved}"
+            )
         self._shortfalls(result)
         self._compare(result)
-        if self._request.prove:
+        if self._request.prove and versions[0].ground is not Ground.EL2:
             self._prove(result)
         self._effects(result)
         result.seconds = time.monotonic() - begun
@@ -117,7 +123,7 @@ class Check:
     def _one(self, version: Version, base: Survey | None, done: int, of: int) -> Survey:
         """The survey of one version, kept from an earlier check where it was as long."""
         path = self._kept(version)
-        kept = surveys.load(path) if path is not None else None
+        kept = surveys.load(path, version.engine) if path is not None else None
         if kept is not None:
             long = base is None and kept.seconds >= 0.9 * self._request.seconds
             if long or (base is not None and kept.turns == base.turns):
@@ -144,7 +150,7 @@ class Check:
         judge = compiled_judge()
         if version.library is None or judge is None:
             return None
-        course = f"{self._course} {returning()!r}"
+        course = f"{self._course} {self._course.ground.returning()!r}"
         text = "\0".join((__version__, version.library.key, judge.stem, course))
         name = hashlib.sha256(text.encode()).hexdigest()[:24]
         return (self._request.cache or default_cache()).parent / "surveys" / f"{name}.json"
@@ -154,6 +160,8 @@ class Check:
         base, head = result.base, result.head
         if base.survey is None or head.survey is None or base.version.key == head.version.key:
             return
+        if base.version.ground is Ground.EL2:
+            return  # scenarios and outcomes of a comparison are stage 2's
         seconds = max(LEAST_COMPARE, self._request.seconds / 2)
 
         def hear(headway: Headway) -> None:

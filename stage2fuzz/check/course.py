@@ -7,7 +7,7 @@ from typing import Final
 
 from stage2fuzz.case.scenario import Scenario
 from stage2fuzz.rules import Rules
-from stage2fuzz.studies.hunt.ground import drawn, returning
+from stage2fuzz.studies.hunt.ground import Ground
 from stage2fuzz.studies.hunt.turn import Turn
 
 FIRST_IN_C: Final = 500
@@ -25,10 +25,11 @@ class Course:
     seed: int
     jobs: int
     first: int
+    ground: Ground = Ground.STAGE2
 
     def turns(self, job: int, rules: Rules, until: float) -> Iterator[Turn]:
         """The job's own scenarios that return, as many random ones, and so again."""
-        scenarios = returning()
+        scenarios = self.ground.returning()
         mine = list(enumerate(scenarios))[job :: self.jobs]
         random, begin, runs = count(job, self.jobs), self.seed << 32, self.first
         while True:
@@ -36,7 +37,7 @@ class Course:
                 yield Turn(number, scenario, begin, runs, runs, rules, until)
             for _ in range(max(1, len(mine))):
                 number = next(random)
-                scenario, place = drawn(self.seed, number), len(scenarios) + number
+                scenario, place = self.ground.drawn(self.seed, number), len(scenarios) + number
                 yield Turn(place, scenario, self.seed << 32, runs, runs, rules, until)
             begin, runs = begin + runs, min(2 * runs, LONGEST)
 

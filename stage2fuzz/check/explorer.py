@@ -1,15 +1,17 @@
 """A process that takes turns on one version: compiled code in C, a model under our strategies."""
 
-from typing import Protocol
+from typing import Final, Protocol
 
 from stage2fuzz.check.version import Version
 from stage2fuzz.errors import InputError
+from stage2fuzz.hyp.build import HypLibrary
 from stage2fuzz.process.child import Child
 from stage2fuzz.process.end import DiedError
 from stage2fuzz.studies.hunt.turn import Turn, TurnResult, read_answer, to_question
 from stage2fuzz.studies.hunt.turn_process import TURN_SECONDS, TurnProcess
 
-SERVER = "stage2fuzz.check.model_server"
+SERVER: Final = "stage2fuzz.check.model_server"
+EL2_SERVER: Final = "stage2fuzz.studies.hunt.el2_turn_server"
 
 
 class Explorer(Protocol):
@@ -66,6 +68,8 @@ class ModelProcess:
 
 def explorer_of(version: Version) -> Explorer:
     """A new process for a version that is built."""
+    if isinstance(version.library, HypLibrary):
+        return TurnProcess(version.library.path, EL2_SERVER)
     if version.library is not None:
         return TurnProcess(version.library.path)
     return ModelProcess(version.engine)

@@ -1,6 +1,6 @@
 """What a check says in the forms that others read: JSON, SARIF, JUnit XML, Markdown."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from stage2fuzz import __version__
@@ -88,7 +88,13 @@ def to_record(result: CheckResult, shown: Sequence[Exposition]) -> dict[str, obj
         "proofs": proofs.to_record(result.proofs),
         "known": [each.violation.signature for each in result.known()],
         "inconclusive": list(result.shortfalls),
+        "unseen": list(result.unseen),
     }
+
+
+def to_whole(records: Sequence[dict[str, object]]) -> dict[str, object]:
+    """The records of all parts of a check as one: EL2's, if there is one, within stage 2's."""
+    return {**records[0], "el2": next(iter(records[1:]), None)}
 
 
 def _row_record(row: VersionRow) -> dict[str, object]:
@@ -197,16 +203,23 @@ def to_markdown(result: CheckResult, shown: Sequence[Exposition]) -> str:
     if result.proofs:
         parts.append(f"## Proofs\n\n{proofs.summary(result.proofs)}.")
         parts += ["\n".join(f"- {line}" for line in proofs.verdicts(result.proofs))]
-    if result.behaviour():
-        parts.append("## Behaves otherwise")
-        parts.append("\n".join(f"- {otherwise(each)}" for each in result.behaviour()))
-    if result.untried():
-        parts.append("## May behave otherwise")
-        parts.append("\n".join(f"- {line}" for line in maybe(result)))
-    if result.shortfalls:
-        parts.append("## Inconclusive")
-        parts.append("\n".join(f"- {line}" for line in result.shortfalls))
+    parts += _open_ends(result)
     return "\n\n".join(filter(None, parts)) + "\n"
+
+
+def _open_ends(result: CheckResult) -> Iterator[str]:
+    """What broke no rule, what nobody tried or looked at, and why that means little."""
+    if result.behaviour():
+        yield "## Behaves otherwise"
+        yield "\n".join(f"- {otherwise(each)}" for each in result.behaviour())
+    if result.unseen:
+        yield not_seen(result)
+    if result.untried():
+        yield "## May behave otherwise"
+        yield "\n".join(f"- {line}" for line in maybe(result))
+    if result.shortfalls:
+        yield "## Inconclusive"
+        yield "\n".join(f"- {line}" for line in result.shortfalls)
 
 
 CELLS = (
@@ -222,6 +235,11 @@ def answer(result: CheckResult) -> str:
     told = f"{new} new" if new else "nothing new"
     told += f", {gone} went away" if gone else ""
     return told + (", inconclusive" if result.shortfalls else "")
+
+
+def not_seen(result: CheckResult) -> str:
+    """What was changed and is in no engine."""
+    return f"Not looked at, since no engine is made of them: {', '.join(result.unseen)}."
 
 
 def news(result: CheckResult, row: VersionRow) -> str:

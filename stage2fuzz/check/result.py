@@ -68,6 +68,8 @@ class CheckResult:
     """The ground of proofs on base and head; empty where nobody asked."""
     shortfalls: list[str] = field(default_factory=list)
     """Why nothing new would mean little, a line each."""
+    unseen: list[str] = field(default_factory=list)
+    """Changed files of code that no engine is made of: the check says nothing of them."""
     seconds: float = 0.0
 
     @property

@@ -99,8 +99,9 @@ class Survey:
 _FIGURES: Final = ("turns", "runs", "judged", "inconclusive", "deaths")
 
 
-def read_survey(record: Any) -> Survey:
-    """What ``to_record`` wrote. Raises ValueError, KeyError, TypeError or InputError."""
+def read_survey(record: Any, engine: str) -> Survey:
+    """What ``to_record`` wrote, its cases those of ``engine``: the same code may lie elsewhere now.
+    Raises ValueError, KeyError, TypeError or InputError."""
     if record["format"] != FORMAT:
         raise ValueError("another format")
     survey = Survey([count(each) for each in listed(record["turns"])], float(record["seconds"]))
@@ -108,9 +109,8 @@ def read_survey(record: Any) -> Survey:
         setattr(survey, name, count(record[name]))
     for each in listed(record["exhibits"]):
         violation = parse_violation(each, "survey")
-        exhibit = Exhibit(
-            violation, parse(each["case"], "survey"), count(each["times"]), count(each["at"])
-        )
+        case = replace(parse(each["case"], "survey"), engine=engine)
+        exhibit = Exhibit(violation, case, count(each["times"]), count(each["at"]))
         survey.exhibits[violation.signature] = exhibit
     return survey
 
@@ -197,10 +197,10 @@ def seek(version: Version, signature: str, scenarios: Sequence[Scenario], schedu
     return Sought(None, tried)
 
 
-def load(path: Path) -> Survey | None:
-    """A survey that was kept; None where there is none to be had."""
+def load(path: Path, engine: str) -> Survey | None:
+    """A survey of ``engine`` that was kept; None where there is none to be had."""
     try:
-        return read_survey(json.loads(path.read_bytes()))
+        return read_survey(json.loads(path.read_bytes()), engine)
     except (OSError, ValueError, LookupError, TypeError, RecursionError, InputError):
         return None
 

@@ -1,17 +1,29 @@
 """Versions of the code: what a check or a bisection looks at, each as an engine, built or not."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Final
 
 from stage2fuzz.engine import engine_of, kind_of, parts_of
 from stage2fuzz.errors import InputError
+from stage2fuzz.hyp import proof as el2_proof
+from stage2fuzz.hyp.adapter import RULES as EL2_RULES
+from stage2fuzz.hyp.build import HypLibrary
+from stage2fuzz.kernel import proof as kernel_proof
 from stage2fuzz.kernel.adapter import rules_of
 from stage2fuzz.kernel.build import Library
-from stage2fuzz.kernel.proof import proved
 from stage2fuzz.kernel.repository import SHORT, Commit, Repository, kept
 from stage2fuzz.rules import Rules
+from stage2fuzz.studies.hunt.ground import Ground
+
+Build = Callable[[Path, Path | None], Library | HypLibrary]
+BUILDS: Final[dict[str, tuple[Build, Build]]] = {
+    "kernel": (kernel_proof.proved, kernel_proof.built),
+    "hyp": (el2_proof.proved, el2_proof.built),
+}
+"""By the word of an engine that is compiled: who builds and proves it, and who only builds it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,10 +36,12 @@ class Version:
     """The commit's or the mail's first line; a tree's path."""
     engine: str
     commit: Commit | None = None
-    library: Library | None = None
+    library: Library | HypLibrary | None = None
     """The built engine; None before ``built``, and for a model."""
     failure: str = ""
     """Why it does not build; empty where it does."""
+    unproved: str = ""
+    """What kept its build from being proved, as a fault in it may; empty where it was."""
 
     @property
     def key(self) -> str:
@@ -37,24 +51,43 @@ class Version:
     @property
     def rules(self) -> Rules:
         """The rules of its era."""
+        if isinstance(self.library, HypLibrary):
+            return EL2_RULES
         if self.library is not None:
             return rules_of(self.library.has)
         return engine_of(self.engine).rules
+
+    @property
+    def ground(self) -> Ground:
+        """Where its faults are looked for."""
+        if isinstance(self.library, HypLibrary):
+            return Ground.EL2
+        return Ground.of(self.library.has if self.library is not None else ())
 
 
 def built(version: Version, cache: Path | None = None) -> Version:
     """The version with its engine built, or with the reason why there is none."""
     word, tree = parts_of(version.engine)
-    if word != "kernel":
+    if word not in BUILDS:
         if kind_of(version.engine).isolated:
             raise InputError(version.engine, "cannot be checked", "kernel:TREE or model:REVISION")
         engine_of(version.engine)
         return version
+    prove, build = BUILDS[word]
     try:
-        library = proved(Path(tree), cache)
+        return replace(version, library=prove(Path(tree), cache))
+    except InputError as error:
+        reason = str(error)
+    try:
+        return replace(version, library=build(Path(tree), cache), unproved=reason)
     except InputError as error:
         return replace(version, failure=str(error))
-    return replace(version, library=library)
+
+
+def ground_of(versions: Sequence[Version]) -> Ground:
+    """One ground for all, so that they take the same turns: what any of them needs."""
+    grounds = {each.ground for each in versions}
+    return next(ground for ground in reversed(Ground) if ground in grounds)
 
 
 def of_commit(repository: Repository, commit: Commit, name: str) -> Version:

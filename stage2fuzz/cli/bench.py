@@ -17,7 +17,8 @@ from stage2fuzz import places
 from stage2fuzz.cli.guarded import run_again
 from stage2fuzz.cli.options import Json, check_range
 from stage2fuzz.cli.output import emit
-from stage2fuzz.cli.trees import Cache, Tree, prepared
+from stage2fuzz.cli.trees import Cache, PageSize, Tree, granule_of, prepared
+from stage2fuzz.engine import kernel_name
 from stage2fuzz.kernel.adapter import REFERENCE, KernelEngine
 from stage2fuzz.kernel.explore import explore
 from stage2fuzz.kernel.native import Native
@@ -35,6 +36,7 @@ TARGET: Final = "map_race"
 def bench(
     tree: Tree,
     cache: Cache = None,
+    pages: PageSize = "4k",
     runs: Annotated[int, typer.Option(help="Schedules of each measurement in C.")] = RUNS,
     seconds: Annotated[int, typer.Option(help="Of each fuzzing; 0: none.")] = FUZZ_SECONDS,
     as_json: Json = False,
@@ -42,12 +44,20 @@ def bench(
     """Schedules a second of TREE on one core: engine, folding, judging, fuzzing end to end."""
     check_range("--runs", runs, 1, MAX_RUNS)
     check_range("--seconds", seconds, 0, 3600)
-    library, engine = prepared(tree, cache)
-    arguments = ["kernel", "bench", str(tree), f"--runs={runs}", f"--seconds={seconds}"]
+    granule = granule_of(pages)
+    library, engine = prepared(tree, cache, granule)
+    arguments = [
+        "kernel",
+        "bench",
+        str(tree),
+        f"--pages={granule.name}",
+        f"--runs={runs}",
+        f"--seconds={seconds}",
+    ]
     arguments += [] if cache is None else [f"--cache={cache}"]
     run_again("bench", arguments + ["--json"] * as_json, quiet=as_json)
     figures: dict[str, float] = {}
-    for name, figure in _measured(tree, engine, runs, seconds):
+    for name, figure in _measured(kernel_name(tree, granule), engine, runs, seconds):
         figures[name] = figure
         if not as_json:
             print(f"{name:36} {figure:12,.1f}", flush=True)
@@ -56,13 +66,13 @@ def bench(
 
 
 def _measured(
-    tree: Path, engine: KernelEngine, runs: int, seconds: int
+    name: str, engine: KernelEngine, runs: int, seconds: int
 ) -> Iterator[tuple[str, float]]:
     """(what, figure) as they come: the stages, then fuzzing with and without Atheris."""
     yield from _stages(engine, runs)
-    for name, options in (("our own loop", ("--own-loop",)), ("Atheris", ())) if seconds else ():
-        for what, figure in _fuzzed(tree, options, seconds):
-            yield f"{name}, {what}", figure
+    for how, options in (("our own loop", ("--own-loop",)), ("Atheris", ())) if seconds else ():
+        for what, figure in _fuzzed(name, options, seconds):
+            yield f"{how}, {what}", figure
 
 
 def _stages(engine: KernelEngine, runs: int) -> Iterator[tuple[str, float]]:
@@ -110,10 +120,10 @@ def _rate(runs: int, work: Callable[[], object]) -> float:
     return runs / (time.process_time() - start)
 
 
-def _fuzzed(tree: Path, options: tuple[str, ...], seconds: int) -> list[tuple[str, float]]:
+def _fuzzed(name: str, options: tuple[str, ...], seconds: int) -> list[tuple[str, float]]:
     """A target's process, end to end: made, run, folded, judged; nothing where it can't be run."""
     with tempfile.TemporaryDirectory(prefix="stage2fuzz-") as folder:
-        command = [sys.executable, str(places.TARGETS / f"{TARGET}.py"), f"--engine=kernel:{tree}"]
+        command = [sys.executable, str(places.TARGETS / f"{TARGET}.py"), f"--engine={name}"]
         command += [*options, f"--outbox={folder}", f"-max_total_time={seconds}", "-seed=1"]
         environment = {**os.environ, "TMPDIR": folder}
         with subprocess.Popen(

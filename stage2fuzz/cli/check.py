@@ -12,7 +12,7 @@ from typing import Annotated, Final
 import typer
 
 from stage2fuzz.case.text import format_case
-from stage2fuzz.check.check import Check, CheckRequest
+from stage2fuzz.check.check import CheckRequest
 from stage2fuzz.check.forms import (
     CELLS,
     Exposition,
@@ -22,16 +22,19 @@ from stage2fuzz.check.forms import (
     lines,
     maybe,
     news,
+    not_seen,
     otherwise,
     to_junit,
     to_markdown,
     to_record,
     to_sarif,
+    to_whole,
 )
 from stage2fuzz.check.mailbox import of_mailbox, repository_of
 from stage2fuzz.check.proofs import summary, verdicts
-from stage2fuzz.check.result import CheckResult, Effect, grouped
+from stage2fuzz.check.result import CLEAN, FOUND, INCONCLUSIVE, CheckResult, Effect, grouped
 from stage2fuzz.check.version import Version, of_engines, of_range
+from stage2fuzz.check.whole import check_whole
 from stage2fuzz.cli.kept_proofs import kept_proofs
 from stage2fuzz.cli.options import DATABASE_VARIABLE, MAX_SECONDS, Jobs, Json, check_range, cores
 from stage2fuzz.cli.output import emit, say, width, write
@@ -50,6 +53,8 @@ from stage2fuzz.report import event_log
 from stage2fuzz.session.apart import run_apart
 
 MAX_SEED: Final = 10**9
+PARTS: Final = ("", "el2")
+"""Folders of the answers below ``--output``: of stage 2, and of EL2 where a patch touches it."""
 MOST_OTHERWISE: Final = 8
 """Differences of behaviour that are printed."""
 _ENGINE: Final = re.compile(r"(?:model|kernel):")
@@ -95,22 +100,27 @@ def check(
     request = CheckRequest(seconds, cores(jobs), seed, cache, prove)
     with _versions(subject, against, mbox) as versions:
         with ProgressLine(as_json) as progress:
-            result = Check(versions, request, progress.update).run()
-        shown = [_exposed(group) for group in grouped(result.new)]
-        names: list[str] = []
-        if output is not None:
-            _write(output, result, shown)
-            names = [str(output / f"new-{number}.case") for number in range(1, len(shown) + 1)]
-        if database is not None:
-            names = [str(number) for number in _kept(shown, result.base.version, database)]
-            _keep_proofs(result, database)
-        if as_json:
-            emit(to_record(result, shown))
-        else:
-            _print(result, shown, names, database or "")
-    for line in result.shortfalls:
+            results = check_whole(versions, request, progress.update)
+        records = []
+        for part, result in zip(PARTS, results, strict=False):
+            shown = [_exposed(group) for group in grouped(result.new)]
+            names: list[str] = []
+            if output is not None:
+                names = _write(output / part, result, shown)
+            if database is not None:
+                names = [str(number) for number in _kept(shown, result.base.version, database)]
+                _keep_proofs(result, database)
+            records.append(to_record(result, shown))
+            if not as_json:
+                if part:
+                    print("\nEL2 of pKVM:")
+                _print(result, shown, names, database or "")
+    if as_json:
+        emit(to_whole(records))
+    for line in (line for result in results for line in result.shortfalls):
         complain(f"stage2fuzz: inconclusive: {line}")
-    raise typer.Exit(result.exit_code)
+    codes = {result.exit_code for result in results}
+    raise typer.Exit(next(code for code in (FOUND, INCONCLUSIVE, CLEAN) if code in codes))
 
 
 @contextmanager
@@ -148,7 +158,7 @@ def _exposed(group: Sequence[Effect]) -> Exposition:
     case = group[0].exhibit.case
     try:
         outcome = run_apart(case)
-    except DiedError:
+    except (DiedError, InputError):  # it died again, or no proof lets its build be opened
         outcome = None
     return Exposition(group[0], len(group) - 1, outcome)
 
@@ -188,17 +198,19 @@ def _origin(by: Version, base: Version) -> str:
     return f'"{by.title}" on {base.commit}' if base.commit is not None else ""
 
 
-def _write(folder: Path, result: CheckResult, shown: Sequence[Exposition]) -> None:
-    """All forms of the answer, and each new fault's case."""
+def _write(folder: Path, result: CheckResult, shown: Sequence[Exposition]) -> list[str]:
+    """All forms of the answer, and each new fault's case; the names of the cases."""
     write(folder / "check.json", json.dumps(to_record(result, shown), indent=1) + "\n")
     write(folder / "check.md", to_markdown(result, shown))
     write(folder / "check.sarif", to_sarif(result, shown))
     write(folder / "check.xml", to_junit(result, shown))
-    for number, each in enumerate(shown, 1):
-        write(folder / f"new-{number}.case", format_case(each.effect.exhibit.case))
+    names = [str(folder / f"new-{number}.case") for number in range(1, len(shown) + 1)]
+    for name, each in zip(names, shown, strict=True):
+        write(Path(name), format_case(each.effect.exhibit.case))
     for number, difference in enumerate(result.untried(), 1):
         if difference.after is not None:
             write(folder / f"untried-{number}.case", format_case(difference.after))
+    return names
 
 
 def _print(
@@ -225,6 +237,9 @@ def _print(
         for line in verdicts(result.proofs):
             say(f"  {line}", indent="    ")
     _print_behaviour(result)
+    if result.unseen:
+        print()
+        say(not_seen(result), indent="  ")
     if names and database:
         print(f"\nnext: {hint(f'report {names[0]}', database)}  a mail for the list")
         print(f"      {hint('serve', database)}  the page: steps, source, TLBs")

@@ -25,7 +25,8 @@ from stage2fuzz.cli.program import hint
 from stage2fuzz.cli.stores import open_store
 from stage2fuzz.cli.streams import complain
 from stage2fuzz.cli.tables import Table
-from stage2fuzz.cli.trees import Cache, Tree, prepared
+from stage2fuzz.cli.trees import Cache, PageSize, Tree, granule_of, prepared
+from stage2fuzz.engine import kernel_name
 from stage2fuzz.process.limits import Limits
 from stage2fuzz.session.intake import Intake
 from stage2fuzz.studies.hunt.hunt import Hunt
@@ -40,6 +41,7 @@ MAX_SEED: Final = 10**9
 def explore(
     tree: Tree,
     cache: Cache = None,
+    pages: PageSize = "4k",
     seconds: Annotated[
         int | None, typer.Option(help=f"How long; {SECONDS} where --schedules is not given either.")
     ] = None,
@@ -60,7 +62,8 @@ def explore(
     """
     _check(seconds, schedules, seed)
     processes = cores(jobs)
-    library, _engine = prepared(tree, cache)
+    granule = granule_of(pages)
+    library, _engine = prepared(tree, cache, granule)
     limit = math.inf if schedules and seconds is None else seconds or SECONDS
     runs = schedules or MAX_SCHEDULES
     with (
@@ -68,7 +71,8 @@ def explore(
         open_store(database or f"sqlite:///{folder}/findings.db", create=True) as store,
     ):
         intake = Intake(store, Limits(niceness=NICENESS))
-        with Hunt(intake, f"kernel:{tree}", library, processes, seed, limit, runs) as hunt:
+        name = kernel_name(tree, granule)
+        with Hunt(intake, name, library, processes, seed, limit, runs) as hunt:
             started = time.monotonic()
             drive(hunt, lambda: _lines(hunt, started), quiet=as_json, seconds=limit)
         _report(hunt, library.key, database or "", as_json)

@@ -8,16 +8,19 @@ from typing import Annotated, Final
 
 import typer
 
+from stage2fuzz.arch import GRANULE_4K
 from stage2fuzz.cli.exits import FOUND, INCONCLUSIVE
 from stage2fuzz.cli.options import MAX_SECONDS, Jobs, Json, check_range, cores
 from stage2fuzz.cli.output import emit, say
 from stage2fuzz.cli.progress import ProgressLine
-from stage2fuzz.cli.trees import Cache, Tree
+from stage2fuzz.cli.trees import Cache, PageSize, Tree, granule_of
+from stage2fuzz.errors import InputError
 from stage2fuzz.kernel.faults import FAULTS
 from stage2fuzz.prove.sweep import SweepEnd, SweepResult, sweep
 from stage2fuzz.studies.hunt.mutants import ROUNDS, MutantResult, budget, run_mutants
 
 MAX_ROUNDS: Final = 1000
+MAX_RANDOM: Final = 100_000
 SECONDS: Final = 5
 WIDTH: Final = max(len(fault.name) for fault in FAULTS)
 
@@ -25,9 +28,13 @@ WIDTH: Final = max(len(fault.name) for fault in FAULTS)
 def mutants(
     tree: Tree,
     cache: Cache = None,
+    pages: PageSize = "4k",
     only: Annotated[list[str] | None, typer.Option(help="Plant only these faults.")] = None,
     jobs: Jobs = 0,
     rounds: Annotated[int, typer.Option(help="How often each scenario has its turn.")] = ROUNDS,
+    random: Annotated[
+        int, typer.Option(help="Look in so many random scenarios, not where the faults show.")
+    ] = 0,
     by_proof: Annotated[
         bool, typer.Option("--prove", help="Prove small scenarios; explore what that misses.")
     ] = False,
@@ -40,11 +47,17 @@ def mutants(
     """
     check_range("--rounds", rounds, 1, MAX_ROUNDS)
     check_range("--seconds", seconds, 1, MAX_SECONDS)
+    granule = granule_of(pages)
+    if by_proof and granule is not GRANULE_4K:
+        raise InputError("--prove", f"with pages of {granule.name}", "--pages 4k")
+    check_range("--random", random, 0, MAX_RANDOM)
     if by_proof:
+        if random:
+            raise InputError("--random", "proofs are of small scenarios", "without --prove")
         raise typer.Exit(_sweep(tree, cache, only or (), seconds, rounds, as_json))
     results: list[MutantResult] = []
     with ProgressLine(as_json) as progress:
-        for result in run_mutants(tree, cache, only or (), cores(jobs), rounds):
+        for result in run_mutants(tree, cache, only or (), cores(jobs), rounds, random, granule):
             results.append(result)
             done = len(results) / len(only or FAULTS)
             progress.update(f"{len(results)} faults done", done)
@@ -58,7 +71,7 @@ def mutants(
         most = max((result.schedules for result in planted if result.found_by), default=0)
         say(
             f"{len(planted) - len(missed)} of {len(planted)} found, the last after {most:,} "
-            f"schedules; budget {budget(rounds):,} each"
+            f"schedules; budget {budget(rounds, random):,} each"
         )
     raise typer.Exit(FOUND if missed else 0)
 

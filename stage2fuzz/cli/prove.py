@@ -1,10 +1,9 @@
 """stage2fuzz prove: every interleaving of one scenario, and what that proves."""
 
 import time
-from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
-from dataclasses import asdict, replace
+from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
@@ -25,18 +24,17 @@ from stage2fuzz.cli.options import (
 from stage2fuzz.cli.output import emit, say
 from stage2fuzz.cli.program import hint
 from stage2fuzz.cli.progress import ProgressLine
+from stage2fuzz.cli.prove_table import prove_table
 from stage2fuzz.cli.stores import open_store
-from stage2fuzz.engine import parts_of
+from stage2fuzz.engine import engine_of
 from stage2fuzz.errors import InputError
-from stage2fuzz.kernel.opener import open_engine
+from stage2fuzz.kernel.adapter import KernelEngine
 from stage2fuzz.process.frames import Frame
-from stage2fuzz.prove.ledger import Ledger, Row, ledger_path, row_of
+from stage2fuzz.prove.ledger import row_of
 from stage2fuzz.prove.model_proof import prove_model
-from stage2fuzz.prove.prover import Prover
 from stage2fuzz.prove.prover import prove as prove_kernel
 from stage2fuzz.prove.request import Knowledge, Proof, ProofRequest
 from stage2fuzz.prove.statement import odds, statement, total, why_bounded
-from stage2fuzz.prove.table import rows
 from stage2fuzz.prove.variants import variants
 from stage2fuzz.session.intake import Intake
 
@@ -91,7 +89,10 @@ def prove(
             what = "its rows are the plain scenarios: no case, and no option that makes others"
             raise InputError("--table", what, "--engine, --only and the bounds")
         asked = ProofRequest(Case(engine, Scenario()), seconds, memory * MEBI, preemptions, faults)
-        raise typer.Exit(exit_code(_table(asked, only, database, as_json)))
+        library = library_of(engine)
+        if library is None:
+            raise InputError("--table", f"{engine} is no kernel tree", "kernel:TREE")
+        raise typer.Exit(exit_code(prove_table(asked, library.key, only, database, as_json)))
     if not case:
         raise InputError("prove", "no case is named", "ID or FILE, or --table")
     given = load(case, stored(case, database))
@@ -116,57 +117,6 @@ def prove(
     raise typer.Exit(exit_code(known))
 
 
-def _table(asked: ProofRequest, only: str, database: str, as_json: bool) -> Knowledge:
-    """Prove row after row, and print each as it is there; rows that are known are not proved again.
-    What is known of them together."""
-    library = library_of(asked.case.engine)
-    if library is None:
-        raise InputError("--table", f"{asked.case.engine} is no kernel tree", "kernel:TREE")
-    chosen = [row for row in rows() if set(only.split()) <= set(row[0].split())]
-    if not chosen:
-        raise InputError("--only", f"no row has the words {only!r}", "r/w page rw -, for one")
-    ledger = Ledger(ledger_path(library.key, (asked.preemptions, asked.faults)))
-    told: list[Row] = []
-    with (
-        closing(Prover(asked.memory)) as prover,
-        ProgressLine(as_json) as line,
-        kept_proofs(database) as keep,
-    ):
-        for number, (name, scenario) in enumerate(chosen):
-            row = ledger.row(name, asked.seconds, asked.memory)
-            request = replace(asked, case=replace(asked.case, scenario=scenario))
-            if row is None:
-                line.update(f"{number} of {len(chosen)} rows", number / len(chosen))
-                proof = prover.prove(request, lambda _: None)
-                row = row_of(name, proof)
-                if not proof.died:  # what it died of may pass: it is proved again
-                    ledger.keep(row)
-            keep(row, request, library.key, "")
-            told.append(row)
-            if as_json:
-                emit(asdict(row))
-            else:
-                print(_line(row), flush=True)
-    if not as_json:
-        say(_summary(told))
-    return total([row.knowledge for row in told])
-
-
-def _line(row: Row) -> str:
-    """A row in columns: the scenario, what is known, how large it was, how long it took."""
-    size = f"{row.configs:>11,} {row.classes:>8,}"
-    oracles = " ".join(sorted({signature.partition(" ")[0] for signature in row.violations}))
-    words = oracles or "; ".join(row.not_seen)
-    return f"{row.name:32} {row.knowledge:12} {size} {row.seconds:>7.2f} s  {words}".rstrip()
-
-
-def _summary(told: list[Row]) -> str:
-    counted = Counter(row.knowledge for row in told)
-    words = ", ".join(f"{counted[each]} {each}" for each in Knowledge if counted[each])
-    seconds = sum(row.seconds for row in told)
-    return f"{len(told)} rows: {words}; {seconds:.1f} s of CPU time. What is known is kept."
-
-
 def exit_code(known: Knowledge) -> int:
     """0 proved, 1 refuted, 3 anything else."""
     if known is Knowledge.REFUTED:
@@ -187,8 +137,8 @@ def _check(preemptions: int | None, faults: int | None, seconds: int, memory: in
 
 def library_of(engine: str) -> "Library | None":
     """The built library of a kernel engine; None for a model."""
-    word, tree = parts_of(engine)
-    return open_engine(tree).library if word == "kernel" else None
+    opened = engine_of(engine)
+    return opened.library if isinstance(opened, KernelEngine) else None
 
 
 def _proved(request: ProofRequest, quiet: bool) -> Proof:

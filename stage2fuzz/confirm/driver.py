@@ -19,14 +19,18 @@ HOLD: Final = 20.0
 
 LEARN: Final = 10.0
 """Seconds in which a new vCPU takes its first fault."""
-SETTLE: Final = 3.0
-"""Seconds in which a grace period that need not wait for anybody begins or ends."""
+SETTLE: Final = 10.0
+"""Seconds in which a grace period begins, or one that need not wait for anybody ends."""
 LOOKS: Final = 2
 """When readers are looked for the second time, who comes now is a reader of the next period."""
 
 
 class NotReachedError(Exception):
     """A thread did not arrive at an anchor; its text says which and what it did instead."""
+
+
+class NotSettledError(Exception):
+    """A thread that should come to wait was not seen to: whom its wait is for is not known."""
 
 
 class Driver(Protocol):
@@ -39,7 +43,10 @@ class Driver(Protocol):
         """Let ``thread`` run, and nobody else of the case, until it arrives at one of these."""
 
     def settle(self, thread: int, anchors: Sequence[Anchor]) -> Anchor | None:
-        """Let ``thread`` run into a wait, for a moment; to one of these if it need not wait."""
+        """Let ``thread`` run into a wait, for a moment; to one of these if it need not wait.
+
+        NotSettledError where neither was seen to happen.
+        """
 
     def stack(self, thread: int) -> list[int]:
         """Addresses of the functions that a held thread is in, innermost first."""
@@ -173,6 +180,9 @@ class StubDriver:
                 where = self._stub.stopped(max(0.05, end - time.monotonic()))
             except StubError:
                 self._stub.interrupt()
+                if grace:
+                    what = f"thread {thread} was not seen to wait in {patience:.0f} s"
+                    raise NotSettledError(what) from None
                 return None
             at = self._stub.register(where, PC)
             if where == mine and at in places:

@@ -6,7 +6,7 @@ from typing import Final
 
 from stage2fuzz.case.scenario import Scenario
 from stage2fuzz.confirm.anchors import Anchor
-from stage2fuzz.confirm.driver import Driver, NotReachedError, StubDriver
+from stage2fuzz.confirm.driver import Driver, NotReachedError, NotSettledError, StubDriver
 from stage2fuzz.confirm.machine import VirtualMachine
 from stage2fuzz.confirm.orders import orders
 from stage2fuzz.confirm.plan import Plan, Stop
@@ -31,6 +31,8 @@ class PlanProgress:
     held: list[HeldThread] = field(default_factory=list)
     missed: str = ""
     """Where it could not be followed any more; empty where it could be to its end."""
+    unsettled: str = ""
+    """Why a run that shows nothing may be another schedule's; empty where it is the plan's."""
 
 
 @dataclass(slots=True)
@@ -101,13 +103,22 @@ def force(plan: Plan, driver: Driver, start: Callable[[], None]) -> PlanProgress
             forced.held.append(HeldThread(step.thread, step.stop, tuple(stack)))
             if step.stop.anchor is Anchor.PUBLISHED:
                 # A fault that begins before the grace period does would be waited for as well.
-                reached = driver.settle(step.thread, AFTER_PUBLICATION)
-                if reached is not None:
-                    place.arrive(reached)
+                _settle(driver, step.thread, place, forced)
     except NotReachedError as error:
         forced.missed = str(error)
     driver.release()
     return forced
+
+
+def _settle(driver: Driver, thread: int, place: _Place, forced: PlanProgress) -> None:
+    """Let a thread come to wait for readers, or past where it would."""
+    try:
+        reached = driver.settle(thread, AFTER_PUBLICATION)
+    except NotSettledError as error:
+        forced.unsettled = str(error)
+        return
+    if reached is not None:
+        place.arrive(reached)
 
 
 def _go(driver: Driver, thread: int, place: _Place, stop: Stop, watched: set[Anchor]) -> None:

@@ -170,6 +170,8 @@ def _forced(
     if not forced.missed:  # else its faults are those of another schedule
         seen.expected = subject.expected
     shown = _shown(scenario, seen, rules)
+    if not shown:
+        forced.missed = forced.missed or forced.unsettled
     if shown:
         answer = Answer.CONFIRMED
     elif forced.missed or plan.lost or not rules:

@@ -46,16 +46,26 @@ def build_kernel(
     folder = (cache or default_cache()) / f"tree-{key}"
     folder.mkdir(parents=True, exist_ok=True)
     build = _Build(tree, folder, progress)
-    wanted = FRAGMENT.read_text()
+    wanted = _fragment(tree)
     kept = folder / "minimal.config"
     if not (folder / ".config").is_file() or not kept.is_file() or kept.read_text() != wanted:
         build.make("tinyconfig")
         with (folder / ".config").open("a") as file:
             file.write(wanted)
         build.make("olddefconfig")
+        if "CONFIG_KVM=y\n" not in (folder / ".config").read_text():
+            what = "cannot have KVM in the small configuration"
+            raise InputError(str(tree), what, "an image of your own configuration: --kernel")
         kept.write_text(wanted)
     build.make(f"-j{os.cpu_count() or 1}", *LINES, "Image")
     return folder / IMAGE
+
+
+def _fragment(tree: Path) -> str:
+    """What is asked of the configuration; up to 5.10 KVM depends on the network, for taskstats."""
+    kconfig = tree / "arch/arm64/kvm/Kconfig"
+    needs = kconfig.is_file() and re.search(r"depends on NET\b", kconfig.read_text())
+    return FRAGMENT.read_text() + ("CONFIG_NET=y\n" if needs else "")
 
 
 class _Build:

@@ -6,6 +6,7 @@ schedule that was executed, so a finding replays the same whichever way it came.
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from functools import lru_cache
 from hashlib import sha256
 from pathlib import Path
@@ -13,7 +14,9 @@ from typing import Final
 from zlib import crc32
 
 from stage2fuzz.case.codec import decode
+from stage2fuzz.case.granule import fitted
 from stage2fuzz.case.profile import profile_named
+from stage2fuzz.engine import kind_of
 from stage2fuzz.events import CRASH
 from stage2fuzz.fuzz.current_input import CurrentInput
 from stage2fuzz.fuzz.feature_map import FeatureMap
@@ -42,6 +45,7 @@ class Harness:
         """``outbox`` is the folder for findings and statistics; InputError for a bad name."""
         self.engine, self.target, self.outbox = engine, target, outbox
         self.profile = profile_named(target)
+        self.granule = kind_of(engine).granule
         self.counters = bytearray(COUNTERS)
         """Filled by each input; whoever feeds back clears it (libFuzzer does so itself)."""
         self.portfolio = portfolio_of(engine, judging)
@@ -74,6 +78,9 @@ class Harness:
         if self._running is not None:
             self._running.begin(data)
         case = decode(data, self.engine, self.profile)
+        scenario = fitted(case.scenario, self.granule)
+        if scenario is not case.scenario:
+            case = replace(case, scenario=scenario)
         schedules, outcomes = self.portfolio.run(case, crc32(data), self.counters)
         for outcome in outcomes:
             for violation in outcome.violations:

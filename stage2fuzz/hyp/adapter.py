@@ -10,11 +10,14 @@ from stage2fuzz.case.scenario import Scenario
 from stage2fuzz.engine import Burst
 from stage2fuzz.errors import InputError
 from stage2fuzz.events import HYPERCALL_RETURN, WARN
+from stage2fuzz.hyp.boot import boot_failure
 from stage2fuzz.hyp.build import HypLibrary
 from stage2fuzz.kernel.compiled import CompiledEngine
+from stage2fuzz.kernel.native import Native
 from stage2fuzz.rules import Rules
 from stage2fuzz.schedule.base import Schedule
 
+RULES: Final = Rules(ownership=True)
 SMOKE: Final = Scenario(
     vcpus=(),
     cpus=(
@@ -44,7 +47,7 @@ class HypEngine(CompiledEngine):
     """EL2 of one tree."""
 
     def __init__(self, library: HypLibrary) -> None:
-        super().__init__(library.path, library.key, Rules(ownership=True), encode)
+        super().__init__(library.path, library.key, RULES, encode)
         self.library = library
 
     def prove(self) -> None:
@@ -55,7 +58,7 @@ class HypEngine(CompiledEngine):
         where = str(self.library.tree)
         trace = self.run(SMOKE, Schedule())
         if self.native.started():
-            raise InputError(where, "EL2 does not start, or its own check of ownership warns")
+            raise InputError(where, boot_failure(self.library, self.native.library))
         failed = [
             HypOp(event[5]).name.lower()
             for event in trace.events
@@ -70,7 +73,7 @@ class HypEngine(CompiledEngine):
     @cached_property
     def suspicion(self) -> int:
         """The address of the library's own judge, which is content with most runs."""
-        return ctypes.cast(self.native.library.s2_suspects, ctypes.c_void_p).value or 0
+        return suspicion_of(self.native)
 
     def burst(
         self,
@@ -84,6 +87,11 @@ class HypEngine(CompiledEngine):
         """Run ``schedule`` and ``count`` seeds from ``seed`` on, all in C; without a ``judge`` the
         library's own says which runs are worth the oracles' time."""
         return super().burst(scenario, schedule, seed, count, counters, judge or self.suspicion)
+
+
+def suspicion_of(native: Native) -> int:
+    """The address of the judge that a library of EL2 brings."""
+    return ctypes.cast(native.library.s2_suspects, ctypes.c_void_p).value or 0
 
 
 def encode(scenario: Scenario) -> "array[int]":

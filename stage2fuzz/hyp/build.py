@@ -63,12 +63,13 @@ SERVED: Final = (
 """Headers that the tree itself serves, below its ``arch/arm64/include``."""
 SHARED: Final = (
     *("assertion", "sites", "record", "coroutine", "breaker", "strategy", "scheduler", "locks"),
+    "execute",
     *("guard", "places", "classes", "explore", "features", "fuzz", "coverage", "interface"),
 )
 """Modules that this engine has in common with the other."""
 OWN: Final = (
     *("el2_absent", "machine", "walks", "el2_locks", "el2_trees", "el2_entries", "el2_tlb"),
-    *("accesses", "host", "observe", "program", "el2_execute", "el2_fold", "suspicion"),
+    *("accesses", "host", "observe", "program", "el2_run", "el2_fold", "suspicion"),
 )
 ARENA: Final = "-DS2_ARENA_AT=0x100000000000UL"
 MODELLED: Final = (
@@ -97,7 +98,7 @@ class HypLibrary:
 
 def find(tree: Path, cache: Path | None = None, proof: bool = True) -> HypLibrary | None:
     """EL2 of ``tree`` where it lies in ``cache``, and is proved if there must be a ``proof``."""
-    library = _planned(tree, find_toolchain(), cache)
+    library = planned(tree, cache)
     folder = library.path.parent
     if load(folder) is None or (proof and not (folder / PROVED).is_file()):
         return None
@@ -112,13 +113,13 @@ def build(tree: Path, cache: Path | None = None, lines: bool = True) -> HypLibra
     Compiles and runs scripts of the tree: ``proof`` has that done in a confined process.
     """
     tools = find_toolchain()
-    library = _planned(tree, tools, cache)
+    library = planned(tree, cache, tools)
     folder = library.path.parent
     if load(folder) is not None:
         return replace(library, cached=True)
     with workshop(folder.parent) as work:
         _compile(library.tree, tools, work, lines)
-        if _planned(tree, tools, cache).key != library.key:
+        if planned(tree, cache, tools).key != library.key:
             raise InputError(str(library.tree), "the tree changed while it was compiled")
         store(work, folder, BuildReport({}, {}))
     return library
@@ -133,7 +134,10 @@ def missing(tree: Path) -> str:
     return "" if NEEDED in text else f"no {NEEDED}, which came with {INTRODUCED}"
 
 
-def _planned(tree: Path, tools: Toolchain, cache: Path | None) -> HypLibrary:
+def planned(tree: Path, cache: Path | None = None, tools: Toolchain | None = None) -> HypLibrary:
+    """What a build of ``tree`` is called and made of, whether or not there is one yet; InputError
+    where the tree has no such EL2."""
+    tools = tools or find_toolchain()
     try:
         tree = located(tree).resolve()
         lacks = missing(tree)

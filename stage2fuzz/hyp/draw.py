@@ -1,6 +1,7 @@
 """Random cases of host CPUs, and small ones with a purpose that chance makes seldom."""
 
 from collections.abc import Iterator
+from itertools import count
 from random import Random
 from typing import Final
 
@@ -94,11 +95,13 @@ PURPOSES: Final = (
 """Each is about one way in which calls meet."""
 
 
+def draw(seed: int, number: int) -> Scenario:
+    """Random scenario ``number``; the same for the same numbers."""
+    data = Random(f"{seed} {number}").randbytes(SCENARIO_BYTES)
+    return decode(data, "hyp:", HYPERCALLS).scenario
+
+
 def draw_scenarios(seed: int) -> Iterator[Scenario]:
     """Those with a purpose, then random ones without end; the same for the same seed."""
     yield from PURPOSES
-    number = 0
-    while True:
-        data = Random(f"{seed} {number}").randbytes(SCENARIO_BYTES)
-        yield decode(data, "hyp:", HYPERCALLS).scenario
-        number += 1
+    yield from (draw(seed, number) for number in count())

@@ -333,6 +333,7 @@ FUNCTIONS: Final[dict[str, tuple[CType, ...]]] = {
     ),
     "s2_bare": (I64, U64, I64, I32),
     "s2_self_test": (I32,),
+    "s2_page_shift": (I32,),
     "s2_started": (I32,),
     "s2_coverage": (VOID, _pointer("s2_ranges")),
     "s2_search_begin": (

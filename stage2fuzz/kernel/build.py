@@ -13,8 +13,10 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 
+from stage2fuzz.arch import GRANULE_4K, TranslationGranule
 from stage2fuzz.errors import InputError
 from stage2fuzz.kernel import abi, emulate, registers
+from stage2fuzz.kernel.announced import can_be_read, without_idle_calls
 from stage2fuzz.kernel.cache import (
     LIBRARY,
     PROVED,
@@ -59,7 +61,7 @@ RUNTIME_FILES: Final = (
     *("regime", "tlb", "tlbi", "sequences"),
     *("hostpages", "tags", "calls", "memslots", "notifier", "vncr", "nested"),
     *("caches", "hostthread", "guest"),
-    *("scenario", "setup"),
+    *("scenario", "setup", "vm"),
     *("places", "tripwires", "lasso", "fold", "classes", "explore", "features", "fuzz"),
     *("words", "configs", "snapshot", "search"),
     *("coverage", "interface"),
@@ -111,6 +113,8 @@ class Library:
     refused: dict[str, str] = field(default_factory=dict)
     """Units that the tree has and the shim can't serve, with what they need."""
     cached: bool = False
+    granule: TranslationGranule = GRANULE_4K
+    """The page size that it was built for."""
 
     @property
     def has(self) -> frozenset[str]:
@@ -131,29 +135,36 @@ def _because(needs: str | None) -> str:
     return f": the tree's own {needs}" if needs else ""
 
 
-def find(tree: Path, cache: Path | None = None, proof: bool = True) -> Library | None:
+def find(
+    tree: Path,
+    cache: Path | None = None,
+    proof: bool = True,
+    granule: TranslationGranule = GRANULE_4K,
+) -> Library | None:
     """The engine of ``tree`` where it lies in ``cache``, and is proved if there must be a
     ``proof``; none of the tree's code runs.
     """
-    library = _planned(tree, find_toolchain(), cache)[0]
+    library = _planned(tree, find_toolchain(), cache, granule)[0]
     folder = library.path.parent
     report = load(folder) if not proof or (folder / PROVED).is_file() else None
     return None if report is None else _reported(library, report, cached=True)
 
 
-def build(tree: Path, cache: Path | None = None) -> Library:
+def build(
+    tree: Path, cache: Path | None = None, granule: TranslationGranule = GRANULE_4K
+) -> Library:
     """Build the engine of ``tree``, or take it from ``cache``; InputError if it does not fit.
 
     Compiles and runs scripts of the tree: ``proof`` has that done in a confined process.
     """
     tools = find_toolchain()
-    library, sources = _planned(tree, tools, cache)
+    library, sources = _planned(tree, tools, cache, granule)
     folder = library.path.parent
     report = load(folder)
     if report is not None:
         return _reported(library, report, cached=True)
     with workshop(folder.parent) as work:
-        report = _compile(library.tree, tools, work)
+        report = _compile(library.tree, tools, work, granule)
         if _sources(library.tree) != sources:
             raise InputError(str(library.tree), "the tree changed while it was compiled")
         store(work, folder, report)
@@ -172,14 +183,16 @@ def _reported(library: Library, report: BuildReport, cached: bool) -> Library:
     return replace(library, probes=report.probes, refused=report.refused, real=real, cached=cached)
 
 
-def _planned(tree: Path, tools: Toolchain, cache: Path | None) -> tuple[Library, dict[str, str]]:
+def _planned(
+    tree: Path, tools: Toolchain, cache: Path | None, granule: TranslationGranule
+) -> tuple[Library, dict[str, str]]:
     """What a build of ``tree`` is called and made of, whether or not there is one yet."""
     tree = _resolved(tree)
     sources = _sources(tree)
-    key = _key(sources, tools)
+    key = _key(sources, tools, granule)
     real = tuple(f"{name} {digest[:12]}" for name, digest in sources.items())
     path = (cache or default_cache()).absolute() / key / LIBRARY
-    return Library(path, key, tree, tools.version, {}, real), sources
+    return Library(path, key, tree, tools.version, {}, real, granule=granule), sources
 
 
 def _resolved(tree: Path) -> Path:
@@ -221,18 +234,19 @@ def _digest(path: Path) -> str:
         raise InputError(str(path), what, "a file that can be read") from None
 
 
-def _key(sources: dict[str, str], tools: Toolchain) -> str:
+def _key(sources: dict[str, str], tools: Toolchain, granule: TranslationGranule) -> str:
     digest = hashlib.sha256()
     parts = [
         *sources.items(),
         ("compiler", tools.version),
         ("machine", tools.machine),
-        ("numbers", header()),
+        ("numbers", header(granule)),
         ("interface", abi.header()),
     ]
     parts += [("flags", " ".join((*DIALECT, *RUNTIME_FLAGS, *tools.instrument, *tools.checks)))]
     ours = [
         *sorted(HERE.rglob("*.[ch]")),
+        HERE / "announced.py",
         HERE / "build.py",
         HERE / "compiling.py",
         HERE / "emulate.py",
@@ -246,14 +260,14 @@ def _key(sources: dict[str, str], tools: Toolchain) -> str:
     return digest.hexdigest()[:24]
 
 
-def _compile(tree: Path, tools: Toolchain, work: Path) -> BuildReport:
+def _compile(tree: Path, tools: Toolchain, work: Path, granule: TranslationGranule) -> BuildReport:
     """Everything from probes to the linked library, in ``work``; what was found out."""
     stubs = work / "include"
     units = _units(tree)
     served = {name: tree / ARCH / "include" / name for unit in units for name in unit.headers}
     waiting = [*(tree / name for unit in units for name in unit.files), HERE / "glue/glue.c"]
     write_stubs(stubs, [*waiting, *served.values()], served, (HERE / "runtime",))
-    write_headers(stubs)
+    write_headers(stubs, granule)
     (stubs / registers.HEADER).write_text(registers.generate(tree))
     (stubs / emulate.HEADER).write_text(emulate.generate(tree))
     (stubs / emulate.GUEST_TLBI_HEADER).write_text(emulate.generate_guest_tlbi(tree))
@@ -325,7 +339,17 @@ def _compiled(
 ) -> tuple[Path, subprocess.CompletedProcess[str]]:
     """Where the object of one file is, if what the compiler said is no complaint."""
     out = work / f"{'-'.join(source.parts[-2:])}.o"
-    return out, run_command([*command, "-c", str(tree / source), "-o", str(out)])
+    traced = any("trace-stores" in each for each in command)
+    if not (traced and can_be_read(find_toolchain())):
+        return out, run_command([*command, "-c", str(tree / source), "-o", str(out)])
+    text = out.with_suffix(".s")
+    done = run_command([*command, "-S", str(tree / source), "-o", str(text)])
+    if done.returncode:
+        return out, done
+    text.write_text(without_idle_calls(text.read_text()))
+    done = run_command([command[0], "-c", str(text), "-o", str(out)])
+    text.unlink()
+    return out, done
 
 
 def _kernel_command(tree: Path, tools: Toolchain, stubs: Path) -> list[str]:

@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterable
 from pathlib import Path
 from typing import Final
 
+from stage2fuzz.arch import GRANULE_4K, TranslationGranule
 from stage2fuzz.errors import InputError
 from stage2fuzz.kernel import abi
 from stage2fuzz.kernel.cache import check_room
@@ -15,9 +16,9 @@ from stage2fuzz.kernel.numbers import header
 INCLUDE: Final = re.compile(r'^\s*#\s*include\s+[<"]([^>"]+)[>"]', re.MULTILINE)
 
 
-def write_headers(folder: Path) -> None:
+def write_headers(folder: Path, granule: TranslationGranule = GRANULE_4K) -> None:
     """The headers of the runtime that are written from Python."""
-    (folder / "numbers.h").write_text(header())
+    (folder / "numbers.h").write_text(header(granule))
     (folder / "abi.h").write_text(abi.header())
 
 

@@ -57,6 +57,8 @@ class ConfinedBuild(Generic[AnyLibrary]):
     """The module of the confined process, which answers by ``answer``."""
     find: Callable[[Path, Path | None, bool], AnyLibrary | None]
     """Of a tree and a cache the library that lies there, proved if there must be a proof."""
+    arguments: tuple[str, ...] = ()
+    """Of the confined process."""
 
     def proved(self, tree: Path, cache: Path | None = None) -> AnyLibrary:
         """The engine of ``tree``, built and proved, or found so in ``cache``.
@@ -77,7 +79,8 @@ class ConfinedBuild(Generic[AnyLibrary]):
             "tree": str(_absolute(tree)),
             "cache": "" if cache is None else str(_absolute(cache)),
         }
-        with closing(Child(self.server, limits=Limits(cpu=int(BUILD_SECONDS)))) as child:
+        limits = Limits(cpu=int(BUILD_SECONDS))
+        with closing(Child(self.server, self.arguments, limits=limits)) as child:
             try:
                 child.ask_one(question, BUILD_SECONDS)
             except DiedError as died:

@@ -9,9 +9,12 @@ import struct
 from array import array
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Final
 
+from stage2fuzz.arch import GRANULE_4K, TRANSLATION_GRANULES, TranslationGranule
+from stage2fuzz.case.granule import check_granule, page_under, pages_under
 from stage2fuzz.case.limits import check_guests
 from stage2fuzz.case.scenario import Scenario
 from stage2fuzz.engine import Burst, BurstRun, Trace
@@ -24,6 +27,7 @@ from stage2fuzz.schedule.replay import mismatch
 
 EVENT: Final = struct.Struct("<hhiqqq")
 """``abi.Event`` as Python reads thousands of them."""
+_GRANULES: Final = {each.page_shift: each for each in TRANSLATION_GRANULES}
 MOST_CLASSES: Final = 1 << 62
 """No limit."""
 assert EVENT.size == ctypes.sizeof(abi.S2Event)
@@ -54,12 +58,13 @@ class Native:
         self, path: Path, encode: "Callable[[Scenario], array[int]] | None" = None
     ) -> None:
         """``encode`` writes a scenario as the library reads it (by default ``encode`` below)."""
-        self._encode = encode or _encode
         try:
             self._library = ctypes.CDLL(str(path))
         except OSError as error:
             raise InputError(str(path), f"cannot be loaded: {error}", "build it again") from None
         abi.bind(self._library, str(path))
+        granule = _GRANULES[self._library.s2_page_shift()]
+        self._encode = encode or partial(_encode, granule=granule)
         self._count = ctypes.c_int32()
         self._loaded: Scenario | None = None
         self._view = abi.S2View()
@@ -278,10 +283,12 @@ class Native:
         return ctypes.string_at(address, self._count.value * size)
 
 
-def encode(scenario: Scenario) -> "array[int]":
+def encode(scenario: Scenario, granule: TranslationGranule = GRANULE_4K) -> "array[int]":
     """The numbers that ``read_scenario`` of scenario.c reads, in its order."""
     options = scenario.options
     check_guests(scenario, "kernel")
+    check_granule(scenario, granule, "kernel")
+    pages_of, page_of = partial(pages_under, granule), partial(page_under, granule)
     numbers = [options.ipa_bits, options.tlb, options.hardware_af, options.dic, options.fwb]
     numbers += [options.cache_pages, options.failing_topup, options.teardown]
     numbers += [options.failing_atomic, options.vhe, options.manual]
@@ -289,21 +296,22 @@ def encode(scenario: Scenario) -> "array[int]":
     numbers += [options.dirty_ring, options.pending_stores, options.vncr, options.mte]
     numbers.append(len(scenario.slots))
     for slot in scenario.slots:
-        numbers += [slot.pages, slot.first, slot.backing, slot.readonly, slot.logging, slot.skewed]
+        numbers += [pages_of(slot.pages), pages_of(slot.first), slot.backing, slot.readonly]
+        numbers += [slot.logging, pages_of(slot.skewed)]
         numbers += [slot.hugetlb, slot.contiguous]
     numbers.append(len(scenario.vcpus))
     for program in scenario.vcpus:
         numbers.append(len(program))
         for access in program:
-            numbers += [access.kind, access.page]
+            numbers += [access.kind, page_of(access.page)]
     numbers.append(len(scenario.hosts))
     for operations in scenario.hosts:
         numbers.append(len(operations))
         for operation in operations:
-            numbers += [operation.op, operation.page, operation.pages]
+            numbers += [operation.op, page_of(operation.page), pages_of(operation.pages)]
     numbers.append(len(scenario.host_pages))
     for page in scenario.host_pages:
-        numbers += [page.page, page.host]
+        numbers += [page_of(page.page), page.host]
     return array("q", map(int, numbers))
 
 

@@ -39,7 +39,7 @@ _ENDS: Final = Options(nested=1, teardown=True)
 NESTED_GROUND: Final = (
     Scenario((Slot(4),), (_writes(0, 1, 2, 0),), options=Options(nested=3, teardown=True)),
     Scenario(
-        (Slot(8),),
+        (Slot(5),),
         (_writes(0, 1, 2, 3), _writes(4, 3, 0, 1)),
         options=Options(nested=5, teardown=True),
     ),
@@ -53,6 +53,9 @@ NESTED_GROUND: Final = (
     Scenario((Slot(512, Backing.PMD),), (_writes(1, 2),), (_ops(Op.INVALIDATE),), options=_ENDS),
     Scenario(
         (Slot(4),), (_writes(0, 0),), (_ops(Op.GUEST_PROTECT, Op.GUEST_TLBI_IPA),), options=_ONE
+    ),
+    Scenario(
+        (Slot(4),), (_reads(0, 0, 0),), (_ops(Op.GUEST_PROTECT, Op.GUEST_TLBI_IPA),), options=_ONE
     ),
     Scenario(
         (Slot(4),),

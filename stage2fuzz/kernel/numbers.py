@@ -6,6 +6,7 @@ know does not compile, and a kind that is in no row does not exist.
 """
 
 from stage2fuzz import arch, events
+from stage2fuzz.arch import GRANULE_4K, TranslationGranule
 from stage2fuzz.case import el2, scenario
 from stage2fuzz.event_kind import EventKind, Hearing
 from stage2fuzz.events import KINDS
@@ -13,8 +14,12 @@ from stage2fuzz.events import KINDS
 PREFIX = "S2_"
 
 
-def header() -> str:
-    """The text of numbers.h: event kinds, flags, error numbers, limits, operations, addresses."""
+def header(granule: TranslationGranule = GRANULE_4K) -> str:
+    """The text of numbers.h: event kinds, flags, error numbers, limits, operations, addresses.
+
+    What depends on the size of pages is that of ``granule``: strides of the scenario are numbers of
+    pages of 4 KiB.
+    """
     values: dict[str, int] = {}
     for module in (events, arch, scenario, el2):
         for name, value in vars(module).items():
@@ -33,6 +38,15 @@ def header() -> str:
     values |= {
         "KINDS": max(KINDS) + 1,
         "MOST_MEETINGS": max(len(kind.meets) for kind in KINDS.values()),
+    }
+    larger = granule.page_shift - arch.PAGE_SHIFT
+    values |= {
+        "PAGE_SHIFT": granule.page_shift,
+        "PAGE_SIZE": granule.page_size,
+        "PAGE_MASK": -granule.page_size,
+        "ENTRIES": granule.entries,
+        "MOVE_STRIDE": scenario.MOVE_STRIDE << larger,
+        "GENERATION_STRIDE": scenario.GENERATION_STRIDE << larger,
     }
     lines = [f"#define {PREFIX}{name} {_literal(value)}" for name, value in values.items()]
     return "/* Written by stage2fuzz/kernel/numbers.py. */\n" + "\n".join(lines) + "\n" + _table()

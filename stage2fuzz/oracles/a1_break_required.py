@@ -10,7 +10,6 @@ from stage2fuzz.arch import (
     PTE_SHAREABILITY,
     PTE_TYPE,
     PTE_WRITE,
-    describe,
 )
 from stage2fuzz.oracles.base import Oracle, leaf_kind
 
@@ -47,7 +46,7 @@ class BreakRequired(Oracle):
             what = "contiguous bit" if changed & PTE_CONTIGUOUS else "another field"
         self.violation(
             f"{what} of a {'table' if tables[0] else leaf_kind(level)}",
-            f"{self.world.name(thread)} changed {describe(old, level)} to {describe(new, level)} "
+            f"{self.world.name(thread)} changed {self.pte(old, level)} to {self.pte(new, level)} "
             f"at IPA {ipa:#x} in place: another {what} needs an invalid entry, a TLBI and its DSBs "
             "in between",
             index,

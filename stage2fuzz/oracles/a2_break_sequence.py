@@ -3,7 +3,7 @@
 from enum import IntEnum
 from typing import Final
 
-from stage2fuzz.arch import GRANULES, LAST_LEVEL
+from stage2fuzz.arch import LAST_LEVEL
 from stage2fuzz.events import (
     DSB_ISH,
     DSB_ISHST,
@@ -53,9 +53,11 @@ class BreakInProgress:
 
     __slots__ = ("end", "index", "ipa", "level", "missing", "phase", "table", "thread")
 
-    def __init__(self, index: int, thread: int, level: int, ipa: int, table: bool) -> None:
+    def __init__(
+        self, index: int, thread: int, level: int, ipa: int, size: int, table: bool
+    ) -> None:
         self.index, self.thread, self.level, self.ipa = index, thread, level, ipa
-        self.end = ipa + GRANULES[level]
+        self.end = ipa + size
         self.table = table
         self.phase: Phase = WRITTEN
         self.missing = MISSING[ORDERED]
@@ -81,11 +83,15 @@ class BreakSequence(Oracle):
     ) -> None:
         """A leaf is invalid now; one without access flag was never cached."""
         if cacheable(old, level):
-            self.broken[location] = BreakInProgress(index, thread, level, ipa, False)
+            self.broken[location] = BreakInProgress(
+                index, thread, level, ipa, self.world.sizes[level], False
+            )
 
     def table_unlinked(self, index: int, thread: int, location: int, level: int, ipa: int) -> None:
         """A table entry is invalid now, whatever hung below it."""
-        self.broken[location] = BreakInProgress(index, thread, level, ipa, True)
+        self.broken[location] = BreakInProgress(
+            index, thread, level, ipa, self.world.sizes[level], True
+        )
 
     def dsb(self, thread: int, barrier: int) -> None:
         """A barrier moves each of the thread's broken entries on by one phase."""

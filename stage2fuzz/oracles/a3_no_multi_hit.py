@@ -1,6 +1,6 @@
 """A3: no PE can hold two translations of one address that contradict each other."""
 
-from stage2fuzz.arch import GRANULES, LAST_LEVEL, PTE_ADDRESS, PTE_IN_PLACE, PTE_TYPE, describe
+from stage2fuzz.arch import LAST_LEVEL, PTE_ADDRESS, PTE_IN_PLACE, PTE_TYPE
 from stage2fuzz.oracles.base import Oracle, leaf_kind
 from stage2fuzz.window import cacheable
 
@@ -29,7 +29,7 @@ class NoMultiHit(Oracle):
     def _compare(self, index: int, thread: int, new: int, level: int, ipa: int) -> None:
         if not cacheable(new, level):
             return
-        world, end = self.world, ipa + GRANULES[level]
+        world, end = self.world, ipa + self.world.sizes[level]
         for record in world.window:
             if record.ipa >= end or record.end <= ipa:
                 continue
@@ -47,8 +47,8 @@ class NoMultiHit(Oracle):
                         continue
                     self.violation(
                         f"{what}, {leaf_kind(record.level)} still cached, {leaf_kind(level)} new",
-                        f"{world.name(thread)} installed {describe(new, level)} for IPA {ipa:#x} "
-                        f"while {world.name(pe)} may still hold {describe(value, record.level)}: "
+                        f"{world.name(thread)} installed {self.pte(new, level)} for IPA {ipa:#x} "
+                        f"while {world.name(pe)} may still hold {self.pte(value, record.level)}: "
                         f"two translations of one address that differ in {what}",
                         index,
                     )

@@ -1,6 +1,5 @@
 """A4: the TLBI covers what was removed: the right page, level and depth."""
 
-from stage2fuzz.arch import GRANULES
 from stage2fuzz.events import (
     DSB_ISH,
     TLBI_ALLE1,
@@ -22,10 +21,10 @@ class Removal:
     __slots__ = ("end", "flush", "index", "ipa", "level", "pages", "table", "thread", "tlbi")
 
     def __init__(
-        self, index: int, thread: int, level: int, ipa: int, pages: list[int] | None
+        self, index: int, thread: int, level: int, ipa: int, size: int, pages: list[int] | None
     ) -> None:
         self.index, self.thread, self.level, self.ipa = index, thread, level, ipa
-        self.end = ipa + GRANULES[level]
+        self.end = ipa + size
         self.table = pages is not None
         """Whether it linked a table, perhaps an empty one, and was no leaf."""
         self.pages = pages or []
@@ -52,13 +51,17 @@ class TlbiScope(Oracle):
     def leaf_removed(self, index: int, thread: int, location: int, level: int, ipa: int) -> None:
         """A leaf is gone; if nothing of it can be cached there is nothing to flush."""
         if self.world.window.record(location) is not None:
-            self.removals[location] = Removal(index, thread, level, ipa, None)
+            self.removals[location] = Removal(
+                index, thread, level, ipa, self.world.sizes[level], None
+            )
 
     def table_unlinked(
         self, index: int, thread: int, location: int, level: int, ipa: int, below: list[Entry]
     ) -> None:
         """A table is gone, with all that hung below it."""
-        self.removals[location] = Removal(index, thread, level, ipa, [entry[0] for entry in below])
+        self.removals[location] = Removal(
+            index, thread, level, ipa, self.world.sizes[level], [entry[0] for entry in below]
+        )
 
     def tlbi(self, index: int, thread: int, vmid: int, form: int) -> None:
         """The thread issued a broadcast TLBI of stage 2; its DSB will complete it."""

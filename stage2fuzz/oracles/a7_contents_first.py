@@ -1,6 +1,6 @@
 """A7: a table is linked only when its contents are visible."""
 
-from stage2fuzz.arch import PAGE_SIZE, PTE_ADDRESS
+from stage2fuzz.arch import PTE_ADDRESS
 from stage2fuzz.events import DRAIN, DSB, ORDER_PLAIN, PENDING, ROOT_ZEROS_LATE, STORE
 from stage2fuzz.oracles.base import Oracle
 
@@ -54,7 +54,7 @@ class ContentsFirst(Oracle):
             return
         stored = self._link_store(index, thread, location, new)
         if any(
-            at & -PAGE_SIZE == page and waiting[0][0] < stored
+            at & -self.world.page_size == page and waiting[0][0] < stored
             for at, waiting in world.pending.items()
         ):
             self.violation(

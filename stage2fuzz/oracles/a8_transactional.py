@@ -1,6 +1,6 @@
 """A8: inside one operation a walk sees what was before, what comes after, or a fault."""
 
-from stage2fuzz.arch import PTE_IN_PLACE, describe
+from stage2fuzz.arch import PTE_IN_PLACE
 from stage2fuzz.oracles.base import Oracle, leaf_kind
 from stage2fuzz.oracles.facts import Call
 
@@ -40,8 +40,8 @@ class Transactional(Oracle):
             return
         self.violation(
             f"two leaves in one call, {leaf_kind(level)}",
-            f"{self.world.name(thread)} showed walkers {describe(before[2], level)} at IPA "
-            f"{ipa:#x} and, in the same call, {describe(new, level)}",
+            f"{self.world.name(thread)} showed walkers {self.pte(before[2], level)} at IPA "
+            f"{ipa:#x} and, in the same call, {self.pte(new, level)}",
             before[1],
             index,
         )

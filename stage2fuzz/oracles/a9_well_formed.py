@@ -1,6 +1,6 @@
 """A9: the tree is a tree, and each entry has an encoding that exists."""
 
-from stage2fuzz.arch import GRANULES, LAST_LEVEL, PTE_ADDRESS, PTE_TABLE
+from stage2fuzz.arch import LAST_LEVEL, PTE_ADDRESS, PTE_TABLE
 from stage2fuzz.oracles.base import Oracle
 
 
@@ -18,7 +18,7 @@ class WellFormed(Oracle):
                 self._reserved(index, thread, ipa, "level 3 has no blocks")
         elif level == 0:
             self._reserved(index, thread, ipa, "level 0 has no leaves")
-        elif new & PTE_ADDRESS & (GRANULES[level] - 1):
+        elif new & PTE_ADDRESS & (self.world.sizes[level] - 1):
             self.violation(
                 "misaligned block",
                 f"{self.world.name(thread)} installed a block at IPA {ipa:#x} whose address "

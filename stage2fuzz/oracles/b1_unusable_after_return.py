@@ -1,6 +1,6 @@
 """B1: what was removed can't be used any more when the removal returns."""
 
-from stage2fuzz.arch import PTE_WRITE, describe
+from stage2fuzz.arch import PTE_WRITE
 from stage2fuzz.events import (
     CALL_INVALIDATE_START,
     CALL_LOG_CLEAR,
@@ -69,7 +69,7 @@ class UnusableAfterReturn(Oracle):
                         f"{CALL_NAMES[code]}, {leaf_kind(record.level)}",
                         f"{CALL_NAMES[code]} of {self.world.name(thread)} returned while "
                         f"{self.world.name(pe)} may still {what} "
-                        f"{describe(value, record.level)} for IPA {record.ipa:#x}",
+                        f"{self.pte(value, record.level)} for IPA {record.ipa:#x}",
                         start,
                         index,
                     )

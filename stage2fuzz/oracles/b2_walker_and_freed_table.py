@@ -1,6 +1,5 @@
 """B2: a table page is freed only when no walker can reach it."""
 
-from stage2fuzz.arch import PAGE_SIZE
 from stage2fuzz.oracles.base import Oracle
 
 
@@ -39,12 +38,12 @@ class WalkerAndFreedTable(Oracle):
 
     def walk(self, index: int, thread: int, location: int) -> None:
         """The hardware walker reads a descriptor."""
-        freed = self.world.freed.get(location & -PAGE_SIZE)
+        freed = self.world.freed.get(location & -self.world.page_size)
         if freed is not None:
             self.violation(
                 "walked after free",
                 f"the walker of {self.world.name(thread)} read a descriptor from table "
-                f"{location & -PAGE_SIZE:#x}, which was freed before",
+                f"{location & -self.world.page_size:#x}, which was freed before",
                 freed,
                 index,
             )

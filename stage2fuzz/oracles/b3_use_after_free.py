@@ -1,6 +1,5 @@
 """B3: software does not touch a freed table page."""
 
-from stage2fuzz.arch import PAGE_SIZE
 from stage2fuzz.oracles.base import Oracle
 
 
@@ -22,21 +21,21 @@ class UseAfterFree(Oracle):
 
     def load(self, index: int, thread: int, location: int) -> None:
         """A walker reads an entry."""
-        if location & -PAGE_SIZE in self.world.freed:
+        if location & -self.world.page_size in self.world.freed:
             self._used(index, thread, location, "read")
 
     def store(self, index: int, thread: int, location: int) -> None:
         """A walker writes an entry."""
-        if location & -PAGE_SIZE in self.world.freed:
+        if location & -self.world.page_size in self.world.freed:
             self._used(index, thread, location, "wrote")
 
     def cmpxchg_fail(self, index: int, thread: int, location: int) -> None:
         """A walker looks at an entry, meaning to write it."""
-        if location & -PAGE_SIZE in self.world.freed:
+        if location & -self.world.page_size in self.world.freed:
             self._used(index, thread, location, "compared")
 
     def _used(self, index: int, thread: int, where: int, verb: str) -> None:
-        page = where & -PAGE_SIZE
+        page = where & -self.world.page_size
         self.violation(
             f"{verb} after free",
             f"{self.world.name(thread)} {verb} an entry of table {page:#x} after it was freed",

@@ -1,6 +1,6 @@
 """B4: a host page that was given away is out of the guest's reach."""
 
-from stage2fuzz.arch import GRANULES, PTE_ADDRESS, is_leaf
+from stage2fuzz.arch import PTE_ADDRESS, is_leaf
 from stage2fuzz.events import HOST_ABSENT
 from stage2fuzz.oracles.base import Oracle
 from stage2fuzz.oracles.facts import host_address
@@ -37,7 +37,7 @@ class ReleasedPage(Oracle):
             self._reachable(index, offset, leaf, level, first, "mapped", "is still mapped")
         for pe in range(world.vcpus if world.window else 0):
             for leaf, level in world.window.leaves(pe, ipa):
-                first = ipa & -GRANULES[level]
+                first = ipa & -self.world.sizes[level]
                 text = f"may still be cached by {world.name(pe)}"
                 self._reachable(index, offset, leaf, level, first, "cached", text)
 

@@ -1,6 +1,6 @@
 """B5: nothing becomes visible to a guest through a table that was unlinked."""
 
-from stage2fuzz.arch import PAGE_SIZE, PTE_VALID, is_locked
+from stage2fuzz.arch import PTE_VALID, is_locked
 from stage2fuzz.oracles.base import Oracle
 
 
@@ -21,7 +21,7 @@ class UnlinkedSubtree(Oracle):
 
     def private_written(self, index: int, thread: int, location: int, new: int) -> None:
         """A page that no visible entry links was written."""
-        page = location & -PAGE_SIZE
+        page = location & -self.world.page_size
         world = self.world
         unlinked = world.unlinked.get(page)
         if unlinked is None or not (new & PTE_VALID or is_locked(new)):

@@ -5,7 +5,7 @@
 
 from typing import Any, ClassVar, Final, TypeVar
 
-from stage2fuzz.arch import ACCESS_NAMES, FAULT_NAMES, LAST_LEVEL
+from stage2fuzz.arch import ACCESS_NAMES, FAULT_NAMES, LAST_LEVEL, describe
 from stage2fuzz.events import (
     E2BIG,
     EAGAIN,
@@ -111,6 +111,10 @@ class Oracle:
         """Register a container that the judge empties before each run."""
         self.state.append(container)
         return container
+
+    def pte(self, pte: int, level: int) -> str:
+        """One entry in words (``arch.describe``)."""
+        return describe(pte, level, self.world.page_size)
 
     def said(self, detail: str) -> bool:
         """Whether this run broke the rule in this way before: then nobody need word it again.

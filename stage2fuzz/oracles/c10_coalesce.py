@@ -1,6 +1,6 @@
 """C10: a block that replaces a table means what the table meant."""
 
-from stage2fuzz.arch import LAST_LEVEL, PTE_ADDRESS, PTE_TYPE, describe
+from stage2fuzz.arch import LAST_LEVEL, PTE_ADDRESS, PTE_TYPE
 from stage2fuzz.oracles.base import Oracle
 from stage2fuzz.window import Entry
 
@@ -35,9 +35,9 @@ class Coalesce(Oracle):
             if value & PTE_ADDRESS != (new & PTE_ADDRESS) + (child_ipa - ipa):
                 self.violation(
                     "child pointed elsewhere",
-                    f"{self.world.name(thread)} replaced a table by {describe(new, level)} at IPA "
+                    f"{self.world.name(thread)} replaced a table by {self.pte(new, level)} at IPA "
                     f"{ipa:#x}, but IPA {child_ipa:#x} was mapped to "
-                    f"{describe(value, child_level)}",
+                    f"{self.pte(value, child_level)}",
                     index,
                 )
                 return

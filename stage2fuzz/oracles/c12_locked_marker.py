@@ -1,6 +1,6 @@
 """C12: the locked marker belongs to the walker that set it, and does not stay."""
 
-from stage2fuzz.arch import PAGE_SIZE, is_locked
+from stage2fuzz.arch import is_locked
 from stage2fuzz.oracles.base import Oracle
 from stage2fuzz.rules import Rules
 
@@ -42,7 +42,7 @@ class LockedMarker(Oracle):
     def quiescent(self, index: int) -> None:
         """Nobody is inside the page-table code, so no marker has an owner any more."""
         for location, (thread, locked) in self.owners.items():
-            if location & -PAGE_SIZE in self.world.pages:
+            if location & -self.world.page_size in self.world.pages:
                 self.violation(
                     "left behind",
                     f"the locked marker that {self.world.name(thread)} wrote is still there at "

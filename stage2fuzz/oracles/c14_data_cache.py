@@ -1,11 +1,9 @@
 """C14: guest and host see the same bytes, whether the guest uses its caches or not."""
 
 from stage2fuzz.arch import (
-    GRANULES,
     PTE_ADDRESS,
     PTE_MEMATTR,
     PTE_MEMATTR_NORMAL,
-    describe,
 )
 from stage2fuzz.events import CALL_NAMES, CALL_UNMAP, HOST_DEVICE, ROOT_FWB
 from stage2fuzz.oracles.base import Oracle, leaf_kind
@@ -48,7 +46,7 @@ class DataCache(Oracle):
         if not self._clean(start, level, self.world.arrival(ipa, start)):
             self.violation(
                 f"mapped without maintenance, {leaf_kind(level)}",
-                f"{self.world.name(thread)} mapped {describe(new, level)} at IPA {ipa:#x} and "
+                f"{self.world.name(thread)} mapped {self.pte(new, level)} at IPA {ipa:#x} and "
                 "nobody had cleaned the data cache of all of it: a guest with its caches off "
                 "reads what was there before the host wrote",
                 index,
@@ -80,5 +78,5 @@ class DataCache(Oracle):
         return not self.world.machine & ROOT_FWB and leaf & PTE_MEMATTR == PTE_MEMATTR_NORMAL
 
     def _clean(self, start: int, level: int, since: int) -> bool:
-        end = start + GRANULES[level]
+        end = start + self.world.sizes[level]
         return any(a <= start and end <= b and since < at for a, b, at in self.cleaned)

@@ -1,6 +1,6 @@
 """C15: a guest with memory tags sees no tags but its own, and keeps those that it set."""
 
-from stage2fuzz.arch import GRANULES, LAST_LEVEL, PTE_ADDRESS, describe
+from stage2fuzz.arch import PTE_ADDRESS
 from stage2fuzz.events import CALL_SPLIT, HOST_DEVICE, ROOT_MTE
 from stage2fuzz.oracles.base import Oracle, fault_name, leaf_kind
 from stage2fuzz.oracles.facts import BackingFact, Call, Fault
@@ -36,7 +36,7 @@ class MemoryTags(Oracle):
                     index,
                 )
         self.cleared.append((address, address + size, index))
-        if folio > GRANULES[LAST_LEVEL]:
+        if folio > self.world.page_size:
             self.folios.append((address, folio))
 
     def leaf_installed(
@@ -56,13 +56,13 @@ class MemoryTags(Oracle):
         if call is not None and call[1] == CALL_SPLIT:
             return
         start = new & PTE_ADDRESS
-        end = start + GRANULES[level]
+        end = start + self.world.sizes[level]
         missing = self._first_uncleared(start, end)
         if missing < end:
             how = self._how(fault, missing)
             self.violation(
                 f"mapped with old tags, {how}, {leaf_kind(level)}",
-                f"{self.world.name(thread)} mapped {describe(new, level)} at IPA {ipa:#x} and "
+                f"{self.world.name(thread)} mapped {self.pte(new, level)} at IPA {ipa:#x} and "
                 f"nobody had cleared the tags of page {missing:#x}: the guest reads those of "
                 "whoever had the page before",
                 index,

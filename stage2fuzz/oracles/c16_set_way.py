@@ -1,6 +1,6 @@
 """C16: a guest that cleans its caches by set and way finds all its memory clean."""
 
-from stage2fuzz.arch import GRANULES, PTE_ADDRESS, PTE_MEMATTR, PTE_MEMATTR_NORMAL, describe
+from stage2fuzz.arch import PTE_ADDRESS, PTE_MEMATTR, PTE_MEMATTR_NORMAL
 from stage2fuzz.events import (
     CALL_NAMES,
     CALL_SET_WAY,
@@ -64,7 +64,7 @@ class SetWay(Oracle):
         for slot in world.slots.values():
             for leaf, level, ipa, location in world.leaves(slot[0], slot[1]):
                 start = leaf & PTE_ADDRESS
-                end = start + GRANULES[level]
+                end = start + world.sizes[level]
                 normal = leaf & PTE_MEMATTR == PTE_MEMATTR_NORMAL
                 if not normal or world.since.get(location, index) >= call[0]:
                     continue
@@ -72,7 +72,7 @@ class SetWay(Oracle):
                     self.violation(
                         f"{CALL_NAMES[code]} left a {leaf_kind(level)}",
                         f"{CALL_NAMES[code]} of {world.name(thread)} did not clean "
-                        f"{describe(leaf, level)} at IPA {ipa:#x}: with its caches off the guest "
+                        f"{self.pte(leaf, level)} at IPA {ipa:#x}: with its caches off the guest "
                         "reads what was there before",
                         call[0],
                         index,

@@ -2,7 +2,6 @@
 
 from stage2fuzz.arch import (
     EXECUTE,
-    GRANULES,
     PTE_ADDRESS,
     PTE_AF,
     PTE_MEMATTR,
@@ -14,7 +13,6 @@ from stage2fuzz.arch import (
     PTE_XN,
     READ,
     WRITE,
-    describe,
     is_valid,
 )
 from stage2fuzz.events import (
@@ -111,7 +109,7 @@ class Refinement(Oracle):
                 self._wrong(index, thread, call, "installed", new, level, ipa)
             return
         offset = ipa - call[2]
-        if offset < 0 or offset + GRANULES[level] > call[3]:
+        if offset < 0 or offset + self.world.sizes[level] > call[3]:
             self._wrong(index, thread, call, "installed outside its range", new, level, ipa)
         elif new & PTE_ADDRESS != call[4] + offset:
             self._wrong(index, thread, call, "installed another address", new, level, ipa)
@@ -145,7 +143,7 @@ class Refinement(Oracle):
             return
         if changed or (call[1] == CALL_WRPROTECT and new & ~old & PTE_WRITE):
             self._wrong(index, thread, call, "changed other bits", new, level, ipa)
-        elif not _touches(call, level, ipa):
+        elif not _touches(call, self.world.sizes[level], ipa):
             self._wrong(index, thread, call, "changed a leaf outside its range", new, level, ipa)
 
     def leaf_removed(
@@ -158,7 +156,7 @@ class Refinement(Oracle):
             self.splitting[thread] = old, ipa
         elif call[1] not in (CALL_MAP, CALL_UNMAP):
             self._wrong(index, thread, call, "removed", old, level, ipa)
-        elif not _touches(call, level, ipa):
+        elif not _touches(call, self.world.sizes[level], ipa):
             self._wrong(index, thread, call, "removed a leaf outside its range", old, level, ipa)
 
     def returned(
@@ -199,7 +197,7 @@ class Refinement(Oracle):
                     thread,
                     call,
                     f"succeeded without granting {prot_text(missing)}",
-                    describe(leaf, level),
+                    self.pte(leaf, level),
                     ipa,
                 )
         elif not world.rules.shared_faults or LOCK_MMU in world.held.get(thread, ()):
@@ -209,7 +207,7 @@ class Refinement(Oracle):
                     if code == CALL_UNMAP:
                         world.left[first] = index
                     text = f"left a {leaf_kind(level)} {what}"
-                    self._promise(index, thread, call, text, describe(leaf, level), first)
+                    self._promise(index, thread, call, text, self.pte(leaf, level), first)
 
     def _initialised(self, index: int, thread: int, call: Call) -> None:
         """No memory that was mapped as the call began still is, save that of devices."""
@@ -219,7 +217,7 @@ class Refinement(Oracle):
                 normal = leaf & PTE_MEMATTR == PTE_MEMATTR_NORMAL
                 if normal and world.since.get(location, index) < call[0]:
                     text = f"left a {leaf_kind(level)} mapped"
-                    self._promise(index, thread, call, text, describe(leaf, level), first)
+                    self._promise(index, thread, call, text, self.pte(leaf, level), first)
 
     def _wrong(
         self, index: int, thread: int, call: Call, what: str, leaf: int, level: int, ipa: int
@@ -227,7 +225,7 @@ class Refinement(Oracle):
         self.violation(
             f"{CALL_NAMES[call[1]]} {what}, {leaf_kind(level)}",
             f"{CALL_NAMES[call[1]]}({call[2]:#x}, {call[3]:#x}) of {self.world.name(thread)} "
-            f"{what}: {describe(leaf, level)} at IPA {ipa:#x}",
+            f"{what}: {self.pte(leaf, level)} at IPA {ipa:#x}",
             call[0],
             index,
         )
@@ -244,5 +242,5 @@ class Refinement(Oracle):
         )
 
 
-def _touches(call: Call, level: int, ipa: int) -> bool:
-    return overlap(ipa, GRANULES[level], call[2], max(call[3], 1))
+def _touches(call: Call, size: int, ipa: int) -> bool:
+    return overlap(ipa, size, call[2], max(call[3], 1))

@@ -1,6 +1,6 @@
 """C2: what a fault maps is the page that the host has there, checked in the right order."""
 
-from stage2fuzz.arch import PTE_ADDRESS, describe
+from stage2fuzz.arch import PTE_ADDRESS
 from stage2fuzz.events import CALL_MAP, LOCK_MMAP, UNLOCK
 from stage2fuzz.oracles.base import Oracle, leaf_kind
 from stage2fuzz.oracles.facts import BackingFact, Call, Fault, host_address
@@ -79,7 +79,7 @@ class CurrentPage(Oracle):
         if backing is not None and new & PTE_ADDRESS != host_address(backing, ipa):
             self.violation(
                 f"stale page installed, {leaf_kind(level)}",
-                f"{world.name(thread)} mapped {describe(new, level)} at IPA {ipa:#x}, but the "
+                f"{world.name(thread)} mapped {self.pte(new, level)} at IPA {ipa:#x}, but the "
                 f"host has {host_address(backing, ipa):#x} there by now",
                 max(backing[4], 0),
                 index,
@@ -101,7 +101,7 @@ class CurrentPage(Oracle):
             return
         self.violation(
             problem,
-            f"{world.name(thread)} installed {describe(new, level)} at IPA {ipa:#x} {problem}: an "
+            f"{world.name(thread)} installed {self.pte(new, level)} at IPA {ipa:#x} {problem}: an "
             "invalidation in between goes unseen",
             fault[0],
             index,
@@ -120,7 +120,7 @@ class CurrentPage(Oracle):
             if backing is not None and leaf & PTE_ADDRESS != host_address(backing, first):
                 self.violation(
                     f"stale page after an invalidation, {leaf_kind(level)}",
-                    f"the invalidation of IPA {first:#x} ended with {describe(leaf, level)} still "
+                    f"the invalidation of IPA {first:#x} ended with {self.pte(leaf, level)} still "
                     f"mapped, but the host has {host_address(backing, first):#x} there",
                     world.since.get(location, index),
                     index,

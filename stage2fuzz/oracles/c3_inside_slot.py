@@ -2,7 +2,6 @@
 
 from typing import Final
 
-from stage2fuzz.arch import GRANULES, describe
 from stage2fuzz.events import CALL_SLOT_DELETE, CALL_SLOT_MOVE, TREE_SHIFT
 from stage2fuzz.oracles.base import Oracle, leaf_kind
 from stage2fuzz.oracles.facts import Call, Fault, SlotFact, outermost
@@ -50,7 +49,7 @@ class InsideSlot(Oracle):
     ) -> None:
         """A new leaf's range lies inside its slot's."""
         world = self.world
-        end = ipa + GRANULES[level]
+        end = ipa + self.world.sizes[level]
         if ipa >> TREE_SHIFT:
             return  # an address of a nested guest: N1 knows what its hypervisor maps there
         if slot is not None:
@@ -62,7 +61,7 @@ class InsideSlot(Oracle):
                 return
         self.violation(
             f"{leaf_kind(level)} outside",
-            f"{world.name(thread)} installed {describe(new, level)} at IPA {ipa:#x}, which "
+            f"{world.name(thread)} installed {self.pte(new, level)} at IPA {ipa:#x}, which "
             + ("reaches beyond its memslot" if slot else "no memslot holds"),
             index,
         )
@@ -77,8 +76,25 @@ class InsideSlot(Oracle):
             for leaf, level, ipa, _location in world.leaves(start, end):
                 self.violation(
                     f"{leaf_kind(level)} left behind",
-                    f"the memslot at {start:#x} was deleted, but {describe(leaf, level)} is still "
+                    f"the memslot at {start:#x} was deleted, but {self.pte(leaf, level)} is still "
                     f"mapped at IPA {ipa:#x}",
+                    published,
+                    index,
+                )
+            for tree in world.trees:
+                if tree:
+                    self._shadow(index, tree, start, end, published)
+
+    def _shadow(self, index: int, tree: int, start: int, end: int, published: int) -> None:
+        """A shadow keeps nothing of a slot that has gone, whatever address L2 has for it."""
+        world, first = self.world, tree << TREE_SHIFT
+        for leaf, level, ipa, location in world.leaves(first, first + (1 << 48)):
+            origin = world.origin.get(location, -1)
+            if start <= origin < end:
+                self.violation(
+                    f"{leaf_kind(level)} left behind in a shadow",
+                    f"the memslot at {start:#x} was deleted, but {self.pte(leaf, level)} is still "
+                    f"in shadow MMU {tree} for L2's {ipa - first:#x}, L1's {origin:#x}",
                     published,
                     index,
                 )

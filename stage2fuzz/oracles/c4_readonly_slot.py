@@ -1,6 +1,6 @@
 """C4: nothing in a read-only memslot is writable."""
 
-from stage2fuzz.arch import PTE_WRITE, describe
+from stage2fuzz.arch import PTE_WRITE
 from stage2fuzz.events import SLOT_READONLY
 from stage2fuzz.oracles.base import Oracle, leaf_kind
 from stage2fuzz.oracles.facts import SlotFact
@@ -20,7 +20,7 @@ class ReadonlySlot(Oracle):
         if new & PTE_WRITE and slot is not None and slot[2] & SLOT_READONLY:
             self.violation(
                 leaf_kind(level),
-                f"{self.world.name(thread)} made {describe(new, level)} at IPA {ipa:#x} writable "
+                f"{self.world.name(thread)} made {self.pte(new, level)} at IPA {ipa:#x} writable "
                 "in a read-only memslot",
                 index,
             )

@@ -1,6 +1,6 @@
 """C5: what the host maps read-only the guest can't write."""
 
-from stage2fuzz.arch import PTE_WRITE, describe
+from stage2fuzz.arch import PTE_WRITE
 from stage2fuzz.events import HOST_ABSENT, HOST_WRITE
 from stage2fuzz.oracles.base import Oracle, leaf_kind
 from stage2fuzz.oracles.facts import BackingFact
@@ -23,7 +23,7 @@ class ReadonlyHostPage(Oracle):
         if new & PTE_WRITE and backing is not None and not backing[3] & (HOST_WRITE | HOST_ABSENT):
             self.violation(
                 f"{leaf_kind(level)} made writable",
-                f"{self.world.name(thread)} made {describe(new, level)} at IPA {ipa:#x} writable, "
+                f"{self.world.name(thread)} made {self.pte(new, level)} at IPA {ipa:#x} writable, "
                 "but the host maps that page read-only",
                 max(backing[4], 0),
                 index,
@@ -48,6 +48,6 @@ class ReadonlyHostPage(Oracle):
     def _left(self, index: int, leaf: int, level: int, ipa: int, how: str) -> None:
         self.violation(
             f"{leaf_kind(level)} still {how}",
-            f"the host made IPA {ipa:#x} read-only, but {describe(leaf, level)} is still {how}",
+            f"the host made IPA {ipa:#x} read-only, but {self.pte(leaf, level)} is still {how}",
             index,
         )

@@ -1,6 +1,6 @@
 """C6: a fault never takes a permission away."""
 
-from stage2fuzz.arch import PTE_ADDRESS, PTE_AF, PTE_VALID, describe, rights, rights_text
+from stage2fuzz.arch import PTE_ADDRESS, PTE_AF, PTE_VALID, rights, rights_text
 from stage2fuzz.events import DRAIN, STORE
 from stage2fuzz.oracles.base import Oracle, fault_name, leaf_kind
 from stage2fuzz.oracles.facts import Call, Fault
@@ -77,7 +77,7 @@ class NoDowngrade(Oracle):
         self.violation(
             detail,
             f"{world.name(thread)}'s {fault_name(fault)} replaced "
-            f"{describe(old, level).removesuffix(' AF')} by {rights_text(rights(new))}: "
+            f"{self.pte(old, level).removesuffix(' AF')} by {rights_text(rights(new))}: "
             f"the {name} permission {owner} was given is gone",
             given,
             fault[0],

@@ -4,7 +4,6 @@ from stage2fuzz.arch import (
     EXECUTE,
     PTE_MEMATTR,
     PTE_MEMATTR_DEVICE,
-    describe,
     rights,
 )
 from stage2fuzz.events import HOST_DEVICE
@@ -34,7 +33,7 @@ class Attributes(Oracle):
             return
         self.violation(
             f"{what}, {leaf_kind(level)}",
-            f"{self.world.name(thread)} mapped {what}: {describe(new, level)} at IPA {ipa:#x}",
+            f"{self.world.name(thread)} mapped {what}: {self.pte(new, level)} at IPA {ipa:#x}",
             index,
         )
 

@@ -1,6 +1,6 @@
 """C8: a page becomes executable only after its instructions can be fetched right."""
 
-from stage2fuzz.arch import EXECUTE, GRANULES, PTE_ADDRESS, describe, rights
+from stage2fuzz.arch import EXECUTE, PTE_ADDRESS, rights
 from stage2fuzz.events import ROOT_DIC
 from stage2fuzz.oracles.base import Oracle, leaf_kind
 from stage2fuzz.oracles.facts import Fault
@@ -44,11 +44,11 @@ class InstructionCache(Oracle):
             return
         start = new & PTE_ADDRESS
         since = self.world.arrival(ipa, start)
-        end = start + GRANULES[level]
+        end = start + self.world.sizes[level]
         if not any(a <= start and end <= b and since < at for a, b, at in self.invalidated):
             self.violation(
                 f"executable without invalidation, {leaf_kind(level)}",
-                f"{self.world.name(thread)} granted execute on {describe(new, level)} at IPA "
+                f"{self.world.name(thread)} granted execute on {self.pte(new, level)} at IPA "
                 f"{ipa:#x} without instruction-cache invalidation: stale instructions may run",
                 index,
             )

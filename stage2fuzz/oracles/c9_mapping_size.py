@@ -1,15 +1,9 @@
 """C9: a block is used only where host, memslot and dirty log allow it."""
 
-from stage2fuzz.arch import GRANULES, LAST_LEVEL, PTE_ADDRESS, describe
+from stage2fuzz.arch import LAST_LEVEL, PTE_ADDRESS
 from stage2fuzz.events import CALL_RELAX, HOST_PMD, HOST_PUD, SLOT_LOGGING, SLOT_READONLY
 from stage2fuzz.oracles.base import Oracle
 from stage2fuzz.oracles.facts import BackingFact, Call, Fault, SlotFact
-
-
-def _in_one(backing: BackingFact, address: int, level: int) -> bool:
-    """Whether one mapping of the host, which is aligned in its addresses, holds a whole block."""
-    size = GRANULES[1] if backing[3] & HOST_PUD else GRANULES[2]
-    return address % size + GRANULES[level] <= size
 
 
 class MappingSize(Oracle):
@@ -39,14 +33,14 @@ class MappingSize(Oracle):
         world = self.world
         if level == LAST_LEVEL or fault is None:
             return
-        end = ipa + GRANULES[level]
+        end = ipa + self.world.sizes[level]
         if slot is not None and not (slot[0] <= ipa and end <= slot[1]):
             why = "beyond its memslot"
         elif backing is not None and not (backing[0] <= ipa and end <= backing[1]):
             why = "beyond its host page"
         elif backing is not None and not backing[3] & (HOST_PMD | HOST_PUD):
             why = "of what the host maps by pages"
-        elif backing is not None and not _in_one(backing, new & PTE_ADDRESS, level):
+        elif backing is not None and not self._in_one(backing, new & PTE_ADDRESS, level):
             why = "beyond its host page"
         elif (
             slot is not None
@@ -58,10 +52,16 @@ class MappingSize(Oracle):
             return
         self.violation(
             f"block {why}",
-            f"{world.name(thread)} mapped {describe(new, level)} at IPA {ipa:#x} {why}",
+            f"{world.name(thread)} mapped {self.pte(new, level)} at IPA {ipa:#x} {why}",
             fault[0],
             index,
         )
+
+    def _in_one(self, backing: BackingFact, address: int, level: int) -> bool:
+        """Whether one mapping of the host, which is aligned in its addresses, holds a block."""
+        sizes = self.world.sizes
+        size = sizes[1] if backing[3] & HOST_PUD else sizes[2]
+        return address % size + sizes[level] <= size
 
     def leaf_changed(
         self,
@@ -77,10 +77,10 @@ class MappingSize(Oracle):
         world = self.world
         if fault is None or call is None or call[1] != CALL_RELAX:
             return
-        if level < fault[4] or call[3] < GRANULES[level]:
+        if level < fault[4] or call[3] < self.world.sizes[level]:
             self.violation(
                 "relax at another level",
-                f"{world.name(thread)} relaxed {describe(new, level)} at IPA {ipa:#x} for a "
+                f"{world.name(thread)} relaxed {self.pte(new, level)} at IPA {ipa:#x} for a "
                 f"mapping of {call[3]:#x} bytes and a fault at level {fault[4]}: more was relaxed "
                 "than the fault was about",
                 fault[0],

@@ -1,6 +1,6 @@
 """D1: every guest write to a logged page is reported or still marked."""
 
-from stage2fuzz.arch import PAGE_SIZE, WRITE
+from stage2fuzz.arch import WRITE
 from stage2fuzz.events import (
     CALL_LOG_CLEAR,
     CALL_LOG_ENABLE,
@@ -43,7 +43,7 @@ class NoLostDirty(Oracle):
             call = world.outer_call(thread)
             if call is not None and call[1] == CALL_LOG_ENABLE:
                 return
-        self.written[ipa & -PAGE_SIZE] = index
+        self.written[ipa & -self.world.page_size] = index
 
     def report(self, thread: int, ipa: int) -> None:
         """A page goes into what the running call reports."""

@@ -1,6 +1,6 @@
 """D3: when all is quiet, what can be written in a logged slot is marked dirty."""
 
-from stage2fuzz.arch import PAGE_SIZE, PTE_WRITE, describe, is_leaf
+from stage2fuzz.arch import PTE_WRITE, is_leaf
 from stage2fuzz.events import SLOT_LOGGING, SLOT_READONLY
 from stage2fuzz.oracles.base import Oracle, leaf_kind
 
@@ -23,7 +23,7 @@ class WritableIsDirty(Oracle):
             if flags & (SLOT_LOGGING | SLOT_READONLY) != SLOT_LOGGING:
                 continue
             for leaf, level, ipa, location in world.leaves(start, end):
-                if leaf & PTE_WRITE and ipa & -PAGE_SIZE not in world.dirty:
+                if leaf & PTE_WRITE and ipa & -self.world.page_size not in world.dirty:
                     self._clean(index, leaf, level, ipa, "mapped", world.since.get(location, index))
             for record in world.window:
                 if not start <= record.ipa < end or record.ipa in world.dirty:
@@ -36,7 +36,7 @@ class WritableIsDirty(Oracle):
     def _clean(self, index: int, leaf: int, level: int, ipa: int, how: str, since: int) -> None:
         self.violation(
             f"{leaf_kind(level)} {how}",
-            f"at the end {describe(leaf, level)} is {how} for IPA {ipa:#x} of a logged memslot, "
+            f"at the end {self.pte(leaf, level)} is {how} for IPA {ipa:#x} of a logged memslot, "
             "but its dirty bit is clear: the next write is lost",
             since,
             index,

@@ -1,6 +1,6 @@
 """D4: when dirty logging is on, nothing older can be written unseen."""
 
-from stage2fuzz.arch import PAGE_SIZE, PTE_WRITE, describe
+from stage2fuzz.arch import PTE_WRITE
 from stage2fuzz.events import CALL_LOG_ENABLE, SLOT_LOGGING
 from stage2fuzz.oracles.base import Oracle, leaf_kind
 from stage2fuzz.oracles.facts import Call
@@ -37,10 +37,10 @@ class LoggingStart(Oracle):
             return
         for leaf, level, ipa, location in world.leaves(slot[0], slot[1]):
             older = world.since.get(location, index) < call[0]
-            if leaf & PTE_WRITE and older and ipa & -PAGE_SIZE not in world.dirty:
+            if leaf & PTE_WRITE and older and ipa & -self.world.page_size not in world.dirty:
                 self.violation(
                     f"{leaf_kind(level)} left writable",
-                    f"dirty logging is on, but {describe(leaf, level)} at IPA {ipa:#x} from before "
+                    f"dirty logging is on, but {self.pte(leaf, level)} at IPA {ipa:#x} from before "
                     "is still writable: its writes are lost",
                     world.since.get(location, call[0]),
                     index,

@@ -1,6 +1,6 @@
 """D5: clearing a dirty bit protects that page, and no other bit goes."""
 
-from stage2fuzz.arch import PTE_VALID, PTE_WRITE, describe
+from stage2fuzz.arch import PTE_VALID, PTE_WRITE
 from stage2fuzz.events import CALL_LOG_CLEAR, CALL_LOG_GET
 from stage2fuzz.oracles.base import Oracle
 
@@ -47,7 +47,7 @@ class ClearIsExact(Oracle):
             if leaf & PTE_VALID and leaf & PTE_WRITE and world.since.get(location, index) < cleared:
                 self.violation(
                     "page left writable",
-                    f"the dirty bit of page {page:#x} was cleared, but {describe(leaf, level)} "
+                    f"the dirty bit of page {page:#x} was cleared, but {self.pte(leaf, level)} "
                     "stayed writable: the next write is not noticed",
                     cleared,
                     index,

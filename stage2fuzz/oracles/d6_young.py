@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from stage2fuzz.arch import GRANULES, PAGE_SIZE, PTE_AF, is_leaf
+from stage2fuzz.arch import PTE_AF, is_leaf
 from stage2fuzz.events import CALL_AGE, CALL_IS_YOUNG, CALL_NAMES, CALL_TEST_YOUNG
 from stage2fuzz.oracles.base import Oracle
 from stage2fuzz.oracles.facts import Call
@@ -86,15 +86,15 @@ class Young(Oracle):
                 cleared,
                 index,
             )
-        pages = size // PAGE_SIZE
-        if size not in (GRANULES[1], GRANULES[2]):
+        pages = size // world.page_size
+        if size not in (self.world.sizes[1], self.world.sizes[2]):
             pages = min(pages, AGED)
         elif not world.rules.ages_ranges:
             pages = 1
         for number in (0, 1, pages - 2, pages - 1):
             if not 0 <= number < pages:
                 continue
-            page = ipa + number * PAGE_SIZE
+            page = ipa + number * world.page_size
             leaf, level, location = world.leaf_at(page)
             if is_leaf(leaf, level) and leaf & PTE_AF and world.since.get(location, -1) < call[0]:
                 self.violation(

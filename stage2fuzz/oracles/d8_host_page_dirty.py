@@ -1,6 +1,6 @@
 """D8: the host learns in time that the guest may write to its page."""
 
-from stage2fuzz.arch import GRANULES, PTE_ADDRESS, PTE_WRITE
+from stage2fuzz.arch import PTE_ADDRESS, PTE_WRITE
 from stage2fuzz.events import (
     CALL_INVALIDATE_START,
     CALL_MAP,
@@ -40,7 +40,7 @@ class HostPageDirty(Oracle):
         """The thread marks a host page, after the leaf was written or before."""
         self.marked[thread] = address
         grant = self.granted.get(thread)
-        if grant is None or not 0 <= address - grant[3] < GRANULES[grant[2]]:
+        if grant is None or not 0 <= address - grant[3] < self.world.sizes[grant[2]]:
             return
         del self.granted[thread]
         held = self.world.held.get(thread, ())
@@ -55,7 +55,7 @@ class HostPageDirty(Oracle):
             call = world.calls.get(host)
             if call is None or call[1] != CALL_INVALIDATE_START:
                 continue
-            if overlap(first, GRANULES[level], call[2], call[3]):
+            if overlap(first, self.world.sizes[level], call[2], call[3]):
                 self.violation(
                     f"marked after the lock was dropped, {leaf_kind(level)}",
                     f"{world.name(thread)} made page {address:#x} of IPA {first:#x} writable and "
@@ -118,7 +118,7 @@ class HostPageDirty(Oracle):
             backing = self.world.backing_of(self.world.pinned.get(thread, 0))
         if backing is not None and backing[3] & HOST_DEVICE:
             return
-        if not 0 <= self.marked.get(thread, -1) - address < GRANULES[level]:
+        if not 0 <= self.marked.get(thread, -1) - address < self.world.sizes[level]:
             self.granted[thread] = (index, ipa, level, address)
 
     def backing(self, index: int, thread: int, ipa: int, size: int, address: int) -> None:
@@ -126,7 +126,9 @@ class HostPageDirty(Oracle):
         if thread < 0 or not self.granted:
             return
         for owner, (granted, first, level, old) in list(self.granted.items()):
-            if not overlap(first, GRANULES[level], ipa, size) or (address - ipa == old - first):
+            if not overlap(first, self.world.sizes[level], ipa, size) or (
+                address - ipa == old - first
+            ):
                 continue
             del self.granted[owner]
             self.violation(

@@ -1,6 +1,6 @@
 """F2: under the shared lock entries change by cmpxchg, or by the owner of the locked marker."""
 
-from stage2fuzz.arch import PAGE_SIZE, is_locked
+from stage2fuzz.arch import is_locked
 from stage2fuzz.events import LOCK_MMU, ORDER_CAS, PENDING
 from stage2fuzz.oracles.base import Oracle
 from stage2fuzz.oracles.facts import LOCK_SHARED
@@ -24,7 +24,7 @@ class EntryRaces(Oracle):
         if order & ~PENDING == ORDER_CAS or is_locked(old):
             return
         held = self.world.held.get(thread, ())
-        if LOCK_MMU | LOCK_SHARED in held and location & -PAGE_SIZE in self.world.pages:
+        if LOCK_MMU | LOCK_SHARED in held and location & -self.world.page_size in self.world.pages:
             self.violation(
                 "plain store in a shared walk",
                 f"{self.world.name(thread)} wrote a linked entry with a plain store while it held "

@@ -2,7 +2,6 @@
 
 from typing import Final
 
-from stage2fuzz.arch import GRANULES
 from stage2fuzz.events import (
     CALL_CODE,
     CALL_INVALIDATE_START,
@@ -20,8 +19,6 @@ from stage2fuzz.oracles.facts import Call
 from stage2fuzz.oracles.violation import Category
 
 BY_RANGE: Final = (CALL_UNMAP, CALL_WRPROTECT, CALL_SPLIT)
-LARGEST: Final = GRANULES[1]
-"""Bytes of the largest block: the most that one call works on between two chances to yield."""
 
 
 class BoundedHold(Oracle):
@@ -43,7 +40,7 @@ class BoundedHold(Oracle):
     def call(self, index: int, thread: int, ipa: int, size: int, request: int) -> None:
         """A call by range begins."""
         code = request & CALL_CODE
-        if size <= LARGEST or code not in BY_RANGE:
+        if size <= self.world.largest_block or code not in BY_RANGE:
             return
         if LOCK_MMU in self.world.held.get(thread, ()):
             self.violation(

@@ -4,15 +4,12 @@ from collections.abc import Iterator
 from typing import Final
 
 from stage2fuzz.arch import (
-    ENTRIES,
     ENTRY_SIZE,
-    GRANULES,
     LAST_LEVEL,
-    PAGE_SIZE,
     PTE_ADDRESS,
     PTE_TYPE,
     PTE_VALID,
-    SHIFTS,
+    TRANSLATION_GRANULES,
     is_locked,
     rights,
 )
@@ -28,8 +25,10 @@ from stage2fuzz.events import (
 from stage2fuzz.rules import Rules
 from stage2fuzz.window import Window
 
-ROOT_SPAN_SHIFT: Final = 9
-"""A root page holds 2**9 entries."""
+SIZES: Final = tuple(each.sizes for each in TRANSLATION_GRANULES)
+SHIFTS: Final = tuple(each.shifts for each in TRANSLATION_GRANULES)
+LARGEST_BLOCKS: Final = tuple(each.sizes[each.largest_block] for each in TRANSLATION_GRANULES)
+"""By the number of the granule; tuples, since attributes of objects cost more to look up."""
 
 LOCK_NAME: Final = 0xFF
 LOCK_SHARED: Final = 1 << 8
@@ -61,9 +60,9 @@ NOTHING: Final[dict[int, int]] = {}
 """The entries of a table page that nobody knows."""
 
 
-def guest_page(vmid: int, ipa: int) -> int:
+def guest_page(vmid: int, ipa: int, page_size: int) -> int:
     """The key of an L2 page: the VMID above its address."""
-    return (vmid << TREE_SHIFT) + (ipa & -PAGE_SIZE)
+    return (vmid << TREE_SHIFT) + (ipa & -page_size)
 
 
 def guest_grants(entry: int, origin: int, leaf: int) -> bool:
@@ -110,11 +109,13 @@ class Facts:
         "guest_entries",
         "held",
         "invalidating",
+        "largest_block",
         "left",
         "live",
         "loaded",
         "machine",
         "origin",
+        "page_size",
         "pages",
         "parent",
         "pending",
@@ -122,7 +123,9 @@ class Facts:
         "roots",
         "rules",
         "sequence",
+        "shifts",
         "since",
+        "sizes",
         "slots",
         "stored",
         "tables",
@@ -148,6 +151,7 @@ class Facts:
         self.threads = threads
         self.window.strict_table_hints = rules.strict_table_hints
         self.window.reset(vcpus)
+        self.begin_granule(0)
         self.roots: list[int] = []
         self.trees: dict[int, tuple[int, int]] = {}
         """Number of a stage 2, 0 for the guest's own (``TREE_SHIFT``) -> (first root page, level of
@@ -188,6 +192,16 @@ class Facts:
         self._begin_threads()
         self._begin_nested()
 
+    def begin_granule(self, number: int) -> None:
+        """The tables are of this granule; until something says which, of 4 KiB pages."""
+        self.sizes: tuple[int, ...] = SIZES[number]
+        """By level: bytes that one entry covers."""
+        self.shifts: tuple[int, ...] = SHIFTS[number]
+        self.page_size = self.sizes[LAST_LEVEL]
+        self.largest_block = LARGEST_BLOCKS[number]
+        """Bytes."""
+        self.window.shifts = self.shifts
+
     def _begin_threads(self) -> None:
         """What each thread is doing."""
         self.faults: dict[int, Fault] = {}
@@ -220,7 +234,8 @@ class Facts:
     def guest_page_of(self, ipa: int) -> int:
         """The key of the L2 page that a shadow's address stands for, by its MMU's binding."""
         tree = ipa >> TREE_SHIFT
-        return guest_page(self.bindings.get(tree, UNBOUND)[1], ipa - (tree << TREE_SHIFT))
+        vmid = self.bindings.get(tree, UNBOUND)[1]
+        return guest_page(vmid, ipa - (tree << TREE_SHIFT), self.page_size)
 
     def name(self, thread: int) -> str:
         """The thread as a reader knows it."""
@@ -233,14 +248,16 @@ class Facts:
             return found
         tree = ipa >> TREE_SHIFT
         root, level = self.trees.get(tree, NO_TREE)
-        location = root + (ipa - (tree << TREE_SHIFT) >> SHIFTS[level]) * ENTRY_SIZE
+        page = -self.page_size
+        location = root + (ipa - (tree << TREE_SHIFT) >> self.shifts[level]) * ENTRY_SIZE
         while True:
-            value = self.tables.get(location & -PAGE_SIZE, NOTHING).get(location, 0)
+            value = self.tables.get(location & page, NOTHING).get(location, 0)
             if level == LAST_LEVEL or value & PTE_TYPE != PTE_TYPE:
                 found = self.walked[ipa] = value, level, location
                 return found
             level += 1
-            location = (value & PTE_ADDRESS) + ((ipa >> SHIFTS[level]) & (ENTRIES - 1)) * ENTRY_SIZE
+            offset = (ipa >> self.shifts[level]) * ENTRY_SIZE & ~page
+            location = (value & PTE_ADDRESS) + offset
 
     def leaves(self, start: int, end: int) -> Iterator[tuple[int, int, int, int]]:
         """(value, level, IPA, location) of each visible valid leaf that touches [start, end)."""
@@ -252,8 +269,8 @@ class Facts:
         for location, value in self.tables[page].items():
             if not value & PTE_VALID:
                 continue
-            ipa = base + ((location - page) // ENTRY_SIZE * GRANULES[level])
-            if ipa >= end or ipa + GRANULES[level] <= start:
+            ipa = base + ((location - page) // ENTRY_SIZE * self.sizes[level])
+            if ipa >= end or ipa + self.sizes[level] <= start:
                 continue
             if level == LAST_LEVEL or value & PTE_TYPE != PTE_TYPE:
                 yield value, level, ipa, location
@@ -262,12 +279,12 @@ class Facts:
 
     def place_of(self, location: int) -> tuple[int, int] | None:
         """(level, first IPA) of the entry at ``location``; None if nothing links its table."""
-        page = location & -PAGE_SIZE
+        page = location & -self.page_size
         place = self.pages.get(page)
         if place is None:
             return None
         level, base = place
-        return level, base + ((location - page) // ENTRY_SIZE * GRANULES[level])
+        return level, base + ((location - page) // ENTRY_SIZE * self.sizes[level])
 
     def granted_since(self, start: int, index: int, thread: int, ipa: int, wanted: int) -> bool:
         """Whether ``ipa`` may have had the rights ``wanted`` at any time after the event ``start``.
@@ -284,7 +301,7 @@ class Facts:
             if who == thread and new & PTE_VALID and not wanted & ~rights(new):
                 return True
             place = self.place_of(location)
-            if place is None or not place[1] <= ipa < place[1] + GRANULES[place[0]]:
+            if place is None or not place[1] <= ipa < place[1] + self.sizes[place[0]]:
                 continue
             if old & PTE_VALID:
                 table = place[0] < LAST_LEVEL and old & PTE_TYPE == PTE_TYPE

@@ -13,7 +13,7 @@ return. What the events do not tell (a top-up that is to fail one day) is not pa
 
 from typing import Any, Final
 
-from stage2fuzz.arch import FAULT_NAMES, PAGE_SIZE, PTE_ADDRESS, PTE_TYPE, PTE_VALID, is_locked
+from stage2fuzz.arch import FAULT_NAMES, PTE_ADDRESS, PTE_TYPE, PTE_VALID, is_locked
 from stage2fuzz.events import (
     ACCESS,
     DRAIN,
@@ -130,7 +130,7 @@ class Progress(Oracle):
     def _state(self, index: int) -> tuple[Any, ...]:
         """Everything that decides what can happen next, as one value."""
         world = self.world
-        names = PageNames()
+        names = PageNames(self.world.page_size)
         return (
             tuple(_tree(world, names, root) for root in world.roots),
             tuple(
@@ -193,9 +193,10 @@ def _undone(cycle: list[Event]) -> str:
 class PageNames:
     """Table pages by the order in which they are met, so that their addresses do not matter."""
 
-    __slots__ = ("_names",)
+    __slots__ = ("_names", "_page_size")
 
-    def __init__(self) -> None:
+    def __init__(self, page_size: int) -> None:
+        self._page_size = page_size
         self._names: dict[int, int] = {}
 
     def page(self, page: int) -> int:
@@ -204,7 +205,8 @@ class PageNames:
 
     def location(self, location: int) -> tuple[int, int]:
         """(name of the page, offset in it)."""
-        return self.page(location & -PAGE_SIZE), location & (PAGE_SIZE - 1)
+        page = location & -self._page_size
+        return self.page(page), location - page
 
     def value(self, value: int) -> int:
         """A descriptor: what an invalid entry still spells means nothing; tables by name."""
@@ -225,9 +227,9 @@ def _tree(world: World, names: PageNames, page: int) -> tuple[Any, ...]:
     for location, value in sorted(world.tables[page].items()):
         child = value & PTE_ADDRESS
         if value & PTE_TYPE == PTE_TYPE and world.parent.get(child) == location:
-            entries.append((location & (PAGE_SIZE - 1), _tree(world, names, child)))
+            entries.append((location - page, _tree(world, names, child)))
         elif names.value(value):
-            entries.append((location & (PAGE_SIZE - 1), value))
+            entries.append((location - page, value))
     return tuple(entries)
 
 

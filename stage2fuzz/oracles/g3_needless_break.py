@@ -1,6 +1,6 @@
 """G3: what differs in permissions only is not broken, and what is the same is not flushed."""
 
-from stage2fuzz.arch import PTE_PERMISSIONS, describe
+from stage2fuzz.arch import PTE_PERMISSIONS
 from stage2fuzz.events import CALL_MAP
 from stage2fuzz.oracles.base import Oracle, leaf_kind
 from stage2fuzz.oracles.facts import Call
@@ -42,8 +42,8 @@ class NeedlessBreak(Oracle):
             return
         self.violation(
             detail,
-            f"{self.world.name(thread)} broke {describe(old, level)} at IPA {ipa:#x} {what} "
-            f"(now {describe(new, level)}): nobody could use the {leaf_kind(level)} meanwhile",
+            f"{self.world.name(thread)} broke {self.pte(old, level)} at IPA {ipa:#x} {what} "
+            f"(now {self.pte(new, level)}): nobody could use the {leaf_kind(level)} meanwhile",
             broken_at,
             index,
         )

@@ -1,6 +1,6 @@
 """G6: a permission fault that relaxed a leaf leaves its PE nothing narrower."""
 
-from stage2fuzz.arch import LAST_LEVEL, PERMISSION, PTE_TYPE, PTE_VALID, describe, rights
+from stage2fuzz.arch import LAST_LEVEL, PERMISSION, PTE_TYPE, PTE_VALID, rights
 from stage2fuzz.events import CALL_CODE, CALL_RELAX, EAGAIN
 from stage2fuzz.oracles.base import Oracle, fault_name, leaf_kind
 from stage2fuzz.oracles.violation import Category
@@ -72,8 +72,8 @@ class RelaxTakesEffect(Oracle):
                 self.violation(
                     f"{fault_name(fault)}, {leaf_kind(record.level)} still cached",
                     f"{world.name(thread)}'s {fault_name(fault)} of IPA {ipa:#x} relaxed the leaf, "
-                    f"now {describe(leaf, level)}, and went back to the guest while the same PE "
-                    f"may still hold {describe(value, record.level)}: it faults again",
+                    f"now {self.pte(leaf, level)}, and went back to the guest while the same PE "
+                    f"may still hold {self.pte(value, record.level)}: it faults again",
                     fault[0],
                     index,
                 )

@@ -2,7 +2,6 @@
 
 from typing import Final
 
-from stage2fuzz.arch import PAGE_SIZE
 from stage2fuzz.events import (
     CALL_LOG_DISABLE,
     CALL_LOG_ENABLE,
@@ -17,8 +16,8 @@ from stage2fuzz.events import (
 )
 from stage2fuzz.oracles.base import Oracle, result_name
 
-LOOKED_AT: Final = 64 * PAGE_SIZE
-"""More than all holes that a run can make."""
+LOOKED_AT: Final = 64
+"""Pages: more than all holes that a run can make."""
 
 
 class MemslotAnswer(Oracle):
@@ -73,8 +72,9 @@ class MemslotAnswer(Oracle):
     def _has_device(self, start: int, end: int) -> bool:
         """Whether the host has device memory there; a slot of so much has it at its beginning, but
         for some holes."""
-        for ipa in range(start, min(end, start + LOOKED_AT), PAGE_SIZE):
-            backing = self.world.backing_of(ipa)
+        page = self.world.page_size
+        for number in range(min((end - start) // page, LOOKED_AT)):
+            backing = self.world.backing_of(start + number * page)
             if backing is not None and backing[3] & (HOST_DEVICE | HOST_ABSENT) == HOST_DEVICE:
                 return True
         return False

@@ -1,6 +1,6 @@
 """N1: a shadow maps no more than both the guest hypervisor and the host do."""
 
-from stage2fuzz.arch import LAST_LEVEL, PTE_ADDRESS, PTE_WRITE, describe
+from stage2fuzz.arch import LAST_LEVEL, PTE_ADDRESS, PTE_WRITE
 from stage2fuzz.events import HOST_WRITE, TREE_SHIFT
 from stage2fuzz.oracles.base import Oracle
 from stage2fuzz.oracles.facts import NO_ENTRIES, Fault, guest_grants, host_address
@@ -76,7 +76,7 @@ class ShadowWithin(Oracle):
             return
         self.violation(
             f"a leaf that {problem}",
-            f"{world.name(thread)} made {describe(new, level)} in shadow MMU {ipa >> TREE_SHIFT} "
+            f"{world.name(thread)} made {self.pte(new, level)} in shadow MMU {ipa >> TREE_SHIFT} "
             f"for L2's {ipa & (1 << TREE_SHIFT) - 1:#x}, L1's {origin:#x}, which {problem}",
             fault[0],
             index,
@@ -99,7 +99,7 @@ class ShadowWithin(Oracle):
                 ):
                     self.violation(
                         "a stale page after an invalidation of the host",
-                        f"the invalidation of L1's {origin:#x} ended with {describe(leaf, level)} "
+                        f"the invalidation of L1's {origin:#x} ended with {self.pte(leaf, level)} "
                         f"still in shadow MMU {tree} for L2's {first - start:#x}, but the host has "
                         f"{host_address(backing, origin):#x} there",
                         world.since.get(location, index),

@@ -1,6 +1,5 @@
 """N2: a guest hypervisor's TLBI is complete once it has returned, faults in flight included."""
 
-from stage2fuzz.arch import describe
 from stage2fuzz.events import CALL_GUEST_TLBI, TREE_SHIFT
 from stage2fuzz.oracles.base import Oracle
 from stage2fuzz.oracles.facts import (
@@ -82,7 +81,7 @@ class GuestTlbi(Oracle):
                 continue
             self.violation(
                 "a fault in flight brings back what was invalidated",
-                f"{world.name(thread)} made {describe(new, level)} in shadow MMU "
+                f"{world.name(thread)} made {self.pte(new, level)} in shadow MMU "
                 f"{ipa >> TREE_SHIFT} for L2's {plain:#x}, from an entry that the guest hypervisor "
                 f"had changed before its TLBI began, and that TLBI has returned",
                 begun,
@@ -120,7 +119,7 @@ class GuestTlbi(Oracle):
                 if self._gone(page, call[0], location, leaf):
                     self.violation(
                         "a leaf is left",
-                        f"the guest hypervisor's TLBI returned with {describe(leaf, level)} left "
+                        f"the guest hypervisor's TLBI returned with {self.pte(leaf, level)} left "
                         f"in shadow MMU {tree} for L2's {first - start:#x}, from an entry that it "
                         "had changed before",
                         world.since.get(location, call[0]),

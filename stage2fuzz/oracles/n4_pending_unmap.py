@@ -1,6 +1,5 @@
 """N4: nobody runs on a recycled shadow MMU before it was emptied."""
 
-from stage2fuzz.arch import describe
 from stage2fuzz.events import TREE_SHIFT
 from stage2fuzz.oracles.base import Oracle
 from stage2fuzz.oracles.facts import UNBOUND
@@ -42,7 +41,7 @@ class PendingUnmap(Oracle):
                 self.violation(
                     "an entry of the context before",
                     f"{world.name(thread)} runs VMID {world.bindings.get(tree, UNBOUND)[1]} of the "
-                    f"guest hypervisor on shadow MMU {tree}, which has {describe(leaf, level)} for "
+                    f"guest hypervisor on shadow MMU {tree}, which has {self.pte(leaf, level)} for "
                     f"L2's {first - start:#x} from the context before",
                     world.since.get(location, bound),
                     bound,

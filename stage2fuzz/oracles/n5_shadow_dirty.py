@@ -1,6 +1,6 @@
 """N5: what a nested guest can write in a logged memslot is marked dirty."""
 
-from stage2fuzz.arch import PTE_WRITE, describe
+from stage2fuzz.arch import PTE_WRITE
 from stage2fuzz.events import TREE_SHIFT
 from stage2fuzz.oracles.base import Oracle
 
@@ -24,7 +24,7 @@ class ShadowDirty(Oracle):
                 if leaf & PTE_WRITE and world.logs(origin) and origin not in world.dirty:
                     self.violation(
                         "writable, not dirty",
-                        f"at the end {describe(leaf, level)} is in shadow MMU {tree} for L2's "
+                        f"at the end {self.pte(leaf, level)} is in shadow MMU {tree} for L2's "
                         f"{first - start:#x}, L1's {origin:#x} of a logged memslot, but its dirty "
                         "bit is clear: the next write is lost",
                         world.since.get(location, index),

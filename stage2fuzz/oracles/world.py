@@ -12,13 +12,10 @@ from collections.abc import Callable
 
 from stage2fuzz.arch import (
     ENTRY_SIZE,
-    GRANULES,
     LAST_LEVEL,
-    PAGE_SIZE,
     PTE_ADDRESS,
     PTE_TYPE,
     PTE_VALID,
-    SHIFTS,
 )
 from stage2fuzz.events import (
     CALL_CODE,
@@ -29,13 +26,15 @@ from stage2fuzz.events import (
     FAULT_LEVEL,
     PENDING,
     ROOT_BITS,
+    ROOT_GRANULE,
+    ROOT_GRANULES,
     SLOT_LOGGING,
     TLBI_ALLE1,
     TLBI_OPERATION,
     TREE_SHIFT,
 )
 from stage2fuzz.oracles.dispatch import Teller, silent
-from stage2fuzz.oracles.facts import LOCK_SHARED, ROOT_SPAN_SHIFT, Call, Facts, Fault, guest_page
+from stage2fuzz.oracles.facts import LOCK_SHARED, Call, Facts, Fault, guest_page
 from stage2fuzz.window import Entry
 
 
@@ -81,11 +80,12 @@ class World(Facts):
         self.walked.clear()
         if not self.roots:
             self.vmid, self.machine = vmid, bits
+            self.begin_granule((bits & ROOT_GRANULES) // ROOT_GRANULE)
         tree = vmid - self.vmid
         self.trees[tree] = page, level
-        span = SHIFTS[level] + ROOT_SPAN_SHIFT
+        span = self.shifts[level] + self.shifts[2] - self.shifts[3]
         for number in range(1 << max(0, (bits & ROOT_BITS) - span)):
-            root = page + number * PAGE_SIZE
+            root = page + number * self.page_size
             self.roots.append(root)
             self.pages[root] = (level, (tree << TREE_SHIFT) + (number << span))
             self.tables[root] = {}
@@ -205,17 +205,17 @@ class World(Facts):
 
     def pin(self, thread: int, ipa: int) -> None:
         """A fault looked a host page up."""
-        self.pinned[thread] = ipa & -PAGE_SIZE
+        self.pinned[thread] = ipa & -self.page_size
 
     def guest_load(self, ipa: int, vmid: int, pte: int) -> None:
         """An entry of the guest hypervisor's stage 2 was read."""
-        page = guest_page(vmid, ipa)
+        page = guest_page(vmid, ipa, self.page_size)
         if page not in self.guest_entries:
             self.guest_entries[page] = [(-1, pte)]
 
     def guest_store(self, index: int, ipa: int, old: int, new: int, vmid: int) -> None:
         """The guest hypervisor changed an entry of its stage 2."""
-        page = guest_page(vmid, ipa)
+        page = guest_page(vmid, ipa, self.page_size)
         if page not in self.guest_entries:
             self.guest_entries[page] = [(-1, old)]
         self.guest_entries[page].append((index, new))
@@ -273,7 +273,7 @@ class World(Facts):
     ) -> None:
         """``location`` reads as ``new`` from now on; it was stored in ``fault`` and ``call``."""
         self.walked.clear()
-        page = location & -PAGE_SIZE
+        page = location & -self.page_size
         place = self.pages.get(page)
         if place is None:
             self.tables.setdefault(page, {})[location] = new
@@ -285,7 +285,7 @@ class World(Facts):
             return
         self.touched[page] = index
         level, base = place
-        ipa = base + ((location - page) // ENTRY_SIZE * GRANULES[level])
+        ipa = base + ((location - page) // ENTRY_SIZE * self.sizes[level])
         self.window.write(location, level, ipa, old, new)
         inner = level < LAST_LEVEL
         old_table = inner and old & PTE_TYPE == PTE_TYPE
@@ -353,7 +353,7 @@ class World(Facts):
         for location, value in list(self.tables.setdefault(page, {}).items()):
             if not value & PTE_VALID:
                 continue
-            first = ipa + ((location - page) // ENTRY_SIZE * GRANULES[level])
+            first = ipa + ((location - page) // ENTRY_SIZE * self.sizes[level])
             if level < LAST_LEVEL and value & PTE_TYPE == PTE_TYPE:
                 child = value & PTE_ADDRESS
                 self._adopt(index, thread, child, location, level + 1, first, fault, call)
@@ -379,7 +379,7 @@ class World(Facts):
         level, base = place
         for location, value in self.tables[page].items():
             if value & PTE_VALID:
-                ipa = base + ((location - page) // ENTRY_SIZE * GRANULES[level])
+                ipa = base + ((location - page) // ENTRY_SIZE * self.sizes[level])
                 below.append((location, level, ipa, value))
                 if level < LAST_LEVEL and value & PTE_TYPE == PTE_TYPE:
                     self._abandon(index, value & PTE_ADDRESS, below)

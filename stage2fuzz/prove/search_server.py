@@ -4,7 +4,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from stage2fuzz.engine import engine_of, parts_of
+from stage2fuzz.engine import ENGINES, engine_of, kind_of, parts_of
 from stage2fuzz.errors import InputError
 from stage2fuzz.kernel.adapter import KernelEngine
 from stage2fuzz.kernel.build import find
@@ -29,9 +29,9 @@ def main(judge: str) -> None:
 def engine_for(request: ProofRequest) -> KernelEngine:
     """The engine that is asked about; InputError where it is none of a kernel."""
     name = request.case.engine
-    word, tree = parts_of(name)
-    if request.cache and word == "kernel":
-        library = find(Path(tree), Path(request.cache), proof=False)
+    kind, tree = kind_of(name), parts_of(name)[1]
+    if request.cache and kind.module == ENGINES["kernel"].module:
+        library = find(Path(tree), Path(request.cache), proof=False, granule=kind.granule)
         if library is None:
             raise InputError(name, "is not built", "a tree that was built there")
         return KernelEngine(library)

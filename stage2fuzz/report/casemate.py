@@ -11,6 +11,7 @@ from typing import Final
 
 from stage2fuzz import events as ev
 from stage2fuzz.arch import (
+    GRANULE_4K,
     GRANULES,
     LAST_LEVEL,
     PAGE_SIZE,
@@ -81,6 +82,8 @@ class _CasemateTrace:
         self._number = 0
         self._locks = keeps_locks(self._events)
         roots = [each for each in events if each[0] == ev.ROOT and each[4] >= 0]
+        if ev.granule_of(events) is not GRANULE_4K:
+            raise InputError("casemate", "pages of another size", "a run with pages of 4 KiB")
         if len(roots) != 1:
             raise InputError("casemate", f"the run has {len(roots)} stage-2 roots", "one")
         _, _, self._root, self._level, self._vmid, form = roots[0]

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from stage2fuzz.arch import (
+    PAGE_SIZE,
     PTE_ADDRESS,
     PTE_AF,
     PTE_CONTIGUOUS,
@@ -48,11 +49,13 @@ class EntryWrite:
     """3 where that is not known."""
     old: int
     new: int
+    page_size: int = PAGE_SIZE
 
     @classmethod
     def of(cls, words: Words, where: int, old: int, new: int) -> "EntryWrite":
         """The write of ``new`` over ``old`` at an address, as ``words`` know it at this moment."""
-        return cls(words.entry(where), words.level(where), old, new)
+        size = words.granule.page_size
+        return cls(words.entry(where), words.level(where), old, new, size)
 
     def fields(self) -> list[tuple[str, str, str]]:
         """(field, before, after), the value in words and the bits first.
@@ -60,7 +63,7 @@ class EntryWrite:
         The fields of a leaf follow where either side is one, unless they are 0 on both.
         """
         rows = [
-            ("entry", describe(self.old, self.level), describe(self.new, self.level)),
+            ("entry", self._words(self.old), self._words(self.new)),
             ("bits", f"{self.old:#018x}", f"{self.new:#018x}"),
         ]
         sides = [
@@ -72,6 +75,9 @@ class EntryWrite:
                 before, after = (_field(name, mask, value) for value in sides)
                 rows.append((name, before, after))
         return rows
+
+    def _words(self, value: int) -> str:
+        return describe(value, self.level, self.page_size)
 
 
 def _field(name: str, mask: int, value: int | None) -> str:

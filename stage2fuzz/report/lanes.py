@@ -92,8 +92,9 @@ def _remade(events: Sequence[Event]) -> frozenset[int]:
 
 def _cached(world: World, words: Words) -> tuple[tuple[int, str], ...]:
     """What each vCPU's TLB may hold beside what is in the tables now."""
+    size = words.granule.page_size
     return tuple(
-        (vcpu, f"{words.entry(record.location)}: {describe(value, record.level)}")
+        (vcpu, f"{words.entry(record.location)}: {describe(value, record.level, size)}")
         for vcpu in range(world.vcpus)
         for record in world.window
         for value in record.stale(vcpu)

@@ -10,16 +10,13 @@ from stage2fuzz import events as ev
 from stage2fuzz.arch import (
     ACCESS_NAMES,
     ACCESS_RIGHTS,
-    ENTRIES,
     ENTRY_SIZE,
     FAULT_NAMES,
-    GRANULES,
     INSTRUCTIONS,
     LAST_LEVEL,
     PAGE_SIZE,
     PTE_AF,
     PTE_VALID,
-    SHIFTS,
     address_of,
     describe,
     is_leaf,
@@ -102,6 +99,8 @@ class Words:
     def __init__(self, events: list[Event]) -> None:
         self._tables: dict[int, tuple[int, int, str]] = {}
         """Table page -> (level of its entries, first IPA, ``hyp`` or nothing), as linked so far."""
+        self.granule = ev.granule_of(events)
+        self._sizes = self.granule.sizes
         self._later: dict[int, tuple[int, int, str]] = {}
         """The same as linked at any time, for tables that are filled before they are linked."""
         for event in (*events, *events):  # twice: a subtree may be linked after what is below it
@@ -116,7 +115,7 @@ class Words:
             case ev.WALK | ev.LOAD | ev.DRAIN | ev.STORE | ev.HARDWARE_AF | ev.CAS_FAIL:
                 return self._table_memory(kind, where, old, new, aux)
             case ev.HIT:
-                return f"TLB: {where:#x} is {describe(new, aux)}"
+                return f"TLB: {where:#x} is {describe(new, aux, self.granule.page_size)}"
             case ev.ACCESS:
                 return f"{ACCESS_NAMES[old]} {where:#x} done"
             case ev.FAULT:
@@ -176,7 +175,7 @@ class Words:
         if not pte & PTE_VALID and not is_locked(pte):
             return "invalid"
         found = self._where(where)
-        return describe(pte, found[0]) if found else f"{pte:#x}"
+        return describe(pte, found[0], self.granule.page_size) if found else f"{pte:#x}"
 
     def _brief(self, where: int, old: int, new: int) -> str:
         """The old, valid value; without its address where a new leaf does not change it."""
@@ -192,21 +191,22 @@ class Words:
 
     def _where(self, address: int) -> tuple[int, int, str] | None:
         """(level, first IPA, whose) of an entry."""
-        page = address & ~(PAGE_SIZE - 1)
+        page = address & -self._sizes[LAST_LEVEL]
         table = self._tables.get(page) or self._later.get(page)
         if table is None:
             return None
         level, first, whose = table
-        return level, first + (address - page) // ENTRY_SIZE * GRANULES[level], whose
+        return level, first + (address - page) // ENTRY_SIZE * self._sizes[level], whose
 
     def _learn(self, event: Event) -> None:
         """Note which pages an event makes tables of."""
         kind, _, where, old, new, aux = event
         if kind == ev.ROOT:
             whose = "hyp " if new < 0 else ""
-            for number in range(max(1, 1 << (aux & ev.ROOT_BITS) >> SHIFTS[old] + 9)):
-                first = number * ENTRIES * GRANULES[old]
-                self._tables[where + number * PAGE_SIZE] = (old, first, whose)
+            span = self.granule.entries * self._sizes[old]
+            for number in range(max(1, (1 << (aux & ev.ROOT_BITS)) // span)):
+                page = where + number * self._sizes[LAST_LEVEL]
+                self._tables[page] = (old, number * span, whose)
         elif kind in (ev.STORE, ev.DRAIN):
             found = self._where(where)
             if found and is_table(new, found[0]) and found[0] < LAST_LEVEL:

@@ -13,10 +13,9 @@ from typing import Final
 from stage2fuzz import events as ev
 from stage2fuzz.arch import (
     ACCESS_NAMES,
-    ENTRIES,
     FAULT_NAMES,
-    GRANULES,
     PTE_MEMATTR,
+    TranslationGranule,
     address_of,
     is_leaf,
     is_table,
@@ -128,29 +127,31 @@ def _tlbi(where: int, aux: int) -> str:
 def final_leaves(events: Sequence[Event]) -> Iterator[tuple[int, int, int]]:
     """(IPA, level, descriptor) of every valid leaf at the end, in the order of addresses."""
     entries: dict[int, int] = {}
-    root = (0, 0, 0)
+    root, granule = (0, 0, 0), ev.granule_of(events)
     for kind, _thread, where, old, new, aux in events:
         if kind in (ev.STORE, ev.DRAIN, ev.HARDWARE_AF):
             entries[where] = new
         elif kind == ev.ROOT and new >= 0:
             root = (where, old, aux & ev.ROOT_BITS)
         elif kind in (ev.FREE, ev.ALLOC):
-            for entry in [each for each in entries if each & -4096 == where]:
+            for entry in [each for each in entries if each & -granule.page_size == where]:
                 del entries[entry]
         elif kind == ev.QUIESCENT:
             break
     table, level, bits = root
-    count = max(ENTRIES, (1 << bits) // GRANULES[level])
-    yield from _leaves(entries, table, level, 0, count)
+    count = max(granule.entries, (1 << bits) // granule.sizes[level])
+    yield from _leaves(entries, (table, level, 0), count, granule)
 
 
 def _leaves(
-    entries: dict[int, int], table: int, level: int, base: int, count: int
+    entries: dict[int, int], of: tuple[int, int, int], count: int, granule: TranslationGranule
 ) -> Iterator[tuple[int, int, int]]:
+    table, level, base = of
     for entry in sorted(each for each in entries if table <= each < table + 8 * count):
         pte = entries[entry]
-        ipa = base + (entry - table) // 8 * GRANULES[level]
+        ipa = base + (entry - table) // 8 * granule.sizes[level]
         if is_table(pte, level):
-            yield from _leaves(entries, address_of(pte), level + 1, ipa, ENTRIES)
+            below = (address_of(pte), level + 1, ipa)
+            yield from _leaves(entries, below, granule.entries, granule)
         elif is_leaf(pte, level):
             yield ipa, level, pte

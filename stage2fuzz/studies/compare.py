@@ -20,16 +20,17 @@ from typing import Final
 
 from stage2fuzz.case.case import Case
 from stage2fuzz.case.codec import CHOICES_AT, decode, newest
+from stage2fuzz.case.granule import fitted
 from stage2fuzz.case.profile import PROFILES
 from stage2fuzz.case.scenario import Scenario, Tlb
-from stage2fuzz.engine import BurstEngine, engine_of
-from stage2fuzz.errors import ModelError
+from stage2fuzz.engine import BurstEngine, engine_of, kind_of
+from stage2fuzz.errors import InputError, ModelError
 from stage2fuzz.run import Outcome, outcome_of
 from stage2fuzz.schedule import strategy
 from stage2fuzz.schedule.base import FOREVER, Schedule
 from stage2fuzz.schedule.replay import Replay
 from stage2fuzz.studies.comparison import Change, Comparison, Difference
-from stage2fuzz.studies.hunt.ground import returning
+from stage2fuzz.studies.hunt.ground import Ground
 from stage2fuzz.studies.observe import Atom, observe, size, work
 
 SCHEDULES: Final = 40
@@ -311,12 +312,16 @@ def comparing(
     """``compare`` step by step: how far it is after each scenario, and the comparison at last."""
     for name in (before, after):
         engine_of(name)  # a build takes its own time
+    granules = [kind_of(name).granule for name in (before, after)]
+    if granules[0] != granules[1]:
+        right = "two engines whose pages have one size"
+        raise InputError(after, f"has pages of {granules[1].name}, not {granules[0].name}", right)
     begun = time.monotonic()
     given = [plain(each) for each in scenarios]
     drawn = seconds * DRAWN
     both = _Both(before, after, seed, inf if given else begun + drawn)
     number = 0
-    for number, scenario in enumerate(given or _drawn(before, seed), 1):
+    for number, scenario in enumerate(given or _fitting(before, seed), 1):
         both.compare(scenario, number)
         spent = time.monotonic() - begun
         done = number / len(given) if given else min(1.0, spent / seconds)
@@ -342,12 +347,18 @@ def plain(scenario: Scenario) -> Scenario:
 def _drawn(before: str, seed: int) -> Iterator[Scenario]:
     """The scenarios that a hunt returns to, one in two, and random ones without end; the profiles
     take turns."""
-    names, telling = tuple(PROFILES), iter(returning())
+    names, telling = tuple(PROFILES), iter(Ground.STAGE2.returning())
     for number in count():
         if (known := next(telling, None)) is not None:
             yield plain(known)
         data = newest(Random(f"{seed} {number}").randbytes(CHOICES_AT))
         yield plain(decode(data, before, PROFILES[names[number % len(names)]]).scenario)
+
+
+def _fitting(before: str, seed: int) -> Iterator[Scenario]:
+    """The same, as far as the page size of the engines has it."""
+    granule = kind_of(before).granule
+    return (fitted(each, granule) for each in _drawn(before, seed))
 
 
 def suspicions(outcome: Outcome, side: int) -> list[Suspicion]:

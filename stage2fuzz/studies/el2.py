@@ -14,6 +14,7 @@ from typing import Final
 from stage2fuzz.case.case import Case
 from stage2fuzz.errors import InputError
 from stage2fuzz.hyp.adapter import SMOKE, HypEngine
+from stage2fuzz.hyp.boot import boot_failure
 from stage2fuzz.hyp.build import build
 from stage2fuzz.hyp.draw import draw_scenarios
 from stage2fuzz.hyp.faults import EL2_FAULTS
@@ -106,7 +107,8 @@ def _tried(name: str, engine: HypEngine) -> EL2MutantResult:
     runs = 0
     engine.run(SMOKE, Schedule())
     if engine.native.started():
-        return EL2MutantResult(name, True, "the build's proof: EL2 does not start", 0)
+        words = boot_failure(engine.library, engine.native.library)
+        return EL2MutantResult(name, True, f"the build's proof: {words}", 0)
     for number, scenario in enumerate(islice(draw_scenarios(1), MUTANT_SCENARIOS)):
         told = S2ExploreCounts()
         asked = engine.suspicion

@@ -22,6 +22,10 @@ MOST_LETTERS: Final = 200
 """Of a line."""
 MOST_LINES: Final = 20_000
 """Of a file."""
+MOST_BYTES: Final = 4 << 20
+"""Of a file: a tree is a stranger's, and one line of it may have no end."""
+MOST_FILES: Final = 20_000
+"""Below one folder that a build reads; a kernel has some hundred."""
 
 
 def excerpt_of(engine: str) -> Excerpt:
@@ -56,7 +60,7 @@ def edition_of(engine: str) -> str:
     except (InputError, OSError, ValueError):
         return ""
     for folder in FOLDERS:
-        for path in sorted((root / folder).rglob("*")):
+        for path in sorted(islice((root / folder).rglob("*"), MOST_FILES)):
             with suppress(OSError):  # a link to nothing
                 about = path.stat()
                 line = f"{path}\0{about.st_mtime_ns} {about.st_size}\0"
@@ -78,6 +82,8 @@ def _read(root: Path, file: str, first: int, last: int) -> Sequence[tuple[int, s
         if not path.is_relative_to(root) or not path.is_file():
             return ()
         about = path.stat()
+        if about.st_size > MOST_BYTES:
+            return ()
         lines = _edition_of_file(path, about.st_mtime_ns, about.st_size)
     except (OSError, ValueError):
         return ()

@@ -16,9 +16,10 @@ from mcp.server.mcpserver.exceptions import ToolError
 
 from stage2fuzz import __version__
 from stage2fuzz.case.text import format_case, parse
-from stage2fuzz.check.check import Check, CheckRequest
-from stage2fuzz.check.forms import to_record
+from stage2fuzz.check.check import CheckRequest
+from stage2fuzz.check.forms import to_record, to_whole
 from stage2fuzz.check.version import of_range
+from stage2fuzz.check.whole import check_whole
 from stage2fuzz.engine import kind_of, parts_of
 from stage2fuzz.errors import InputError
 from stage2fuzz.findings.states import State
@@ -104,7 +105,8 @@ class ReviewTools:
         self._check_path(Path(repository))
         versions = of_range(Repository(Path(repository), confined=True), commits)
         request = CheckRequest(seconds, self._jobs)
-        return to_record(Check(versions, request, lambda _line, _done: None).run(), ())
+        results = check_whole(versions, request, lambda _line, _done: None)
+        return to_whole([to_record(each, ()) for each in results])
 
     def compare(self, before: str, after: str, seconds: int = 20) -> dict[str, Any]:
         """What two engines do otherwise, run by run: model:v5.10, or kernel:TREE of an allowed

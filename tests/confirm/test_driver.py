@@ -2,9 +2,11 @@
 
 from typing import cast
 
+import pytest
+
 from stage2fuzz.confirm.anchors import Anchor
-from stage2fuzz.confirm.driver import StubDriver
-from stage2fuzz.confirm.gdbstub import Stub
+from stage2fuzz.confirm.driver import NotSettledError, StubDriver
+from stage2fuzz.confirm.gdbstub import Stub, StubError
 
 GRACE, COMMIT = 0x10, 0x20
 ADDRESSES = {Anchor.GRACE: [GRACE], Anchor.COMMIT: [COMMIT]}
@@ -22,7 +24,9 @@ class Stops:
         return ["p0", "p1", "p2"]
 
     def stopped(self, _patience: float) -> str:
-        """The next of the stops."""
+        """The next of the stops, while there are any."""
+        if not self.left:
+            raise StubError("nobody stops")
         where, at = self.left.pop(0)
         self.places[where] = at
         return where
@@ -57,3 +61,9 @@ def test_it_ends_when_readers_are_looked_for_the_second_time_on_any_processor() 
 
 def test_it_ends_at_the_commit_where_nobody_is_waited_for() -> None:
     assert settled(("p1", GRACE), ("p0", COMMIT), ("p1", COMMIT)) == (Anchor.COMMIT, [])
+
+
+def test_a_wait_that_was_not_seen_to_begin_is_no_wait() -> None:
+    """Whose readers it would wait for is not known, so a run that shows nothing refutes nothing."""
+    with pytest.raises(NotSettledError, match="thread 0 was not seen to wait"):
+        settled(("p1", GRACE))

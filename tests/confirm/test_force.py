@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 
 from stage2fuzz.confirm.anchors import Anchor
-from stage2fuzz.confirm.driver import NotReachedError
+from stage2fuzz.confirm.driver import NotReachedError, NotSettledError
 from stage2fuzz.confirm.force import force
 from stage2fuzz.confirm.plan import Plan, PlannedStep, Stop
 
@@ -14,6 +14,8 @@ class Script:
     def __init__(self, arrivals: dict[int, list[Anchor]]) -> None:
         self.left = {thread: list(each) for thread, each in arrivals.items()}
         self.log: list[str] = []
+        self.waits = True
+        """Whether a thread that settles is seen to wait."""
 
     def begin(self, start: Callable[[], None]) -> None:
         """All threads stand before their first item at once."""
@@ -33,6 +35,8 @@ class Script:
         self.log.append(f"{thread} settles before {' or '.join(anchors)}")
         if self.left[thread] and self.left[thread][0] in anchors:
             return self.left[thread].pop(0)
+        if not self.waits:
+            raise NotSettledError("not seen to wait")
         return None
 
     def stack(self, thread: int) -> list[int]:
@@ -79,6 +83,15 @@ def test_a_publication_is_left_only_when_its_wait_has_begun() -> None:
     )
     assert force(plan, script, lambda: None).missed == ""
     assert script.log == ["0 published", "0 settles before commit or unmap", "1 fault", "released"]
+
+
+def test_a_wait_that_nobody_saw_is_noted_and_the_plan_goes_on() -> None:
+    script = Script({0: [Anchor.PUBLISHED], 1: [FAULT]})
+    script.waits = False
+    steps = (PlannedStep(0, Stop(0, Anchor.PUBLISHED, 1)), PlannedStep(1, Stop(0, FAULT, 1)))
+    forced = force(Plan(steps, 0), script, lambda: None)
+    assert (forced.missed, forced.unsettled) == ("", "not seen to wait")
+    assert script.log[-2:] == ["1 fault", "released"]
 
 
 def test_an_unmap_that_follows_a_publication_at_once_is_an_arrival() -> None:

@@ -36,7 +36,7 @@ def test_a_finding_of_a_local_campaign_is_tried_on_the_workers_kernel(tmp_path: 
     database = tmp_path / "night.db"
     start = ("campaign", "start", "night", "--local", "--workers", "1", "--real", "1")
     which = ("--engine", f"kernel:{TREE}", "--target", "dirty_logging")
-    stage2fuzz(database, *start, *which, "--schedules", "20000", "--order-seconds", "10")
+    stage2fuzz(database, *start, *which, "--schedules", "500", "--order-seconds", "5")
     listed = json.loads(stage2fuzz(database, "findings", "list", "--json"))
     tried = [each for each in listed if each["real"]]
     assert tried, [each["signature"] for each in listed]

@@ -133,6 +133,15 @@ def test_every_seed_belongs_to_its_target(name: str) -> None:
         assert first.case.scenario == case.scenario, f"{path.name} leaves {profile.name}"
 
 
+def test_every_seed_of_nested_guests_belongs_to_their_target() -> None:
+    profile, seeds = profile_named(NESTED), sorted((places.CORPUS / NESTED).glob("*.case"))
+    cases = [parse(path.read_text(), path.name) for path in seeds]
+    assert any(case.scenario.options.vncr for case in cases)
+    for case in cases:
+        assert case.scenario.options.nested
+        assert decode(encode(case), case.engine, profile).scenario == case.scenario
+
+
 def test_structured_mutation_keeps_its_size_and_its_determinism() -> None:
     profile = profile_named("map_race")
     data = b""

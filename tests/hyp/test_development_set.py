@@ -18,29 +18,35 @@ from stage2fuzz.studies.hunt.mutants import run_mutants
 
 TREE = os.environ.get("STAGE2FUZZ_KERNEL_TREE")
 OF_EL2 = (
-    ("985bb51f17ab", "unshare-any", "does not start"),
-    ("09cce60bddd6", "nopage-is-hosts", "does not start"),
-    ("19cffd16ed64", "lost-race-succeeds", "H12 success is done: relax-guest left no valid entry"),
+    ("985bb51f17ab", "unshare-any", ("pkvm_ownership_selftest warned", "host_unshare_hyp")),
+    ("09cce60bddd6", "nopage-is-hosts", ("pkvm_ownership_selftest warned", "host_share_ffa")),
+    (
+        "19cffd16ed64",
+        "lost-race-succeeds",
+        ("H12 success is done: relax-guest left no valid entry",),
+    ),
 )
-"""(commit, planted fault, what the verdict says). EL2's own check of ownership warns of two."""
+"""(commit, planted fault, what the verdict says). EL2's own check of ownership warns of two: the
+verdict names the line and what was tried."""
 OF_STAGE2 = (
-    ("e3ba51ab24fd", "largest-range-has-no-operand", TLB.config, "A4"),
+    ("e3ba51ab24fd", "largest-range-has-no-operand", TLB.config, "CRASH"),
     ("c268f204f7c5", "freed-shadow-stays-valid", NESTED.config, "WARN"),
     ("d43548f422f2", "vncr-reset-unlocked", NESTED.config, "N7"),
 )
-"""(commit, planted fault, the unit that it needs, the oracle that finds it)."""
+"""(commit, planted fault, the unit that it needs, the oracle that finds it). A range that no
+operand names goes on to a negative scale, a shift that C does not define: a trap at that line."""
 
 pytestmark = [pytest.mark.kernel, pytest.mark.slow]
 
 
 @pytest.mark.parametrize(("commit", "fault", "verdict"), OF_EL2)
 def test_a_bug_of_el2_is_found(
-    el2_tree: Path, tmp_path: Path, commit: str, fault: str, verdict: str
+    el2_tree: Path, tmp_path: Path, commit: str, fault: str, verdict: tuple[str, ...]
 ) -> None:
     assert not missing(el2_tree)
     (result,) = run_el2_mutants(el2_tree, tmp_path, (fault,))
     assert result.planted, commit
-    assert verdict in result.found_by
+    assert all(word in result.found_by for word in verdict)
 
 
 @pytest.mark.parametrize(("commit", "fault", "unit", "oracle"), OF_STAGE2)

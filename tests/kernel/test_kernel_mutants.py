@@ -5,7 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from stage2fuzz.case.limits import check_scenario
 from stage2fuzz.kernel.faults import FAULTS
+from stage2fuzz.kernel.nested_ground import NESTED_GROUND
+from stage2fuzz.kernel.proving_ground import PROVING_GROUND
 from stage2fuzz.studies.hunt.mutants import run_mutants
 
 
@@ -14,6 +17,12 @@ def test_faults_have_names_of_their_own_and_patterns_that_compile() -> None:
     for fault in FAULTS:
         for edit in (edit for way in fault.ways for edit in way):
             re.compile(edit.pattern)
+
+
+def test_every_scenario_in_which_faults_are_looked_for_is_a_case() -> None:
+    for number, scenario in enumerate((*PROVING_GROUND, *NESTED_GROUND)):
+        check_scenario(scenario, f"scenario {number}")
+        assert scenario.vcpus
 
 
 @pytest.mark.kernel

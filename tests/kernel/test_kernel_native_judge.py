@@ -14,7 +14,7 @@ from stage2fuzz.kernel.mutants import copy_tree, plant
 from stage2fuzz.kernel.proving_ground import PROVING_GROUND
 from stage2fuzz.oracles.judge import judge
 from stage2fuzz.oracles.native.binding import NativeJudge, Verdict, native_judge
-from stage2fuzz.studies.hunt.ground import drawn, returning
+from stage2fuzz.studies.hunt.ground import Ground
 from stage2fuzz.studies.hunt.turn import Turn, Wording, take
 
 pytestmark = pytest.mark.kernel
@@ -51,7 +51,7 @@ def compared(
 
 
 def test_both_judges_say_the_same_of_a_tree(kernel: KernelEngine, compiled: NativeJudge) -> None:
-    scenarios = [*PROVING_GROUND, *(drawn(1, number) for number in range(10))]
+    scenarios = [*PROVING_GROUND, *(Ground.STAGE2.drawn(1, number) for number in range(10))]
     both, left = compared(kernel, compiled, iter(scenarios), 20)
     assert both > 200
     assert not left
@@ -61,7 +61,10 @@ def test_both_judges_say_the_same_of_a_tree(kernel: KernelEngine, compiled: Nati
 def test_both_judges_say_the_same_of_a_tree_at_length(
     kernel: KernelEngine, compiled: NativeJudge
 ) -> None:
-    scenarios = [*returning(), *(drawn(2, number) for number in range(100))]
+    scenarios = [
+        *Ground.STAGE2.returning(),
+        *(Ground.STAGE2.drawn(2, number) for number in range(100)),
+    ]
     both, left = compared(kernel, compiled, iter(scenarios), 200)
     assert both > 5_000
     assert not left

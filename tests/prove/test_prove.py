@@ -14,6 +14,7 @@ from stage2fuzz.arch import EXECUTE, READ, WRITE
 from stage2fuzz.case.case import Case
 from stage2fuzz.case.scenario import Access, HostOp, Op, Options, Scenario, Tlb
 from stage2fuzz.case.text import format_case, parse
+from stage2fuzz.cli.prove_table import summary
 from stage2fuzz.findings.store import Store
 from stage2fuzz.kernel.adapter import KernelEngine
 from stage2fuzz.kernel.build import build
@@ -169,6 +170,19 @@ def test_a_table_that_was_stopped_goes_on_with_the_rows_that_are_missing(tmp_pat
     longer = replace(bounded, asked=9)
     again.keep(longer)
     assert Ledger(path).row(bounded.name, 9, 64) == longer
+
+
+def test_a_table_ends_with_what_its_rows_come_to_by_operation() -> None:
+    proved = Row("r page rw move", Knowledge.PROVED, 2_304, 8, 0.1, {}, [], 2, 64)
+    refuted = Row(
+        "w/x page rw -", Knowledge.REFUTED, 5, 1, 2.0, {"C6 a": "", "C6 b": ""}, [], 2, 64
+    )
+    bounded = replace(proved, name="w page rw move", knowledge=Knowledge.BOUNDED, seconds=0.3)
+    assert [" ".join(line.split()) for line in summary((refuted, proved, bounded))] == [
+        "two vCPUs, no operation 1 rows: 1 refuted, by C6; 2.0 s of CPU time, longest 2.00 s",
+        "one vCPU, move 2 rows: 1 proved, 1 bounded; 0.4 s of CPU time, longest 0.30 s",
+        "3 rows: 1 proved, 1 refuted, 1 bounded, by C6; 2.4 s of CPU time. What is known is kept.",
+    ]
 
 
 @pytest.mark.kernel

@@ -6,7 +6,6 @@ import re
 import shutil
 import signal
 import subprocess
-import sys
 import time
 import tomllib
 from pathlib import Path
@@ -18,6 +17,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from stage2fuzz.coordinator.metrics import COUNTERS, GAUGES
 from stage2fuzz.service.local import SERVERS
+from tests.cli.terminal import command
 from tests.service.rig import ROOT
 
 FILE = ROOT / "docker-compose.yml"
@@ -88,19 +88,22 @@ def test_who_sends_has_a_way_out_one_password_and_nobody_who_waits_for_it() -> N
     assert SERVICES["notify"]["profiles"] == ["notify"]
 
 
-def test_notify_takes_all_that_compose_gives_it(tmp_path: Path) -> None:
-    given = {name: with_defaults(each) for name, each in SERVICES["notify"]["environment"].items()}
-    environment = os.environ | given | {"STAGE2FUZZ_DATABASE": f"sqlite:///{tmp_path}/none.db"}
-    words = [sys.executable, "-m", "stage2fuzz", *SERVICES["notify"]["command"][1:], "--once"]
+def test_notify_takes_all_that_compose_gives_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in SERVICES["notify"]["environment"].items():
+        monkeypatch.setenv(name, with_defaults(value))
+    monkeypatch.setenv("STAGE2FUZZ_DATABASE", f"sqlite:///{tmp_path}/none.db")
 
-    def say(**more: str) -> str:
-        kept = environment | more
-        return subprocess.run(words, env=kept, capture_output=True, text=True, check=False).stderr
+    def say(name: str, value: str) -> str:
+        with monkeypatch.context() as patch:
+            patch.setenv(name, value)
+            return command(*SERVICES["notify"]["command"][1:], "--once").refused()
 
-    assert "nobody is to be told" in say()
-    assert "no category 'grave'" in say(STAGE2FUZZ_NOTIFY_CATEGORY="grave")
-    assert "--most: 0 is out of range" in say(STAGE2FUZZ_NOTIFY_MOST="0")
-    assert "'two' is no address" in say(STAGE2FUZZ_MAIL="one@example.org two")
+    assert "nobody is to be told" in say("STAGE2FUZZ_NOTIFY_MOST", "")
+    assert "no category 'grave'" in say("STAGE2FUZZ_NOTIFY_CATEGORY", "grave")
+    assert "--most: 0 is out of range" in say("STAGE2FUZZ_NOTIFY_MOST", "0")
+    assert "'two' is no address" in say("STAGE2FUZZ_MAIL", "one@example.org two")
 
 
 def test_passwords_have_no_default() -> None:

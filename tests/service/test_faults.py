@@ -45,7 +45,7 @@ def in_work(rig: Rig) -> None:
 
 
 def test_a_campaign_runs_to_its_end(rig: Rig) -> None:
-    rig.start(seconds=4)
+    rig.start(seconds=10)
     rig.until_done()
     rig.expect_books_in_order()
     assert rig.figures().campaign.findings > 0

@@ -46,9 +46,11 @@ def rig(tmp_path: Path) -> Iterator[Rig]:
 def test_the_shrinking_slot_is_minimised_by_a_real_worker(rig: Rig) -> None:
     outcome = failing(parse(CASE, "case"))
     violation = next(each for each in outcome.violations if each.oracle == "C6")
-    campaign = rig.start(seconds=8)
+    campaign = rig.start(seconds=60)
     held = leases.HeldLease(lease=0, campaign=campaign, kind="fuzz", body="", epoch=0, attempt=1)
     leases.report(rig.store, held, outcome.case, violation, "")
+    rig.until(lambda _: any(each.minimised for each in rig.store.list()))
+    rig.drain()
     rig.until_done()
     (finding,) = rig.store.list()
     expected = minimise_finding(outcome.case, violation.signature).case

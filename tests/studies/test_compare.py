@@ -11,6 +11,7 @@ from stage2fuzz.studies import compare as module
 from stage2fuzz.studies.compare import SHOWN, compare, shows, suspicions
 from stage2fuzz.studies.compare_apart import compare_apart
 from stage2fuzz.studies.comparison import Change, Comparison
+from stage2fuzz.studies.hunt.ground import Ground
 from stage2fuzz.studies.observe import observe, work
 
 RACE = Scenario(slots=(Slot(logging=True),), vcpus=((Access(WRITE, 0),), (Access(READ, 0),)))
@@ -97,7 +98,7 @@ def test_what_had_no_time_is_gone_on_with_and_told_where_it_is_left(
 ) -> None:
     """A comparison whose trials get no time at all says which are open, and how far they are."""
     monkeypatch.setattr(module, "GRACE", 0.0)
-    monkeypatch.setattr(module, "returning", lambda: [RACE])
+    monkeypatch.setattr(Ground, "returning", lambda _: [RACE])
     monkeypatch.setattr(module, "SHOWN", 3)
     engines = "model:v5.12", "model:v5.10"
     cut = compare(*engines, seconds=0.01)

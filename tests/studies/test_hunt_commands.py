@@ -30,6 +30,8 @@ def kernel(*arguments: object) -> subprocess.CompletedProcess[str]:
         (("mutants", "/nowhere"), "/nowhere"),
         (("mutants", "/nowhere", "--jobs", "9999"), "--jobs"),
         (("mutants", "/nowhere", "--rounds", "0"), "--rounds"),
+        (("mutants", "/nowhere", "--random", "-1"), "--random"),
+        (("mutants", "/nowhere", "--random", "10", "--prove"), "--random"),
         (("mutants", "/nowhere", "--only", "no-such-fault"), "no-such-fault"),
     ],
 )
@@ -71,3 +73,11 @@ def test_mutants_shows_each_result_and_the_sum(tree: Path, cache: Path) -> None:
         "page-not-released",
     ]
     assert "2 of 2 found" in done.stdout
+
+
+@pytest.mark.kernel
+@pytest.mark.slow
+def test_a_fault_is_looked_for_where_nobody_made_a_scenario_for_it(tree: Path, cache: Path) -> None:
+    only = ("--only", "wrong-frame", "--random", 200, "--rounds", 1, "--json")
+    (told,) = json.loads(kernel("mutants", tree, "--cache", cache, *only).stdout)
+    assert told["found_by"] and 0 < told["schedules"] <= 20_000

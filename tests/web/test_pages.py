@@ -114,11 +114,12 @@ def test_lines_of_the_tree_are_shown_and_nothing_outside_it(tmp_path: Path) -> N
     (tmp_path / "tree").mkdir()
     (tmp_path / "tree/mmu.c").write_text("".join(f"line {n}\n" for n in range(1, 30)))
     (tmp_path / "secret").write_text("secret\n")
+    (tmp_path / "tree/endless.c").write_text("x" * ((4 << 20) + 1))
     excerpt = excerpt_of(f"kernel:{tmp_path / 'tree'}")
     lines = excerpt(SourceLine("f", "mmu.c", 3))
     assert lines[0] == (1, "line 1")
     assert lines[-1] == (7, "line 7")
-    for file in ("../secret", str(tmp_path / "secret"), "none.c", "."):
+    for file in ("../secret", str(tmp_path / "secret"), "none.c", ".", "endless.c"):
         assert not excerpt(SourceLine("f", file, 1))
     assert not excerpt_of("model:v5.10")(SourceLine("f", "mmu.c", 3))
 

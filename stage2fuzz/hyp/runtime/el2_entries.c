@@ -5,6 +5,7 @@
 #include "machine.h"
 #include "observe.h"
 #include "record.h"
+#include "sites.h"
 #include "scheduler.h"
 #include "step.h"
 #include "walks.h"
@@ -185,7 +186,12 @@ void s2_cache_maintenance(const void *at, unsigned long size)
 
 void s2_warn(int code)
 {
-	el2_machine.warnings++;
+	if (!el2_machine.warnings++) {
+		int noted = s2_sites.on;
+
+		note_stack(el2_machine.warned_at);
+		s2_sites.on = noted;
+	}
 	if (!quiet())
 		s2_record(S2_WARN, 0, 0, 0, code);
 }

@@ -3,6 +3,7 @@
 #define STAGE2FUZZ_EL2_MACHINE_H
 
 #include "el2_seam.h"
+#include "abi.h"
 #include "linkage.h"
 #include "tables.h"
 
@@ -18,6 +19,8 @@
 struct el2_machine {
 	struct el2_layout layout;
 	int booted, result, warnings, boot_warnings;
+	/* Where in the code the first of these was: who found EL2 at fault as it was set up. */
+	uint32_t warned_at[S2_DEPTH];
 	/* Where the structure of each VM lies in EL2's hands, or will. */
 	unsigned long vm_at[S2_EL2_VMS];
 };

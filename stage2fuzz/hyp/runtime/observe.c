@@ -4,6 +4,7 @@
 #include "el2_locks.h"
 #include "el2_tlb.h"
 #include "el2_trees.h"
+#include "execute.h"
 #include "host.h"
 #include "machine.h"
 #include "observe.h"
@@ -229,6 +230,7 @@ S2_OWN void reset_observation(void)
 			last.guest[vm][gfn].page = -1;
 }
 
+/* What each page is and what maps it. */
 S2_OWN void describe_machine(void)
 {
 	reset_observation();

@@ -15,8 +15,6 @@ static inline int64_t packed(struct el2_state state)
 /* Changes of states, tables and TLBs in this run: nobody need look again while there is none. */
 extern int el2_changes;
 
-/* The events before anything runs: what each page is and what maps it. */
-S2_OWN void describe_machine(void);
 S2_OWN void reset_observation(void);
 /* The locks that guard states are all free: what changed since the last time is recorded. */
 S2_OWN void observe(void);

@@ -1,4 +1,5 @@
 /* Reading a scenario, and running the calls of one host CPU. */
+#include "execute.h"
 #include "host.h"
 #include "machine.h"
 #include "observe.h"
@@ -34,7 +35,7 @@ S2_OWN int64_t read_scenario(const int64_t *numbers, int64_t length)
 	return at - numbers;
 }
 
-S2_OWN void run_cpu(int cpu)
+S2_OWN void run_program(int cpu)
 {
 	for (int i = 0; i < el2_scenario.cpu[cpu].calls; i++)
 		run_call(cpu, &el2_scenario.cpu[cpu].call[i]);

@@ -19,7 +19,5 @@ extern struct el2_scenario el2_scenario;
 
 /* Read a scenario of `length` numbers; how many were read, negative if they are none. */
 S2_OWN int64_t read_scenario(const int64_t *numbers, int64_t length);
-/* Everything that CPU `cpu` does. */
-S2_OWN void run_cpu(int cpu);
 
 #endif

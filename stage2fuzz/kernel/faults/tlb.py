@@ -114,7 +114,9 @@ IN_TLB: Final[tuple[PlantedFault, ...]] = (
     one(
         "range-of-other-granule",
         "a range TLBI names another granule",
-        Edit(TLBFLUSH, EVERYWHERE, r"(TLBIR_TG_MASK, )get_trans_granule\(\)", r"\g<1>2"),
-        Edit(TLBFLUSH, EVERYWHERE, r"get_trans_granule\(\) << 46", "2UL << 46"),
+        Edit(TLBFLUSH, EVERYWHERE, r"(TLBIR_TG_MASK, get_trans_granule\(\))", r"\1 ^ 1"),
+        Edit(
+            TLBFLUSH, EVERYWHERE, r"get_trans_granule\(\) << 46", "(get_trans_granule() ^ 1) << 46"
+        ),
     ),
 )

@@ -146,17 +146,16 @@ WRAP(int, kvm_pgtable_stage2_split, struct kvm_pgtable *pgt, u64 addr, u64 size,
 #endif
 
 #if S2_HAS_DESTROY_RANGE
-/* Range after range, then the root: one call to the oracles. A GiB at a time there are a quarter of
- * a million ranges in 48 bits; where the root has no entry there is nothing to walk or to see. */
+/* Range after range, then the root: one call to the oracles. A block at a time there are a quarter
+ * of a million ranges in 48 bits; where the root has no entry there is nothing to walk, nor to
+ * see. */
 WRAP(void, kvm_pgtable_stage2_destroy_range, struct kvm_pgtable *pgt, u64 addr, u64 size)
 {
 	const kvm_pte_t *root = (const kvm_pte_t *)pgt->pgd;
 
-	int shift = tree_of(pgt) || s2_options.ipa_bits == 40 ? PUD_SHIFT : PUD_SHIFT + 9;
-
 	if (!addr)
 		s2_call(S2_CALL_DESTROY, tree_of(pgt), 0, 0, 0);
-	if (root[addr >> shift])
+	if (root[addr >> S2_LEVEL_SHIFT(pgt->start_level)])
 		__real_kvm_pgtable_stage2_destroy_range(pgt, addr, size);
 }
 

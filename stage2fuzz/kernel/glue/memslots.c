@@ -49,22 +49,22 @@ enum { USER_TOP, USER_PUD, USER_BLOCKS, USER_TABLES, USER_PTES };
 static kvm_pte_t *user_table(int which)
 {
 	S2_ASSERT((unsigned)which < S2_USER_PAGES, which);
-	return (kvm_pte_t *)(s2_arena + S2_ARENA_SIZE) + 512 * which;
+	return (kvm_pte_t *)(s2_arena + S2_ARENA_SIZE) + S2_ENTRIES * which;
 }
 
 static kvm_pte_t link_to(int which)
 {
-	return (S2_TABLE_BASE + S2_ARENA_SIZE + 4096UL * which) | 3;
+	return (S2_TABLE_BASE + S2_ARENA_SIZE + (u64)PAGE_SIZE * which) | 3;
 }
 
 static void build_user_tables(void)
 {
-	for (int i = 0; i < 512; i++) {
+	for (int i = 0; i < S2_ENTRIES; i++) {
 		user_table(USER_BLOCKS)[i] = ((kvm_pte_t)i << PMD_SHIFT) | 1;
 		user_table(USER_TABLES)[i] = link_to(USER_PTES);
 		user_table(USER_PTES)[i] = ((kvm_pte_t)i << PAGE_SHIFT) | 3;
 	}
-	mm.pgd = (pgd_t *)user_table(USER_TOP);
+	mm.pgd = (pgd_t *)user_table(CONFIG_PGTABLE_LEVELS == 4 ? USER_TOP : USER_PUD);
 }
 
 /* get_user_mapping_size() meets the page's mapping as it is when it walks, with interrupts off. One
@@ -76,7 +76,7 @@ void s2_user_walk_begins(void)
 
 	if (by_pages == (user_table(USER_BLOCKS)[0] == link_to(USER_PTES)))
 		return;
-	for (int i = 0; i < 512; i++)
+	for (int i = 0; i < S2_ENTRIES; i++)
 		user_table(USER_BLOCKS)[i] = by_pages ? link_to(USER_PTES) :
 							((kvm_pte_t)i << PMD_SHIFT) | 1;
 }
@@ -85,11 +85,12 @@ static void map_for_user(const struct s2_glue_slot *what)
 {
 	u64 end = what->user_address + what->size;
 
-	user_table(USER_TOP)[what->user_address >> 39 & 511] = link_to(USER_PUD);
+	user_table(USER_TOP)[what->user_address >> S2_LEVEL_SHIFT(0) & (S2_ENTRIES - 1)] =
+		link_to(USER_PUD);
 	for (u64 at = ALIGN_DOWN(what->user_address, PUD_SIZE); at < end; at += PUD_SIZE)
-		user_table(USER_PUD)[at >> PUD_SHIFT & 511] =
+		user_table(USER_PUD)[at >> PUD_SHIFT & (S2_ENTRIES - 1)] =
 			what->backing == S2_BACKING_PMD ? link_to(USER_BLOCKS) :
-			what->backing == S2_BACKING_PUD ? ((at & GENMASK(47, 30)) | 1) :
+			what->backing == S2_BACKING_PUD ? ((at & GENMASK(47, PUD_SHIFT)) | 1) :
 							  link_to(USER_TABLES);
 }
 

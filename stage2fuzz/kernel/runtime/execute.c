@@ -1,32 +1,17 @@
 /* One run from set-up to teardown, driven by a strategy of ours or from outside. */
 #include "execute.h"
 #include "guard.h"
-#include "guest.h"
-#include "hostthread.h"
-#include "locks.h"
-#include "hostpages.h"
-#include "pages.h"
-#include "rcu.h"
-#include "regime.h"
 #include "record.h"
-#include "scenario.h"
 #include "scheduler.h"
-#include "setup.h"
 #include "storebuffer.h"
 #include "strategy.h"
-#include "tags.h"
-#include "tlb.h"
-#include "window.h"
 
 static void body(void)
 {
 	int me = s2_sched.current;
 
 	s2_sched.left--; /* to begin is a step, so that no run of a thread is empty */
-	if (me < s2_scenario.vcpus)
-		vcpu_body();
-	else
-		host_body();
+	run_program(me);
 	s2_record(S2_THREAD_END, 0, 0, 0, 0);
 	s2_sched.thread[me].ended = 1;
 	hide_stores();
@@ -44,23 +29,6 @@ static void prepare(struct s2_coroutine *one, void (*with)(void))
 	s2_coroutine_prepare(one, with);
 }
 
-/* The machine as it is before a run; each module empties what it owns. */
-static void reset(void)
-{
-	reset_threads(s2_scenario.vcpus + s2_scenario.hosts);
-	reset_log();
-	reset_plan();
-	reset_locks();
-	reset_memory();
-	reset_storebuffers();
-	reset_rcu();
-	reset_tlb();
-	reset_regime();
-	reset_host();
-	reset_tags();
-	s2_guard.crashed = 0;
-}
-
 /* Go from the hub's stack to a thread's. Only then are signals the kernel code's own. */
 static void run_thread(struct s2_thread *thread)
 {
@@ -69,25 +37,39 @@ static void run_thread(struct s2_thread *thread)
 	s2_guard.inside = 0;
 }
 
-/* Set-up and teardown run kernel code outside any thread of the scenario: on the first one's stack,
- * since the hub's belongs to the caller and has no guard of ours. */
-static void run_alone(void (*what)(void))
+static void (*alone)(void);
+
+static void body_alone(void)
 {
+	alone();
+	leave_alone();
+}
+
+S2_OWN void run_alone(void (*what)(void))
+{
+	alone = what;
 	s2_sched.current = 0;
-	prepare(&s2_sched.thread[0].coroutine, what);
+	prepare(&s2_sched.thread[0].coroutine, body_alone);
 	run_thread(&s2_sched.thread[0]);
 }
 
-static void set_up(void)
+S2_OWN void leave_alone(void)
 {
-	set_up_vm();
+	s2_sched.current = 0;
 	s2_coroutine_switch(&s2_sched.thread[0].coroutine, &s2_sched.hub);
+	__builtin_unreachable();
 }
 
-static void tear_down(void)
+S2_OWN int begin_run(void)
 {
-	tear_down_vm();
-	s2_coroutine_switch(&s2_sched.thread[0].coroutine, &s2_sched.hub);
+	if (!prepare_machine())
+		return 0;
+	s2_sched.current = -1;
+	s2_sched.left = 0;
+	for (int i = 0; i < s2_sched.threads; i++)
+		prepare(&s2_sched.thread[i].coroutine, body);
+	describe_machine();
+	return 1;
 }
 
 S2_OWN void finish_run(void)
@@ -98,29 +80,10 @@ S2_OWN void finish_run(void)
 	s2_record(S2_QUIESCENT, 0, 0, 0, 0);
 	s2_sched.alone = 1;
 	s2_sched.left = S2_FOREVER;
-	run_alone(tear_down);
+	run_alone(end_machine);
 	s2_sched.alone = 0;
 	if (s2_log.limit && s2_sched.ended == S2_END_FINISHED)
 		record_limit(s2_log.limit);
-}
-
-/* Set the machine up and stop before the first decision; 0 where not even that could be done. */
-S2_OWN int begin_run(void)
-{
-	reset();
-	s2_sched.left = S2_FOREVER;
-	s2_sched.silent = 1;
-	run_alone(set_up);
-	s2_sched.silent = 0;
-	share_pages_out();
-	s2_sched.current = -1;
-	s2_sched.left = 0;
-	if (s2_sched.ended != S2_END_FINISHED)
-		return 0;
-	for (int i = 0; i < s2_sched.threads; i++)
-		prepare(&s2_sched.thread[i].coroutine, body);
-	describe_vm();
-	return 1;
 }
 
 S2_OWN void execute_threads(void)
@@ -146,6 +109,11 @@ S2_OWN void execute(void)
 	finish_run();
 }
 
+static int asking(void)
+{
+	return s2_sched.ended == S2_END_ASK || s2_sched.ended == S2_END_ASK_CHOICE;
+}
+
 /* Run until whoever drives from outside is asked something, or all threads have ended. */
 S2_OWN int step_external(int answer_thread, int answer_points)
 {
@@ -166,8 +134,7 @@ S2_OWN int step_external(int answer_thread, int answer_points)
 		if (exhausted())
 			record_end();
 	}
-	if (s2_sched.ended != S2_END_ASK && s2_sched.ended != S2_END_ASK_CHOICE &&
-	    s2_log.plain_entry)
+	if (!asking() && s2_log.plain_entry)
 		record_plain();
 	return s2_sched.ended;
 }
@@ -175,7 +142,7 @@ S2_OWN int step_external(int answer_thread, int answer_points)
 S2_OWN int resume_external(int answer_thread, int answer_points)
 {
 	step_external(answer_thread, answer_points);
-	if (s2_sched.ended != S2_END_ASK && s2_sched.ended != S2_END_ASK_CHOICE)
+	if (!asking())
 		finish_run();
 	return s2_sched.ended;
 }

@@ -1,4 +1,4 @@
-/* One run from set-up to teardown. */
+/* One run from set-up to teardown, of whichever machine the library has. */
 #ifndef STAGE2FUZZ_EXECUTE_H
 #define STAGE2FUZZ_EXECUTE_H
 
@@ -17,5 +17,17 @@ S2_OWN int start_external(void);
 S2_OWN int resume_external(int answer_thread, int answer_points);
 /* As that, but where all threads have ended the teardown is left to finish_run(). */
 S2_OWN int step_external(int answer_thread, int answer_points);
+
+/* Run kernel code outside any thread of the scenario: on the first one's stack, since the hub's
+ * belongs to the caller and has no guard of ours. It may leave early, from any depth. */
+S2_OWN void run_alone(void (*what)(void));
+S2_OWN void leave_alone(void) __attribute__((noreturn));
+
+/* What a machine brings: to be as it is before a run's first decision (0: it can't), to say so in
+ * events, to run the program of a thread, and to take everything down. */
+S2_OWN int prepare_machine(void);
+S2_OWN void describe_machine(void);
+S2_OWN void run_program(int thread);
+S2_OWN void end_machine(void);
 
 #endif

@@ -37,7 +37,7 @@ static inline int is_table(uint64_t address)
 
 static inline uint64_t page_number(uint64_t address)
 {
-	return (address - S2_TABLE_BASE) >> 12;
+	return (address - S2_TABLE_BASE) >> S2_PAGE_SHIFT;
 }
 
 /* An address or a descriptor, with the name of the table page in place of where it lies. */
@@ -65,7 +65,7 @@ static inline int is_heard(const struct s2_event *event)
 
 /* The places of the table of events (stage2fuzz/events.py), as keys. */
 #define AT_ENTRY (where | 1)
-#define AT_PAGE (where & ~4095ULL)
+#define AT_PAGE (where & S2_PAGE_MASK)
 #define AT_WALKED me->walked
 #define AT_TLB OF_TLB
 #define AT_TREE OF_TREE

@@ -10,6 +10,7 @@
 #include "scenario.h"
 #include "scheduler.h"
 #include "step.h"
+#include "tables.h"
 
 struct s2_host s2_host;
 
@@ -27,9 +28,8 @@ S2_OWN s2_u64 ipa_of(int64_t page)
 
 S2_OWN s2_u64 backing_size(int backing)
 {
-	if (backing == S2_BACKING_PUD)
-		return PAGE << 18;
-	return backing == S2_BACKING_PMD ? PAGE << 9 : PAGE;
+	return backing == S2_BACKING_PUD ? granule(1) :
+	       backing == S2_BACKING_PMD ? granule(2) : PAGE;
 }
 
 S2_OWN s2_u64 home(int slot, s2_u64 unit)

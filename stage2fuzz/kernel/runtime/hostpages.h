@@ -6,7 +6,7 @@
 #include "scheduler.h"
 #include "seam.h"
 
-#define PAGE 4096ULL
+#define PAGE ((s2_u64)S2_PAGE_SIZE)
 /* Host pages that one operation changes at most. */
 #define MAX_CHANGED 4
 #define USER_BASE 0x7f0000000000ULL

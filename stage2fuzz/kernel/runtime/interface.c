@@ -25,6 +25,12 @@ S2_PUBLIC uint64_t s2_interface(void)
 	return S2_INTERFACE;
 }
 
+/* The granule that the library was compiled for. */
+S2_PUBLIC int32_t s2_page_shift(void)
+{
+	return S2_PAGE_SHIFT;
+}
+
 /* Read a scenario of `length` numbers; how many were read, negative if they are none. */
 S2_PUBLIC int64_t s2_load_scenario(const int64_t *numbers, int64_t length)
 {

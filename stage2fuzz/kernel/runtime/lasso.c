@@ -31,12 +31,13 @@ static uint64_t entry_term(uint64_t where, uint64_t entry)
 		return 0;
 	if ((entry & 2) && (entry & S2_PTE_ADDRESS) - S2_TABLE_BASE < S2_ARENA_SIZE)
 		entry = 3;
-	return mix(where & 4095, entry);
+	return mix(where & (S2_PAGE_SIZE - 1), entry);
 }
 
 static void note_tree(const struct s2_event *event)
 {
-	uint64_t where = (uint64_t)event->where, page = (where - S2_TABLE_BASE) >> 12, change;
+	uint64_t where = (uint64_t)event->where, change;
+	uint64_t page = (where - S2_TABLE_BASE) >> S2_PAGE_SHIFT;
 
 	S2_ASSERT(page < S2_PAGES, where);
 	if (event->kind == S2_FREE) {

@@ -9,9 +9,9 @@
 /* A slot as the glue is told of it. */
 static struct s2_glue_slot told(const struct s2_slot *slot)
 {
-	/* Congruent with guest addresses up to 1 GiB, unless it is skewed. */
+	/* Congruent with guest addresses up to the largest block, unless it is skewed. */
 	return (struct s2_glue_slot){ slot->first, slot->end - slot->first,
-				      USER_BASE - USER_BASE % (PAGE << 18) +
+				      USER_BASE - USER_BASE % (PAGE * S2_GIB) +
 					      (slot->origin - S2_IPA_BASE) +
 					      (s2_u64)slot->skewed * PAGE,
 				      slot->flags, slot->backing, slot->skewed, slot->hugetlb,

@@ -4,6 +4,7 @@
 #include "scenario.h"
 #include "scheduler.h"
 #include "step.h"
+#include "tables.h"
 
 S2_OWN void publish_sequence(int moved)
 {
@@ -306,7 +307,7 @@ S2_OWN int age(struct s2_slot *slot, s2_u64 first, s2_u64 size)
 
 	s2_lock(S2_LOCK_MMU, 0);
 	first += slot->moved;
-	if (size == PAGE << 9 || size == PAGE << 18)
+	if (size == granule(2) || size == granule(1))
 		young = s2_glue_age(number_of(slot), first, size);
 	else
 		for (s2_u64 i = 0; i < MAX_CHANGED && i * PAGE < size; i++)

@@ -8,7 +8,7 @@
 #include "step.h"
 #include "storebuffer.h"
 
-char s2_arena[S2_ARENA_SIZE + S2_USER_PAGES * 4096UL] __attribute__((aligned(1 << 21)));
+char s2_arena[S2_ARENA_SIZE + S2_USER_PAGES * S2_PAGE_SIZE] __attribute__((aligned(1 << 21)));
 struct s2_page s2_page_table[S2_PAGES + S2_USER_PAGES];
 const s2_s64 *s2_watched_sequence;
 
@@ -111,7 +111,7 @@ void *s2_page_alloc(int count, int from_system)
 	if (index < 0 || index + count > S2_PAGES)
 		give_up(S2_LIMIT_TABLE_PAGES);
 	S2_ASSERT(index >= 0 && index + count <= S2_PAGES, index);
-	memory = s2_arena + (s2_u64)index * 4096;
+	memory = s2_arena + (s2_u64)index * S2_PAGE_SIZE;
 	if (!s2_sched.silent) {
 		int64_t where = page_address(&s2_page_table[index]);
 
@@ -122,13 +122,13 @@ void *s2_page_alloc(int count, int from_system)
 		/* Of two stores of one CPU to one place the later one stays. */
 		if (s2_scenario.pending_stores)
 			empty_storebuffer_of(memory);
-		memset(memory, 0, 4096);
+		memset(memory, 0, S2_PAGE_SIZE);
 		s2_record(S2_ZERO, where, 0, 0, 0);
 		return memory;
 	}
 	for (int i = 0; i < count; i++)
 		s2_page_table[index + i].live = s2_page_table[index + i].count = 1;
-	memset(memory, 0, 4096UL * (unsigned long)count);
+	memset(memory, 0, (unsigned long)S2_PAGE_SIZE * (unsigned long)count);
 	s2_memory.zeros_late = 1;
 	return memory;
 }

@@ -32,7 +32,7 @@ static inline int page_index(const struct s2_page *page)
 
 static inline int64_t page_address(const struct s2_page *page)
 {
-	return (int64_t)(S2_TABLE_BASE + (s2_u64)page_index(page) * 4096);
+	return (int64_t)(S2_TABLE_BASE + (s2_u64)page_index(page) * S2_PAGE_SIZE);
 }
 
 /* All pages free, no structure allocated, no top-up yet. */

@@ -53,8 +53,7 @@ static int ready(const struct s2_thread *thread)
 	case S2_FOR_NOTIFIERS:
 		return !s2_host.invalidations;
 	case S2_FOR_TAGS:
-		S2_ASSERT((unsigned)thread->wait_name < S2_THREADS, thread->wait_name);
-		return !s2_tags.locked[thread->wait_name];
+		return s2_page_tagged((unsigned)thread->wait_name * PAGE);
 	case S2_FOR_SILENCE:
 		for (int i = 0; i < s2_sched.threads; i++)
 			if (i < s2_scenario.vcpus ? !s2_sched.thread[i].ended :

@@ -13,9 +13,11 @@ typedef unsigned long long s2_u64;
 typedef long long s2_s64;
 
 #define S2_PAGES 2048
+/* How far an address is shifted to number the entries of a level. The granule is the build's. */
+#define S2_LEVEL_SHIFT(level) (S2_PAGE_SHIFT + (S2_PAGE_SHIFT - 3) * (3 - (level)))
 /* The one guest's; 0 is the host's. */
 #define S2_VMID 1
-#define S2_ARENA_SIZE (S2_PAGES * 4096UL)
+#define S2_ARENA_SIZE ((unsigned long)S2_PAGES * S2_PAGE_SIZE)
 /* Host-side tables of the VMM (never watched) follow the arena of stage-2 tables. */
 #define S2_USER_PAGES 8
 

@@ -35,7 +35,7 @@ void s2_tlb_flush_ipa(s2_u64 ipa, int level, int broadcast)
 {
 	/* Level 0 and everything out of range mean that no hint is given: no leaf is there. */
 	struct s2_tlbi tlbi = { .operation = S2_TLBI_IPAS2E1, .vmid = S2_VMID,
-				.ipa = ipa & ~4095ULL,
+				.ipa = ipa & S2_PAGE_MASK,
 				.level = level < 1 || level > 3 ? -1 : level,
 				.broadcast = broadcast };
 
@@ -49,8 +49,8 @@ void s2_tlb_flush_ipa(s2_u64 ipa, int level, int broadcast)
 void s2_tlb_flush_range(s2_u64 ipa, s2_u64 pages)
 {
 	struct s2_tlbi tlbi = { .operation = S2_TLBI_IPAS2E1, .vmid = S2_VMID,
-				.ipa = ipa & ~4095ULL,
-				.size = pages * 4096, .level = -1, .broadcast = 1 };
+				.ipa = ipa & S2_PAGE_MASK,
+				.size = pages * S2_PAGE_SIZE, .level = -1, .broadcast = 1 };
 
 	if (s2_sched.silent)
 		return;

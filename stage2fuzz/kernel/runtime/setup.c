@@ -1,4 +1,5 @@
 /* The virtual machine of a scenario, before anything runs and when all have ended. */
+#include "execute.h"
 #include "hostpages.h"
 #include "memslots.h"
 #include "nested.h"
@@ -13,11 +14,13 @@
 
 #define HYP_VMID -1
 #define HYP_BITS 39
+/* Stage 2 has up to 16 root pages where that saves a level. */
+#define MOST_ROOT_BITS 4
 
 struct s2_glue_options s2_options;
 struct s2_vm s2_vm;
 
-S2_OWN void tear_down_vm(void)
+S2_OWN void end_machine(void)
 {
 	if (s2_scenario.teardown && s2_vm.mapped) {
 		s2_vm.mapped = 0;
@@ -39,7 +42,7 @@ static int maps_hyp(void)
 static int splits_eagerly(void)
 {
 	for (int i = 0; i < s2_scenario.slots; i++)
-		if (s2_scenario.slot[i].pages > 1024)
+		if (s2_scenario.slot[i].pages > 2 * S2_ENTRIES)
 			return 0;
 	return s2_scenario.ipa_bits == 48;
 }
@@ -81,6 +84,24 @@ static void set_up_slots(void)
 	}
 }
 
+/* The level from which so many bits of an address are translated. */
+static int start_level(int bits)
+{
+	int level = 3;
+
+	while (S2_LEVEL_SHIFT(level - 1) < bits)
+		level--;
+	return level;
+}
+
+/* Pages beside each other that a root of that level has, as a power of two. */
+static int root_bits(int bits, int level)
+{
+	int more = bits - S2_LEVEL_SHIFT(level - 1);
+
+	return more > 0 ? more : 0;
+}
+
 S2_OWN void set_up_vm(void)
 {
 	s2_options.ipa_bits = s2_scenario.ipa_bits;
@@ -94,8 +115,8 @@ S2_OWN void set_up_vm(void)
 	s2_options.logs_begin_set = s2_scenario.logs_begin_set;
 	s2_options.dirty_ring = has_ring();
 	s2_options.mte = has_tags();
-	s2_vm.start_level = s2_scenario.ipa_bits == 40 ? 1 : 0;
-	s2_vm.roots = s2_scenario.ipa_bits == 40 ? 2 : 1;
+	s2_vm.start_level = start_level(s2_scenario.ipa_bits - MOST_ROOT_BITS);
+	s2_vm.roots = 1 << root_bits(s2_scenario.ipa_bits, s2_vm.start_level);
 	s2_vm.root = S2_TABLE_BASE;
 	s2_vm.mapped = 1;
 	if (s2_scenario.tlb)
@@ -118,17 +139,19 @@ S2_OWN void set_up_vm(void)
 }
 
 /* The events that say what there is before anything runs. */
-S2_OWN void describe_vm(void)
+S2_OWN void describe_machine(void)
 {
 	s2_record(S2_ROOT, (int64_t)s2_vm.root, s2_vm.start_level, 1,
 		  s2_scenario.ipa_bits | (s2_scenario.dic ? S2_ROOT_DIC : 0) |
 			  (s2_scenario.fwb ? S2_ROOT_FWB : 0) |
 			  (s2_options.dirty_ring ? S2_ROOT_DIRTY_RING : 0) |
 			  (s2_vm.zeros_late ? S2_ROOT_ZEROS_LATE : 0) |
-			  (s2_options.mte ? S2_ROOT_MTE : 0));
+			  (s2_options.mte ? S2_ROOT_MTE : 0) |
+			  (S2_PAGE_SHIFT - 12) / 2 * S2_ROOT_GRANULE);
 	describe_nested();
 	if (s2_vm.hyp_root)
-		s2_record(S2_ROOT, (int64_t)s2_vm.hyp_root, 1, HYP_VMID, HYP_BITS);
+		s2_record(S2_ROOT, (int64_t)s2_vm.hyp_root, start_level(HYP_BITS), HYP_VMID,
+			  HYP_BITS);
 	for (int i = 0; i < s2_scenario.slots; i++) {
 		const struct s2_slot *slot = slot_numbered(i);
 		int64_t size = (int64_t)(slot->end - slot->first);

@@ -23,9 +23,7 @@ static inline s2_u64 root_entry(const struct s2_thread *of, s2_u64 ipa)
 	return of->root + ipa / granule(of->start_level) * 8;
 }
 
-/* Make it, record what there is before anything runs, and take it down at the end. */
+/* Make it; execute.h has what else becomes of it. */
 S2_OWN void set_up_vm(void);
-S2_OWN void describe_vm(void);
-S2_OWN void tear_down_vm(void);
 
 #endif

@@ -163,7 +163,7 @@ S2_OWN void empty_storebuffer_of(const void *page)
 	for (int i = 0; i < s2_storebuffers.count[me]; i++) {
 		const volatile char *at = (const volatile char *)s2_storebuffers.store[me][i].at;
 
-		if (at && (s2_u64)(at - (const volatile char *)page) < 4096) {
+		if (at && (s2_u64)(at - (const volatile char *)page) < S2_PAGE_SIZE) {
 			empty_storebuffer();
 			return;
 		}

@@ -17,7 +17,7 @@ static inline s2_u64 *s2_va(s2_u64 address)
 /* Bytes that an entry of `level` covers. */
 static inline s2_u64 granule(int level)
 {
-	return 1ULL << (12 + 9 * (3 - level));
+	return 1ULL << S2_LEVEL_SHIFT(level);
 }
 
 #endif

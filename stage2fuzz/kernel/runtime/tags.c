@@ -10,6 +10,10 @@
 #include "step.h"
 #include "tags.h"
 
+/* Entries that one contiguous mapping of the host takes. */
+#define CONT_PAGES (S2_PAGE_SHIFT == 12 ? 16 : S2_PAGE_SHIFT == 14 ? 128 : 32)
+#define CONT_BLOCKS (S2_PAGE_SHIFT == 12 ? 16 : 32)
+
 struct s2_tags s2_tags;
 
 S2_OWN void reset_tags(void)
@@ -26,8 +30,8 @@ static s2_u64 hugetlb_size(int backing, int hugetlb, int contiguous)
 
 	switch (backing) {
 	case S2_BACKING_PUD: return size;
-	case S2_BACKING_PMD: return contiguous ? 16 * size : hugetlb ? size : 0;
-	case S2_BACKING_PAGE: return contiguous ? 16 * size : 0;
+	case S2_BACKING_PMD: return contiguous ? CONT_BLOCKS * size : hugetlb ? size : 0;
+	case S2_BACKING_PAGE: return contiguous ? CONT_PAGES * size : 0;
 	}
 	return 0;
 }
@@ -84,7 +88,8 @@ int s2_try_tagging(s2_u64 address)
 		return 0;
 	for (int i = 0; i < s2_sched.threads; i++)
 		if (i != s2_sched.current && s2_tags.locked[i] == address) {
-			wait_for(S2_FOR_TAGS, i, S2_TAGS_CLEAR, (int64_t)address);
+			wait_for(S2_FOR_TAGS, (int)(address / PAGE), S2_TAGS_CLEAR,
+				 (int64_t)address);
 			return 0;
 		}
 	s2_tags.locked[s2_sched.current] = address;

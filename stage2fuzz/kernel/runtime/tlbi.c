@@ -10,7 +10,9 @@
 #include "scheduler.h"
 #include "tlb.h"
 
-#define GRANULE_4K 1
+/* TG of an operand, and the first level at which this granule has blocks. */
+#define GRANULE ((S2_PAGE_SHIFT - 12) / 2 + 1)
+#define FIRST_BLOCKS (S2_PAGE_SHIFT == 12 ? 1 : 2)
 
 static s2_u64 field(s2_u64 operand, int high, int low)
 {
@@ -22,7 +24,7 @@ static int hinted_level(s2_u64 operand)
 {
 	s2_u64 level = field(operand, 45, 44);
 
-	return field(operand, 47, 46) == GRANULE_4K && level ? (int)level : -1;
+	return field(operand, 47, 46) == GRANULE && level >= FIRST_BLOCKS ? (int)level : -1;
 }
 
 static void name_pages(struct s2_tlbi *tlbi, int range, s2_u64 operand)
@@ -32,10 +34,11 @@ static void name_pages(struct s2_tlbi *tlbi, int range, s2_u64 operand)
 		tlbi->level = hinted_level(operand);
 		return;
 	}
-	tlbi->ipa = field(operand, 36, 0) << 12;
+	tlbi->ipa = field(operand, 36, 0) << S2_PAGE_SHIFT;
 	tlbi->level = field(operand, 38, 37) ? (int)field(operand, 38, 37) : -1;
-	if (field(operand, 47, 46) == GRANULE_4K)
-		tlbi->size = (field(operand, 43, 39) + 1) << (5 * field(operand, 45, 44) + 1 + 12);
+	if (field(operand, 47, 46) == GRANULE)
+		tlbi->size = (field(operand, 43, 39) + 1)
+			     << (5 * field(operand, 45, 44) + 1 + S2_PAGE_SHIFT);
 }
 
 static const char *after(const char *text, const char *prefix)

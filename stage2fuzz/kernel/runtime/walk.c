@@ -61,7 +61,7 @@ static int walk(s2_u64 ipa, int kind, int *level_out, s2_u64 *address)
 	}
 	s2_tlb.walking[me] = tagged;
 	for (;;) {
-		s2_u64 at = table + ((ipa >> (12 + 9 * (3 - level))) & mask) * 8;
+		s2_u64 at = table + ((ipa >> S2_LEVEL_SHIFT(level)) & mask) * 8;
 
 		s2_point(S2_WALK, (int64_t)at);
 		if (s2_tlb.walking[me] == S2_WALK_AGAIN) {
@@ -79,7 +79,7 @@ static int walk(s2_u64 ipa, int kind, int *level_out, s2_u64 *address)
 		if ((entry & S2_PTE_TABLE) && level < 3) {
 			level++;
 			table = entry & S2_PTE_ADDRESS;
-			mask = 511;
+			mask = S2_ENTRIES - 1;
 			continue;
 		}
 		if (!(entry & S2_PTE_AF)) {

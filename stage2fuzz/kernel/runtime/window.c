@@ -68,13 +68,13 @@ S2_OWN void reset_window(void)
 	for (int i = 0; i < S2_PAGES; i++)
 		window.table[i].level = -1;
 	for (int i = 0; i < s2_vm.roots; i++)
-		window_root(s2_vm.root + (s2_u64)i * 4096, s2_vm.start_level,
-			    (s2_u64)i * 512 * granule(s2_vm.start_level));
+		window_root(s2_vm.root + (s2_u64)i * S2_PAGE_SIZE, s2_vm.start_level,
+			    (s2_u64)i * S2_ENTRIES * granule(s2_vm.start_level));
 }
 
 S2_OWN void window_root(s2_u64 page, int level, s2_u64 base)
 {
-	int number = (int)((page - S2_TABLE_BASE) >> 12);
+	int number = (int)((page - S2_TABLE_BASE) >> S2_PAGE_SHIFT);
 
 	S2_ASSERT((unsigned)number < S2_PAGES, page);
 	window.table[number].level = level;
@@ -185,14 +185,14 @@ static void note_write(s2_u64 location, int level, s2_u64 ipa, s2_u64 old, s2_u6
 /* A table was unlinked: the valid entries in it and below may stay cached until a TLBI. */
 static void note_unlinked(s2_u64 page)
 {
-	int at = (int)((page - S2_TABLE_BASE) >> 12), level;
+	int at = (int)((page - S2_TABLE_BASE) >> S2_PAGE_SHIFT), level;
 	const s2_u64 *entry = s2_va(page);
 
 	if (page - S2_TABLE_BASE >= S2_ARENA_SIZE || window.table[at].level < 0)
 		return;
 	level = window.table[at].level;
 	window.table[at].level = -1;
-	for (int i = 0; i < 512; i++) {
+	for (int i = 0; i < S2_ENTRIES; i++) {
 		if (!(entry[i] & S2_PTE_VALID))
 			continue;
 		note_write(page + (s2_u64)i * 8, level,
@@ -209,9 +209,9 @@ static void note_linked(s2_u64 page, int level, s2_u64 base)
 
 	if (page - S2_TABLE_BASE >= S2_ARENA_SIZE)
 		return;
-	window.table[(page - S2_TABLE_BASE) >> 12].level = level;
-	window.table[(page - S2_TABLE_BASE) >> 12].base = base;
-	for (int i = 0; level < 3 && i < 512; i++)
+	window.table[(page - S2_TABLE_BASE) >> S2_PAGE_SHIFT].level = level;
+	window.table[(page - S2_TABLE_BASE) >> S2_PAGE_SHIFT].base = base;
+	for (int i = 0; level < 3 && i < S2_ENTRIES; i++)
 		if (is_table_entry(entry[i], level))
 			note_linked(entry[i] & S2_PTE_ADDRESS, level + 1,
 				    base + (s2_u64)i * granule(level));
@@ -220,14 +220,14 @@ static void note_linked(s2_u64 page, int level, s2_u64 base)
 /* An entry changed for walkers. */
 S2_OWN void window_write(s2_u64 location, s2_u64 old, s2_u64 value)
 {
-	int page = (int)((location - S2_TABLE_BASE) >> 12), level;
+	int page = (int)((location - S2_TABLE_BASE) >> S2_PAGE_SHIFT), level;
 	s2_u64 ipa;
 
 	S2_ASSERT((unsigned)page < S2_PAGES, location);
 	level = window.table[page].level;
 	if (level < 0)
 		return;
-	ipa = window.table[page].base + (location & 4095) / 8 * granule(level);
+	ipa = window.table[page].base + (location & (S2_PAGE_SIZE - 1)) / 8 * granule(level);
 	if (old != value && is_table_entry(old, level))
 		note_unlinked(old & S2_PTE_ADDRESS);
 	if (is_table_entry(value, level))

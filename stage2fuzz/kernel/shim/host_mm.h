@@ -4,10 +4,10 @@ typedef u64 pteval_t;
 typedef struct { pteval_t pte; } pte_t;
 typedef struct { pteval_t pgd; } pgd_t;
 typedef struct { pteval_t pgprot; } pgprot_t;
-#define PMD_SHIFT 21
-#define PUD_SHIFT 30
-#define CONT_PTE_SHIFT 16
-#define CONT_PMD_SHIFT 25
+#define PMD_SHIFT S2_LEVEL_SHIFT(2)
+#define PUD_SHIFT S2_LEVEL_SHIFT(1)
+#define CONT_PTE_SHIFT (PAGE_SHIFT + CONFIG_ARM64_CONT_PTE_SHIFT)
+#define CONT_PMD_SHIFT (PMD_SHIFT + CONFIG_ARM64_CONT_PMD_SHIFT)
 #define PMD_SIZE (1UL << PMD_SHIFT)
 #define PUD_SIZE (1UL << PUD_SHIFT)
 #define PMD_MASK (~(PMD_SIZE - 1))
@@ -19,7 +19,7 @@ typedef struct { pteval_t pgprot; } pgprot_t;
 #define pte_val(x) ((x).pte)
 #define pte_valid(x) (!!((x).pte & 1))
 #define pte_young(x) (!!((x).pte & (1UL << 10)))
-#define pte_pfn(x) (((x).pte & GENMASK(47, 12)) >> PAGE_SHIFT)
+#define pte_pfn(x) (((x).pte & GENMASK(47, PAGE_SHIFT)) >> PAGE_SHIFT)
 #define pfn_pte(pfn, prot) ((pte_t){ __pfn_to_phys(pfn) | 1 })
 
 #define VM_SHARED 0x8UL

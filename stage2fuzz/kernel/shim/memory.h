@@ -29,7 +29,7 @@ static inline int s2_is_table_page(const struct page *page)
 }
 static inline void *phys_to_virt(phys_addr_t address)
 {
-	if (address - S2_TABLE_BASE < S2_ARENA_SIZE + S2_USER_PAGES * 4096UL)
+	if (address - S2_TABLE_BASE < S2_ARENA_SIZE + S2_USER_PAGES * S2_PAGE_SIZE)
 		return s2_arena + (address - S2_TABLE_BASE);
 	return (void *)(S2_GUEST_MEMORY + address);
 }
@@ -48,7 +48,7 @@ static inline phys_addr_t virt_to_phys(const volatile void *p)
 #define PHYS_PFN __phys_to_pfn
 static inline struct page *s2_page_of(phys_addr_t address)
 {
-	if (address - S2_TABLE_BASE < S2_ARENA_SIZE + S2_USER_PAGES * 4096UL)
+	if (address - S2_TABLE_BASE < S2_ARENA_SIZE + S2_USER_PAGES * S2_PAGE_SIZE)
 		return (struct page *)&s2_page_table[(address - S2_TABLE_BASE) >> PAGE_SHIFT];
 	return (struct page *)(S2_GUEST_PAGES + (address >> PAGE_SHIFT) * sizeof(struct page));
 }
@@ -129,7 +129,7 @@ static inline void clear_page(void *page)
 {
 	u64 *entry = page;
 
-	for (int i = 0; i < 512; i++)
+	for (int i = 0; i < S2_ENTRIES; i++)
 		s2_entry_store(&entry[i], 0, S2_ORDER_PLAIN);
 }
 #define is_vmalloc_addr(p) 0

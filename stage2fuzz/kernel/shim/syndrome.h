@@ -11,7 +11,7 @@
 #define kvm_vcpu_trap_is_translation_fault(v) (kvm_vcpu_trap_get_fault_type(v) == 4)
 #define kvm_vcpu_trap_is_permission_fault(v) (kvm_vcpu_trap_get_fault_type(v) == 0xc)
 #define kvm_vcpu_trap_get_perm_fault_granule(v) \
-	(1UL << (12 + 9 * (3 - (int)kvm_vcpu_trap_get_fault_level(v))))
+	(1UL << S2_LEVEL_SHIFT((int)kvm_vcpu_trap_get_fault_level(v)))
 #define kvm_vcpu_dabt_iss1tw(v) kvm_vcpu_abt_iss1tw(v)
 #if !S2_HAS_GUEST_SEA
 #define kvm_handle_guest_sea(ipa, esr) 0

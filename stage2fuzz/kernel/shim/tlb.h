@@ -16,7 +16,7 @@ struct arch_tlbflush_unmap_batch { int unused; };
 #define pmd_val(x) ((x).pmd)
 #define ASID(mm) 0
 #define PTE_SWBITS_MASK 0UL
-#define PTRS_PER_PTE 512
+#define PTRS_PER_PTE S2_ENTRIES
 #define mm_cpumask(mm) ((void)(mm), (struct cpumask *)NULL)
 #define arm64_kernel_unmapped_at_el0() 0
 #define mmu_notifier_arch_invalidate_secondary_tlbs(mm, start, end) ((void)(mm))

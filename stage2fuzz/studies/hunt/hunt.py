@@ -17,12 +17,13 @@ from types import TracebackType
 from typing import Final, Self
 
 from stage2fuzz.case.case import Case
+from stage2fuzz.case.granule import fitted
 from stage2fuzz.case.scenario import Scenario
 from stage2fuzz.kernel.adapter import rules_of
 from stage2fuzz.kernel.build import Library
 from stage2fuzz.known import known_of
 from stage2fuzz.session.intake import Intake
-from stage2fuzz.studies.hunt.ground import drawn, returning
+from stage2fuzz.studies.hunt.ground import Ground
 from stage2fuzz.studies.hunt.turn import FirstShowing, Turn, TurnResult
 from stage2fuzz.studies.hunt.turn_process import TurnProcess
 
@@ -119,7 +120,9 @@ class Hunt:
         self.totals = HuntTotals()
         self.signatures: dict[str, SignatureTally] = {}
         self._seed, self._first_seed = seed, seed * SEED_STRIDE
-        self._scenarios = returning()
+        self._granule, self._ground = library.granule, Ground.of(library.has)
+        fitting = (fitted(each, self._granule) for each in self._ground.returning())
+        self._scenarios = tuple(dict.fromkeys(fitting))
         self._workers = [
             Worker(
                 TurnProcess(library.path),
@@ -203,7 +206,8 @@ class Hunt:
                 if left <= 0:
                     break
                 number, some = next(random), SHORT if turn % LONG_EVERY else max(runs, SHORT)
-                yield len(self._scenarios) + number, drawn(self._seed, number), some
+                scenario = fitted(self._ground.drawn(self._seed, number), self._granule)
+                yield len(self._scenarios) + number, scenario, some
                 left -= some
             runs = min(2 * runs, SCHEDULES)
 

@@ -122,18 +122,21 @@ class Wording:
             yield signatures, self._compiled.runs(number) - self._before.get(number, 0)
 
 
-def take(native: Native, turn: Turn, wording: Wording | None = None) -> TurnResult:
+def take(
+    native: Native, turn: Turn, wording: Wording | None = None, judging: int | None = None
+) -> TurnResult:
     """Run a turn to its end: in the child.
 
     With the compiled oracles' ``wording`` only runs to which they object in a way that is new to
     this process come here, and some to which nobody does; ``TurnResult.found`` has what is new.
+    ``judging`` is the address of another judge in C, which passes over what it is content with.
     """
     told, done = S2ExploreCounts(), TurnResult()
     scenario = turn.scenario
     vcpus, threads = len(scenario.vcpus), scenario.threads
     if wording is not None:
         wording.begin(turn)
-    asked = wording.address if wording is not None else None
+    asked = wording.address if wording is not None else judging
     for kept in explore(
         native, scenario, turn.seed, turn.schedules, turn.number, told, turn.classes, asked
     ):

@@ -28,13 +28,14 @@ ALONE_SECONDS: Final = 20.0
 class TurnProcess:
     """One child; after a crash the next turn gets a new one, since memory may be damaged."""
 
-    def __init__(self, library: Path) -> None:
+    def __init__(self, library: Path, server: str = SERVER) -> None:
+        """``server`` is the module of the child, which knows how to run the ``library``."""
         with tempfile.TemporaryFile() as file:
             file.truncate(mmap.PAGESIZE)
             self._place = os.dup(file.fileno())
         self._running = mmap.mmap(self._place, mmap.PAGESIZE)
         arguments = (str(library), str(self._place), str(compiled_judge() or ""))
-        self._child = Child(SERVER, arguments, inherited=(self._place,))
+        self._child = Child(server, arguments, inherited=(self._place,))
         self.turn: Turn | None = None
         """The one that is being taken."""
         self._silence = stall_seconds()
