@@ -26,21 +26,15 @@ S2_OWN void reset_threads(int threads)
 	}
 }
 
-static int lock_is_free(int name, int shared)
-{
-	S2_ASSERT((unsigned)name < S2_LOCKS, name);
-	return s2_locks[name].writer < 0 && (shared || !s2_locks[name].readers);
-}
-
 static int ready(const struct s2_thread *thread)
 {
 	switch (thread->wait) {
 	case S2_RUNNABLE:
 		return 1;
 	case S2_FOR_LOCK:
-		return lock_is_free(thread->wait_name, 0);
+		return is_lock_free(thread->wait_name, 0);
 	case S2_FOR_LOCK_SHARED:
-		return lock_is_free(thread->wait_name, 1);
+		return is_lock_free(thread->wait_name, 1);
 	case S2_FOR_PAGE:
 		S2_ASSERT((unsigned)thread->wait_name < S2_HOST_PAGES, thread->wait_name);
 		return !s2_host.host_page[thread->wait_name].locked;
