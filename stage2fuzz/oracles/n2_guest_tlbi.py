@@ -1,5 +1,7 @@
 """N2: a guest hypervisor's TLBI is complete once it has returned, faults in flight included."""
 
+from typing import Final
+
 from stage2fuzz.events import CALL_GUEST_TLBI, TREE_SHIFT
 from stage2fuzz.oracles.base import Oracle
 from stage2fuzz.oracles.facts import (
@@ -9,6 +11,10 @@ from stage2fuzz.oracles.facts import (
     Fault,
     guest_grants,
 )
+
+IN_FLIGHT: Final = "a fault in flight brings back what was invalidated"
+"""The fault began before the TLBI's return. Apart from a TLBI that leaves what it should take, and
+from a fault that begins afterwards: each is a fault of its own, and a kernel may have one alone."""
 
 
 class GuestTlbi(Oracle):
@@ -80,7 +86,7 @@ class GuestTlbi(Oracle):
             if not self._gone(page, begun, location, new):
                 continue
             self.violation(
-                "a fault in flight brings back what was invalidated",
+                IN_FLIGHT if fault[0] < ended else "a later fault maps what was invalidated",
                 f"{world.name(thread)} made {self.pte(new, level)} in shadow MMU "
                 f"{ipa >> TREE_SHIFT} for L2's {plain:#x}, from an entry that the guest hypervisor "
                 f"had changed before its TLBI began, and that TLBI has returned",
@@ -117,12 +123,13 @@ class GuestTlbi(Oracle):
                 if world.since.get(location, 0) < binding[0]:
                     continue  # of the context before: N4 sees to it that nobody uses it
                 if self._gone(page, call[0], location, leaf):
+                    since = world.since.get(location, call[0])
                     self.violation(
-                        "a leaf is left",
+                        "a leaf is left" if since < call[0] else IN_FLIGHT,
                         f"the guest hypervisor's TLBI returned with {self.pte(leaf, level)} left "
                         f"in shadow MMU {tree} for L2's {first - start:#x}, from an entry that it "
                         "had changed before",
-                        world.since.get(location, call[0]),
+                        since,
                         call[0],
                         index,
                     )
