@@ -6,7 +6,7 @@ one that a ``campaign start --local`` runs beside it on the same database.
 
 from typing import Any, Final
 
-from sqlalchemy import Select, func, select, update
+from sqlalchemy import Select, func, select
 from sqlalchemy.engine import Engine
 
 from stage2fuzz.findings.campaign_tables import worker
@@ -26,12 +26,6 @@ def seen(engine: Engine, part: Part, name: str, slots: int, service: str = "") -
         connection.execute(
             statement.on_conflict_do_update(index_elements=[worker.c.name], set_=values)
         )
-
-
-def gone(engine: Engine, name: str) -> None:
-    """Note that a process has ended in order: it counts no more from now on."""
-    with engine.begin() as connection:
-        connection.execute(update(worker).where(worker.c.name == name).values(seen=0.0))
 
 
 def alive(part: Part = Part.WORKER, service: str = "") -> Select[tuple[int, int]]:

@@ -233,12 +233,15 @@ def test_what_was_run_counts_though_a_person_ends_it_in_the_middle(database: Pat
         stdout=subprocess.PIPE,
         text=True,
     )
-    while not (database.exists() and working(database)):
-        assert command.poll() is None
-        time.sleep(0.1)
-    time.sleep(6)
-    command.send_signal(signal.SIGINT)
-    told = json.loads(command.communicate(timeout=60)[0])
+    try:
+        while not (database.exists() and working(database)):
+            assert command.poll() is None
+            time.sleep(0.1)
+        time.sleep(6)
+        command.send_signal(signal.SIGINT)
+        told = json.loads(command.communicate(timeout=60)[0])
+    finally:
+        command.kill()  # and with it its service, whatever failed above
     assert told["findings"] or any("stopped after" in each for each in told["inconclusive"])
     assert command.returncode == (1 if told["findings"] else 3)
     record = told["campaign"]

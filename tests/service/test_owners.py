@@ -51,14 +51,12 @@ def test_the_slots_of_another_service_plan_nothing(database: Engine) -> None:
     assert not announcements.overlooked(database, "there")
 
 
-def test_a_coordinator_is_no_worker_and_who_says_goodbye_is_gone(database: Engine) -> None:
+def test_a_coordinator_is_no_worker_and_a_worker_counts_once(database: Engine) -> None:
     workers.seen(database, Part.COORDINATOR, "here:1", 0)
     workers.seen(database, Part.WORKER, "here:2", 3)
     workers.seen(database, Part.WORKER, "here:2", 4)
     assert workers.living(database, Part.COORDINATOR) == 1
     assert workers.living(database, Part.WORKER) == 1
-    workers.gone(database, "here:2")
-    assert workers.living(database, Part.WORKER) == 0
     with database.connect() as connection:
         assert connection.execute(select(func.count()).select_from(worker)).scalar_one() == 2
 
