@@ -106,7 +106,9 @@ def test_what_an_engine_cannot_do_is_not_asked_of_it() -> None:
 def test_an_unknown_operand_and_an_unknown_kind_are_refused() -> None:
     with pytest.raises(InputError, match="no such toy; toy:any"):
         engine_of("toy:other")
-    right = "model:REVISION or kernel:TREE or hyp:TREE or toy:WORD"
+    right = (
+        "model:REVISION or kernel:TREE or kernel16k:TREE or kernel64k:TREE or hyp:TREE or toy:WORD"
+    )
     for name in ("qemu:1", "toy", ""):
         with pytest.raises(InputError, match=f"unknown engine; {right}"):
             engine_of(name)

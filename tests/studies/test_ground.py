@@ -18,14 +18,14 @@ from stage2fuzz.studies.series import FAULTS
 
 
 def test_every_known_scenario_returns_and_none_twice() -> None:
-    scenarios = Ground.STAGE2.returning()
-    assert len(set(scenarios)) == len(scenarios)
     seeds = {read_case(path).scenario for path in CORPUS.glob("*/*.case")}
-    el2 = {each for each in seeds if each.cpus}
-    assert seeds > el2 > set()
-    assert (
-        set(scenarios) == {fault.scenario for fault in FAULTS} | set(PROVING_GROUND) | seeds - el2
-    )
+    mine = {fault.scenario for fault in FAULTS} | set(PROVING_GROUND)
+    for ground, more in ((Ground.STAGE2, ()), (Ground.NESTED, NESTED_GROUND)):
+        scenarios = ground.returning()
+        assert len(set(scenarios)) == len(scenarios)
+        suiting = {each for each in seeds if ground.suits(each)}
+        assert set(scenarios) == mine | set(more) | suiting
+        assert seeds > suiting > set()
 
 
 def test_without_a_checkout_there_are_no_seeds(tmp_path: Path) -> None:

@@ -42,12 +42,15 @@ class Ground(StrEnum):
         scenarios += PROVING_GROUND
         scenarios += NESTED_GROUND * (self is Ground.NESTED)
         seeds = [read_case(path).scenario for path in sorted(corpus.glob("*/*.case"))]
-        nested = self is Ground.NESTED
-        # EL2's are for another engine, and those of nested guests for trees that have them.
-        scenarios += [
-            each for each in seeds if not each.cpus and (nested or not each.options.nested)
-        ]
+        scenarios += [each for each in seeds if self.suits(each)]
         return tuple(dict.fromkeys(scenarios))
+
+    def suits(self, scenario: Scenario) -> bool:
+        """Whether it is for the engines of this ground: EL2's are for another, and those of nested
+        guests for trees that have them."""
+        if self is Ground.EL2:
+            return bool(scenario.cpus)
+        return not scenario.cpus and (self is Ground.NESTED or not scenario.options.nested)
 
     def drawn(self, seed: int, number: int) -> Scenario:
         """Random scenario ``number`` of a campaign: of all bytes under each profile in turn, or
