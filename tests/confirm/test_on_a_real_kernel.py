@@ -95,7 +95,8 @@ def test_a_guest_reads_memory_tags_of_others_where_a_kernel_gives_it_tags(tmp_pa
     _release, control, *rows = run["said"]
     assert ": seen in 0 " not in control
     assert ", in 0 of the next" in control
-    shown = [line for line in rows if "saw old tags in 0 of" not in line]
+    told = [line for line in rows if "saw old tags in " in line]  # a VM may be refused some memory
+    shown = [line for line in told if "saw old tags in 0 of" not in line]
     assert all("log switched off" in line or "log on, hugetlb" in line for line in shown)
     assert any("log switched off, transparent huge page" in line for line in shown)
 
