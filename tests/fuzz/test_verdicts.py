@@ -12,7 +12,7 @@ from stage2fuzz.schedule.base import Schedule
 
 def test_a_remembered_verdict_is_what_a_new_judgement_says() -> None:
     harness = Harness("model:v5.10", "map_race")
-    loop = Greybox(harness, 3)
+    loop = Greybox(harness, 4)
     loop.fuzz((), 0, 60)
     for data, _fresh in loop.corpus:
         before = harness.portfolio.judged

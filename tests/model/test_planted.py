@@ -33,7 +33,12 @@ ONLY_IN_V7_3 = ("unsupported_atomic_keeps_the_page",)
 CASES = Path(__file__).parents[1] / "cases"
 SELDOM = {
     name: CASES / f"bad_{name}.case"
-    for name in ("child_freed_at_once", "relax_of_nothing_succeeds", "split_breaks_first")
+    for name in (
+        "caches_on_without_clean",
+        "child_freed_at_once",
+        "relax_of_nothing_succeeds",
+        "split_breaks_first",
+    )
 }
 """Bugs that random scenarios meet too seldom: the scenario of a case is run under strategies."""
 STRATEGIES = ("breaker", "random", "pct", "surw", "pos")
