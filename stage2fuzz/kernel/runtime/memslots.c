@@ -47,8 +47,8 @@ S2_OWN void begin_log(struct s2_slot *slot)
 		s2_record(S2_MARK_DIRTY, (int64_t)ipa, 0, 0, 0);
 }
 
-/* What the architecture answers. The locks that it takes are no steps where nobody has them, so that
- * schedules from before it was asked mean what they meant. */
+/* What the architecture answers. The locks that it takes are no steps where nobody has them, so
+ * that schedules from before it was asked mean what they meant. */
 static int ask(int (*prepare)(int, const struct s2_glue_slot *), const struct s2_slot *slot,
 	       const struct s2_glue_slot *what)
 {
