@@ -16,6 +16,7 @@ from stage2fuzz.cli.options import DEFAULT_DATABASE
 from stage2fuzz.cli.stores import open_store
 from stage2fuzz.prove.ledger import Row
 from stage2fuzz.prove.request import ProofRequest
+from stage2fuzz.prove.statement import limits
 
 DEFAULT_FILE: Final = Path(DEFAULT_DATABASE.removeprefix("sqlite:///"))
 MAX_NAME: Final = 200
@@ -40,7 +41,7 @@ def kept_proofs(database: str) -> Iterator[Keep]:
                 build,
                 row.name,
                 asked.case.scenario,
-                bounds(asked),
+                ", ".join(limits(asked.preemptions, asked.faults)),
                 str(row.knowledge),
                 statement,
                 row.not_seen,
@@ -52,16 +53,6 @@ def kept_proofs(database: str) -> Iterator[Keep]:
             keep_proof(store.engine, note)
 
         yield keep
-
-
-def bounds(asked: ProofRequest) -> str:
-    """What the search was bounded by, in words."""
-    limits = []
-    if asked.preemptions is not None:
-        limits.append(f"at most {asked.preemptions} preemptions")
-    if asked.faults is not None:
-        limits.append(f"at most {asked.faults} faults an access")
-    return ", ".join(limits)
 
 
 def brief(scenario: Scenario) -> str:

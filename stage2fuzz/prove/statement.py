@@ -60,13 +60,19 @@ def _memory(options: Options) -> str:
     return "no failing allocation"
 
 
+def limits(preemptions: int | None, faults: int | None) -> list[str]:
+    """What bounds a search, in words; none where it has no bound."""
+    words = []
+    if preemptions is not None:
+        words.append(f"at most {preemptions} preemptions")
+    if faults is not None:
+        words.append(f"at most {faults} faults an access")
+    return words
+
+
 def _bounds(searched: SearchPass) -> str:
-    bounds = []
-    if searched.preemptions is not None:
-        bounds.append(f"at most {searched.preemptions} preemptions")
-    if searched.faults is not None:
-        bounds.append(f"at most {searched.faults} faults an access")
-    else:
+    bounds = limits(searched.preemptions, searched.faults)
+    if searched.faults is None:
         bounds.append("any number of fault retries that change nothing")
     return f", with {' and '.join(bounds)},"
 

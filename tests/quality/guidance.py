@@ -1,4 +1,4 @@
-"""Prints which planted faults a session of each command shows, as in ``docs/schedules.md``.
+"""Prints which planted faults a session of each command shows.
 
 ``python -m tests.quality.guidance TREE [--seconds 10] [--seeds 2] [--every 4]`` from the checkout.
 Does guidance pay? Each fault is planted in a copy of the tree; ``kernel explore``, which draws

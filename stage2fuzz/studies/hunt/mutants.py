@@ -77,8 +77,7 @@ def run_mutants(
     ground = Ground.of(library.has)
     anywhere = tuple(ground.drawn(SEED, number) for number in range(random))
     grounds = {anywhere or ground_of(each) for each in faults if fits(library, each)}
-    batch = ANYWHERE if anywhere else BATCH
-    known = baseline(library, rounds, grounds, batch)
+    known = baseline(library, rounds, grounds, _batch(anywhere))
     with ThreadPoolExecutor(jobs) as pool:
         try:
             yield from pool.map(
@@ -114,8 +113,7 @@ def try_fault(
         if not plant(copy, fault):
             return MutantResult(fault.name, fault.what, planted=False)
         library = built(copy, Path(name) / "cache", granule)
-        batch = ANYWHERE if anywhere else BATCH
-        looked = look(library, known, rounds, anywhere or ground_of(fault), batch)
+        looked = look(library, known, rounds, anywhere or ground_of(fault), _batch(anywhere))
         return MutantResult(fault.name, fault.what, looked.signature, looked.runs)
 
 
@@ -170,6 +168,11 @@ def baseline(
         for done in _batches(library, rounds, ground, batch)
         for signature in done.found
     )
+
+
+def _batch(anywhere: tuple[Scenario, ...]) -> int:
+    """Schedules of a scenario at a time."""
+    return ANYWHERE if anywhere else BATCH
 
 
 def _batches(
